@@ -1,0 +1,64 @@
+// The engine's interface: one transformer that trains on one device. The worker of a peer drives it, the bench and the tests too.
+//
+//   load(flat parameters) -> step(microbatches) x H -> read() -> flat parameters
+//
+// Parameters cross as one flat f32 vector in the order of outer's parameterTable(); the engine keeps its own layout inside.
+import type { ModelShape } from "#wire";
+
+/** What runs the kernels. A software adapter poses as a GPU: isFallback says so, and the page repeats it. */
+export interface AdapterDescription {
+  readonly backend: "webgpu";
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly description: string;
+  readonly isFallback: boolean;
+}
+
+/** AdamW, decoupled weight decay on matrices only (never on norm weights); the gradient is clipped by its global norm first. */
+export interface StepOptions {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  readonly clipNorm: number;
+}
+
+export interface StepReport {
+  readonly loss: number; //     mean cross-entropy over all tokens of the step, nats
+  readonly gradNorm: number; // global L2 norm before clipping
+}
+
+export interface EngineOptions {
+  readonly model: ModelShape;
+  /** Sequences per microbatch (B): what one forward and backward pass holds in memory. */
+  readonly microbatch: number;
+  readonly adapter?: GPUAdapter; // default: navigator.gpu.requestAdapter()
+  /** Ask for WebGPU's default limits instead of the adapter's (tests). */
+  readonly defaultLimits?: boolean;
+}
+
+export interface Engine {
+  readonly adapter: AdapterDescription;
+  readonly model: ModelShape;
+  readonly microbatch: number;
+  /** Bytes of GPU memory that this engine allocated. */
+  readonly allocatedBytes: number;
+  /** Replaces the parameters (flat vector); moments and their step count stay. */
+  load(parameters: Float32Array): void;
+  /** Zeroes both moments and restarts their bias correction. */
+  resetMoments(): void;
+  /**
+   * One inner step: gradients accumulated over the microbatches (each B sequences of T+1 ids, row-major: inputs are ids[0..T), targets ids[1..T]),
+   * averaged over all tokens, clipped, applied. Work is queued at once; the promise resolves when the loss is read, and a caller may queue
+   * the next step before (at most two in flight: a third call waits). Rejects with DeviceLostError, GpuError.
+   */
+  step(microbatches: readonly Uint16Array[], options: StepOptions): Promise<StepReport>;
+  /** Mean loss in nats per token over the windows (each T+1 ids), without touching gradients or moments. */
+  evaluate(windows: readonly Uint16Array[]): Promise<number>;
+  /** The parameters after every queued step. */
+  read(): Promise<Float32Array>;
+  /** Resolves when the device is lost, with the reason; never rejects. */
+  readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
+  destroy(): void;
+}

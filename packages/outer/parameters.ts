@@ -1,0 +1,51 @@
+// The parameter table: every tensor of the model with its name, shape and place in the flat vector that the swarm shares.
+//
+// Names and shapes are those of Hugging Face's Llama layout (a linear layer is [out, in]), so that an export is a copy.
+// The flat vector holds the tensors in name order (compared as bytes); the same order is hashed.
+import type { ModelShape } from "#wire";
+
+export interface TensorPlace {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly offset: number; // in floats, from the start of the flat vector
+  readonly length: number; // in floats
+}
+
+export interface ParameterTable {
+  readonly tensors: readonly TensorPlace[];
+  readonly length: number; // floats in all
+}
+
+export function parameterTable(model: ModelShape): ParameterTable {
+  const { vocabSize: V, dModel: C, layers: L, dFfn: F } = model;
+  const headSize = C / model.heads;
+  const kvWidth = model.kvHeads * headSize;
+  const shapes: [string, number[]][] = [
+    ["model.embed_tokens.weight", [V, C]],
+    ["model.norm.weight", [C]],
+  ];
+  if (!model.tiedEmbedding) shapes.push(["lm_head.weight", [V, C]]);
+  for (let l = 0; l < L; l++) {
+    const layer = `model.layers.${l}`;
+    shapes.push(
+      [`${layer}.input_layernorm.weight`, [C]],
+      [`${layer}.self_attn.q_proj.weight`, [C, C]],
+      [`${layer}.self_attn.k_proj.weight`, [kvWidth, C]],
+      [`${layer}.self_attn.v_proj.weight`, [kvWidth, C]],
+      [`${layer}.self_attn.o_proj.weight`, [C, C]],
+      [`${layer}.post_attention_layernorm.weight`, [C]],
+      [`${layer}.mlp.gate_proj.weight`, [F, C]],
+      [`${layer}.mlp.up_proj.weight`, [F, C]],
+      [`${layer}.mlp.down_proj.weight`, [C, F]],
+    );
+  }
+  shapes.sort(([a], [b]) => (a < b ? -1 : 1)); // ASCII names: code-unit order is byte order
+  let offset = 0;
+  const tensors = shapes.map(([name, shape]) => {
+    const length = shape.reduce((product, size) => product * size, 1);
+    const place = { name, shape, offset, length };
+    offset += length;
+    return place;
+  });
+  return { tensors, length: offset };
+}

@@ -1,0 +1,123 @@
+// The run spec: everything that fixes what a run computes. Its canonical JSON (RFC 8785) is hashed, and that hash is the run's id,
+// so two hosts that agree on the id agree on the model, the data, the method and the host's key.
+//
+//   preset or FILE.json (RunDraft: what the operator writes)  --host adds its key and the shards' hashes-->  RunSpec
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import canonicalize from "canonicalize";
+import { z } from "zod";
+
+export const SPEC_VERSION = 1;
+/** Version of decode, combine and outer step. A log replays with the version it was made with, or is refused by name. */
+export const MATH_VERSION = 1;
+
+const text = (max: number) => z.string().trim().min(1).max(max);
+const positive = z.number().positive().finite();
+const count = (max: number) => z.int().min(1).max(max);
+
+export const hashSchema = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256 as 64 lower-case hex digits");
+export const publicKeySchema = z.string().regex(/^[0-9a-f]{64}$/, "an Ed25519 public key as 64 lower-case hex digits");
+
+/** Llama-style decoder. Sizes: V vocabulary, C model width, L layers, NH heads, F feed-forward width, T context length. */
+export const modelSchema = z
+  .strictObject({
+    vocabSize: count(65_536), //          token ids are u16 in shards
+    dModel: count(8192).multipleOf(4), // kernels read vec4
+    layers: count(128),
+    heads: count(128),
+    kvHeads: count(128), //               grouped heads: heads % kvHeads = 0
+    dFfn: count(32_768).multipleOf(4),
+    contextLength: count(32_768),
+    ropeTheta: positive,
+    normEps: positive,
+    tiedEmbedding: z.boolean(),
+  })
+  .refine((m) => m.dModel % m.heads === 0, { path: ["heads"], error: "must divide dModel (for example dModel 64, heads 2)" })
+  .refine((m) => (m.dModel / m.heads) % 4 === 0, { path: ["heads"], error: "dModel / heads must be a multiple of 4" })
+  .refine((m) => m.heads % m.kvHeads === 0, { path: ["kvHeads"], error: "must divide heads (for example heads 4, kvHeads 2)" });
+export type ModelShape = z.infer<typeof modelSchema>;
+
+/** Inner optimizer: AdamW with the run's schedule. The schedule counts tokens committed before the round, plus the inner step. */
+export const innerSchema = z.strictObject({
+  steps: count(10_000), //                H, equal for all peers
+  windowsPerStep: count(4096), //         sequences of T tokens that a full-speed peer takes per inner step
+  learningRate: positive.max(1),
+  learningRateMin: z.number().min(0).max(1),
+  warmupTokens: z.int().min(0),
+  decayTokens: z.int().min(0), //         linear decay over the last decayTokens before end.tokensMax; 0: constant after warm-up
+  beta1: z.number().min(0).lt(1),
+  beta2: z.number().min(0).lt(1),
+  eps: positive.max(1),
+  weightDecay: z.number().min(0).max(1),
+  clipNorm: positive,
+});
+
+export const outerSchema = z.strictObject({
+  method: z.literal("diloco"),
+  learningRate: positive.max(2),
+  momentum: z.number().min(0).lt(1),
+  codec: z.literal("int8-block"),
+  blockSize: z.literal(256),
+  clipToMedianNorm: z.boolean(),
+});
+
+export const roundsSchema = z
+  .strictObject({
+    quorum: count(32), //                 commit waits for min(quorum, roster) offers, or for the deadline
+    maxContributors: count(32),
+    deadlineMinMs: z.int().min(500).max(3_600_000),
+    deadlineMaxMs: z.int().min(500).max(3_600_000),
+  })
+  .refine((r) => r.deadlineMinMs <= r.deadlineMaxMs, { path: ["deadlineMinMs"], error: "must not exceed deadlineMaxMs" });
+
+export const dataRefSchema = z.strictObject({
+  source: text(400), //                   where the text comes from, for people
+  licence: text(200),
+  tokenizer: z.literal("bytes"),
+  train: z.array(z.strictObject({ hash: hashSchema, bytes: z.int().positive(), tokens: z.int().positive() })).min(1).max(4096),
+  evaluation: z.array(z.strictObject({ hash: hashSchema, bytes: z.int().positive(), tokens: z.int().positive() })).min(1).max(256),
+});
+
+/** What an operator writes: everything but the host's key and the hashes of the shards, which the host fills in. */
+export const draftSchema = z
+  .strictObject({
+    version: z.literal(SPEC_VERSION),
+    mathVersion: z.literal(MATH_VERSION),
+    name: text(80),
+    operator: text(200),
+    purpose: text(1000),
+    modelLicence: text(200),
+    seed: z.int().min(0).max(0xffff_ffff),
+    corpus: z.strictObject({
+      kind: z.enum(["sotu", "file"]),
+      path: z.string().max(4096).optional(), // for kind "file": a text file beside the spec
+      source: text(400),
+      licence: text(200),
+      evaluationPart: z.number().gt(0).lt(0.5), // held out from the end of the text
+    }),
+    model: modelSchema,
+    inner: innerSchema,
+    outer: outerSchema,
+    rounds: roundsSchema,
+    evaluation: z.strictObject({ everyRounds: count(10_000), windows: count(4096) }),
+    checkpoint: z.strictObject({ everyRounds: count(10_000), retain: z.enum(["all", "window"]) }),
+    end: z.strictObject({ tokensMax: z.int().positive().optional(), roundsMax: count(10_000_000).optional() }),
+  })
+  .refine((d) => d.corpus.kind !== "file" || d.corpus.path !== undefined, { path: ["corpus", "path"], error: 'is required when corpus.kind is "file" (for example "./book.txt")' });
+export type RunDraft = z.infer<typeof draftSchema>;
+
+export const specSchema = z.strictObject({ ...draftSchema.shape, corpus: z.undefined().optional(), data: dataRefSchema, hostKey: publicKeySchema });
+export type RunSpec = z.infer<typeof specSchema>;
+
+export type RunId = string;
+
+/** RFC 8785 canonical JSON as UTF-8 bytes: the form that is hashed and signed. */
+export function canonicalBytes(value: unknown): Uint8Array {
+  const json = canonicalize(value);
+  if (json === undefined) throw new TypeError("only JSON values have a canonical form");
+  return utf8ToBytes(json);
+}
+
+export const hashHex = (bytes: Uint8Array): string => bytesToHex(sha256(bytes));
+
+export const runIdOf = (spec: RunSpec): RunId => hashHex(canonicalBytes(spec));
