@@ -32,9 +32,15 @@ export const modelSchema = z
     normEps: positive,
     tiedEmbedding: z.boolean(),
   })
-  .refine((m) => m.dModel % m.heads === 0, { path: ["heads"], error: "must divide dModel (for example dModel 64, heads 2)" })
+  .refine((m) => m.dModel % m.heads === 0, {
+    path: ["heads"],
+    error: "must divide dModel (for example dModel 64, heads 2)",
+  })
   .refine((m) => (m.dModel / m.heads) % 4 === 0, { path: ["heads"], error: "dModel / heads must be a multiple of 4" })
-  .refine((m) => m.heads % m.kvHeads === 0, { path: ["kvHeads"], error: "must divide heads (for example heads 4, kvHeads 2)" });
+  .refine((m) => m.heads % m.kvHeads === 0, {
+    path: ["kvHeads"],
+    error: "must divide heads (for example heads 4, kvHeads 2)",
+  });
 export type ModelShape = z.infer<typeof modelSchema>;
 
 /** Inner optimizer: AdamW with the run's schedule. The schedule counts tokens committed before the round, plus the inner step. */
@@ -68,14 +74,23 @@ export const roundsSchema = z
     deadlineMinMs: z.int().min(500).max(3_600_000),
     deadlineMaxMs: z.int().min(500).max(3_600_000),
   })
-  .refine((r) => r.deadlineMinMs <= r.deadlineMaxMs, { path: ["deadlineMinMs"], error: "must not exceed deadlineMaxMs" });
+  .refine((r) => r.deadlineMinMs <= r.deadlineMaxMs, {
+    path: ["deadlineMinMs"],
+    error: "must not exceed deadlineMaxMs",
+  });
 
 export const dataRefSchema = z.strictObject({
   source: text(400), //                   where the text comes from, for people
   licence: text(200),
   tokenizer: z.literal("bytes"),
-  train: z.array(z.strictObject({ hash: hashSchema, bytes: z.int().positive(), tokens: z.int().positive() })).min(1).max(4096),
-  evaluation: z.array(z.strictObject({ hash: hashSchema, bytes: z.int().positive(), tokens: z.int().positive() })).min(1).max(256),
+  train: z
+    .array(z.strictObject({ hash: hashSchema, bytes: z.int().positive(), tokens: z.int().positive() }))
+    .min(1)
+    .max(4096),
+  evaluation: z
+    .array(z.strictObject({ hash: hashSchema, bytes: z.int().positive(), tokens: z.int().positive() }))
+    .min(1)
+    .max(256),
 });
 
 /** What an operator writes: everything but the host's key and the hashes of the shards, which the host fills in. */
@@ -103,10 +118,18 @@ export const draftSchema = z
     checkpoint: z.strictObject({ everyRounds: count(10_000), retain: z.enum(["all", "window"]) }),
     end: z.strictObject({ tokensMax: z.int().positive().optional(), roundsMax: count(10_000_000).optional() }),
   })
-  .refine((d) => d.corpus.kind !== "file" || d.corpus.path !== undefined, { path: ["corpus", "path"], error: 'is required when corpus.kind is "file" (for example "./book.txt")' });
+  .refine((d) => d.corpus.kind !== "file" || d.corpus.path !== undefined, {
+    path: ["corpus", "path"],
+    error: 'is required when corpus.kind is "file" (for example "./book.txt")',
+  });
 export type RunDraft = z.infer<typeof draftSchema>;
 
-export const specSchema = z.strictObject({ ...draftSchema.shape, corpus: z.undefined().optional(), data: dataRefSchema, hostKey: publicKeySchema });
+export const specSchema = z.strictObject({
+  ...draftSchema.shape,
+  corpus: z.undefined().optional(),
+  data: dataRefSchema,
+  hostKey: publicKeySchema,
+});
 export type RunSpec = z.infer<typeof specSchema>;
 
 export type RunId = string;

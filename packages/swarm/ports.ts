@@ -1,0 +1,143 @@
+// What the protocol core takes in and gives out. The core holds handles and hashes, never tensors: training, encoding, folding
+// and moving bytes are effects whose results come back as inputs. `now` is a monotonic clock in ms; nothing else tells time.
+//
+//   const outputs = peer.step(now, input)          a browser worker, Node and the simulator drive the same two classes
+import type {
+  BlobRef,
+  EntryBody,
+  EntryOf,
+  HostMessage,
+  LinkReport,
+  LogEntry,
+  Member,
+  Offer,
+  PeerId,
+  PeerMessage,
+  RunSpec,
+  SignedOffer,
+} from "#wire";
+
+export type Millis = number;
+
+// ---- peer ---------------------------------------------------------------------------------------------------------------
+
+/** Which tokens a peer reads in a round; see data's windowIndex. */
+export interface Assignment {
+  readonly round: number;
+  readonly openSeq: number;
+  readonly cursor: number;
+  readonly rosterSize: number;
+  readonly position: number;
+  readonly steps: number; //             H
+  readonly windowsPerStep: number;
+  readonly tokensBefore: number; //      drives the learning rate
+}
+
+export type PeerInput =
+  | { type: "tick" }
+  | { type: "host-open" } //             the control socket is up (again)
+  | { type: "host-closed" }
+  | { type: "message"; message: HostMessage } // already validated by schema
+  | { type: "log"; entries: readonly LogEntry[] } // answer to fetch-log; empty: nothing newer
+  | { type: "link-up" | "link-down"; peer: PeerId }
+  | { type: "links"; links: readonly LinkReport[]; bytesFromHost: number; bytesToHost: number }
+  /** The engine took a step; loss is the newest that was read. */
+  | { type: "progress"; round: number; step: number; loss: number | null; tokensPerSecond: number; stepMs: number }
+  | { type: "trained"; round: number; openSeq: number; steps: number; tokens: number; loss: number }
+  | { type: "encoded"; round: number; update: string; bytes: number }
+  | { type: "uploaded"; hash: string }
+  | { type: "upload-failed"; hash: string; reason: string }
+  | { type: "fetched"; hash: string }
+  | { type: "fetch-failed"; hash: string; reason: string }
+  /** The fold of that commit: the anchor after round + 1 rounds. */
+  | { type: "folded"; round: number; anchorHash: string; refused: readonly { peer: PeerId; reason: string }[] }
+  | { type: "restored"; round: number; anchorHash: string } // genesis is round 0
+  | { type: "evaluated"; round: number; anchorHash: string; setHash: string; loss: number }
+  | { type: "donate" } //                the person pressed the button (or resumed)
+  | { type: "pause"; reason: string }
+  | { type: "stop" };
+
+export type PeerOutput =
+  | { type: "send"; message: PeerMessage }
+  | { type: "fetch-log"; from: number }
+  | { type: "connect"; peer: PeerId; initiator: boolean }
+  | { type: "disconnect"; peer: PeerId }
+  | { type: "signal"; from: PeerId; data: string } // from the host to the mesh
+  | { type: "restore"; round: number; anchorHash: string; blobs: readonly BlobRef[] } // a checkpoint's blobs are here: load them. round 0, no blobs: genesis
+  | { type: "train"; assignment: Assignment }
+  | { type: "stop-training" } //         finish or drop the step in flight; no `trained` follows
+  | { type: "encode"; round: number; baseHash: string; tokens: number } // pseudo-gradient of the replica -> blob in the local store; then mark moves
+  | { type: "upload"; hash: string }
+  | { type: "fetch"; hash: string; bytes: number; sources: readonly PeerId[]; host: boolean } // sources in order; host last, when true
+  /** Decode, combine, outer step; then the replica's mark rule: named says whether our own update counted. */
+  | { type: "fold"; commit: EntryOf<"commit">; named: boolean }
+  | { type: "evaluate"; round: number }
+  | { type: "offer"; offer: Offer } //   the adapter signs it and sends {type:"offer"}; keys stay outside of the core
+  | { type: "forget"; hashes: readonly string[] } // blobs that no rule keeps any more
+  | { type: "refused"; code: string; message: string } // the host will not have us: show it; final
+  | { type: "ended"; reason: string }
+  | { type: "wake"; at: Millis };
+
+export type PeerPhase =
+  | "connecting"
+  | "catch-up"
+  | "waiting"
+  | "training"
+  | "exchange"
+  | "folding"
+  | "paused"
+  | "ended"
+  | "refused";
+
+/** What the page draws of its own peer. */
+export interface PeerView {
+  readonly phase: PeerPhase;
+  readonly round: number; //             rounds folded
+  readonly anchorHash: string | null;
+  readonly step: number;
+  readonly steps: number;
+  readonly members: readonly Member[];
+  readonly desyncs: number;
+}
+
+// ---- sequencer ----------------------------------------------------------------------------------------------------------
+
+export type SequencerInput =
+  | { type: "tick" }
+  | { type: "connected"; member: Member } // after a valid hello; the adapter answers with welcome
+  | { type: "disconnected"; peer: PeerId; reason: string }
+  | { type: "message"; from: PeerId; message: PeerMessage } // already validated by schema; offers with a checked signature
+  | { type: "blob-stored"; hash: string; bytes: number } // synced on the host's disk
+  | { type: "appended"; seq: number } // that entry is synced: it may be broadcast
+  | { type: "folded"; round: number; anchorHash: string; refused: readonly { peer: PeerId; reason: string }[] } // the witness
+  | { type: "checkpointed"; round: number; anchorHash: string; blobs: readonly BlobRef[] }
+  | { type: "evaluated"; round: number; anchorHash: string; setHash: string; loss: number } // by the witness, if it does
+  | { type: "pause" | "resume" }
+  | { type: "end"; reason: string };
+
+export type SequencerOutput =
+  | { type: "append"; body: EntryBody } // the adapter chains, signs, syncs, then feeds `appended`
+  | { type: "send"; to: PeerId; message: HostMessage }
+  | { type: "broadcast"; message: HostMessage; except?: PeerId }
+  | { type: "disconnect"; peer: PeerId; code: string; message: string }
+  | { type: "fold"; commit: EntryOf<"commit"> } // the witness: blobs are on disk
+  | { type: "checkpoint"; round: number }
+  | { type: "forget"; hashes: readonly string[] } // retention: no rule keeps these blobs
+  | { type: "event"; event: ChurnEvent }
+  | { type: "wake"; at: Millis };
+
+/** For the timeline of joins, leaves and crashes. */
+export type ChurnEvent = {
+  readonly kind: "joined" | "left" | "crashed" | "paused" | "resumed" | "refused";
+  readonly peer: PeerId;
+  readonly reason: string;
+};
+
+export interface SequencerOptions {
+  readonly spec: RunSpec;
+  readonly run: string;
+  readonly genesisHash: string;
+  /** The whole retained log, for a host that starts again. */
+  readonly log: readonly LogEntry[];
+  readonly offers?: readonly SignedOffer[];
+}

@@ -1,0 +1,135 @@
+// Control messages between a peer and the host, as JSON text over the WebSocket /signal. Bulk bytes go elsewhere: blobs between
+// peers over data channels (frames.ts), to and from the host over HTTP (PUT and GET /api/blobs/:hash).
+//
+//   host: challenge -> peer: hello (signed) -> host: welcome | refuse -> both: the rest, until bye or close
+import { z } from "zod";
+import { peerIdSchema, SLOTS_MAX, signatureSchema } from "./identity.ts";
+import { CONTRIBUTORS_MAX, logEntrySchema, ROSTER_MAX, signedOfferSchema } from "./log.ts";
+import { hashSchema, publicKeySchema, specSchema } from "./spec.ts";
+
+/** hello carries the range that a build speaks; the host answers with the highest common one or refuses by name. */
+export const PROTOCOL_VERSION = 1;
+
+/** An `open` or `seal` of the largest roster is below 100 kB; SDP with candidates is below 20 kB. */
+export const MESSAGE_BYTES_MAX = 256 * 1024;
+/** Entries per message: a commit of 32 contributors is about 20 kB. */
+export const ENTRIES_MAX = 10;
+
+const name = z.string().trim().max(40);
+const count = z.number().min(0).finite();
+const reason = z.string().max(400);
+
+export const adapterSchema = z.strictObject({
+  backend: z.enum(["webgpu"]),
+  vendor: z.string().max(80),
+  architecture: z.string().max(80),
+  description: z.string().max(200),
+  isFallback: z.boolean(),
+});
+
+export const memberSchema = z.strictObject({ peer: peerIdSchema, name, adapter: adapterSchema });
+export type Member = z.infer<typeof memberSchema>;
+
+/** What a link moved since it opened, as its owner measured it. Blob payload and control alike. */
+export const linkReportSchema = z.strictObject({
+  peer: peerIdSchema,
+  kind: z.enum(["direct", "turn", "relayed"]),
+  bytesSent: count,
+  bytesReceived: count,
+  rttMs: count.nullable(),
+});
+export type LinkReport = z.infer<typeof linkReportSchema>;
+
+export const peerMessageSchema = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("hello"),
+    protocolMin: z.int(),
+    protocolMax: z.int(),
+    build: z.string().max(80),
+    run: z.union([hashSchema, z.literal("default")]),
+    volunteer: publicKeySchema,
+    slot: z
+      .int()
+      .min(0)
+      .max(SLOTS_MAX - 1),
+    name,
+    adapter: adapterSchema,
+    signature: signatureSchema, // purpose "gossamer hello v1" over [nonce, run, slot]
+  }),
+  z.strictObject({ type: z.literal("signal"), to: peerIdSchema, data: z.string().max(64 * 1024) }),
+  /** At this anchor and willing: named by the next open. round = rounds folded. stepMs: measured time of one inner step, if any yet. */
+  z.strictObject({ type: z.literal("ready"), round: z.int().min(0), anchorHash: hashSchema, stepMs: count.nullable() }),
+  /** Off the roster from the next open on, until `ready` again. */
+  z.strictObject({ type: z.literal("pause"), reason }),
+  z.strictObject({
+    type: z.literal("progress"),
+    round: z.int().min(0),
+    step: z.int().min(0),
+    loss: z.number().finite().nullable(),
+    tokensPerSecond: count,
+  }),
+  z.strictObject({ type: z.literal("offer"), offer: signedOfferSchema }),
+  z.strictObject({ type: z.literal("attest"), round: z.int().min(0), anchorHash: hashSchema }),
+  z.strictObject({
+    type: z.literal("evaluation"),
+    round: z.int().min(0),
+    anchorHash: hashSchema,
+    setHash: hashSchema,
+    loss: z.number().finite(),
+  }),
+  z.strictObject({
+    type: z.literal("links"),
+    links: z.array(linkReportSchema).max(32),
+    bytesFromHost: count,
+    bytesToHost: count,
+  }),
+  z.strictObject({ type: z.literal("bye"), reason }),
+]);
+export type PeerMessage = z.infer<typeof peerMessageSchema>;
+
+export const iceServerSchema = z.strictObject({
+  urls: z.union([z.string(), z.array(z.string())]),
+  username: z.string().optional(),
+  credential: z.string().optional(),
+});
+
+export const refusalCodes = [
+  "version",
+  "run-unknown",
+  "run-ended",
+  "signature",
+  "slot-taken",
+  "full",
+  "rate",
+  "invalid",
+  "superseded",
+] as const;
+
+export const hostMessageSchema = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("challenge"), nonce: hashSchema }),
+  z.strictObject({
+    type: z.literal("welcome"),
+    protocol: z.int(),
+    build: z.string().max(80),
+    peer: peerIdSchema,
+    run: hashSchema,
+    spec: specSchema,
+    session: z.string().max(100), //  bearer token for PUT /api/blobs/:hash
+    iceServers: z.array(iceServerSchema).max(8),
+    headSeq: z.int().min(-1), //       last entry of the log; -1: none yet
+    members: z.array(memberSchema).max(ROSTER_MAX),
+  }),
+  z.strictObject({ type: z.literal("refuse"), code: z.enum(refusalCodes), message: reason }),
+  z.strictObject({ type: z.literal("joined"), member: memberSchema }),
+  z.strictObject({ type: z.literal("left"), peer: peerIdSchema, reason }),
+  z.strictObject({ type: z.literal("signal"), from: peerIdSchema, data: z.string().max(64 * 1024) }),
+  z.strictObject({ type: z.literal("entries"), entries: z.array(logEntrySchema).min(1).max(ENTRIES_MAX) }),
+  z.strictObject({ type: z.literal("offer-refused"), openSeq: z.int().min(0), message: reason }),
+  z.strictObject({
+    type: z.literal("fold-refused"),
+    round: z.int().min(0),
+    peers: z.array(peerIdSchema).max(CONTRIBUTORS_MAX),
+    message: reason,
+  }),
+]);
+export type HostMessage = z.infer<typeof hostMessageSchema>;
