@@ -1,3 +1,4 @@
+export * from "./api.ts";
 export * from "./blob.ts";
 export * from "./frames.ts";
 export * from "./identity.ts";
