@@ -1,0 +1,103 @@
+// npm test: every runner in turn, then one line that sums them.
+//
+//   check (types, lint, format, imports, unused code, licences) -> unit and simulation -> GPU conformance -> end to end
+//
+// Each check counts as one test. A runner that dies without a report counts as one failure, so nothing can pass by crashing.
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const reports = mkdtempSync(join(tmpdir(), "gossamer-test-"));
+const bin = (name) => join("node_modules", ".bin", name);
+const totals = { passed: 0, failed: 0, skipped: [] };
+const only = process.argv[2]; // check | unit | gpu | e2e: one stage alone
+
+function run(command, args, env = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, ...env } });
+    child.on("error", (error) => {
+      console.error(`${command} did not start: ${error.message}`);
+      resolve(1);
+    });
+    child.on("exit", (code, signal) => resolve(signal ? 1 : code));
+  });
+}
+
+function readReport(path) {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+async function checks() {
+  const licences =
+    "MIT;ISC;BSD-2-Clause;BSD-3-Clause;Apache-2.0;0BSD;CC0-1.0;CC-BY-4.0;BlueOak-1.0.0;Python-2.0;Unlicense;MPL-2.0;ODC-By-1.0;PDDL-1.0";
+  const all = {
+    types: [bin("tsc"), ["-p", "tsconfig.json"]],
+    "types of the pure packages (no DOM, no Node)": [bin("tsc"), ["-p", "tsconfig.pure.json"]],
+    "lint, format and one-way imports": [bin("biome"), ["ci", "--error-on-warnings", "."]],
+    "unused code": [bin("knip"), []],
+    licences: [bin("license-checker-rseidelsohn"), ["--summary", "--excludePrivatePackages", "--onlyAllow", licences]],
+  };
+  for (const [name, [command, args]] of Object.entries(all)) {
+    console.log(`\n— check: ${name}`);
+    const failed = (await run(command, args)) !== 0;
+    totals[failed ? "failed" : "passed"]++;
+    if (failed) console.error(`check failed: ${name}`);
+  }
+}
+
+async function vitest(project) {
+  console.log(`\n— ${project}`);
+  const path = join(reports, `${project}.json`);
+  const code = await run(bin("vitest"), [
+    "run",
+    "--project",
+    project,
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${path}`,
+  ]);
+  const report = readReport(path);
+  if (!report) return void totals.failed++;
+  totals.passed += report.numPassedTests;
+  // A file that does not load has no tests to count, yet it failed.
+  totals.failed += Math.max(report.numFailedTests, report.numFailedTestSuites > 0 ? 1 : 0, code !== 0 ? 1 : 0);
+  for (const file of report.testResults) {
+    for (const test of file.assertionResults)
+      if (test.status === "pending" || test.status === "skipped") totals.skipped.push(`${project}: ${test.fullName}`);
+  }
+}
+
+async function endToEnd() {
+  console.log("\n— end to end");
+  const path = join(reports, "e2e.json");
+  const code = await run(bin("playwright"), ["test", "--reporter=list,json"], { PLAYWRIGHT_JSON_OUTPUT_NAME: path });
+  const report = readReport(path);
+  if (!report) return void totals.failed++;
+  const { expected, unexpected, flaky, skipped } = report.stats;
+  totals.passed += expected;
+  totals.failed += Math.max(unexpected + flaky, code !== 0 ? 1 : 0);
+  if (skipped > 0) totals.skipped.push(`end to end: ${skipped}; the list above says which`);
+}
+
+const stages = { check: checks, unit: () => vitest("unit"), gpu: () => vitest("gpu"), e2e: endToEnd };
+if (only !== undefined && !Object.hasOwn(stages, only)) {
+  console.error(`"${only}" is no stage. One of: ${Object.keys(stages).join(", ")}; none runs all.`);
+  process.exit(2);
+}
+const startedMs = performance.now();
+for (const [name, stage] of Object.entries(stages)) {
+  if (only !== undefined && only !== name) continue;
+  const stageMs = performance.now();
+  await stage();
+  console.log(`(${name}: ${Math.round((performance.now() - stageMs) / 1000)} s)`);
+}
+rmSync(reports, { recursive: true });
+console.log(`\nin ${Math.round((performance.now() - startedMs) / 1000)} s`);
+for (const skipped of totals.skipped) console.log(`skipped: ${skipped}`);
+console.log(`${totals.passed} passed, ${totals.failed} failed`);
+process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
