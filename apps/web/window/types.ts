@@ -1,0 +1,129 @@
+// What the page draws: two snapshots, plain data, replaced whole (never changed in place), so that useSyncExternalStore can compare
+// them by identity. A snapshot crosses from the worker a few times a second; nothing here is an effect.
+//
+//   createDonor()         -> subscribe, getSnapshot: DonorSnapshot, actions       this browser as a peer
+//   createWatcher(run)    -> subscribe, getSnapshot: WatcherSnapshot, close       the run as the host tells it, without a peer
+import type { PeerPhase } from "#swarm";
+import type { AdapterDescription } from "#engine";
+import type { LinkReport, Member, PeerId, RunDetail, RunSpec } from "#wire";
+
+/**
+ * idle: the button was not pressed. starting: identity, adapter, engine, host. donating: takes part (phase says what it does now).
+ * paused, stopped: the person's wish. ended: the run is over. blocked: cannot go on by itself; `problem` says why and the way out.
+ */
+export type DonorStatus = "idle" | "starting" | "donating" | "paused" | "stopped" | "ended" | "blocked";
+
+/** blocked by one of the first group; the second group are notices while donating goes on. */
+export type ProblemCode =
+  | "insecure-context" // WebGPU needs https or localhost
+  | "no-webgpu" //        the browser has none, or it is switched off
+  | "no-adapter" //       WebGPU without an adapter
+  | "device-lost" //      the GPU went away, and again after a restart
+  | "out-of-memory"
+  | "model-too-large"
+  | "no-slot" //          sixteen tabs of this browser donate already
+  | "refused" //          the host will not have this peer
+  | "worker-failed" //    a bug of ours, or the browser ended the worker
+  | "host-gone" //        retried by itself, for ever
+  | "storage-refused" //  private window or blocked storage: memory instead, the identity lives as long as the tab
+  | "storage-full"
+  | "software-adapter" // a CPU poses as a GPU: slow
+  | "second-tab" //       another tab of this browser donates: one GPU serves both
+  | "no-links"; //        other peers are here but no link opened: their updates come through the host
+
+/** Something that the person should read: what it is, and what to do about it. */
+export interface Problem {
+  readonly code: ProblemCode;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** round: rounds folded when it was measured. step: inner steps since this page started to donate. */
+export interface LossPoint {
+  readonly round: number;
+  readonly step: number;
+  readonly loss: number;
+}
+
+/** At most this many points are kept; beyond that every second one of the older half goes. */
+export const HISTORY_MAX = 2000;
+
+/** One open link as this peer meters it; rates over the last seconds. */
+export interface LinkView extends LinkReport {
+  readonly name: string;
+  readonly sendBytesPerSecond: number;
+  readonly receiveBytesPerSecond: number;
+}
+
+export interface DonorSnapshot {
+  readonly status: DonorStatus;
+  readonly problem: Problem | null; //       why it is blocked
+  readonly notices: readonly Problem[]; //   true right now, and not in the way
+  readonly hostConnected: boolean;
+  readonly peer: PeerId | null;
+  readonly name: string;
+  readonly slot: number | null;
+  readonly secondTab: boolean; //            slot > 0
+  readonly adapter: AdapterDescription | null;
+  readonly spec: RunSpec | null; //          from the host's welcome
+  readonly run: string | null;
+  readonly phase: PeerPhase | null;
+  readonly round: number; //                 rounds folded here
+  readonly anchorHash: string | null;
+  readonly step: number; //                  inner steps done in this round, of `steps`
+  readonly steps: number;
+  readonly stepMs: number | null;
+  readonly tokensPerSecond: number;
+  readonly tokensOffered: number; //         by this page since it was opened; what counts is in the run's log
+  readonly rounds: number; //                commits that named this peer since the page was opened
+  readonly lossHistory: readonly LossPoint[]; // training loss per inner step
+  readonly evalHistory: readonly LossPoint[]; // evaluations that this peer was asked for
+  readonly members: readonly Member[];
+  readonly links: readonly LinkView[];
+  readonly bytesSent: number; //             to peers
+  readonly bytesReceived: number; //         from peers
+  readonly bytesFromHost: number;
+  readonly bytesToHost: number;
+  readonly desyncs: number;
+  readonly endReason: string | null;
+}
+
+/** Shaped for React's useSyncExternalStore. */
+export interface SnapshotStore<T> {
+  subscribe(onChange: () => void): () => void;
+  getSnapshot(): T;
+}
+
+export interface Donor extends SnapshotStore<DonorSnapshot> {
+  /** The one button. Also after stop, and after a blocked state (tries again). */
+  donate(): void;
+  pause(): void;
+  resume(): void;
+  stop(): void;
+  /** Shown to others from the next connection on; at most 40 characters. Kept in this browser. */
+  rename(name: string): void;
+}
+
+/** connecting: first answer outstanding. live: events arrive. retrying: the host is gone for now. unknown-run: the host has no such run. */
+export type WatcherConnection = "connecting" | "live" | "retrying" | "unknown-run";
+
+export interface SeriesPoint {
+  readonly round: number;
+  readonly tokens: number;
+  readonly time: number; // ms since 1970, by the host's clock
+  readonly value: number;
+}
+
+export interface WatcherSnapshot {
+  readonly connection: WatcherConnection;
+  readonly run: RunDetail | null;
+  readonly trainLoss: readonly SeriesPoint[];
+  readonly evalLoss: readonly SeriesPoint[];
+  readonly tokensPerSecond: readonly SeriesPoint[];
+  /** Sent and received bytes per second per peer, between the last two details: bandwidth. */
+  readonly rateByPeer: ReadonlyMap<PeerId, { readonly sent: number; readonly received: number }>;
+}
+
+export interface Watcher extends SnapshotStore<WatcherSnapshot> {
+  close(): void;
+}
