@@ -1,0 +1,41 @@
+// The store of a browser: IndexedDB where it is allowed, memory where it is not, and a notice that says which and why.
+import { type BlobStore, type Settings, StorageError } from "./blob-store.ts";
+import { IdbStore } from "./idb.ts";
+import { MemoryBlobStore, MemorySettings } from "./memory.ts";
+
+/** Blobs of runs that nobody visits any more stay below this; a run in progress holds far less. */
+const STORE_BYTES_MAX = 2 * 2 ** 30;
+
+export interface BrowserStore {
+  readonly blobs: BlobStore;
+  readonly settings: Settings;
+  /** Set when this is memory: why the browser would not store. */
+  readonly refused: StorageError | undefined;
+}
+
+/** Never rejects: a browser without storage donates too, under an identity that lives as long as the tab. */
+export async function openBrowserStore(name = "gossamer"): Promise<BrowserStore> {
+  try {
+    const store = await IdbStore.open(name);
+    await store.prune(STORE_BYTES_MAX);
+    return { blobs: store, settings: store.settings, refused: undefined };
+  } catch (error) {
+    const refused = error instanceof StorageError ? error : new StorageError("broken", String(error), error);
+    return { blobs: new MemoryBlobStore(), settings: new MemorySettings(), refused };
+  }
+}
+
+const IDENTITY_KEY = "identity";
+const SEED_BYTES = 32;
+
+/**
+ * The volunteer's secret: 32 bytes, made once per browser and shared by its tabs.
+ * @param fresh 32 random bytes, used when there is none yet (or when what is stored is no seed)
+ */
+export async function identitySeed(settings: Settings, fresh: Uint8Array): Promise<Uint8Array> {
+  if (fresh.length !== SEED_BYTES) throw new TypeError(`an identity seed has ${SEED_BYTES} bytes, not ${fresh.length}`);
+  const stored = await settings.addIfAbsent(IDENTITY_KEY, fresh);
+  if (stored instanceof Uint8Array && stored.length === SEED_BYTES) return stored;
+  await settings.set(IDENTITY_KEY, fresh);
+  return fresh;
+}

@@ -1,0 +1,4 @@
+export * from "./blob-store.ts";
+export * from "./browser.ts";
+export * from "./idb.ts";
+export * from "./memory.ts";
