@@ -1,50 +1,45 @@
+// Two builds from one configuration, with production dependencies alone (tests have their own: vitest.config.ts).
+//
+//   vite build          apps/web/index.html -> dist/web     the page; workers are ES modules
+//   vite build --ssr    apps/cli, apps/host -> dist/node    the command and the witness's thread; packages stay in node_modules
+import { resolve } from "node:path";
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vitest/config";
-import { playwright } from "@vitest/browser-playwright";
+import { defineConfig, type UserConfig } from "vite";
 
-export default defineConfig({
+const here = import.meta.dirname;
+
+/** The signaling that a page asks when it is not its own origin: `GOSSAMER_SIGNAL=wss://host npm run build`, or `gossamer build --signal`. */
+const signal = process.env.GOSSAMER_SIGNAL ?? "";
+
+const web: UserConfig = {
+  root: resolve(here, "apps/web"),
+  publicDir: resolve(here, "public"),
   plugins: [react()],
-  test: {
-    projects: [
-      {
-        extends: true,
-        test: {
-          name: "unit",
-          environment: "node",
-          include: ["{apps,packages}/**/*.test.{ts,tsx}"],
-          exclude: ["**/*.gpu.test.ts", "**/node_modules/**"],
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: "gpu",
-          include: ["{apps,packages}/**/*.gpu.test.ts"],
-          // One software adapter serves every page: files in turn, so that timings and memory stay honest.
-          fileParallelism: false,
-          testTimeout: 60_000,
-          browser: {
-            enabled: true,
-            headless: true,
-            screenshotFailures: false,
-            provider: playwright({
-              launchOptions: {
-                executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium",
-                args: [
-                  "--no-sandbox",
-                  "--disable-quic",
-                  "--no-first-run",
-                  "--disable-background-networking",
-                  "--disable-component-update",
-                  "--disable-sync",
-                  "--enable-unsafe-webgpu",
-                ],
-              },
-            }),
-            instances: [{ browser: "chromium" }],
-          },
-        },
-      },
-    ],
+  worker: { format: "es" },
+  define: { "import.meta.env.GOSSAMER_SIGNAL": JSON.stringify(signal) },
+  build: {
+    outDir: resolve(here, "dist/web"),
+    emptyOutDir: true,
+    target: "es2022",
+    // The content security policy allows no inline script and no data: worker.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
   },
-});
+};
+
+const node: UserConfig = {
+  root: here,
+  publicDir: false,
+  build: {
+    ssr: true,
+    outDir: resolve(here, "dist/node"),
+    emptyOutDir: true,
+    target: "node20",
+    minify: false,
+    rollupOptions: {
+      input: { main: resolve(here, "apps/cli/main.ts"), witness: resolve(here, "apps/host/witness-worker.ts") },
+    },
+  },
+};
+
+export default defineConfig(({ isSsrBuild }) => (isSsrBuild ? node : web));

@@ -1,0 +1,157 @@
+// Takes a fresh clone to a running command, with Node's built-ins alone:
+//
+//   check Node -> install if the lock file asks for it -> build if sources changed -> run dist/node/main.js in this process
+//
+// Written in old syntax on purpose, so that an old Node reaches the message below instead of a syntax error.
+import { spawnSync } from "child_process";
+import { createHash } from "crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "fs";
+import { dirname, join } from "path";
+import { fileURLToPath, pathToFileURL } from "url";
+
+const NODE_MIN = [20, 19];
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+/** Undefined when this Node will do, else what to tell the user. */
+export function nodeFault(version) {
+  const [major, minor] = version.split(".").map(Number);
+  if (major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])) return undefined;
+  return (
+    "Gossamer needs Node " +
+    NODE_MIN.join(".") +
+    " or newer; this is Node " +
+    version +
+    ". Get one from https://nodejs.org"
+  );
+}
+
+/**
+ * What is missing from node_modules, by npm's own record of what it installed (node_modules/.package-lock.json).
+ * Optional packages are for other platforms as often as not, so their absence counts for nothing.
+ * @param full development packages count too
+ */
+export function missingPackages(wanted, installed, full) {
+  const have = (installed && installed.packages) || {};
+  return Object.keys(wanted.packages).filter((path) => {
+    const entry = wanted.packages[path];
+    if (path === "" || (entry.dev && !full)) return false;
+    if (!have[path]) return !entry.optional && !entry.devOptional && !entry.peer;
+    return have[path].version !== entry.version || have[path].integrity !== entry.integrity;
+  });
+}
+
+function readJson(path) {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (_) {
+    return undefined;
+  }
+}
+
+function filesBelow(path) {
+  if (!existsSync(path)) return [];
+  return readdirSync(path, { withFileTypes: true })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .reduce((files, entry) => {
+      const child = join(path, entry.name);
+      if (entry.isDirectory()) return files.concat(filesBelow(child));
+      return /\.test\.tsx?$/.test(entry.name) ? files : files.concat(child);
+    }, []);
+}
+
+/** One hash over everything that a build reads: a build is fresh when its stamp holds the same. */
+export function sourceHash(folder, signal) {
+  const hash = createHash("sha256").update("signal " + signal);
+  const single = ["package.json", "package-lock.json", "vite.config.ts"].map((name) => join(folder, name));
+  const files = ["apps", "packages", "public"].reduce(
+    (all, name) => all.concat(filesBelow(join(folder, name))),
+    single,
+  );
+  for (const file of files) {
+    if (!existsSync(file)) continue;
+    const bytes = readFileSync(file);
+    hash.update("\0" + file.slice(folder.length) + "\0" + bytes.length + "\0").update(bytes);
+  }
+  return hash.digest("hex");
+}
+
+/** Runs a step in the foreground; its failure, or Ctrl-C in it, ends this process with the same code. */
+function step(command, args) {
+  const shell = process.platform === "win32" && command === "npm"; // npm is a .cmd there
+  const result = spawnSync(command, args, { cwd: root, stdio: ["inherit", 2, 2], shell: shell });
+  if (result.error) {
+    console.error(command + " did not start: " + result.error.message);
+    process.exit(1);
+  }
+  if (result.signal) process.exit(result.signal === "SIGINT" ? 130 : 1);
+  if (result.status !== 0) {
+    console.error("\n" + [command].concat(args).join(" ") + " failed (exit code " + result.status + ").");
+    process.exit(result.status);
+  }
+}
+
+function install(full) {
+  const wanted = readJson(join(root, "package-lock.json"));
+  const installed = readJson(join(root, "node_modules", ".package-lock.json"));
+  if (installed && missingPackages(wanted, installed, full).length === 0) return;
+  // A full install stays full: taking the development packages away would only make the next `npm test` fetch them again.
+  const keepFull = full || (installed && existsSync(join(root, "node_modules", "vitest")));
+  console.error(installed ? "Packages changed: installing…" : "First start: installing packages…");
+  const args = ["ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"];
+  step("npm", keepFull ? args : args.concat("--omit=dev"));
+}
+
+function build(signal, always) {
+  const stamp = join(root, "dist", "stamp.json");
+  const hash = sourceHash(root, signal);
+  const last = readJson(stamp);
+  if (!always && last && last.hash === hash && existsSync(join(root, "dist", "node", "main.js"))) return;
+  console.error("Building the page and the host…");
+  rmSync(stamp, { force: true });
+  process.env.GOSSAMER_SIGNAL = signal;
+  const vite = join(root, "node_modules", "vite", "bin", "vite.js");
+  step(process.execPath, [vite, "build", "--logLevel", "warn"]);
+  step(process.execPath, [vite, "build", "--ssr", "--logLevel", "warn"]);
+  mkdirSync(join(root, "dist"), { recursive: true });
+  writeFileSync(stamp, JSON.stringify({ hash: hash, signal: signal }) + "\n");
+}
+
+/** Value of `--name value` or `--name=value`. */
+export function flag(args, name) {
+  const at = args.findIndex((arg) => arg === name || arg.startsWith(name + "="));
+  if (at < 0) return undefined;
+  return args[at].includes("=") ? args[at].slice(name.length + 1) : args[at + 1];
+}
+
+/** Headless browsers and test runners are development packages: these commands alone need them. */
+export function needsFullInstall(command, args) {
+  return ["test", "bench", "demo", "proof"].indexOf(command) >= 0 || flag(args, "--donors") !== undefined;
+}
+
+function main() {
+  const fault = nodeFault(process.versions.node);
+  if (fault !== undefined) {
+    console.error(fault);
+    process.exit(1);
+  }
+  const args = process.argv.slice(2);
+  const command = args[0];
+  install(needsFullInstall(command, args));
+  const signal = command === "build" ? flag(args, "--signal") : undefined;
+  // `npm test check` alone looks at sources only; everything else runs what was built.
+  const sourcesOnly = command === "test" && ["check", "unit", "gpu"].indexOf(args[1]) >= 0;
+  if (!sourcesOnly) build(signal === undefined ? process.env.GOSSAMER_SIGNAL || "" : signal, command === "build");
+  if (command === "build") return;
+  // In this process, not a child: Ctrl-C, the exit code and the terminal are the command's own.
+  const entry = command === "test" ? join(root, "apps", "cli", "test.mjs") : join(root, "dist", "node", "main.js");
+  if (command === "test") {
+    process.chdir(root);
+    process.argv.splice(2, 1);
+  }
+  import(pathToFileURL(entry).href).catch((error) => {
+    console.error(error);
+    process.exit(1);
+  });
+}
+
+if (process.argv[1] && pathToFileURL(process.argv[1]).href === import.meta.url) main();

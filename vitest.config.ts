@@ -1,0 +1,46 @@
+// Two projects: unit (Node) and gpu (a real headless Chromium).
+import react from "@vitejs/plugin-react";
+import { playwright } from "@vitest/browser-playwright";
+import { defineConfig } from "vitest/config";
+import { chromiumFlags, findInstalledBrowser } from "./apps/cli/browser.ts";
+
+const chromium = findInstalledBrowser()?.path;
+
+export default defineConfig({
+  plugins: [react()],
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          environment: "node",
+          include: ["{apps,packages}/**/*.test.{ts,tsx}"],
+          exclude: ["**/*.gpu.test.ts", "**/node_modules/**"],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "gpu",
+          include: ["{apps,packages}/**/*.gpu.test.ts"],
+          // One software adapter serves every page: files in turn, so that timings and memory stay honest.
+          fileParallelism: false,
+          testTimeout: 60_000,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({
+              launchOptions: {
+                ...(chromium === undefined ? {} : { executablePath: chromium }),
+                args: chromiumFlags(),
+              },
+            }),
+            instances: [{ browser: "chromium" }],
+          },
+        },
+      },
+    ],
+  },
+});
