@@ -1,0 +1,78 @@
+// The fold of one commit: decode its updates, combine them, take the outer step. Everybody who reads the log arrives at the same bits.
+//
+//   (anchor, velocity) of round t  +  commit t  +  its blobs   ->   (anchor, velocity) of round t + 1, and its hash
+//
+// Two passes, one update at a time: the first checks and measures, the second adds. So a fold holds one accumulator, not 32 updates.
+import { blobName, type EntryOf, type PeerId, type RunSpec } from "#wire";
+import { assert } from "./assert.ts";
+import { byPeer, type Counted, combineWeights } from "./combine.ts";
+import { outerStep } from "./outer-step.ts";
+import { anchorHashOf, type SharedState } from "./state.ts";
+import { addTo, readUpdate, type Update, updateNorm } from "./update.ts";
+
+type Commit = EntryOf<"commit">;
+type Contribution = Commit["contributors"][number];
+
+export interface FoldResult {
+  readonly anchorHash: string; // after the commit
+  /** Contributions whose weight is 0 by rule, sorted by peer: the seal names them. */
+  readonly refused: { peer: PeerId; reason: string }[];
+}
+
+/**
+ * Folds `commit` into `state`, in place. The caller has checked that the state is the commit's base, and has fetched every blob.
+ * When all contributions are refused, parameters and velocity stay.
+ * @param blob the bytes of that name; asked twice per contribution
+ * @throws Error when a blob is missing or is not the one of its name: then the state is untouched
+ */
+export function foldCommit(
+  state: SharedState,
+  spec: RunSpec,
+  commit: Commit,
+  blob: (hash: string) => Uint8Array | undefined,
+): FoldResult {
+  const length = state.parameters.length;
+  const bytesOf = ({ update, peer }: Contribution): Uint8Array => {
+    const bytes = blob(update);
+    if (bytes === undefined) throw new Error(`blob ${update} of peer ${peer} is not here: fetch it before folding`);
+    return bytes;
+  };
+  const read = (contribution: Contribution, bytes: Uint8Array): Update | string => {
+    if (contribution.round !== commit.round || contribution.baseHash !== commit.baseHash)
+      return "the offer is for another round or anchor";
+    const { round, baseHash } = commit;
+    const { tokens } = contribution;
+    return readUpdate(bytes, { round, baseHash, length, tokens, blockSize: spec.outer.blockSize });
+  };
+
+  const sorted = [...commit.contributors].sort(byPeer);
+  const counted: Counted[] = [];
+  const refused: { peer: PeerId; reason: string }[] = [];
+  for (const contribution of sorted) {
+    const { peer, tokens, update: name } = contribution;
+    const bytes = bytesOf(contribution);
+    assert(blobName(bytes) === name, `the bytes given for blob ${name} are not its own`);
+    const update = read(contribution, bytes);
+    if (typeof update === "string") refused.push({ peer, reason: update });
+    else if (counted.at(-1)?.peer === peer) refused.push({ peer, reason: "named twice" });
+    else counted.push({ peer, tokens, norm: updateNorm(update) });
+  }
+  if (counted.length === 0) return { anchorHash: anchorHashOf(state), refused };
+
+  const { steps, windowsPerStep } = spec.inner;
+  const weightByPeer = combineWeights(counted, {
+    assignmentTokens: steps * windowsPerStep * spec.model.contextLength,
+    clipToMedianNorm: spec.outer.clipToMedianNorm,
+  });
+  const mean = new Float32Array(length);
+  for (const contribution of sorted) {
+    const weight = weightByPeer.get(contribution.peer);
+    if (weight === undefined) continue;
+    const update = read(contribution, bytesOf(contribution));
+    if (typeof update === "string") continue; // the second of two by one peer
+    weightByPeer.delete(contribution.peer); // a peer counts once: the first that was counted
+    addTo(update, mean, weight, 0, length);
+  }
+  outerStep(state, mean, spec.outer);
+  return { anchorHash: anchorHashOf(state), refused };
+}

@@ -1,0 +1,49 @@
+// Genesis: the parameters before round 0, from the spec's model and seed alone, with the same bits in every JavaScript engine.
+//
+//   (seed, place in the flat vector) -> integer hash -> 8 uniforms of 16 bits -> their sum, about normal -> x std -> f32
+//
+// Math.log and Math.cos differ between engines, so there is no Box-Muller here: integers, + - * / and sqrt only.
+import type { ModelShape } from "#wire";
+import { parameterTable } from "./parameters.ts";
+
+/** Standard deviation of embeddings and linear layers, as in GPT-2 and Llama. */
+const INIT_STD = 0.02;
+/** Mean and standard deviation of a sum of 8 uniform integers in [0, 65535] (Irwin-Hall). */
+const SUM_MEAN = 4 * 65_535;
+const SUM_STD = Math.sqrt((8 * (65_536 * 65_536 - 1)) / 12);
+
+/** Flat vector in parameterTable order: norm weights 1, matrices pseudo-normal; what writes into the residual stream is 1/sqrt(2L) smaller. */
+export function genesisParameters(model: ModelShape, seed: number): Float32Array {
+  const table = parameterTable(model);
+  const flat = new Float32Array(table.length);
+  const key = mix(seed ^ 0x9e37_79b9);
+  for (const { name, offset, length } of table.tensors) {
+    if (name.endsWith("norm.weight")) {
+      flat.fill(1, offset, offset + length);
+      continue;
+    }
+    const intoResidual = name.endsWith("o_proj.weight") || name.endsWith("down_proj.weight");
+    const std = intoResidual ? INIT_STD / Math.sqrt(2 * model.layers) : INIT_STD;
+    const scale = std / SUM_STD;
+    for (let i = offset; i < offset + length; i++) flat[i] = (sumOfUniforms(key, i) - SUM_MEAN) * scale; // the store rounds to f32
+  }
+  return flat;
+}
+
+/** Sum of 8 uniform 16-bit integers for this place. The counter wraps past 2^30 parameters, far beyond what a volunteer holds. */
+function sumOfUniforms(key: number, place: number): number {
+  let sum = 0;
+  for (let draw = 0; draw < 4; draw++) {
+    const bits = mix(mix(Math.imul(place, 4) + draw) ^ key);
+    sum += (bits & 0xffff) + (bits >>> 16);
+  }
+  return sum;
+}
+
+/** Bijective 32-bit hash with low bias (C. Wellons, hash-prospector: 16, 0x21f0aaad, 15, 0xd35a2d97, 15). */
+function mix(value: number): number {
+  let x = value | 0;
+  x = Math.imul(x ^ (x >>> 16), 0x21f0_aaad);
+  x = Math.imul(x ^ (x >>> 15), 0xd35a_2d97);
+  return x ^ (x >>> 15);
+}
