@@ -55,8 +55,16 @@ export interface LinkView extends LinkReport {
   readonly receiveBytesPerSecond: number;
 }
 
+/** Long work that keeps the person waiting: what, and how far. bytes for data and checkpoint, rounds for catch-up, pipelines for kernels. */
+export interface Task {
+  readonly what: "connecting" | "kernels" | "data" | "checkpoint" | "catch-up";
+  readonly done: number;
+  readonly total: number | null; // null: not known
+}
+
 export interface DonorSnapshot {
   readonly status: DonorStatus;
+  readonly task: Task | null; //             null: no such work now
   readonly problem: Problem | null; //       why it is blocked
   readonly notices: readonly Problem[]; //   true right now, and not in the way
   readonly hostConnected: boolean;
@@ -114,6 +122,14 @@ export interface SeriesPoint {
   readonly value: number;
 }
 
+/** Bytes per second. */
+export interface Rate {
+  readonly sent: number;
+  readonly received: number;
+}
+
+export const linkKey = (owner: PeerId, other: PeerId): string => `${owner} ${other}`;
+
 export interface WatcherSnapshot {
   readonly connection: WatcherConnection;
   readonly run: RunDetail | null;
@@ -121,7 +137,9 @@ export interface WatcherSnapshot {
   readonly evalLoss: readonly SeriesPoint[];
   readonly tokensPerSecond: readonly SeriesPoint[];
   /** Sent and received bytes per second per peer, between the last two details: bandwidth. */
-  readonly rateByPeer: ReadonlyMap<PeerId, { readonly sent: number; readonly received: number }>;
+  readonly rateByPeer: ReadonlyMap<PeerId, Rate>;
+  /** The same per link; the key is linkKey(owner, other end): each end reports what it measured. */
+  readonly rateByLink: ReadonlyMap<string, Rate>;
 }
 
 export interface Watcher extends SnapshotStore<WatcherSnapshot> {
