@@ -13,7 +13,9 @@ import type {
   Offer,
   PeerId,
   PeerMessage,
+  peerStates,
   RunSpec,
+  runStates,
   SignedOffer,
 } from "#wire";
 
@@ -38,20 +40,22 @@ export type PeerInput =
   | { type: "host-open" } //             the control socket is up (again)
   | { type: "host-closed" }
   | { type: "message"; message: HostMessage } // already validated by schema
-  | { type: "log"; entries: readonly LogEntry[] } // answer to fetch-log; empty: nothing newer
+  | { type: "log"; entries: readonly LogEntry[] } // answer to fetch-log, a page at a time; empty: nothing newer, or the fetch failed
   | { type: "link-up" | "link-down"; peer: PeerId }
   | { type: "links"; links: readonly LinkReport[]; bytesFromHost: number; bytesToHost: number }
   /** The engine took a step; loss is the newest that was read. */
   | { type: "progress"; round: number; step: number; loss: number | null; tokensPerSecond: number; stepMs: number }
   | { type: "trained"; round: number; openSeq: number; steps: number; tokens: number; loss: number }
   | { type: "encoded"; round: number; update: string; bytes: number }
+  /** The pseudo-gradient is not finite: this replica has diverged and is restored. */
+  | { type: "encode-failed"; round: number; reason: string }
   | { type: "uploaded"; hash: string }
   | { type: "upload-failed"; hash: string; reason: string }
   | { type: "fetched"; hash: string }
   | { type: "fetch-failed"; hash: string; reason: string }
   /** The fold of that commit: the anchor after round + 1 rounds. */
   | { type: "folded"; round: number; anchorHash: string; refused: readonly { peer: PeerId; reason: string }[] }
-  | { type: "restored"; round: number; anchorHash: string } // genesis is round 0
+  | { type: "restored"; round: number; anchorHash: string } // genesis is round 0; anchorHash "": the blobs did not decode
   | { type: "evaluated"; round: number; anchorHash: string; setHash: string; loss: number }
   | { type: "donate" } //                the person pressed the button (or resumed)
   | { type: "pause"; reason: string }
@@ -63,8 +67,10 @@ export type PeerOutput =
   | { type: "connect"; peer: PeerId; initiator: boolean }
   | { type: "disconnect"; peer: PeerId }
   | { type: "signal"; from: PeerId; data: string } // from the host to the mesh
-  | { type: "restore"; round: number; anchorHash: string; blobs: readonly BlobRef[] } // a checkpoint's blobs are here: load them. round 0, no blobs: genesis
+  /** A checkpoint's blobs are here: load them; mark = local = anchor. round 0, no blobs: genesis; its anchorHash is "" while the log is empty. */
+  | { type: "restore"; round: number; anchorHash: string; blobs: readonly BlobRef[] }
   | { type: "train"; assignment: Assignment }
+  | { type: "finish-training" } //       the deadline is near: finish the step in flight, then `trained` with the steps done so far
   | { type: "stop-training" } //         finish or drop the step in flight; no `trained` follows
   | { type: "encode"; round: number; baseHash: string; tokens: number } // pseudo-gradient of the replica -> blob in the local store; then mark moves
   | { type: "upload"; hash: string }
@@ -89,6 +95,16 @@ export type PeerPhase =
   | "ended"
   | "refused";
 
+export interface PeerOptions {
+  readonly run: string;
+  readonly spec: RunSpec;
+  readonly self: PeerId;
+  /** The anchor of round 0, where it is already known: checked against the log. */
+  readonly genesisHash?: string;
+  /** Why `entry` may not follow `previous`; wire's chainFault unless given. signed: check the signature too, not only the hash. */
+  readonly chain?: (previous: LogEntry | undefined, entry: LogEntry, signed: boolean) => string | undefined;
+}
+
 /** What the page draws of its own peer. */
 export interface PeerView {
   readonly phase: PeerPhase;
@@ -108,15 +124,17 @@ export type SequencerInput =
   | { type: "disconnected"; peer: PeerId; reason: string }
   | { type: "message"; from: PeerId; message: PeerMessage } // already validated by schema; offers with a checked signature
   | { type: "blob-stored"; hash: string; bytes: number } // synced on the host's disk
-  | { type: "appended"; seq: number } // that entry is synced: it may be broadcast
+  | { type: "appended"; entry: LogEntry } // the body of the last `append`, chained, signed and synced: it may be broadcast
   | { type: "folded"; round: number; anchorHash: string; refused: readonly { peer: PeerId; reason: string }[] } // the witness
+  /** Instead of `folded`: a blob that the commit names is gone for good. The commit is voided; nobody's anchor moves. */
+  | { type: "blob-lost"; round: number; reason: string }
   | { type: "checkpointed"; round: number; anchorHash: string; blobs: readonly BlobRef[] }
   | { type: "evaluated"; round: number; anchorHash: string; setHash: string; loss: number } // by the witness, if it does
   | { type: "pause" | "resume" }
   | { type: "end"; reason: string };
 
 export type SequencerOutput =
-  | { type: "append"; body: EntryBody } // the adapter chains, signs, syncs, then feeds `appended`
+  | { type: "append"; body: EntryBody } // the adapter chains, signs, syncs, then feeds `appended`; never two at once
   | { type: "send"; to: PeerId; message: HostMessage }
   | { type: "broadcast"; message: HostMessage; except?: PeerId }
   | { type: "disconnect"; peer: PeerId; code: string; message: string }
@@ -140,4 +158,30 @@ export interface SequencerOptions {
   /** The whole retained log, for a host that starts again. */
   readonly log: readonly LogEntry[];
   readonly offers?: readonly SignedOffer[];
+}
+
+/** What the API and the host's own lines show; who has left stays in RunState.contributions. */
+export interface SequencerView {
+  readonly state: (typeof runStates)[number];
+  readonly phase: "waiting" | "training" | "folding" | "ended";
+  readonly roster: readonly PeerId[];
+  readonly offered: readonly PeerId[];
+  readonly headSeq: number; //           last entry that was synced; for welcome
+  readonly members: readonly Member[]; // connected now; for welcome
+  readonly peers: readonly ConnectedPeer[];
+}
+
+export interface ConnectedPeer {
+  readonly member: Member;
+  readonly state: Exclude<(typeof peerStates)[number], "left">;
+  readonly refused: number; //           offers refused in this session; refused contributions are in RunState
+  readonly loss: number | null;
+  readonly step: number;
+  readonly tokensPerSecond: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly bytesRelayed: number;
+  readonly bytesFromHost: number;
+  readonly bytesToHost: number;
+  readonly links: readonly LinkReport[];
 }
