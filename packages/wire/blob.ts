@@ -22,15 +22,22 @@ export const pieceCount = (bytes: number): number => Math.max(1, Math.ceil(bytes
 export const pieceListBytes = (bytes: number): number => HEADER_BYTES + 32 * pieceCount(bytes);
 
 export function encodePieceList(blob: Uint8Array): Uint8Array {
-  const list = new Uint8Array(pieceListBytes(blob.length));
+  const hashes = Array.from({ length: pieceCount(blob.length) }, (_, piece) =>
+    sha256(blob.subarray(piece * PIECE_BYTES, (piece + 1) * PIECE_BYTES)),
+  );
+  return pieceListOf(blob.length, hashes);
+}
+
+/** The same from the pieces' hashes, for a blob that streams by and never lies in memory whole. */
+export function pieceListOf(bytes: number, hashes: readonly Uint8Array[]): Uint8Array {
+  if (hashes.length !== pieceCount(bytes)) throw new RangeError(`${bytes} bytes have ${pieceCount(bytes)} pieces`);
+  const list = new Uint8Array(pieceListBytes(bytes));
   const view = new DataView(list.buffer);
   view.setUint32(0, MAGIC, true);
   view.setUint16(4, BLOB_VERSION, true);
-  view.setUint32(8, blob.length % 2 ** 32, true);
-  view.setUint32(12, Math.floor(blob.length / 2 ** 32), true);
-  for (let piece = 0; piece < pieceCount(blob.length); piece++) {
-    list.set(sha256(blob.subarray(piece * PIECE_BYTES, (piece + 1) * PIECE_BYTES)), HEADER_BYTES + 32 * piece);
-  }
+  view.setUint32(8, bytes % 2 ** 32, true);
+  view.setUint32(12, Math.floor(bytes / 2 ** 32), true);
+  for (const [piece, hash] of hashes.entries()) list.set(hash, HEADER_BYTES + 32 * piece);
   return list;
 }
 

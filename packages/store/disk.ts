@@ -1,0 +1,6 @@
+// What a host keeps on its disk. Node only; browsers have their own store.
+//
+//   DATA/version.json  host.lock  host.key  shards.json  blobs/ab/<name>  runs/<id>/{spec.json, log.ndjson}
+export * from "./disk-blobs.ts";
+export * from "./disk-folder.ts";
+export * from "./disk-log.ts";
