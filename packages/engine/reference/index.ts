@@ -1,0 +1,12 @@
+// The readable CPU truth of the decoder: what kernels are compared with, what `replay --eval` computes.
+export { adamwStep } from "./adamw.ts";
+export { type AttentionShape, attentionBackward, attentionForward } from "./attention.ts";
+export { type CrossEntropyShape, crossEntropyBackward, crossEntropyForward } from "./cross-entropy.ts";
+export { type EmbeddingShape, embeddingBackward, embeddingForward } from "./embedding.ts";
+export { type LinearShape, linearBackward, linearForward } from "./matmul.ts";
+export { lossAndGradient, lossOnly } from "./model.ts";
+export { type NormShape, rmsnormBackward, rmsnormForward } from "./rmsnorm.ts";
+export { type RopeShape, ropeBackward, ropeForward } from "./rope.ts";
+export { swigluBackward, swigluForward } from "./swiglu.ts";
+export { ReferenceTrainer } from "./trainer.ts";
+export { relativeError, type Vector } from "./vector.ts";

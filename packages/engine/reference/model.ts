@@ -1,0 +1,205 @@
+// The Llama-style decoder over one flat parameter vector, forward and backward, from the operations of this folder.
+//
+//   ids (B, T+1) -> embedding -> L x [ +norm -> attention -> +norm -> SwiGLU ] -> +norm -> logits -> mean loss in nats
+//
+// "+norm" adds what the block before it produced to the residual stream and normalises the sum (rmsnorm.ts, K = 1; K = 0 at the first).
+import { type ParameterTable, parameterTable } from "#outer";
+import type { ModelShape } from "#wire";
+import { attentionBackward, attentionForward } from "./attention.ts";
+import { crossEntropyBackward, crossEntropyForward } from "./cross-entropy.ts";
+import { embeddingBackward, embeddingForward } from "./embedding.ts";
+import { linearBackward, linearForward } from "./matmul.ts";
+import { rmsnormBackward, rmsnormForward } from "./rmsnorm.ts";
+import { ropeBackward, ropeForward } from "./rope.ts";
+import { swigluBackward, swigluForward } from "./swiglu.ts";
+import { addInPlace, type Vector, zeros } from "./vector.ts";
+
+/** Mean loss of ids (B, T+1; row-major: inputs ids[0..T), targets ids[1..T]) and its gradient, flat, in the table's order. */
+export function lossAndGradient<A extends Vector>(
+  model: ModelShape,
+  flat: A,
+  ids: ArrayLike<number>,
+  B: number,
+): { loss: number; gradient: A } {
+  const table = parameterTable(model);
+  const batch = batchOf(ids, B);
+  const tape: LayerTape<A>[] = [];
+  const head = forward(model, tensorViews(table, flat), batch, tape);
+  const gradient = zeros(flat, table.length);
+  backward(model, tensorViews(table, flat), tensorViews(table, gradient), batch, tape, head);
+  return { loss: head.loss, gradient };
+}
+
+/** Mean loss of ids (B, T+1), forward only, a sequence at a time: memory holds one layer of one sequence. */
+export function lossOnly<A extends Vector>(model: ModelShape, flat: A, ids: ArrayLike<number>, B: number): number {
+  const weights = tensorViews(parameterTable(model), flat);
+  const width = ids.length / B;
+  let sum = 0;
+  for (let b = 0; b < B; b++) {
+    const sequence = Array.prototype.slice.call(ids, b * width, (b + 1) * width) as number[];
+    sum += forward(model, weights, batchOf(sequence, 1)).loss;
+  }
+  return sum / B;
+}
+
+type Tensors<A extends Vector> = (name: string) => A;
+
+/** Views into the flat vector by tensor name: writing one writes the vector. */
+function tensorViews<A extends Vector>(table: ParameterTable, flat: A): Tensors<A> {
+  if (flat.length !== table.length)
+    throw new RangeError(
+      `parameters: ${flat.length} floats, but the model has ${table.length}; check the model's shape`,
+    );
+  const views = new Map(table.tensors.map((t) => [t.name, flat.subarray(t.offset, t.offset + t.length) as A]));
+  return (name) => {
+    const view = views.get(name);
+    if (view === undefined) throw new Error(`no tensor ${name} in the parameter table`);
+    return view;
+  };
+}
+
+interface Batch {
+  readonly B: number;
+  readonly T: number;
+  readonly inputs: Uint16Array; //  (B, T)
+  readonly targets: Uint16Array; // (B, T)
+}
+
+function batchOf(ids: ArrayLike<number>, B: number): Batch {
+  const T = ids.length / B - 1;
+  if (!Number.isInteger(T) || T < 1)
+    throw new RangeError(`ids: ${ids.length} ids are not ${B} sequences of T+1; give B x (T+1) ids with T >= 1`);
+  const inputs = new Uint16Array(B * T);
+  const targets = new Uint16Array(B * T);
+  for (let b = 0; b < B; b++) {
+    for (let t = 0; t < T; t++) {
+      inputs[b * T + t] = ids[b * (T + 1) + t];
+      targets[b * T + t] = ids[b * (T + 1) + t + 1];
+    }
+  }
+  return { B, T, inputs, targets };
+}
+
+function shapesOf(m: ModelShape, { B, T }: { readonly B: number; readonly T: number }) {
+  const D = m.dModel / m.heads;
+  const [N, C, F, KV] = [B * T, m.dModel, m.dFfn, m.kvHeads * D];
+  return {
+    embedding: { N, V: m.vocabSize, C },
+    norm: { N, C, eps: m.normEps },
+    qProj: { N, I: C, O: C },
+    kvProj: { N, I: C, O: KV },
+    qRope: { B, T, heads: m.heads, D, theta: m.ropeTheta },
+    kRope: { B, T, heads: m.kvHeads, D, theta: m.ropeTheta },
+    attention: { B, T, NH: m.heads, KVH: m.kvHeads, D },
+    ffnIn: { N, I: C, O: F },
+    ffnOut: { N, I: F, O: C },
+    head: { N, I: C, O: m.vocabSize },
+    crossEntropy: { N, V: m.vocabSize },
+  };
+}
+
+const headName = (model: ModelShape) => (model.tiedEmbedding ? "model.embed_tokens.weight" : "lm_head.weight");
+
+/** What the backward pass needs of one layer. */
+type LayerTape<A extends Vector> = ReturnType<typeof layerForward<A>>;
+type HeadTape<A extends Vector> = ReturnType<typeof forward<A>>;
+
+/** `partials` is the previous block's output, not yet added to `residual`; empty at the first layer. */
+function layerForward<A extends Vector>(
+  weight: Tensors<A>,
+  { residual, partials }: { readonly residual: A; readonly partials: readonly A[] },
+  s: ReturnType<typeof shapesOf>,
+) {
+  const norm1 = rmsnormForward({ partials, residual, weight: weight("input_layernorm.weight") }, s.norm);
+  const x = norm1.normed;
+  const q = ropeForward(linearForward({ x, weight: weight("self_attn.q_proj.weight") }, s.qProj), s.qRope);
+  const k = ropeForward(linearForward({ x, weight: weight("self_attn.k_proj.weight") }, s.kvProj), s.kRope);
+  const v = linearForward({ x, weight: weight("self_attn.v_proj.weight") }, s.kvProj);
+  const attended = attentionForward({ q, k, v }, s.attention);
+  const projected = linearForward({ x: attended.out, weight: weight("self_attn.o_proj.weight") }, s.qProj);
+  const norm2 = rmsnormForward(
+    { partials: [projected], residual: norm1.residual, weight: weight("post_attention_layernorm.weight") },
+    s.norm,
+  );
+  const gate = linearForward({ x: norm2.normed, weight: weight("mlp.gate_proj.weight") }, s.ffnIn);
+  const up = linearForward({ x: norm2.normed, weight: weight("mlp.up_proj.weight") }, s.ffnIn);
+  const hidden = swigluForward({ gate, up });
+  const out = linearForward({ x: hidden, weight: weight("mlp.down_proj.weight") }, s.ffnOut);
+  return { norm1, q, k, v, attended, norm2, gate, up, hidden, out };
+}
+
+function forward<A extends Vector>(model: ModelShape, weights: Tensors<A>, batch: Batch, tape?: LayerTape<A>[]) {
+  const s = shapesOf(model, batch);
+  let residual = embeddingForward({ ids: batch.inputs, weight: weights("model.embed_tokens.weight") }, s.embedding);
+  let partials: A[] = [];
+  for (let l = 0; l < model.layers; l++) {
+    const layer = layerForward((name) => weights(`model.layers.${l}.${name}`), { residual, partials }, s);
+    tape?.push(layer);
+    residual = layer.norm2.residual;
+    partials = [layer.out];
+  }
+  const norm = rmsnormForward({ partials, residual, weight: weights("model.norm.weight") }, s.norm);
+  const logits = linearForward({ x: norm.normed, weight: weights(headName(model)) }, s.head);
+  const { loss, lse } = crossEntropyForward({ logits, targets: batch.targets }, s.crossEntropy);
+  return { norm, logits, loss, lse };
+}
+
+/** dOut is the gradient of the layer's output and of the residual stream behind it: the next norm adds the two, so they are one. */
+function layerBackward<A extends Vector>(
+  weight: Tensors<A>,
+  dWeight: Tensors<A>,
+  tape: LayerTape<A>,
+  dOut: A,
+  s: ReturnType<typeof shapesOf>,
+): A {
+  const { norm1, q, k, v, attended, norm2, gate, up, hidden } = tape;
+  const linear = (name: string, dy: A, x: A, shape: { N: number; I: number; O: number }): A => {
+    const d = linearBackward({ dy, x, weight: weight(name) }, shape);
+    addInPlace(dWeight(name), d.dWeight);
+    return d.dx;
+  };
+  const dHidden = linear("mlp.down_proj.weight", dOut, hidden, s.ffnOut);
+  const { dGate, dUp } = swigluBackward({ gate, up, dHidden });
+  const dNormed2 = linear("mlp.gate_proj.weight", dGate, norm2.normed, s.ffnIn);
+  addInPlace(dNormed2, linear("mlp.up_proj.weight", dUp, norm2.normed, s.ffnIn));
+  const d2 = rmsnormBackward(
+    { ...norm2, dNormed: dNormed2, dResidualAfter: dOut, weight: weight("post_attention_layernorm.weight") },
+    s.norm,
+  );
+  addInPlace(dWeight("post_attention_layernorm.weight"), d2.dWeight);
+
+  const dAttended = linear("self_attn.o_proj.weight", d2.dResidual, attended.out, s.qProj);
+  const { dq, dk, dv } = attentionBackward({ q, k, v, ...attended, dOut: dAttended }, s.attention);
+  const dNormed1 = linear("self_attn.q_proj.weight", ropeBackward(dq, s.qRope), norm1.normed, s.qProj);
+  addInPlace(dNormed1, linear("self_attn.k_proj.weight", ropeBackward(dk, s.kRope), norm1.normed, s.kvProj));
+  addInPlace(dNormed1, linear("self_attn.v_proj.weight", dv, norm1.normed, s.kvProj));
+  const d1 = rmsnormBackward(
+    { ...norm1, dNormed: dNormed1, dResidualAfter: d2.dResidual, weight: weight("input_layernorm.weight") },
+    s.norm,
+  );
+  addInPlace(dWeight("input_layernorm.weight"), d1.dWeight);
+  return d1.dResidual;
+}
+
+function backward<A extends Vector>(
+  model: ModelShape,
+  weights: Tensors<A>,
+  gradients: Tensors<A>,
+  batch: Batch,
+  tape: readonly LayerTape<A>[],
+  { norm, logits, lse }: HeadTape<A>,
+): void {
+  const s = shapesOf(model, batch);
+  const dy = crossEntropyBackward({ logits, targets: batch.targets, lse }, s.crossEntropy);
+  const head = linearBackward({ dy, x: norm.normed, weight: weights(headName(model)) }, s.head);
+  addInPlace(gradients(headName(model)), head.dWeight);
+  const last = rmsnormBackward({ ...norm, dNormed: head.dx, weight: weights("model.norm.weight") }, s.norm);
+  addInPlace(gradients("model.norm.weight"), last.dWeight);
+  let dResidual = last.dResidual;
+  for (let l = model.layers - 1; l >= 0; l--) {
+    const named = (tensors: Tensors<A>) => (name: string) => tensors(`model.layers.${l}.${name}`);
+    dResidual = layerBackward(named(weights), named(gradients), tape[l], dResidual, s);
+  }
+  const dEmbedding = embeddingBackward({ ids: batch.inputs, dx: dResidual }, s.embedding);
+  addInPlace(gradients("model.embed_tokens.weight"), dEmbedding); // tied: the head's gradient is already there
+}

@@ -1,0 +1,58 @@
+// ReferenceTrainer: the engine's inner step on the CPU, in plain TypeScript. Same arguments, same report, no device.
+import { type ParameterTable, parameterTable } from "#outer";
+import type { ModelShape } from "#wire";
+import type { StepOptions, StepReport } from "../engine.ts";
+import { adamwStep } from "./adamw.ts";
+import { lossAndGradient, lossOnly } from "./model.ts";
+import { type Vector, zeros } from "./vector.ts";
+
+export class ReferenceTrainer<A extends Vector> {
+  readonly model: ModelShape;
+  readonly parameters: A; // flat, in the table's order; steps write it in place
+  private readonly table: ParameterTable;
+  private readonly m: A;
+  private readonly v: A;
+  private steps = 0;
+
+  /** Trains a copy of `parameters`, stored as they are (f64 or f32). */
+  constructor(model: ModelShape, parameters: A) {
+    this.model = model;
+    this.table = parameterTable(model);
+    this.parameters = parameters.slice() as A;
+    this.m = zeros(parameters, parameters.length);
+    this.v = zeros(parameters, parameters.length);
+  }
+
+  /** Replaces the parameters; moments and their step count stay. */
+  load(parameters: ArrayLike<number>): void {
+    this.parameters.set(parameters);
+  }
+
+  resetMoments(): void {
+    this.m.fill(0);
+    this.v.fill(0);
+    this.steps = 0;
+  }
+
+  /** One inner step over the microbatches, each any number of sequences of contextLength + 1 ids; averaged over all their tokens. */
+  step(microbatches: readonly Uint16Array[], options: StepOptions): StepReport {
+    const T = this.model.contextLength;
+    const ids = microbatches.reduce((sum, microbatch) => sum + microbatch.length, 0);
+    const gradient = zeros(this.parameters, this.parameters.length);
+    let loss = 0;
+    for (const microbatch of microbatches) {
+      const part = lossAndGradient(this.model, this.parameters, microbatch, microbatch.length / (T + 1));
+      const weight = microbatch.length / ids;
+      loss += weight * part.loss;
+      for (let i = 0; i < gradient.length; i++) gradient[i] += weight * part.gradient[i];
+    }
+    this.steps += 1;
+    const given = { parameters: this.parameters, gradient, m: this.m, v: this.v, step: this.steps };
+    return { loss, gradNorm: adamwStep(given, this.table, options) };
+  }
+
+  /** Mean loss in nats per token over the windows, each T+1 ids. */
+  evaluate(windows: readonly Uint16Array[]): number {
+    return windows.reduce((sum, window) => sum + lossOnly(this.model, this.parameters, window, 1), 0) / windows.length;
+  }
+}
