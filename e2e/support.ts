@@ -1,0 +1,110 @@
+// What every end-to-end test needs: a host of its own on loopback, and donors in browser processes of their own.
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Browser, chromium, expect, type Page } from "@playwright/test";
+import { chromiumFlags, findInstalledBrowser, NO_BROWSER } from "../apps/cli/browser.ts";
+import type { LogEntry, RunDetail } from "../packages/wire/index.ts";
+
+export interface TestHost {
+  readonly url: string;
+  readonly dataDir: string;
+  readonly process: ChildProcess;
+  /** Graceful stop; the data directory stays until `remove`. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+  run(): Promise<RunDetail>;
+  log(): Promise<LogEntry[]>;
+  remove(): void;
+}
+
+export interface HostOptions {
+  readonly run?: string;
+  readonly dataDir?: string;
+  readonly port?: number;
+  readonly args?: readonly string[];
+}
+
+/** Starts `gossamer host` and waits until it says where it listens. */
+export async function startHost({ run = "nano", dataDir, port = 0, args = [] }: HostOptions = {}): Promise<TestHost> {
+  const dir = dataDir ?? mkdtempSync(join(tmpdir(), "gossamer-e2e-"));
+  const child = spawn(
+    process.execPath,
+    ["dist/node/main.js", "host", "--run", run, "--port", String(port), "--data", dir, ...args],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
+  let output = "";
+  const url = await new Promise<string>((resolve, reject) => {
+    const read = (chunk: Buffer): void => {
+      output += chunk.toString();
+      const match = /https?:\/\/(?:localhost|127\.0\.0\.1):\d+/.exec(output);
+      if (match) resolve(match[0]);
+    };
+    child.stdout.on("data", read);
+    child.stderr.on("data", read);
+    child.once("exit", (code) => reject(new Error(`the host ended with code ${code}:\n${output}`)));
+  });
+  const getJson = async <T>(path: string): Promise<T> => {
+    const response = await fetch(url + path);
+    if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as T;
+  };
+  return {
+    url,
+    dataDir: dir,
+    process: child,
+    async stop(signal = "SIGTERM") {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      child.kill(signal);
+      await ended;
+    },
+    run: () => getJson<RunDetail>("/api/runs/default"),
+    async log() {
+      const entries: LogEntry[] = [];
+      for (;;) {
+        const page = await getJson<LogEntry[]>(`/api/runs/default/log?from=${entries.length}&limit=1000`);
+        if (page.length === 0) return entries;
+        entries.push(...page);
+      }
+    },
+    remove: () => rmSync(dir, { recursive: true, force: true }),
+  };
+}
+
+export interface TestDonor {
+  readonly browser: Browser;
+  readonly page: Page;
+  close(): Promise<void>;
+}
+
+/** A browser process of its own, as a second volunteer would have. */
+export async function openDonor(url: string, { press = true, flags = chromiumFlags() } = {}): Promise<TestDonor> {
+  const found = findInstalledBrowser();
+  if (found === undefined) throw new Error(NO_BROWSER);
+  const browser = await chromium.launch({ executablePath: found.path, args: [...flags] });
+  const page = await browser.newPage();
+  await page.goto(url);
+  if (press) await page.getByRole("button", { name: "Donate this GPU" }).click();
+  return { browser, page, close: () => browser.close() };
+}
+
+/** Waits until the host's public view of the run satisfies `condition`; the message says what was awaited. */
+export async function untilRun(
+  host: TestHost,
+  what: string,
+  condition: (run: RunDetail) => boolean,
+  timeout = 120_000,
+): Promise<RunDetail> {
+  let last: RunDetail | undefined;
+  await expect
+    .poll(
+      async () => {
+        last = await host.run();
+        return condition(last);
+      },
+      { message: what, timeout, intervals: [200] },
+    )
+    .toBe(true);
+  return last as RunDetail;
+}

@@ -1,0 +1,25 @@
+// End to end: real hosts on loopback, real headless browser processes, the page as built. `npx playwright test` alone does all of it.
+import { defineConfig } from "@playwright/test";
+import { chromiumFlags, findInstalledBrowser } from "./apps/cli/browser.ts";
+
+const browser = findInstalledBrowser();
+
+export default defineConfig({
+  testDir: "e2e",
+  globalSetup: "./e2e/build.ts",
+  // Two browsers with software GPUs fill two cores: one test at a time.
+  workers: 1,
+  fullyParallel: false,
+  forbidOnly: true,
+  retries: 0,
+  timeout: 180_000,
+  reporter: "list",
+  use: {
+    browserName: "chromium",
+    headless: true,
+    launchOptions: {
+      ...(browser === undefined ? {} : { executablePath: browser.path }),
+      args: chromiumFlags(),
+    },
+  },
+});
