@@ -1,0 +1,3 @@
+export * from "./exchange.ts";
+export * from "./fetching.ts";
+export * from "./links.ts";
