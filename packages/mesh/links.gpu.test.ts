@@ -1,0 +1,90 @@
+// Two real connections in one page: a blob crosses through links, ports and exchange as between two tabs.
+import { blobName, CHUNK_BYTES, type PeerId } from "#wire";
+import { expect, test } from "vitest";
+import { Exchange } from "./exchange.ts";
+import { Links } from "./links.ts";
+import { BatchPort, type ToWindow, type ToWorker } from "./port.ts";
+
+/** One tab: what the window wires together, except that "window" and "worker" share a thread. */
+function tab(own: PeerId, other: PeerId, deliver: (data: string) => void, blobs: ReadonlyMap<string, Uint8Array>) {
+  const channel = new MessageChannel();
+  const ups: (() => void)[] = [];
+  const downs: ((reason: string) => void)[] = [];
+  const links = new Links({
+    onSignal: (_to, data) => deliver(data),
+    onUp: (peer) => toWorker.post({ type: "up", peer }),
+    onDown: (peer, reason) => toWorker.post({ type: "down", peer, reason }),
+    onFrame: (peer, bytes) => toWorker.post({ type: "frame", peer, bytes }),
+  });
+  const toWorker = new BatchPort<ToWorker, ToWindow>(channel.port1, (message) => {
+    if (message.type === "frame") links.send(message.peer, message.bytes);
+    if (message.type === "close") links.close(message.peer, message.reason);
+  });
+  const exchange = new Exchange({
+    port: {
+      send: (peer, bytes) => toWindow.post({ type: "frame", peer, bytes }),
+      close: (peer, reason) => toWindow.post({ type: "close", peer, reason }),
+    },
+    read: async (name) => blobs.get(name),
+    now: () => performance.now(),
+  });
+  const toWindow = new BatchPort<ToWindow, ToWorker>(channel.port2, (message) => {
+    if (message.type === "frame") exchange.receive(message.peer, message.bytes);
+    if (message.type === "up") {
+      exchange.linkUp(message.peer);
+      for (const up of ups) up();
+    }
+    if (message.type === "down") {
+      exchange.linkDown(message.peer);
+      for (const down of downs) down(message.reason);
+    }
+  });
+  return {
+    own,
+    other,
+    links,
+    exchange,
+    up: new Promise<void>((resolve) => ups.push(resolve)),
+    down: new Promise<string>((resolve) => downs.push(resolve)),
+  };
+}
+
+function pair(blobs: ReadonlyMap<string, Uint8Array>) {
+  const a = tab("a", "b", (data) => b.links.signal("a", data), blobs);
+  const b = tab("b", "a", (data) => a.links.signal("b", data), new Map());
+  return { a, b };
+}
+
+test("a blob of 2 MB crosses a data channel, and both ends meter it", async () => {
+  const blob = crypto
+    .getRandomValues(new Uint8Array(65_536))
+    .reduce((whole, byte, i) => whole.fill(byte, i * 32, i * 32 + 32), new Uint8Array(2 ** 21));
+  const name = blobName(blob);
+  const { a, b } = pair(new Map([[name, blob]]));
+  a.links.open("b", true);
+  await Promise.all([a.up, b.up]);
+  const got = await b.exchange.fetch(name, blob.length, ["a"]);
+  expect(blobName(got)).toBe(name);
+  const [meter] = b.links.meters();
+  expect(meter).toMatchObject({ peer: "a", kind: "direct" });
+  expect(meter.bytesReceived).toBeGreaterThan(blob.length);
+  expect(meter.bytesReceived).toBeLessThan(blob.length * 1.01);
+  expect(() => b.links.send("a", new Uint8Array(CHUNK_BYTES + 100))).toThrow("at most");
+  a.links.closeAll("done");
+  expect(await b.down).toMatch(/closed|Abort/);
+  expect(b.links.meters()).toEqual([]);
+  expect(b.links.send("a", new Uint8Array(12))).toBe(false);
+});
+
+test("a stranger's signals are ignored, and one who starts anew replaces its old link", async () => {
+  const { a, b } = pair(new Map());
+  for (const text of ["", "{}", '{"link":1,"signal":{}}', '{"link":"x","signal":{"type":"answer","sdp":"v=0"}}']) {
+    b.links.signal("a", text);
+  }
+  expect(b.links.meters()).toEqual([]);
+  a.links.open("b", true);
+  await Promise.all([a.up, b.up]);
+  a.links.close("b", "reload");
+  a.links.open("b", true);
+  expect(await b.down).toMatch(/anew|closed|Abort/);
+});
