@@ -133,3 +133,42 @@ export const hostMessageSchema = z.discriminatedUnion("type", [
   }),
 ]);
 export type HostMessage = z.infer<typeof hostMessageSchema>;
+
+/** What a host that only signals (`--only signaling`) says: a room is a run's id, and its members are all it knows. */
+export const roomMessageSchema = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("challenge"), nonce: hashSchema }),
+  z.strictObject({
+    type: z.literal("room"), //      instead of welcome: no spec, no log, no uploads
+    protocol: z.int(),
+    build: z.string().max(80),
+    peer: peerIdSchema,
+    run: hashSchema,
+    iceServers: z.array(iceServerSchema).max(8),
+    members: z.array(memberSchema).max(ROSTER_MAX),
+  }),
+  z.strictObject({ type: z.literal("refuse"), code: z.enum(refusalCodes), message: reason }),
+  z.strictObject({ type: z.literal("joined"), member: memberSchema }),
+  z.strictObject({ type: z.literal("left"), peer: peerIdSchema, reason }),
+  z.strictObject({ type: z.literal("signal"), from: peerIdSchema, data: z.string().max(64 * 1024) }),
+]);
+export type RoomMessage = z.infer<typeof roomMessageSchema>;
+
+/** The message, or why the text is none: for the socket's owner to refuse or log. Never throws; the size is checked before anything is parsed. */
+export const parsePeerMessage = (text: string): PeerMessage | string => parseMessage(peerMessageSchema, text);
+export const parseHostMessage = (text: string): HostMessage | string => parseMessage(hostMessageSchema, text);
+
+function parseMessage<T>(schema: z.ZodType<T>, text: string): T | string {
+  // UTF-8 never has fewer bytes than the string has code units, so this bounds the work without counting bytes.
+  if (text.length > MESSAGE_BYTES_MAX)
+    return `a message of ${text.length} characters; ${MESSAGE_BYTES_MAX} is the most`;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return "not JSON";
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  return `${issue.path.map(String).join(".") || "message"}: ${issue.message}`.slice(0, 400);
+}
