@@ -1,1 +1,4 @@
+export * from "./peer.ts";
 export * from "./ports.ts";
+export * from "./run-state.ts";
+export * from "./sequencer.ts";

@@ -1,0 +1,444 @@
+// A donating peer's half of the protocol. Sans-IO: outputs are effects, whose results come back as inputs.
+//
+//   log -> restore (checkpoint or genesis) -> fetch, fold each commit up to the head -> ready
+//   open names us -> train -> encode -> upload -> offer -> commit -> fetch, fold -> attest -> seal -> open ...
+//
+// Effects on the replica (restore, train, encode, fold, evaluate) are carried out in the order in which they are given.
+// Rules [R..] are in docs/PROTOCOL.md.
+import type { EntryOf, HostMessage, LogEntry, PeerId, PeerMessage } from "#wire";
+import { assert } from "./assert.ts";
+import { Fetches } from "./fetches.ts";
+import { Links } from "./links.ts";
+import { LogReader } from "./log-reader.ts";
+import type { Millis, PeerInput, PeerOptions, PeerOutput, PeerPhase, PeerView } from "./ports.ts";
+import type { RunState } from "./run-state.ts";
+import { Wake } from "./timing.ts";
+import { Work } from "./work.ts";
+
+/** Further behind than this, a checkpoint costs less than the updates of the rounds between. */
+const FOLD_ROUNDS_MAX = 8;
+/** So many failed fetches of one blob, and a newer checkpoint is taken when there is one. */
+const FETCH_FAILURES_MAX = 4;
+/** [R17] A fold that comes out wrong again and again is a broken machine or build, not an accident. */
+const HEALS_MAX = 3;
+/** Progress is for people: two lines a second per peer would be noise and, with many peers, load. */
+const PROGRESS_EVERY_MS = 1_000;
+/** The last anchor is worth waiting for after `end`, but not forever. */
+const LAST_FOLD_MS = 30_000;
+
+type Busy =
+  | { type: "restoring"; round: number; anchorHash: string | undefined }
+  | { type: "folding"; commit: EntryOf<"commit"> };
+
+export class Peer {
+  /** The log so far, folded. Read only. */
+  readonly log: RunState;
+  private readonly self: PeerId;
+  private readonly reader: LogReader;
+  private readonly links: Links;
+  private readonly fetches = new Fetches();
+  private readonly wake = new Wake();
+  private readonly work: Work;
+  private replica: { round: number; anchorHash: string } | undefined;
+  private busy: Busy | undefined;
+  /** Our update in the pending commit, if it counts there. */
+  private named: { round: number; named: boolean } | undefined;
+  private final: "refused" | "ended" | "stopped" | undefined;
+  private endedAt: Millis | undefined;
+  private welcomed = false;
+  private donating = false;
+  private pauseReason: string | undefined;
+  private desyncs = 0;
+  private healsInRow = 0;
+  private stepMs: number | null = null;
+  // What this connection has been told already:
+  private readyRound = -1;
+  private attestedRound = -1;
+  private pauseTold = false;
+  private evaluatedRound = 0;
+  private progressAt: Millis = Number.NEGATIVE_INFINITY;
+  private out: PeerOutput[] = [];
+
+  constructor(options: PeerOptions) {
+    this.self = options.self;
+    this.reader = new LogReader(options);
+    this.log = this.reader.state;
+    this.links = new Links(options.self);
+    this.work = new Work(options.self, this.log);
+  }
+
+  step(now: Millis, input: PeerInput): PeerOutput[] {
+    this.out = [];
+    if (this.final === "refused" || this.final === "stopped") return [];
+    this.take(now, input);
+    if (this.final === undefined || this.final === "ended") this.advance(now);
+    const at = this.wake.take(now);
+    if (at !== undefined) this.out.push({ type: "wake", at });
+    return this.out;
+  }
+
+  view(): PeerView {
+    return {
+      phase: this.phase(),
+      round: this.replica?.round ?? 0,
+      anchorHash: this.replica?.anchorHash ?? null,
+      step: this.work.stepsDone,
+      steps: this.log.spec.inner.steps,
+      members: [...this.links.members.values()],
+      desyncs: this.desyncs,
+    };
+  }
+
+  private phase(): PeerPhase {
+    if (this.final === "refused") return "refused";
+    if (this.final !== undefined) return "ended";
+    if (this.replica === undefined) return this.welcomed || this.busy !== undefined ? "catch-up" : "connecting";
+    if (this.replica.round < this.log.round) return "catch-up";
+    if (this.busy !== undefined) return "folding";
+    if (this.nextCommit() !== undefined) return "exchange";
+    if (!this.donating) return "paused";
+    if (this.work.training) return "training";
+    return this.work.update !== undefined ? "exchange" : "waiting";
+  }
+
+  // ---- inputs -----------------------------------------------------------------------------------------------------------
+
+  private take(now: Millis, input: PeerInput): void {
+    switch (input.type) {
+      case "tick":
+      case "host-open": // the adapter says hello; the host's welcome begins the connection
+        return;
+      case "host-closed":
+        this.welcomed = false;
+        this.reader.close();
+        return;
+      case "message":
+        return this.message(now, input.message);
+      case "log":
+        return this.followed(this.reader.answer(now, input.entries, (entry) => this.entry(now, entry)));
+      case "link-up":
+        return this.links.linkUp(input.peer);
+      case "link-down":
+        return this.links.linkDown(now, input.peer);
+      case "links":
+        return this.tell({
+          type: "links",
+          links: [...input.links],
+          bytesFromHost: input.bytesFromHost,
+          bytesToHost: input.bytesToHost,
+        });
+      case "progress":
+        return this.progress(now, input);
+      case "trained":
+        this.emit(...this.work.trained(now, input));
+        if (!Number.isFinite(input.loss)) this.heal("its training diverged");
+        return;
+      case "encoded":
+        this.fetches.hold(input.update);
+        this.emit(...this.work.encoded(input));
+        return;
+      case "encode-failed":
+        if (this.work.current?.round === input.round) this.heal(input.reason);
+        return;
+      case "uploaded":
+        return this.work.uploaded(input.hash);
+      case "upload-failed":
+        return this.work.uploadFailed(now, input.hash);
+      case "fetched":
+        return this.fetches.hold(input.hash);
+      case "fetch-failed":
+        return this.fetches.failed(now, input.hash);
+      case "restored":
+        return this.restored(input.round, input.anchorHash);
+      case "folded":
+        return this.folded(input.round, input.anchorHash);
+      case "evaluated":
+        return this.tell({
+          type: "evaluation",
+          round: input.round,
+          anchorHash: input.anchorHash,
+          setHash: input.setHash,
+          loss: input.loss,
+        });
+      case "donate":
+        this.donating = true;
+        this.readyRound = -1;
+        return;
+      case "pause":
+        this.donating = false;
+        this.pauseReason = input.reason;
+        this.pauseTold = false;
+        return this.emit(...this.work.interrupt());
+      case "stop":
+        this.tell({ type: "bye", reason: "stopped" });
+        this.emit(...this.work.interrupt(), ...this.links.close());
+        this.final = "stopped";
+        return;
+    }
+  }
+
+  private message(now: Millis, message: HostMessage): void {
+    switch (message.type) {
+      case "challenge":
+        return; // the handshake is the adapter's
+      case "welcome": {
+        const fault = this.reader.welcome(message.headSeq);
+        if (fault !== undefined) return this.refused("log", fault);
+        this.welcomed = true;
+        this.readyRound = -1;
+        this.attestedRound = -1;
+        this.pauseTold = false;
+        this.links.setMembers(message.members);
+        return this.emit(...this.work.reconnected());
+      }
+      case "refuse":
+        return this.refused(message.code, message.message);
+      case "joined":
+        return this.links.join(message.member);
+      case "left":
+        return this.links.leave(message.peer);
+      case "signal": {
+        const open = this.links.signalled(now, message.from);
+        if (open !== undefined) this.emit(...open, { type: "signal", from: message.from, data: message.data });
+        return;
+      }
+      case "entries":
+        return this.followed(this.reader.live(now, message.entries, (entry) => this.entry(now, entry)));
+      case "offer-refused":
+        return this.work.offerRefused(message.openSeq);
+      case "fold-refused":
+        return; // the seal says so too, to everybody
+    }
+  }
+
+  private progress(
+    now: Millis,
+    { round, step, loss, tokensPerSecond, stepMs }: PeerInput & { type: "progress" },
+  ): void {
+    this.work.progress(round, step);
+    this.stepMs = stepMs;
+    if (now < this.progressAt + PROGRESS_EVERY_MS || loss === null || !Number.isFinite(loss)) return;
+    this.progressAt = now;
+    this.tell({ type: "progress", round, step, loss, tokensPerSecond });
+  }
+
+  // ---- the log ----------------------------------------------------------------------------------------------------------
+
+  /** The log has one more entry. */
+  private entry(now: Millis, entry: LogEntry): void {
+    switch (entry.type) {
+      case "open":
+        return this.emit(...this.work.opened(entry));
+      case "commit": {
+        const ours = entry.contributors.find(({ peer }) => peer === this.self);
+        const update = this.work.current?.round === entry.round ? this.work.update : undefined;
+        this.named = { round: entry.round, named: update !== undefined && ours?.update === update };
+        return this.emit(...this.work.interrupt());
+      }
+      case "seal": {
+        const { replica } = this;
+        if (replica?.round === this.log.round) this.judge(replica.anchorHash, entry.anchorHash);
+        const own = this.work.close();
+        if (own !== undefined && !this.namedInLog(entry.round, own)) this.forget([own]);
+        return;
+      }
+      case "void":
+        this.named = undefined;
+        this.work.close();
+        if (this.busy?.type === "folding" || (this.replica !== undefined && this.replica.round > this.log.round))
+          this.restoreAgain();
+        return;
+      case "checkpoint":
+        return this.forget(this.log.unretained);
+      case "eval":
+        return;
+      case "end":
+        this.endedAt = now;
+        return this.emit(...this.work.interrupt());
+    }
+  }
+
+  private namedInLog(round: number, update: string): boolean {
+    return this.log.sealedByRound.get(round)?.commit.contributors.some((c) => c.update === update) ?? false;
+  }
+
+  private followed(fault: string | undefined): void {
+    if (fault !== undefined) this.refused("log", `the host's log cannot be followed: ${fault}`);
+  }
+
+  private refused(code: string, message: string): void {
+    this.final = "refused";
+    this.emit(...this.work.interrupt(), ...this.links.close(), { type: "refused", code, message });
+  }
+
+  // ---- the replica ------------------------------------------------------------------------------------------------------
+
+  private restored(round: number, anchorHash: string): void {
+    if (this.busy?.type !== "restoring" || this.busy.round !== round) return;
+    const expected = this.busy.anchorHash;
+    this.busy = undefined;
+    if (anchorHash === "" || (expected !== undefined && expected !== anchorHash)) return this.desynced();
+    this.replica = { round, anchorHash };
+  }
+
+  /** [R17] What we folded must be what the log says: at once when it is sealed, else when the seal comes. */
+  private folded(round: number, anchorHash: string): void {
+    if (this.busy?.type !== "folding" || this.busy.commit.round !== round) return;
+    this.busy = undefined;
+    if (this.replica === undefined) return; // a heal began meanwhile
+    this.replica = { round: round + 1, anchorHash };
+    const sealed = this.log.sealedByRound.get(round)?.anchorHash;
+    if (sealed === undefined) return;
+    if (sealed === anchorHash) this.healsInRow = 0;
+    else this.desynced();
+  }
+
+  private desynced(): void {
+    this.desyncs += 1;
+    this.heal();
+  }
+
+  /** Everything of our own is dropped; the newest checkpoint and the commits after it are the truth. */
+  private heal(): void {
+    this.healsInRow += 1;
+    if (this.healsInRow > HEALS_MAX)
+      return this.refused(
+        "desync",
+        `this machine computed another anchor ${this.healsInRow} times; update the browser`,
+      );
+    this.emit(...this.work.interrupt());
+    this.work.close();
+    this.replica = undefined;
+    if (this.busy?.type === "restoring") this.busy = undefined;
+  }
+
+  /** The commit that is next for our replica: sealed, or pending. */
+  private nextCommit(): EntryOf<"commit"> | undefined {
+    if (this.replica === undefined) return undefined;
+    const { round } = this.replica;
+    if (round < this.log.round) return this.log.sealedByRound.get(round)?.commit;
+    return this.log.commit?.round === round ? this.log.commit : undefined;
+  }
+
+  // ---- what comes next --------------------------------------------------------------------------------------------------
+
+  private advance(now: Millis): void {
+    this.emit(...this.links.advance(now, this.welcomed && this.final === undefined, this.wake));
+    if (this.final !== undefined) return;
+    this.emit(...this.reader.advance(now, this.wake));
+    if (this.busy === undefined) this.advanceReplica(now);
+    this.emit(...this.fetches.advance(now, this.links, this.welcomed, this.wake));
+    this.advanceEnd(now);
+    if (this.welcomed && !this.donating && this.pauseReason !== undefined && !this.pauseTold) {
+      this.pauseTold = true;
+      this.tell({ type: "pause", reason: this.pauseReason });
+    }
+  }
+
+  private advanceReplica(now: Millis): void {
+    if (this.replica === undefined || this.tooFarBehind()) return this.advanceRestore(now);
+    const commit = this.nextCommit();
+    if (commit !== undefined) return this.advanceFold(now, commit);
+    assert(this.replica.round >= this.log.round, "a replica behind the head has a commit to fold");
+    this.fetches.wantOnly(now, []);
+    if (!this.reader.caughtUp) return this.emit(...this.work.advance(now, false, this.wake));
+    this.tellWhereWeAre();
+    if (this.log.commit === undefined && this.log.ended === undefined) {
+      this.evaluateIfNamed();
+      const { open } = this.log;
+      if (open !== undefined && this.replica.round === open.round) {
+        if (this.replica.anchorHash !== open.baseHash) return this.desynced(); // another genesis
+        if (this.donating) this.emit(...this.work.begin(now, open));
+      }
+    }
+    this.emit(...this.work.advance(now, this.welcomed, this.wake));
+  }
+
+  private tooFarBehind(): boolean {
+    const { round } = this.replica!;
+    const checkpoint = this.log.checkpoint;
+    if (round < this.log.round && !this.log.sealedByRound.has(round)) return true; // nobody keeps those updates any more
+    if (checkpoint === undefined || checkpoint.round <= round) return false;
+    return this.log.round - round > FOLD_ROUNDS_MAX || this.fetches.failures() >= FETCH_FAILURES_MAX;
+  }
+
+  /** [R15] From the newest checkpoint, or from genesis while there is none; after failures from an older one, too. */
+  private advanceRestore(now: Millis): void {
+    if (!this.reader.caughtUp) return;
+    const { checkpoint, previousCheckpoint } = this.log;
+    const older = this.healsInRow >= 2 ? previousCheckpoint : undefined;
+    const from = older ?? checkpoint;
+    if (this.replica !== undefined) {
+      this.emit(...this.work.interrupt());
+      this.work.close();
+      this.replica = undefined;
+    }
+    const blobs = from?.blobs ?? [];
+    this.fetches.wantOnly(
+      now,
+      blobs.map(({ hash, bytes }) => ({ hash, bytes, maker: undefined })),
+    );
+    if (!blobs.every(({ hash }) => this.fetches.has(hash))) return;
+    const round = from?.round ?? 0;
+    const anchorHash = from?.anchorHash ?? this.log.anchorAt(0);
+    this.busy = { type: "restoring", round, anchorHash };
+    this.emit({ type: "restore", round, anchorHash: anchorHash ?? "", blobs });
+  }
+
+  private advanceFold(now: Millis, commit: EntryOf<"commit">): void {
+    this.fetches.wantOnly(
+      now,
+      commit.contributors.map(({ update, bytes, peer }) => ({ hash: update, bytes, maker: peer })),
+    );
+    if (!commit.contributors.every(({ update }) => this.fetches.has(update))) return;
+    this.busy = { type: "folding", commit };
+    const named = this.named?.round === commit.round && this.named.named;
+    this.emit({ type: "fold", commit, named });
+  }
+
+  /** [R5] [R12] Once per connection and round. */
+  private tellWhereWeAre(): void {
+    const { round, anchorHash } = this.replica!;
+    if (!this.welcomed) return;
+    if (this.log.commit !== undefined && round === this.log.round + 1 && this.attestedRound !== round) {
+      this.attestedRound = round;
+      this.tell({ type: "attest", round: round - 1, anchorHash });
+    }
+    if (this.donating && this.readyRound !== round && this.log.ended === undefined) {
+      this.readyRound = round;
+      this.tell({ type: "ready", round, anchorHash, stepMs: this.stepMs });
+    }
+  }
+
+  /** [R21] Before the next round's training, while the replica holds this anchor. */
+  private evaluateIfNamed(): void {
+    const { round } = this.replica!;
+    if (round !== this.log.round || this.evaluatedRound === round || !this.donating) return;
+    if (!this.log.sealedByRound.get(round - 1)?.evaluators.includes(this.self)) return;
+    if ((this.log.evals.at(-1)?.round ?? 0) >= round) return;
+    this.evaluatedRound = round;
+    this.emit({ type: "evaluate", round });
+  }
+
+  /** [R22] */
+  private advanceEnd(now: Millis): void {
+    if (this.endedAt === undefined || this.log.ended === undefined) return;
+    const until = this.endedAt + LAST_FOLD_MS;
+    if (this.replica?.round !== this.log.round && now < until) return this.wake.want(until);
+    this.final = "ended";
+    this.emit({ type: "ended", reason: this.log.ended });
+  }
+
+  private forget(hashes: readonly string[]): void {
+    const held = this.fetches.drop(hashes);
+    if (held.length > 0) this.emit({ type: "forget", hashes: held });
+  }
+
+  private tell(message: PeerMessage): void {
+    if (this.welcomed) this.emit({ type: "send", message });
+  }
+
+  private emit(...outputs: readonly PeerOutput[]): void {
+    this.out.push(...outputs);
+  }
+}

@@ -1,0 +1,571 @@
+// The host's half of the protocol: orders the log. Sans-IO: outputs are effects, whose results come back as inputs.
+//
+//   ready peers -> open -> offers -> commit -> witness folds, peers attest -> seal -> open ...
+//
+// One append is in flight at a time, and everything else waits for it: nothing is decided on, or broadcast from, an entry that
+// is not on the disk. Rules [R..] are in docs/PROTOCOL.md.
+import {
+  CONTRIBUTORS_MAX,
+  type EntryBody,
+  type EntryOf,
+  type HostMessage,
+  type LinkReport,
+  type LogEntry,
+  type Member,
+  type PeerId,
+  type PeerMessage,
+  ROSTER_MAX,
+  type SignedOffer,
+} from "#wire";
+import { assert } from "./assert.ts";
+import type {
+  ConnectedPeer,
+  Millis,
+  SequencerInput,
+  SequencerOptions,
+  SequencerOutput,
+  SequencerView,
+} from "./ports.ts";
+import { mixText, RunState } from "./run-state.ts";
+import { ATTEST_WAIT_MS, END_WAIT_MS, GATHER_REST_MS, gatherMs, Pace, RECONNECT_GRACE_MS, Wake } from "./timing.ts";
+import { addTraffic, noTraffic, type Traffic } from "./traffic.ts";
+
+/** [R18] One refused contribution may be bad luck with memory; three in a row are a broken or hostile machine. */
+const REFUSED_IN_ROW_MAX = 3;
+/** [R19] Messages that no honest peer sends; a few may come from races that we have not thought of. */
+const FAULTS_MAX = 16;
+/** Uploads that no offer has named yet: more than any roster has in flight. */
+const STORED_MAX = 4 * ROSTER_MAX;
+
+/** What we know of one connection. */
+interface Session {
+  readonly member: Member;
+  readonly connectedAt: Millis;
+  willing: boolean; //               has said ready, and not paused since
+  paused: boolean;
+  bye: string | undefined;
+  foldedRound: number; //            rounds that this peer has folded to our hash; -1: unknown
+  faults: number;
+  refused: number;
+  stepMs: number | null;
+  loss: number | null;
+  step: number;
+  tokensPerSecond: number;
+  links: readonly LinkReport[];
+  traffic: Traffic;
+}
+
+interface Witness {
+  readonly anchorHash: string;
+  readonly refused: readonly { peer: PeerId; reason: string }[];
+  readonly at: Millis;
+}
+
+export class Sequencer {
+  /** The log so far, folded: for the API too. Read only. */
+  readonly log: RunState;
+  private readonly sessions = new Map<PeerId, Session>();
+  private readonly offers = new Map<PeerId, SignedOffer>(); //   the first of each peer for the current open
+  private readonly storedBytes = new Map<string, number>(); //   by blob hash
+  private readonly attested = new Map<PeerId, string>(); //      anchor hash, for the pending commit
+  private readonly pace = new Pace();
+  private readonly wake = new Wake();
+  private readonly queue: EntryBody[] = []; //                    evaluations and checkpoints that wait for their place
+  private appending: EntryBody | undefined;
+  private witness: Witness | undefined;
+  private roster: readonly PeerId[] = []; //                      of the current round, or of the last one
+  private endOrder: string | undefined;
+  private paused = false;
+  private started = false;
+  private openedAt: Millis = 0;
+  private deadlineAt: Millis = 0;
+  private lostAt: Millis = 0; //                                  when a rostered peer last vanished without a word
+  private idleSince: Millis | undefined; //                       waiting to open; undefined: nobody was ready yet
+  private resting = true; //                                      the last round did not lead here
+  private checkpointAsked = 0; //                                 round
+  private endWaitUntil: Millis | undefined;
+  private out: SequencerOutput[] = [];
+
+  constructor({ spec, run, genesisHash, log }: SequencerOptions) {
+    this.log = new RunState({ run, spec, genesisHash });
+    for (const entry of log) {
+      const fault = this.log.apply(entry);
+      if (fault !== undefined)
+        throw new Error(`the stored log of run ${run} is damaged: ${fault}; restore it from a backup`);
+      if (entry.type === "open") this.roster = entry.roster;
+    }
+  }
+
+  step(now: Millis, input: SequencerInput): SequencerOutput[] {
+    this.out = [];
+    if (!this.started) this.start(now);
+    this.take(now, input);
+    this.advance(now);
+    const at = this.wake.take(now);
+    if (at !== undefined) this.out.push({ type: "wake", at });
+    return this.out;
+  }
+
+  view(): SequencerView {
+    const { open, commit, ended } = this.log;
+    const someoneWilling = [...this.sessions.values()].some((session) => session.willing);
+    return {
+      state: ended !== undefined ? "ended" : this.paused ? "paused" : someoneWilling ? "running" : "resting",
+      phase: ended !== undefined ? "ended" : commit ? "folding" : open ? "training" : "waiting",
+      roster: open ? open.roster : [],
+      offered: commit ? commit.contributors.map(({ peer }) => peer) : this.counted().map(({ peer }) => peer),
+      headSeq: this.log.seq,
+      members: [...this.sessions.values()].map(({ member }) => member),
+      peers: [...this.sessions.values()].map((session) => this.connectedPeer(session)),
+    };
+  }
+
+  /** [R24] After a restart the stored log says where the run is; what was asked of the witness is asked again. */
+  private start(now: Millis): void {
+    this.started = true;
+    const { open, commit, spec } = this.log;
+    this.openedAt = now;
+    this.lostAt = now;
+    if (open) this.deadlineAt = now + open.deadlineMs;
+    if (spec.checkpoint.retain === "window") this.forget(this.log.unretained);
+    this.checkpointIfDue();
+    if (commit) this.out.push({ type: "fold", commit });
+  }
+
+  private take(now: Millis, input: SequencerInput): void {
+    switch (input.type) {
+      case "tick":
+        return;
+      case "connected":
+        return this.connected(now, input.member);
+      case "disconnected":
+        return this.disconnected(now, input.peer, input.reason);
+      case "message":
+        return this.message(now, input.from, input.message);
+      case "blob-stored":
+        if (this.storedBytes.size >= STORED_MAX) this.storedBytes.delete(this.storedBytes.keys().next().value!);
+        this.storedBytes.set(input.hash, input.bytes);
+        return;
+      case "appended":
+        return this.appended(now, input.entry);
+      case "folded":
+        if (this.log.commit === undefined || input.round !== this.log.round) return; // of a commit that was voided
+        this.witness = { anchorHash: input.anchorHash, refused: input.refused, at: now };
+        return;
+      case "blob-lost":
+        if (this.log.commit !== undefined && input.round === this.log.round)
+          this.queue.push({ type: "void", round: input.round, reason: input.reason });
+        return;
+      case "checkpointed":
+        this.queue.push({
+          type: "checkpoint",
+          round: input.round,
+          anchorHash: input.anchorHash,
+          blobs: [...input.blobs],
+        });
+        return;
+      case "evaluated": // the host speaks as slot 0 of its own key
+        this.queue.push({ ...evaluation(input), peer: `${this.log.spec.hostKey}00` });
+        return;
+      case "pause":
+        this.paused = true;
+        return;
+      case "resume":
+        this.paused = false;
+        return;
+      case "end":
+        this.endOrder ??= input.reason;
+        return;
+    }
+  }
+
+  // ---- who is here ----------------------------------------------------------------------------------------------------
+
+  private connected(now: Millis, member: Member): void {
+    this.sessions.set(member.peer, {
+      member,
+      connectedAt: now,
+      willing: false,
+      paused: false,
+      bye: undefined,
+      foldedRound: -1,
+      faults: 0,
+      refused: 0,
+      stepMs: null,
+      loss: null,
+      step: 0,
+      tokensPerSecond: 0,
+      links: [],
+      traffic: noTraffic,
+    });
+    this.out.push({ type: "broadcast", message: { type: "joined", member }, except: member.peer });
+    this.out.push({ type: "event", event: { kind: "joined", peer: member.peer, reason: "" } });
+  }
+
+  private disconnected(now: Millis, peer: PeerId, reason: string): void {
+    const session = this.sessions.get(peer);
+    if (session === undefined) return; // we sent it away ourselves
+    this.sessions.delete(peer);
+    const kind = session.bye === undefined ? "crashed" : "left";
+    if (kind === "crashed" && this.roster.includes(peer)) this.lostAt = now;
+    this.out.push({ type: "broadcast", message: { type: "left", peer, reason: session.bye ?? reason } });
+    this.out.push({ type: "event", event: { kind, peer, reason: session.bye ?? reason } });
+  }
+
+  private sendAway(peer: PeerId, code: string, message: string): void {
+    if (!this.sessions.delete(peer)) return;
+    this.out.push({ type: "disconnect", peer, code, message });
+    this.out.push({ type: "broadcast", message: { type: "left", peer, reason: message } });
+    this.out.push({ type: "event", event: { kind: "refused", peer, reason: message } });
+  }
+
+  private message(now: Millis, from: PeerId, message: PeerMessage): void {
+    const session = this.sessions.get(from);
+    if (session === undefined) return; // sent before we closed
+    switch (message.type) {
+      case "hello":
+        return this.fault(from, session, "hello twice");
+      case "signal":
+        if (this.sessions.has(message.to)) this.send(message.to, { type: "signal", from, data: message.data });
+        return; // else the other just left: its `left` is on the way
+      case "ready":
+        return this.ready(from, session, message);
+      case "pause":
+        session.willing = false;
+        if (!session.paused)
+          this.out.push({ type: "event", event: { kind: "paused", peer: from, reason: message.reason } });
+        session.paused = true;
+        return;
+      case "progress":
+        session.step = message.step;
+        session.loss = message.loss ?? session.loss;
+        session.tokensPerSecond = message.tokensPerSecond;
+        return;
+      case "offer":
+        return this.offer(now, from, session, message.offer);
+      case "attest":
+        return this.attest(from, session, message.round, message.anchorHash);
+      case "evaluation": {
+        const named = this.log.sealedByRound.get(message.round - 1)?.evaluators.includes(from) ?? false;
+        if (named) this.queue.push({ ...evaluation(message), peer: from });
+        else if (message.round > this.log.round) this.fault(from, session, "an evaluation of a round to come");
+        return; // else it comes after the second chance was taken: no fault
+      }
+      case "links":
+        session.links = message.links;
+        session.traffic = addTraffic(session.traffic, message);
+        return;
+      case "bye":
+        session.bye = message.reason === "" ? "closed" : message.reason;
+        session.willing = false;
+        return;
+    }
+  }
+
+  /** [R5] A peer that has folded what we have folded may be named by the next open. */
+  private ready(from: PeerId, session: Session, message: Extract<PeerMessage, { type: "ready" }>): void {
+    if (session.bye !== undefined) return;
+    if (session.paused) this.out.push({ type: "event", event: { kind: "resumed", peer: from, reason: "" } });
+    session.willing = true;
+    session.paused = false;
+    session.stepMs = message.stepMs ?? session.stepMs;
+    const { round, anchorHash } = this.log;
+    if (message.round === round && message.anchorHash === anchorHash) session.foldedRound = round;
+    else if (message.round === round + 1) this.attest(from, session, round, message.anchorHash);
+    else if (message.round === round) this.fault(from, session, `another anchor after round ${round}`);
+    else if (message.round > round + 1) this.fault(from, session, `round ${message.round} where the head is ${round}`);
+  }
+
+  /** [R12] Before the seal it waits for the witness's word; after it, it makes a late peer ready. */
+  private attest(from: PeerId, session: Session, round: number, anchorHash: string): void {
+    if (round === this.log.round && this.log.commit !== undefined) this.attested.set(from, anchorHash);
+    else if (round === this.log.round - 1 && anchorHash === this.log.anchorHash) session.foldedRound = this.log.round;
+    else if (round >= this.log.round) this.fault(from, session, "an attest of a round that has no commit");
+  }
+
+  /** [R10] The first offer of a peer for an open counts, once its blob is here. */
+  private offer(now: Millis, from: PeerId, session: Session, offer: SignedOffer): void {
+    const before = this.offers.get(from);
+    const fault = offer.peer !== from ? "an offer in the name of another peer" : this.log.offerFault(offer);
+    if (fault !== undefined) {
+      if (offer.peer !== from || offer.openSeq > this.log.seq + 1) this.fault(from, session, fault);
+      return this.refuse(from, session, offer, fault);
+    }
+    if (before === undefined) {
+      this.offers.set(from, offer);
+      // A peer that came after the open measured something else than a round.
+      if (session.connectedAt <= this.openedAt)
+        this.pace.record(from, ((now - this.openedAt) * this.log.spec.inner.steps) / offer.steps);
+    } else if (before.signature !== offer.signature) {
+      this.fault(from, session, "equivocation");
+      this.refuse(from, session, offer, "equivocation: another update was offered for this open, and the first counts");
+    }
+  }
+
+  private refuse(from: PeerId, session: Session, offer: SignedOffer, message: string): void {
+    session.refused += 1;
+    this.send(from, { type: "offer-refused", openSeq: offer.openSeq, message });
+  }
+
+  private fault(from: PeerId, session: Session, reason: string): void {
+    session.faults += 1;
+    if (session.faults >= FAULTS_MAX)
+      this.sendAway(from, "invalid", `${session.faults} messages out of place, last: ${reason}`);
+  }
+
+  // ---- the log ----------------------------------------------------------------------------------------------------------
+
+  private append(body: EntryBody): void {
+    assert(this.appending === undefined, "one append at a time");
+    const fault = this.log.mayAppend(body);
+    assert(fault === undefined, `appending ${body.type}: ${fault}`);
+    this.appending = body;
+    this.out.push({ type: "append", body });
+  }
+
+  private appended(now: Millis, entry: LogEntry): void {
+    assert(this.appending?.type === entry.type, `appended ${entry.type} without having been asked`);
+    this.appending = undefined;
+    const { open, commit } = this.log;
+    const fault = this.log.apply(entry);
+    assert(fault === undefined, fault ?? "");
+    this.out.push({ type: "broadcast", message: { type: "entries", entries: [entry] } });
+    switch (entry.type) {
+      case "open":
+        return this.afterOpen(now, entry);
+      case "commit":
+        return this.afterCommit(now, entry);
+      case "seal":
+        assert(open !== undefined && commit !== undefined, "a seal answers a commit");
+        return this.afterSeal(now, commit, entry);
+      case "void":
+        this.witness = undefined;
+        this.attested.clear();
+        this.offers.clear();
+        this.idleSince = now;
+        return;
+      case "checkpoint":
+        if (this.log.spec.checkpoint.retain === "window") this.forget(this.log.unretained);
+        return;
+      case "eval":
+      case "end":
+        return;
+    }
+  }
+
+  private afterOpen(now: Millis, open: EntryOf<"open">): void {
+    this.offers.clear();
+    this.roster = open.roster;
+    this.openedAt = now;
+    this.deadlineAt = now + open.deadlineMs;
+    for (const session of this.sessions.values()) session.step = 0;
+  }
+
+  private afterCommit(now: Millis, commit: EntryOf<"commit">): void {
+    this.attested.clear();
+    this.witness = undefined;
+    for (const peer of this.roster) {
+      const session = this.sessions.get(peer);
+      // It was late: its round takes longer than this one did, we do not know how much.
+      if (session?.willing && !this.offers.has(peer) && session.connectedAt <= this.openedAt)
+        this.pace.record(peer, 1.5 * (now - this.openedAt));
+    }
+    this.out.push({ type: "fold", commit });
+  }
+
+  private afterSeal(now: Millis, commit: EntryOf<"commit">, seal: EntryOf<"seal">): void {
+    for (const [peer, anchorHash] of this.attested) {
+      const session = this.sessions.get(peer);
+      if (session !== undefined && anchorHash === seal.anchorHash) session.foldedRound = this.log.round;
+    }
+    const named = new Set(commit.contributors.map(({ update }) => update));
+    this.forget([...this.offers.values()].map(({ update }) => update).filter((update) => !named.has(update)));
+    this.offers.clear();
+    this.attested.clear();
+    this.witness = undefined;
+    this.storedBytes.clear(); // an offer that still comes is of a round that is over
+    this.idleSince = now;
+    this.resting = false;
+    for (const { peer, reason } of seal.refused) this.punish(seal.round, peer, reason);
+    this.checkpointIfDue();
+  }
+
+  /** [R18] */
+  private punish(round: number, peer: PeerId, reason: string): void {
+    if (!this.sessions.has(peer)) return;
+    this.send(peer, { type: "fold-refused", round, peers: [peer], message: reason });
+    const inRow = this.log.contributions.get(peer)?.refusedInRow ?? 0;
+    if (inRow >= REFUSED_IN_ROW_MAX)
+      this.sendAway(peer, "invalid", `${inRow} updates in a row could not be used, last: ${reason}; reload the page`);
+  }
+
+  /** [R20] Also of the last anchor. The witness folds in order, so it is still at this anchor when it reads this. */
+  private checkpointIfDue(): void {
+    const { round, checkpoint, spec, endReached, ended } = this.log;
+    if (round === 0 || ended !== undefined || (checkpoint?.round ?? 0) >= round || this.checkpointAsked === round)
+      return;
+    if (round % spec.checkpoint.everyRounds !== 0 && endReached === undefined) return;
+    this.checkpointAsked = round;
+    this.out.push({ type: "checkpoint", round });
+  }
+
+  // ---- what comes next --------------------------------------------------------------------------------------------------
+
+  private advance(now: Millis): void {
+    const { log } = this;
+    if (this.appending !== undefined || log.ended !== undefined) return;
+    for (let body = this.queue.shift(); body !== undefined; body = this.queue.shift())
+      if (log.mayAppend(body) === undefined) return this.append(body); // else it is about a round long past: no harm
+    if (log.commit !== undefined) return this.advanceFolding(now, log.commit);
+    if (this.endOrder !== undefined) return this.append({ type: "end", reason: this.endOrder });
+    if (log.open !== undefined) return this.advanceTraining(now, log.open);
+    if (log.endReached !== undefined) return this.advanceEnding(now, log.endReached);
+    return this.advanceWaiting(now);
+  }
+
+  /** [R6] Nobody of the last roster is left out for being a little late. */
+  private advanceWaiting(now: Millis): void {
+    const ready = this.readyPeers();
+    if (ready.length === 0 || this.paused) {
+      this.idleSince = undefined;
+      this.resting = true;
+      return;
+    }
+    this.idleSince ??= now;
+    const until = this.idleSince + (this.resting ? GATHER_REST_MS : gatherMs(this.idleSince - this.openedAt));
+    const awaited = [...this.sessions].some(([peer, session]) =>
+      session.foldedRound === this.log.round
+        ? false
+        : this.resting
+          ? !session.paused && session.bye === undefined
+          : session.willing && this.roster.includes(peer),
+    );
+    if (awaited && now < until) return this.wake.want(until);
+    this.appendOpen(ready);
+  }
+
+  private appendOpen(roster: PeerId[]): void {
+    const { round, anchorHash, cursor, tokens, spec } = this.log;
+    assert(anchorHash !== undefined, "the sequencer knows genesis");
+    const named = roster.sort().slice(0, ROSTER_MAX);
+    const announcedMs = new Map<PeerId, number>();
+    for (const peer of named) {
+      const stepMs = this.sessions.get(peer)?.stepMs;
+      if (stepMs) announcedMs.set(peer, stepMs * spec.inner.steps);
+    }
+    const { deadlineMinMs, deadlineMaxMs } = spec.rounds;
+    const deadlineMs = this.pace.deadlineMs(named, announcedMs, deadlineMinMs, deadlineMaxMs);
+    this.idleSince = undefined;
+    this.append({ type: "open", round, roster: named, baseHash: anchorHash, cursor, tokensBefore: tokens, deadlineMs });
+  }
+
+  /** [R7] */
+  private advanceTraining(now: Millis, open: EntryOf<"open">): void {
+    const counted = this.counted();
+    const missing = open.roster.filter((peer) => {
+      const session = this.sessions.get(peer);
+      return session?.willing && !counted.some((offer) => offer.peer === peer);
+    });
+    const late = now >= this.deadlineAt;
+    const graceUntil = this.lostAt + RECONNECT_GRACE_MS;
+    if (counted.length > 0) {
+      if (late) return this.appendCommit(open, counted);
+      this.wake.want(this.deadlineAt);
+      if (missing.length > 0) return;
+      // Who paused or said goodbye is not waited for; who vanished may be back in a moment.
+      const gone = open.roster.filter((peer) => {
+        const session = this.sessions.get(peer);
+        return session !== undefined && !session.willing && (session.paused || session.bye !== undefined);
+      }).length;
+      const quorum = Math.min(this.log.spec.rounds.quorum, open.roster.length - gone);
+      if (counted.length >= quorum || now >= graceUntil) return this.appendCommit(open, counted);
+      return this.wake.want(graceUntil);
+    }
+    const newcomers = this.readyPeers().filter((peer) => !open.roster.includes(peer));
+    if (newcomers.length === 0 || this.paused) return; // the round stays open until an offer arrives, or rests
+    const from = missing.length === 0 ? Math.min(graceUntil, this.deadlineAt) : this.deadlineAt;
+    if (now < from) return this.wake.want(from);
+    this.appendOpen([...newcomers, ...missing]); // supersedes: nobody who could train is left out
+  }
+
+  private appendCommit({ round, seq, baseHash }: EntryOf<"open">, counted: readonly SignedOffer[]): void {
+    const most = Math.min(CONTRIBUTORS_MAX, this.log.spec.rounds.maxContributors);
+    const seed = this.log.spec.seed ^ round;
+    const drawn = [...counted].sort(
+      (a, b) => mixText(seed, a.peer) - mixText(seed, b.peer) || (a.peer < b.peer ? -1 : 1),
+    );
+    const contributors = drawn.slice(0, most).sort((a, b) => (a.peer < b.peer ? -1 : 1));
+    this.append({ type: "commit", round, openSeq: seq, baseHash, contributors });
+  }
+
+  /** [R12] */
+  private advanceFolding(now: Millis, { round }: EntryOf<"commit">): void {
+    const { witness } = this;
+    if (witness === undefined) return; // it folds, or reads what it needs to: the commit is final either way
+    const waiting = this.roster.some((peer) => this.sessions.get(peer)?.willing && !this.attested.has(peer));
+    const until = witness.at + ATTEST_WAIT_MS;
+    if (waiting && now < until) return this.wake.want(until);
+    const attesters = [...this.attested].filter(([, hash]) => hash === witness.anchorHash).map(([peer]) => peer);
+    const refused = [...witness.refused].sort((a, b) => (a.peer < b.peer ? -1 : 1));
+    this.append({
+      type: "seal",
+      round,
+      anchorHash: witness.anchorHash,
+      attesters: attesters.sort().slice(0, ROSTER_MAX),
+      refused,
+    });
+  }
+
+  /** [R22] The goal is reached: the last evaluation and the last checkpoint, then `end`. */
+  private advanceEnding(now: Millis, reason: string): void {
+    const { round, evals, checkpoint } = this.log;
+    const done = evals.at(-1)?.round === round && checkpoint?.round === round;
+    this.endWaitUntil ??= now + END_WAIT_MS;
+    if (!done && now < this.endWaitUntil) return this.wake.want(this.endWaitUntil);
+    this.append({ type: "end", reason });
+  }
+
+  // ---- small answers ----------------------------------------------------------------------------------------------------
+
+  private readyPeers(): PeerId[] {
+    return [...this.sessions].filter(([, s]) => s.willing && s.foldedRound === this.log.round).map(([peer]) => peer);
+  }
+
+  /** Offers whose bytes are on our disk, as long as they say. */
+  private counted(): SignedOffer[] {
+    return [...this.offers.values()].filter(({ update, bytes }) => this.storedBytes.get(update) === bytes);
+  }
+
+  private forget(hashes: readonly string[]): void {
+    if (hashes.length > 0) this.out.push({ type: "forget", hashes });
+  }
+
+  private send(to: PeerId, message: HostMessage): void {
+    this.out.push({ type: "send", to, message });
+  }
+
+  private connectedPeer(session: Session): ConnectedPeer {
+    const { member, refused, loss, step, tokensPerSecond, links, traffic } = session;
+    const { open, commit, round } = this.log;
+    const rostered = open?.roster.includes(member.peer) ?? false;
+    const offered = this.offers.has(member.peer) || (commit !== undefined && rostered);
+    const state = session.paused
+      ? "paused"
+      : rostered && session.willing
+        ? offered
+          ? "offered"
+          : "training"
+        : session.willing && session.foldedRound === round
+          ? "ready"
+          : "joining";
+    return { member, state, refused, loss, step, tokensPerSecond, ...traffic.total, links };
+  }
+}
+
+const evaluation = (from: { round: number; anchorHash: string; setHash: string; loss: number }) => ({
+  type: "eval" as const,
+  round: from.round,
+  anchorHash: from.anchorHash,
+  setHash: from.setHash,
+  loss: from.loss,
+});
