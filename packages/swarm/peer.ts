@@ -288,28 +288,35 @@ export class Peer {
     if (this.replica === undefined) return; // a heal began meanwhile
     this.replica = { round: round + 1, anchorHash };
     const sealed = this.log.sealedByRound.get(round)?.anchorHash;
-    if (sealed === undefined) return;
-    if (sealed === anchorHash) this.healsInRow = 0;
+    if (sealed !== undefined) this.judge(anchorHash, sealed);
+  }
+
+  private judge(ours: string, sealed: string): void {
+    if (ours === sealed) this.healsInRow = 0;
     else this.desynced();
   }
 
   private desynced(): void {
     this.desyncs += 1;
-    this.heal();
+    this.heal("it computed another anchor than the swarm");
+  }
+
+  private heal(reason: string): void {
+    this.healsInRow += 1;
+    if (this.healsInRow > HEALS_MAX) {
+      const message = `this machine cannot take part: ${reason}, ${this.healsInRow} times in a row; update the browser`;
+      return this.refused("desync", message);
+    }
+    this.restoreAgain();
   }
 
   /** Everything of our own is dropped; the newest checkpoint and the commits after it are the truth. */
-  private heal(): void {
-    this.healsInRow += 1;
-    if (this.healsInRow > HEALS_MAX)
-      return this.refused(
-        "desync",
-        `this machine computed another anchor ${this.healsInRow} times; update the browser`,
-      );
+  private restoreAgain(): void {
     this.emit(...this.work.interrupt());
     this.work.close();
     this.replica = undefined;
-    if (this.busy?.type === "restoring") this.busy = undefined;
+    this.readyRound = -1;
+    this.attestedRound = -1;
   }
 
   /** The commit that is next for our replica: sealed, or pending. */
