@@ -1,1 +1,13 @@
+// Batch -> training step in WGSL -> parameters. The CPU truth beside it is #engine/reference.
+import type { Engine, EngineOptions } from "./engine.ts";
+import { createWebGpuEngine } from "./webgpu-engine.ts";
+
+export { describeAdapter } from "./device/adapter.ts";
 export type * from "./engine.ts";
+export { DeviceLostError, GpuError, ModelTooLargeError } from "./errors.ts";
+
+/**
+ * A transformer on the adapter's device, parameters zero until load(). Rejects with ModelTooLargeError when the model or the microbatch does
+ * not fit (the message says what would), with GpuError when there is no usable WebGPU.
+ */
+export const createEngine = (options: EngineOptions): Promise<Engine> => createWebGpuEngine(options);

@@ -1,0 +1,43 @@
+// From an adapter to a device: which limits and features to ask for, and what to call the thing.
+import type { AdapterDescription } from "../engine.ts";
+import { GpuError } from "../errors.ts";
+
+/** Software adapters pose as GPUs; not all of them set isFallbackAdapter. */
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render/i;
+
+export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
+  const { vendor, architecture, description, device, isFallbackAdapter } = adapter.info;
+  const isFallback = isFallbackAdapter || SOFTWARE.test(`${architecture} ${description} ${device}`);
+  return { backend: "webgpu", vendor, architecture, description: description || device, isFallback };
+}
+
+/** What a training engine gains from: all else stays at WebGPU's defaults. */
+const RAISED_LIMITS = ["maxBufferSize", "maxStorageBufferBindingSize"] as const;
+
+export async function requestAdapter(): Promise<GPUAdapter> {
+  const gpu = globalThis.navigator?.gpu;
+  if (!gpu)
+    throw new GpuError(
+      "This browser has no WebGPU here: use a recent Chrome, Edge, Firefox or Safari, on https or localhost.",
+    );
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) throw new GpuError("WebGPU found no adapter: enable hardware acceleration in the browser's settings.");
+  return adapter;
+}
+
+/** `defaultLimits` asks for what every WebGPU device has, and for no feature: the smallest machine we promise to run on. */
+export async function requestDevice(adapter: GPUAdapter, defaultLimits: boolean): Promise<GPUDevice> {
+  const requiredLimits: Record<string, number> = {};
+  const requiredFeatures: GPUFeatureName[] = [];
+  if (!defaultLimits) {
+    for (const name of RAISED_LIMITS) requiredLimits[name] = adapter.limits[name];
+    if (adapter.features.has("subgroups")) requiredFeatures.push("subgroups");
+  }
+  try {
+    return await adapter.requestDevice({ label: "gossamer", requiredLimits, requiredFeatures });
+  } catch (cause) {
+    throw new GpuError(`The adapter gave no device: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
+  }
+}

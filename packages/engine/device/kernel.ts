@@ -1,0 +1,91 @@
+// A kernel: one WGSL entry point `main`, what it binds and how many workgroups cover a shape.
+//
+//   kernel({ label, source, shape, bindings, workgroups })  --compileKernels-->  pipelines  --Plan.add-->  dispatches
+//
+// Binding 0 is always the uniform `shape` (the fields in order, 4 bytes each); the others follow in the order of `bindings`.
+
+/** What the device offers and the model fixes: one set of pipelines is compiled for one variant. */
+export interface Variant {
+  /** Four neighbouring invocations share loads through subgroups: the largest gain found on software adapters. */
+  readonly quads: boolean;
+  /** Channels per attention head, a multiple of 4. */
+  readonly headSize: number;
+}
+
+export type Access = "read" | "write";
+export type Workgroups = readonly [x: number, y: number, z: number];
+
+export interface Kernel<Shape extends string = string, Binding extends string = string> {
+  readonly label: string;
+  readonly source: (variant: Variant) => string;
+  readonly shape: Readonly<Record<Shape, "u32" | "f32">>;
+  readonly bindings: Readonly<Record<Binding, Access>>;
+  readonly workgroups: (shape: Readonly<Record<NoInfer<Shape>, number>>, variant: Variant) => Workgroups;
+}
+
+/** Only fixes the types: a kernel is data. */
+export const kernel = <Shape extends string, Binding extends string>(
+  description: Kernel<Shape, Binding>,
+): Kernel<Shape, Binding> => description;
+
+export interface CompiledKernel {
+  readonly kernel: Kernel;
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+export type CompiledKernels = ReadonlyMap<Kernel, CompiledKernel>;
+
+/** Compiles all at once: the first loss waits for the slowest pipeline instead of for the sum. Rejects with the kernel's name. */
+export async function compileKernels(
+  device: GPUDevice,
+  kernels: readonly Kernel[],
+  variant: Variant,
+): Promise<CompiledKernels> {
+  const compiled = await Promise.all(kernels.map((k) => compile(device, k, variant)));
+  return new Map(compiled.map((c) => [c.kernel, c]));
+}
+
+async function compile(device: GPUDevice, kernel: Kernel, variant: Variant): Promise<CompiledKernel> {
+  const { label } = kernel;
+  const accesses: Access[] = Object.values(kernel.bindings);
+  const buffers: GPUBufferBindingType[] = [
+    "uniform",
+    ...accesses.map((access): GPUBufferBindingType => (access === "read" ? "read-only-storage" : "storage")),
+  ];
+  const layout = device.createBindGroupLayout({
+    label,
+    entries: buffers.map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
+  });
+  const module = device.createShaderModule({ label, code: kernel.source(variant) });
+  try {
+    const pipeline = await device.createComputePipelineAsync({
+      label,
+      layout: device.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: "main" },
+    });
+    return { kernel, pipeline, layout };
+  } catch (cause) {
+    const { messages } = await module.getCompilationInfo();
+    const first = messages.find((m) => m.type === "error");
+    const where = first ? ` (line ${first.lineNum}: ${first.message})` : "";
+    throw new Error(`kernel "${label}" does not compile${where}`, { cause });
+  }
+}
+
+/** Packs a shape into the 4-byte fields of the kernel's uniform. */
+export function packShape(
+  kernel: Kernel,
+  shape: Readonly<Record<string, number>>,
+  into: DataView,
+  offset: number,
+): void {
+  let at = offset;
+  for (const [field, type] of Object.entries(kernel.shape)) {
+    const value = shape[field];
+    if (value === undefined) throw new Error(`kernel "${kernel.label}": shape lacks "${field}"`);
+    if (type === "u32") into.setUint32(at, value, true);
+    else into.setFloat32(at, value, true);
+    at += 4;
+  }
+}

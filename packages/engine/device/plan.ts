@@ -1,0 +1,136 @@
+// A plan: the dispatches of one pass, recorded once, replayed every step in few submissions.
+//
+//   add(kernel, shape, views) …  ->  finish()  ->  replay() …
+//
+// Uniforms and bind groups are made once, in finish(). A submission ends when its work exceeds `flopsPerSubmit`: a page shares the
+// adapter with its own compositor, and a driver's watchdog counts seconds per submission.
+import { type CompiledKernels, type Kernel, packShape, type Variant, type Workgroups } from "./kernel.ts";
+
+/** A range of a buffer, in floats (or other 4-byte words). */
+export interface View {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** floats [from, from + length) of a view; from must keep the binding aligned (64 floats are always enough). */
+export const slice = (view: View, from: number, length: number): View => ({
+  buffer: view.buffer,
+  offset: view.offset + from,
+  length,
+});
+
+/** Every device accepts bindings and uniforms at multiples of 256 bytes (the largest minimum that WebGPU allows an adapter to have). */
+export const ALIGN_BYTES = 256;
+export const ALIGN_FLOATS = ALIGN_BYTES / 4;
+export const alignFloats = (floats: number): number => Math.ceil(floats / ALIGN_FLOATS) * ALIGN_FLOATS;
+
+interface Entry {
+  readonly kernel: Kernel;
+  readonly shape: Readonly<Record<string, number>>;
+  readonly views: readonly View[];
+  readonly flops: number;
+}
+
+interface Dispatch {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly workgroups: Workgroups;
+}
+
+export class Plan {
+  readonly #device: GPUDevice;
+  readonly #compiled: CompiledKernels;
+  readonly #variant: Variant;
+  readonly #flopsPerSubmit: number;
+  readonly #entries: Entry[] = [];
+  readonly #submissions: Dispatch[][] = [];
+  #uniforms: GPUBuffer | undefined;
+
+  constructor(device: GPUDevice, compiled: CompiledKernels, variant: Variant, flopsPerSubmit: number) {
+    this.#device = device;
+    this.#compiled = compiled;
+    this.#variant = variant;
+    this.#flopsPerSubmit = flopsPerSubmit;
+  }
+
+  get dispatches(): number {
+    return this.#entries.length;
+  }
+
+  /** Records one dispatch. `flops` is its work, for the length of submissions only. */
+  add<S extends string, B extends string>(
+    kernel: Kernel<S, B>,
+    shape: Readonly<Record<S, number>>,
+    views: Readonly<Record<B, View>>,
+    flops = 0,
+  ): void {
+    const names = Object.keys(kernel.bindings) as B[];
+    this.#entries.push({ kernel: kernel as Kernel, shape, views: names.map((name) => views[name]), flops });
+  }
+
+  finish(): void {
+    const device = this.#device;
+    const bytes = new DataView(new ArrayBuffer(Math.max(1, this.#entries.length) * ALIGN_BYTES));
+    for (const [i, { kernel, shape }] of this.#entries.entries()) packShape(kernel, shape, bytes, i * ALIGN_BYTES);
+    const uniforms = device.createBuffer({
+      label: "shapes",
+      size: bytes.byteLength,
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    });
+    device.queue.writeBuffer(uniforms, 0, bytes.buffer);
+    this.#uniforms = uniforms;
+
+    let submission: Dispatch[] = [];
+    let flops = 0;
+    this.#entries.forEach((entry, i) => {
+      if (submission.length > 0 && flops + entry.flops > this.#flopsPerSubmit) {
+        this.#submissions.push(submission);
+        submission = [];
+        flops = 0;
+      }
+      submission.push(this.#dispatch(entry, uniforms, i * ALIGN_BYTES));
+      flops += entry.flops;
+    });
+    if (submission.length > 0) this.#submissions.push(submission);
+  }
+
+  #dispatch({ kernel, shape, views }: Entry, uniforms: GPUBuffer, offset: number): Dispatch {
+    const compiled = this.#compiled.get(kernel);
+    if (!compiled) throw new Error(`kernel "${kernel.label}" was not compiled`);
+    const fields = Object.keys(kernel.shape).length;
+    const shapeBinding = { buffer: uniforms, offset, size: Math.ceil(fields / 4) * 16 };
+    const bindGroup = this.#device.createBindGroup({
+      label: kernel.label,
+      layout: compiled.layout,
+      entries: [
+        { binding: 0, resource: shapeBinding },
+        ...views.map((view, i) => ({
+          binding: i + 1,
+          resource: { buffer: view.buffer, offset: view.offset * 4, size: view.length * 4 },
+        })),
+      ],
+    });
+    return { pipeline: compiled.pipeline, bindGroup, workgroups: kernel.workgroups(shape, this.#variant) };
+  }
+
+  /** Queues every dispatch, in order. `last` may append copies to the final command buffer. */
+  replay(last?: (encoder: GPUCommandEncoder) => void): void {
+    this.#submissions.forEach((dispatches, i) => {
+      const encoder = this.#device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      for (const { pipeline, bindGroup, workgroups } of dispatches) {
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, bindGroup);
+        pass.dispatchWorkgroups(...workgroups);
+      }
+      pass.end();
+      if (i === this.#submissions.length - 1) last?.(encoder);
+      this.#device.queue.submit([encoder.finish()]);
+    });
+  }
+
+  destroy(): void {
+    this.#uniforms?.destroy();
+  }
+}

@@ -1,0 +1,21 @@
+// How the engine fails: every rejection of createEngine(), step(), evaluate() and read() is one of these (or a TypeError for a wrong argument).
+
+/** The device refused work: a validation error, an internal error or too little memory. The engine is not usable any more. */
+export class GpuError extends Error {
+  override readonly name: string = "GpuError";
+}
+
+/** This machine cannot hold the model. The message gives the number that does fit. */
+export class ModelTooLargeError extends GpuError {
+  override readonly name = "ModelTooLargeError";
+}
+
+/** The device is gone (driver reset, GPU process killed, tab in the background for too long, or destroy()). */
+export class DeviceLostError extends Error {
+  override readonly name = "DeviceLostError";
+  readonly reason: string;
+  constructor(reason: string, message: string) {
+    super(`The GPU device was lost (${reason}): ${message || "no further detail"}. Make a new engine to go on.`);
+    this.reason = reason;
+  }
+}

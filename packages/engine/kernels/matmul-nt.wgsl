@@ -1,0 +1,38 @@
+// C (M, N) = A (M, K) · Bᵀ, B (N, K): a linear layer forward, weights [out, in]. K and N are multiples of 4.
+// One invocation owns ROWS x COLS of C, in registers. Loads beyond an edge read something else in bounds and are not stored.
+#if QUADS
+enable subgroups;
+#end
+struct Shape { M: u32, N: u32, K: u32 }
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> a: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
+
+@compute @workgroup_size(GROUP_X, GROUP_Y)
+#if QUADS
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  let mine = lane & 3u;
+#else
+fn main(@builtin(global_invocation_id) id: vec3u) {
+#end
+  let K4 = shape.K / 4u;
+  let N4 = shape.N / 4u;
+  let row = id.y * ROWS;
+  let col4 = id.x * COLS4;
+  var c$j$i_$v = vec4f();
+  for (var k = 0u; k < K4; k++) {
+    let b$v0 = b[((col4 + $vu) * 4u) * K4 + k];
+    let b$v1 = b[((col4 + $vu) * 4u + 1u) * K4 + k];
+    let b$v2 = b[((col4 + $vu) * 4u + 2u) * K4 + k];
+    let b$v3 = b[((col4 + $vu) * 4u + 3u) * K4 + k];
+#if QUADS
+    let a$j = a[(row + 4u * $ju + mine) * K4 + k];
+    let a$j$i = quadBroadcast(a$j, $iu);
+#else
+    let a$j$i = a[(row + 4u * $ju + $iu) * K4 + k];
+#end
+    c$j$i_$v += vec4f(dot(a$j$i, b$v0), dot(a$j$i, b$v1), dot(a$j$i, b$v2), dot(a$j$i, b$v3));
+  }
+  if (row + 4u * $ju + $iu < shape.M && col4 + $vu < N4) { c[(row + 4u * $ju + $iu) * N4 + col4 + $vu] = c$j$i_$v; }
+}

@@ -1,0 +1,62 @@
+// The end of a step: global gradient norm, loss, clipping and AdamW, without a readback in between.
+import type { StepOptions } from "../engine.ts";
+import { kernel } from "../device/kernel.ts";
+import { expand } from "../device/template.ts";
+import adamwSource from "./adamw.wgsl?raw";
+import reportSource from "./report.wgsl?raw";
+import squaresSource from "./squares.wgsl?raw";
+
+const GROUP = 64;
+/** Enough workgroups to fill a GPU; more would only lengthen the second stage. */
+const GROUPS_MAX = 256;
+
+export const flatGroups = (n: number): number => Math.max(1, Math.min(GROUPS_MAX, Math.ceil(n / GROUP)));
+
+/** `n` counts vec4. */
+export const squares = kernel({
+  label: "squares",
+  source: () => expand(squaresSource, { constants: { GROUP } }),
+  shape: { n: "u32" },
+  bindings: { x: "read", partials: "write" },
+  workgroups: ({ n }) => [flatGroups(n), 1, 1],
+});
+
+export const report = kernel({
+  label: "report",
+  source: () => expand(reportSource, { constants: { GROUP } }),
+  shape: { rows: "u32", partials: "u32" },
+  bindings: { step: "read", partials: "read", losses: "write", report: "write" },
+  workgroups: () => [1, 1, 1],
+});
+
+export const adamw = kernel({
+  label: "adamw",
+  source: () => expand(adamwSource, { constants: { GROUP } }),
+  shape: { n: "u32", decayed: "u32" },
+  bindings: {
+    step: "read",
+    report: "read",
+    parameters: "write",
+    gradient: "write",
+    momentum: "write",
+    variance: "write",
+  },
+  workgroups: ({ n }) => [flatGroups(n), 1, 1],
+});
+
+/** Floats of the `step` binding: what changes from step to step is data, never part of a pipeline. */
+export const STEP_FLOATS = 12;
+
+/** `updates` counts from 1 since the moments were zeroed; gradScale and lossScale turn sums over tokens into the step's mean. */
+export function packStep(
+  options: StepOptions,
+  updates: number,
+  validRows: number,
+  tokens: number,
+): Float32Array<ArrayBuffer> {
+  const { learningRate, beta1, beta2, eps, weightDecay, clipNorm } = options;
+  const correction1 = 1 / (1 - beta1 ** updates);
+  const correction2 = 1 / (1 - beta2 ** updates);
+  const fields = [learningRate, beta1, beta2, eps, weightDecay, clipNorm, correction1, correction2];
+  return Float32Array.of(...fields, 1 / tokens, validRows, 1 / tokens, 0);
+}

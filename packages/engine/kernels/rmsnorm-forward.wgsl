@@ -1,0 +1,40 @@
+// Fused sum, residual and RMSNorm. A row is shared by LANES invocations.
+//   residualOut (rows, C) = residual + Σ_k partials[k], partials (K, rows, C), summed in the order of k
+//   y (rows, C) = residualOut · rstd · gamma,   rstd (rows) = 1 / √(mean(residualOut²) + eps), kept for the backward pass
+struct Shape { rows: u32, C: u32, K: u32, eps: f32 }
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> partials: array<vec4f>;
+@group(0) @binding(2) var<storage, read> residual: array<vec4f>;
+@group(0) @binding(3) var<storage, read> gamma: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> residualOut: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> rstd: array<f32>;
+var<workgroup> squares: array<array<f32, LANES>, ROWS>;
+
+@compute @workgroup_size(LANES, ROWS)
+fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
+  let C4 = shape.C / 4u;
+  let row = group.x * ROWS + local.y;
+  let inside = row < shape.rows;
+  var square = 0.0;
+  if (inside) {
+    for (var i = local.x; i < C4; i += LANES) {
+      let at = row * C4 + i;
+      var sum = residual[at];
+      for (var k = 0u; k < shape.K; k++) { sum += partials[k * shape.rows * C4 + at]; }
+      residualOut[at] = sum;
+      square += dot(sum, sum);
+    }
+  }
+  squares[local.y][local.x] = square;
+  workgroupBarrier();
+  square = 0.0;
+  for (var i = 0u; i < LANES; i++) { square += squares[local.y][i]; }
+  if (!inside) { return; }
+  let r = inverseSqrt(square / f32(shape.C) + shape.eps);
+  for (var i = local.x; i < C4; i += LANES) {
+    let at = row * C4 + i;
+    y[at] = residualOut[at] * (r * gamma[i]);
+  }
+  if (local.x == 0u) { rstd[row] = r; }
+}

@@ -1,0 +1,50 @@
+// RMSNorm with the residual stream: forward takes K partial sums (K = 1 in every pass, K > 1 for split matrices), backward gives the
+// stream's gradient and, in two stages without atomics, the weights'.
+import { kernel } from "../device/kernel.ts";
+import { expand } from "../device/template.ts";
+import backward from "./rmsnorm-backward.wgsl?raw";
+import forward from "./rmsnorm-forward.wgsl?raw";
+import gamma from "./rmsnorm-gamma.wgsl?raw";
+import gammaSum from "./rmsnorm-gamma-sum.wgsl?raw";
+
+/** A row's invocations x rows of a workgroup: few lanes, because a barrier costs more than a longer loop on a CPU. */
+const LANES = 4;
+const ROWS = 16;
+/** Rows that one invocation of the first gamma stage sums: √(tokens) or so keeps both stages short. */
+const BLOCK = 32;
+
+export const gammaBlocks = (rows: number): number => Math.ceil(rows / BLOCK);
+
+const rowsToWorkgroups = ({ rows }: { readonly rows: number }) => [Math.ceil(rows / ROWS), 1, 1] as const;
+
+export const rmsnormForward = kernel({
+  label: "rmsnorm-forward",
+  source: () => expand(forward, { constants: { LANES, ROWS } }),
+  shape: { rows: "u32", C: "u32", K: "u32", eps: "f32" },
+  bindings: { partials: "read", residual: "read", gamma: "read", residualOut: "write", y: "write", rstd: "write" },
+  workgroups: rowsToWorkgroups,
+});
+
+export const rmsnormBackward = kernel({
+  label: "rmsnorm-backward",
+  source: () => expand(backward, { constants: { LANES, ROWS } }),
+  shape: { rows: "u32", C: "u32", accumulate: "u32" },
+  bindings: { dy: "read", x: "read", rstd: "read", gamma: "read", dx: "write" },
+  workgroups: rowsToWorkgroups,
+});
+
+export const rmsnormGamma = kernel({
+  label: "rmsnorm-gamma",
+  source: () => expand(gamma, { constants: { BLOCK } }),
+  shape: { rows: "u32", C: "u32" },
+  bindings: { dy: "read", x: "read", rstd: "read", partials: "write" },
+  workgroups: ({ rows, C }) => [Math.ceil(C / 4 / 16), Math.ceil(gammaBlocks(rows) / 4), 1],
+});
+
+export const rmsnormGammaSum = kernel({
+  label: "rmsnorm-gamma-sum",
+  source: () => expand(gammaSum, {}),
+  shape: { norms: "u32", blocks: "u32", C: "u32", stride: "u32", partialStride: "u32" },
+  bindings: { partials: "read", dgamma: "write" },
+  workgroups: ({ norms, C }) => [Math.ceil(C / 4 / 16), Math.ceil(norms / 4), 1],
+});

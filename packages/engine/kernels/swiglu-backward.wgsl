@@ -1,0 +1,18 @@
+// dgateUp (rows, 2F) from dh (rows, F): silu'(x) = σ(x) · (1 + x · (1 − σ(x))).
+struct Shape { rows: u32, F: u32 }
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read> gateUp: array<vec4f>;
+@group(0) @binding(2) var<storage, read> dh: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> dgateUp: array<vec4f>;
+
+@compute @workgroup_size(16, 4)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let F4 = shape.F / 4u;
+  if (id.x >= F4 || id.y >= shape.rows) { return; }
+  let at = id.y * 2u * F4 + id.x;
+  let gate = gateUp[at];
+  let d = dh[id.y * F4 + id.x];
+  let sigma = 1.0 / (1.0 + exp(-gate));
+  dgateUp[at] = d * gateUp[at + F4] * sigma * (1.0 + gate * (1.0 - sigma));
+  dgateUp[at + F4] = d * gate * sigma;
+}

@@ -1,0 +1,105 @@
+// Where each tensor lies in the engine's own flat vectors (weights, gradient, both moments), and the way from and to the swarm's order.
+//
+//   [ embed (V padded to 4, C) | head? | per layer: qkv (C+2KV, C) · o (C, C) · gateUp (2F, C) · down (C, F) | norms (2L+1, stride) ]
+//
+// q, k and v are adjacent, and so are gate and up: one matrix product each. Matrices come first, because only they decay. Each tensor starts
+// where a binding may start.
+import { parameterTable } from "#outer";
+import type { ModelShape } from "#wire";
+import { alignFloats } from "../device/plan.ts";
+
+export interface Range {
+  readonly offset: number; // floats
+  readonly length: number;
+}
+
+export interface LayerLayout {
+  readonly qkv: Range;
+  readonly o: Range;
+  readonly gateUp: Range;
+  readonly down: Range;
+}
+
+export interface Layout {
+  readonly embed: Range;
+  readonly head: Range; // the same range as embed when tied
+  readonly layers: readonly LayerLayout[];
+  /** Norm weights: 2l before attention, 2l+1 before the feed-forward, 2L the last one. */
+  readonly norms: Range;
+  readonly normStride: number;
+  readonly matrices: number; // floats before the norms
+  readonly length: number;
+  /** Rows of logits and embedding, a multiple of 4; the added rows stay zero. */
+  readonly paddedVocab: number;
+  /** Where the swarm's flat vector keeps the same numbers. */
+  readonly places: readonly Place[];
+  readonly parameters: number;
+}
+
+interface Place {
+  readonly from: number; // in the swarm's flat vector
+  readonly to: number; //   in the engine's
+  readonly length: number;
+}
+
+export function layoutOf(model: ModelShape): Layout {
+  const { vocabSize: V, dModel: C, layers: L, heads, kvHeads, dFfn: F } = model;
+  const KV = (kvHeads * C) / heads;
+  const paddedVocab = Math.ceil(V / 4) * 4;
+  let length = 0;
+  const take = (floats: number): Range => {
+    const range = { offset: length, length: floats };
+    length += alignFloats(floats);
+    return range;
+  };
+  const embed = take(paddedVocab * C);
+  const head = model.tiedEmbedding ? embed : take(paddedVocab * C);
+  const layers = Array.from({ length: L }, () => ({
+    qkv: take((C + 2 * KV) * C),
+    o: take(C * C),
+    gateUp: take(2 * F * C),
+    down: take(C * F),
+  }));
+  const matrices = length;
+  const normStride = alignFloats(C);
+  const norms = take((2 * L + 1) * normStride);
+
+  const table = parameterTable(model);
+  const offsetByName = new Map<string, number>([
+    ["model.embed_tokens.weight", embed.offset],
+    ["lm_head.weight", head.offset],
+    ["model.norm.weight", norms.offset + 2 * L * normStride],
+  ]);
+  layers.forEach((layer, l) => {
+    const name = (part: string): string => `model.layers.${l}.${part}.weight`;
+    offsetByName.set(name("input_layernorm"), norms.offset + 2 * l * normStride);
+    offsetByName.set(name("self_attn.q_proj"), layer.qkv.offset);
+    offsetByName.set(name("self_attn.k_proj"), layer.qkv.offset + C * C);
+    offsetByName.set(name("self_attn.v_proj"), layer.qkv.offset + (C + KV) * C);
+    offsetByName.set(name("self_attn.o_proj"), layer.o.offset);
+    offsetByName.set(name("post_attention_layernorm"), norms.offset + (2 * l + 1) * normStride);
+    offsetByName.set(name("mlp.gate_proj"), layer.gateUp.offset);
+    offsetByName.set(name("mlp.up_proj"), layer.gateUp.offset + F * C);
+    offsetByName.set(name("mlp.down_proj"), layer.down.offset);
+  });
+  const places = table.tensors.map((tensor) => {
+    const to = offsetByName.get(tensor.name);
+    if (to === undefined) throw new Error(`the engine has no place for "${tensor.name}"`);
+    return { from: tensor.offset, to, length: tensor.length };
+  });
+  return { embed, head, layers, norms, normStride, matrices, length, paddedVocab, places, parameters: table.length };
+}
+
+/** The swarm's order -> the engine's; padding is zero. */
+export function toEngine(layout: Layout, flat: Float32Array): Float32Array<ArrayBuffer> {
+  const own = new Float32Array(layout.length);
+  for (const { from, to, length } of layout.places) own.set(flat.subarray(from, from + length), to);
+  return own;
+}
+
+/** The engine's order -> the swarm's. */
+export function fromEngine(layout: Layout, own: Float32Array): Float32Array<ArrayBuffer> {
+  const flat = new Float32Array(layout.parameters);
+  for (const { from, to, length } of layout.places) flat.set(own.subarray(to, to + length), from);
+  return flat;
+}

@@ -1,0 +1,303 @@
+// The engine on WebGPU: recorded plans over buffers planned once.
+//
+//   step = for each microbatch { ids -> buffers; forward, loss, backward } ; norm, report, AdamW ; report -> staging -> {loss, gradNorm}
+import type { ModelShape } from "#wire";
+import { describeAdapter, requestAdapter, requestDevice } from "./device/adapter.ts";
+import { compileKernels, type Kernel, type Variant } from "./device/kernel.ts";
+import type { Memory } from "./device/memory.ts";
+import { Plan } from "./device/plan.ts";
+import type { AdapterDescription, Engine, EngineOptions, StepOptions, StepReport } from "./engine.ts";
+import { DeviceLostError, GpuError } from "./errors.ts";
+import { packStep } from "./kernels/optimizer.ts";
+import { ropeTable } from "./kernels/rope.ts";
+import { type Batch, batchOf } from "./model/batch.ts";
+import { planMemory, type Sizes, sizesOf } from "./model/buffers.ts";
+import { fromEngine, type Layout, layoutOf, toEngine } from "./model/layout.ts";
+import {
+  ALL_KERNELS,
+  type Context,
+  recordBackward,
+  recordForward,
+  recordLoss,
+  recordReport,
+  recordUpdate,
+} from "./model/passes.ts";
+import { Turns } from "./turns.ts";
+
+/** A software adapter does 2 to 4 GFLOP/s: 0.1 s per submission keeps the page's own frames coming. A GPU is never busy that long. */
+const FLOPS_PER_SUBMIT = { software: 0.3e9, hardware: 2e10 };
+
+/** Run-ahead hides the readback; more than two steps only grow memory. */
+const STEPS_IN_FLIGHT = 2;
+
+/** Evaluation waits for the device after so many microbatches, so that a long one does not fill the queue. */
+const EVALUATIONS_IN_FLIGHT = 4;
+
+/** Rejects with ModelTooLargeError, GpuError, or a TypeError for a shape that no kernel takes. */
+export async function createWebGpuEngine(options: EngineOptions): Promise<WebGpuEngine> {
+  const { model, microbatch } = options;
+  const adapter = options.adapter ?? (await requestAdapter());
+  const description = describeAdapter(adapter);
+  const device = await requestDevice(adapter, options.defaultLimits ?? false);
+  try {
+    const layout = layoutOf(model);
+    const sizes = sizesOf(model, microbatch, layout);
+    const bindingFloats = Math.floor(device.limits.maxStorageBufferBindingSize / 4);
+    const plan = planMemory(model, layout, sizes, bindingFloats);
+    plan.check(device.limits, layout.parameters, microbatch);
+    // Sharing loads needs four neighbours in one quad of lanes: true of the software adapters that were tried, promised by none.
+    const quads = description.isFallback && device.features.has("subgroups");
+    const variant: Variant = { quads, headSize: sizes.headSize };
+    const [compiled, memory] = await Promise.all([
+      compileKernels(device, ALL_KERNELS as readonly unknown[] as readonly Kernel[], variant),
+      plan.allocate(device),
+    ]);
+    const flops = description.isFallback ? FLOPS_PER_SUBMIT.software : FLOPS_PER_SUBMIT.hardware;
+    const context: Context = { model, layout, sizes, memory };
+    const record = (write: (plan: Plan) => void): Plan => {
+      const plan = new Plan(device, compiled, variant, flops);
+      write(plan);
+      plan.finish();
+      return plan;
+    };
+    device.pushErrorScope("validation");
+    const plans: Plans = {
+      train: record((p) => {
+        recordForward(p, context);
+        recordLoss(p, context, true);
+        recordBackward(p, context);
+      }),
+      update: record((p) => recordUpdate(p, context, bindingFloats)),
+      evaluate: record((p) => {
+        recordForward(p, context);
+        recordLoss(p, context, false);
+      }),
+      report: record((p) => recordReport(p, context, 0)),
+    };
+    const invalid = await device.popErrorScope();
+    if (invalid) throw new GpuError(`The engine's plan is invalid on this device: ${invalid.message}`);
+    return new WebGpuEngine(device, description, context, plans);
+  } catch (error) {
+    device.destroy();
+    throw error;
+  }
+}
+
+interface Plans {
+  readonly train: Plan;
+  readonly update: Plan;
+  readonly evaluate: Plan;
+  readonly report: Plan;
+}
+
+/** What evaluation puts where a step has its hyperparameters: the loss kernel reads only the scales. */
+const NO_UPDATE: StepOptions = {
+  learningRate: 0,
+  beta1: 0.9,
+  beta2: 0.99,
+  eps: 1e-8,
+  weightDecay: 0,
+  clipNorm: 1,
+};
+
+export class WebGpuEngine implements Engine {
+  readonly adapter: AdapterDescription;
+  readonly model: ModelShape;
+  readonly microbatch: number;
+  readonly allocatedBytes: number;
+  readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
+  readonly #device: GPUDevice;
+  readonly #layout: Layout;
+  readonly #sizes: Sizes;
+  readonly #memory: Memory;
+  readonly #plans: Plans;
+  readonly #turns = new Turns(STEPS_IN_FLIGHT);
+  readonly #freeStaging: GPUBuffer[];
+  #updates = 0; // since the moments were zeroed
+  #failure: GpuError | DeviceLostError | undefined;
+
+  constructor(device: GPUDevice, adapter: AdapterDescription, context: Context, plans: Plans) {
+    const { model, layout, sizes, memory } = context;
+    this.adapter = adapter;
+    this.model = model;
+    this.microbatch = sizes.B;
+    this.allocatedBytes = memory.bytes;
+    this.#device = device;
+    this.#layout = layout;
+    this.#sizes = sizes;
+    this.#memory = memory;
+    this.#plans = plans;
+    this.#freeStaging = Array.from({ length: STEPS_IN_FLIGHT }, () => this.#staging("report", 8));
+    this.lost = device.lost.then(({ reason, message }) => {
+      this.#failure = new DeviceLostError(reason, message);
+      return { reason, message };
+    });
+    device.addEventListener("uncapturederror", ({ error }) => {
+      this.#failure ??= new GpuError(`The device refused work: ${error.message}`);
+    });
+    this.#write("rope", ropeTable(sizes.T, sizes.headSize, model.ropeTheta));
+  }
+
+  load(parameters: Float32Array): void {
+    const { parameters: length } = this.#layout;
+    if (parameters.length !== length)
+      throw new RangeError(`the model has ${length} parameters, got ${parameters.length}`);
+    const own = toEngine(this.#layout, parameters);
+    this.#inOrder(() => this.#write("parameters", own));
+  }
+
+  resetMoments(): void {
+    this.#inOrder(() => {
+      const encoder = this.#device.createCommandEncoder();
+      for (const name of ["momentum", "variance"]) encoder.clearBuffer(this.#buffer(name));
+      this.#device.queue.submit([encoder.finish()]);
+      this.#updates = 0;
+    });
+  }
+
+  async step(microbatches: readonly Uint16Array[], options: StepOptions): Promise<StepReport> {
+    const batches = this.#batches(microbatches);
+    return this.#turns.take(async () => {
+      this.#throwIfFailed();
+      this.#updates++;
+      this.#queueGradient(batches, options);
+      const [loss, gradNorm] = await this.#report(this.#plans.update);
+      return { loss, gradNorm };
+    });
+  }
+
+  async evaluate(windows: readonly Uint16Array[]): Promise<number> {
+    const { B, T } = this.#sizes;
+    if (windows.length === 0) throw new RangeError("evaluation needs at least one window");
+    const groups = Array.from({ length: Math.ceil(windows.length / B) }, (_, g) => windows.slice(g * B, (g + 1) * B));
+    const batches = groups.map((group) => {
+      const ids = new Uint16Array(B * (T + 1)); // a last group may be short: its other rows count nothing
+      group.forEach((window, b) => {
+        if (window.length !== T + 1) throw new RangeError(`a window has ${T} + 1 ids, got ${window.length}`);
+        ids.set(window, b * (T + 1));
+      });
+      return { rows: group.length * T, batch: batchOf(ids, B, T, this.model.vocabSize) };
+    });
+    return this.#turns.takeAll(async () => {
+      this.#throwIfFailed();
+      for (const [i, { rows, batch }] of batches.entries()) {
+        this.#writeBatch(batch);
+        this.#write("step", packStep(NO_UPDATE, 1, rows, windows.length * T));
+        this.#plans.evaluate.replay();
+        if (i % EVALUATIONS_IN_FLIGHT === EVALUATIONS_IN_FLIGHT - 1) await this.#device.queue.onSubmittedWorkDone();
+      }
+      const [loss] = await this.#report(this.#plans.report);
+      return loss;
+    });
+  }
+
+  async read(): Promise<Float32Array> {
+    return this.#turns.take(async () => fromEngine(this.#layout, await this.#readVector("parameters")));
+  }
+
+  /** The gradient that step() would clip and apply, flat: mean over all tokens. Changes nothing. For tests and for methods that look at it. */
+  async gradient(microbatches: readonly Uint16Array[]): Promise<{ loss: number; gradient: Float32Array }> {
+    const batches = this.#batches(microbatches);
+    return this.#turns.takeAll(async () => {
+      this.#throwIfFailed();
+      this.#queueGradient(batches, NO_UPDATE);
+      const [loss] = await this.#report(this.#plans.report);
+      const own = await this.#readVector("gradient");
+      const encoder = this.#device.createCommandEncoder();
+      encoder.clearBuffer(this.#buffer("gradient"));
+      this.#device.queue.submit([encoder.finish()]);
+      return { loss, gradient: fromEngine(this.#layout, own) };
+    });
+  }
+
+  /** Dispatches of one microbatch and of one update, for the bench. */
+  get dispatches(): { readonly microbatch: number; readonly update: number } {
+    return { microbatch: this.#plans.train.dispatches, update: this.#plans.update.dispatches };
+  }
+
+  destroy(): void {
+    this.#device.destroy(); // frees its buffers too; `lost` resolves with reason "destroyed"
+  }
+
+  #batches(microbatches: readonly Uint16Array[]): Batch[] {
+    if (microbatches.length === 0) throw new RangeError("a step needs at least one microbatch");
+    const { B, T } = this.#sizes;
+    return microbatches.map((ids) => batchOf(ids, B, T, this.model.vocabSize));
+  }
+
+  #queueGradient(batches: readonly Batch[], options: StepOptions): void {
+    const { N } = this.#sizes;
+    this.#write("step", packStep(options, Math.max(1, this.#updates), N, N * batches.length));
+    for (const batch of batches) {
+      this.#writeBatch(batch);
+      this.#plans.train.replay();
+    }
+  }
+
+  #writeBatch({ ids, targets, occurrences }: Batch): void {
+    this.#write("ids", ids);
+    this.#write("targets", targets);
+    this.#write("occurrences", occurrences);
+  }
+
+  /** Replays a plan that ends with a report, and reads that: [mean loss, gradient norm]. */
+  async #report(plan: Plan): Promise<readonly [number, number]> {
+    const staging = this.#freeStaging.pop();
+    if (!staging) throw new Error("more steps in flight than staging buffers: Turns should not allow it");
+    plan.replay((encoder) => encoder.copyBufferToBuffer(this.#buffer("report"), 0, staging, 0, 8));
+    const [loss, gradNorm] = await this.#map(staging);
+    this.#freeStaging.push(staging);
+    return [loss, gradNorm];
+  }
+
+  async #readVector(name: string): Promise<Float32Array> {
+    this.#throwIfFailed();
+    const bytes = this.#layout.length * 4;
+    const staging = this.#staging(name, bytes);
+    const encoder = this.#device.createCommandEncoder();
+    encoder.copyBufferToBuffer(this.#buffer(name), 0, staging, 0, bytes);
+    this.#device.queue.submit([encoder.finish()]);
+    try {
+      return await this.#map(staging);
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  async #map(staging: GPUBuffer): Promise<Float32Array> {
+    try {
+      await staging.mapAsync(GPUMapMode.READ);
+    } catch (cause) {
+      // A lost device rejects its maps first and says so a moment later.
+      await Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, 1000))]);
+      this.#throwIfFailed();
+      throw new GpuError("The device could not return a result.", { cause });
+    }
+    this.#throwIfFailed();
+    const copy = new Float32Array(staging.getMappedRange().slice(0));
+    staging.unmap();
+    return copy;
+  }
+
+  #inOrder(change: () => void): void {
+    void this.#turns.take(async () => {
+      if (!this.#failure) change();
+    });
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
+  #write(name: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void {
+    this.#device.queue.writeBuffer(this.#buffer(name), 0, data);
+  }
+
+  #buffer(name: string): GPUBuffer {
+    return this.#memory.view(name).buffer;
+  }
+
+  #staging(label: string, size: number): GPUBuffer {
+    return this.#device.createBuffer({ label, size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  }
+}
