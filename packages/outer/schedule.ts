@@ -26,5 +26,5 @@ export function learningRateAt(
   const { tokensMax } = spec.end;
   const left =
     tokensMax !== undefined && decayTokens > 0 ? Math.min(1, Math.max(0, (tokensMax - tokens) / decayTokens)) : 1;
-  return warmup * (learningRateMin + (learningRate - learningRateMin) * left);
+  return warmup * (learningRate * left + learningRateMin * (1 - left));
 }

@@ -1,0 +1,51 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { learningRateAt } from "./index.ts";
+import { tinySpec } from "./test-given.ts";
+
+const base = tinySpec();
+const spec = {
+  model: { ...base.model, contextLength: 10 },
+  inner: {
+    ...base.inner,
+    windowsPerStep: 10,
+    learningRate: 0.01,
+    learningRateMin: 0.001,
+    warmupTokens: 1000,
+    decayTokens: 4000,
+  },
+  end: { tokensMax: 10_000 },
+}; // 100 tokens a step and peer
+
+test.each([
+  ["the first step warms up, above 0", 0, 0, 1, 0.001],
+  ["two peers warm up twice as fast", 0, 0, 2, 0.002],
+  ["half-way up", 300, 1, 1, 0.005],
+  ["the end of the warm-up", 900, 0, 1, 0.01],
+  ["stable", 5000, 3, 1, 0.01],
+  ["the decay begins", 6000, 0, 1, 0.01],
+  ["half-way down", 7000, 10, 1, 0.0055],
+  ["the end", 10_000, 0, 1, 0.001],
+  ["past the end", 12_000, 5, 3, 0.001],
+])("%s", (_, tokensBefore, step, roster, rate) => {
+  expect(learningRateAt(spec, tokensBefore, step, roster)).toBeCloseTo(rate, 12);
+});
+
+test("no warm-up, no decay, no end: constant", () => {
+  const inner = { ...spec.inner, warmupTokens: 0 };
+  expect(learningRateAt({ ...spec, inner, end: {} }, 1e9, 7, 3)).toBe(0.01);
+  expect(learningRateAt({ ...spec, inner: { ...inner, decayTokens: 0 } }, 10_000, 7, 3)).toBe(0.01);
+});
+
+test("always above 0 and never above the peak; rises, then never rises again", () => {
+  fc.assert(
+    fc.property(fc.nat(20_000), fc.nat(50), fc.integer({ min: 1, max: 40 }), (tokens, step, roster) => {
+      const rate = learningRateAt(spec, tokens, step, roster);
+      expect(rate).toBeGreaterThan(0);
+      expect(rate).toBeLessThanOrEqual(0.01);
+      const next = learningRateAt(spec, tokens, step + 1, roster);
+      if (tokens < 800 && step === 0 && roster === 1) expect(next).toBeGreaterThan(rate);
+      if (tokens > 1000) expect(next).toBeLessThanOrEqual(rate);
+    }),
+  );
+});
