@@ -244,9 +244,7 @@ export class Peer {
       }
       case "void":
         this.named = undefined;
-        this.work.close();
-        if (this.busy?.type === "folding" || (this.replica !== undefined && this.replica.round > this.log.round))
-          this.restoreAgain();
+        this.restoreAgain(); // the one way that is right in every phase: some have folded it, some had an offer in flight
         return;
       case "checkpoint":
         return this.forget(this.log.unretained);

@@ -3,7 +3,7 @@
 //   fault = state.apply(entry)      undefined: taken; a text: this entry may not follow, and nothing has changed
 //
 // The chain (hashes, signatures) is wire's chainFault; here are the rules of meaning, [R1] to [R5] in docs/PROTOCOL.md.
-import { parameterTable } from "#outer";
+import { parameterTable, updateBytes } from "#outer";
 import type { EntryBody, EntryOf, LogEntry, Offer, PeerId, RunSpec } from "#wire";
 
 export interface Credit {
@@ -61,8 +61,7 @@ export class RunState {
     this.genesisHash = genesisHash;
     this.anchorHash = genesisHash;
     this.assignmentTokens = spec.inner.steps * spec.inner.windowsPerStep * spec.model.contextLength;
-    // int8 codes and a scale per block are below 1.05 bytes per parameter; a quarter more leaves room for headers of any codec.
-    this.updateBytesMax = Math.ceil(1.25 * parameterTable(spec.model).length) + 64 * 1024;
+    this.updateBytesMax = updateBytes(parameterTable(spec.model).length, spec.outer.blockSize);
   }
 
   /** The anchor after so many rounds, while it is kept. */

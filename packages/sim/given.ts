@@ -1,0 +1,59 @@
+// A run to simulate: the nano preset with a small H, and arithmetic that is a hash of its inputs.
+import { type EntryOf, type LogEntry, type PeerId, presets, type RunSpec, runIdOf } from "#wire";
+import { fakeHash } from "./random.ts";
+
+export type SpecChange = Partial<Pick<RunSpec, "rounds" | "evaluation" | "checkpoint" | "end">> & { steps?: number };
+
+export function simulatedSpec(change: SpecChange = {}): RunSpec {
+  const { corpus: _, ...draft } = presets.nano;
+  const { steps = 8, ...rest } = change;
+  return {
+    ...draft,
+    inner: { ...draft.inner, steps },
+    rounds: { quorum: 32, maxContributors: 32, deadlineMinMs: 2_000, deadlineMaxMs: 20_000 },
+    evaluation: { everyRounds: 3, windows: 8 },
+    checkpoint: { everyRounds: 4, retain: "window" },
+    end: {},
+    ...rest,
+    data: {
+      source: "nowhere",
+      licence: "none",
+      tokenizer: "bytes",
+      train: [{ hash: fakeHash("train"), bytes: 1, tokens: 1 }],
+      evaluation: [{ hash: fakeHash("evaluation"), bytes: 1, tokens: 1 }],
+    },
+    hostKey: fakeHash("host key"),
+  };
+}
+
+export const simulatedRun = (spec: RunSpec): string => runIdOf(spec);
+export const genesisHash = fakeHash("genesis");
+export const peerIdOfIndex = (index: number): PeerId => `${fakeHash("peer", index)}00`;
+
+/** Updates that do not decode, by rule of their bytes: everybody sees the same. */
+export class Arithmetic {
+  readonly badUpdates = new Set<string>();
+
+  refusedOf(commit: EntryOf<"commit">): { peer: PeerId; reason: string }[] {
+    return commit.contributors
+      .filter(({ update }) => this.badUpdates.has(update))
+      .map(({ peer }) => ({ peer, reason: "holds a value that is not finite" }));
+  }
+
+  fold(anchorHash: string, commit: EntryOf<"commit">): string {
+    const counted = commit.contributors.filter(({ update }) => !this.badUpdates.has(update));
+    return fakeHash("fold", anchorHash, ...counted.flatMap(({ peer, update, tokens }) => [peer, update, tokens]));
+  }
+}
+
+/** Refolds a log from genesis, knowing nothing of who ran it. @returns the anchor after each round, by round */
+export function refold(arithmetic: Arithmetic, log: readonly LogEntry[]): string[] {
+  const anchors = [genesisHash];
+  let pending: EntryOf<"commit"> | undefined;
+  for (const entry of log) {
+    if (entry.type === "commit") pending = entry;
+    if (entry.type === "void") pending = undefined;
+    if (entry.type === "seal" && pending) anchors.push(arithmetic.fold(anchors[anchors.length - 1], pending));
+  }
+  return anchors;
+}
