@@ -43,7 +43,10 @@ export function sign(identity: Identity, purpose: Purpose, value: unknown): stri
 /** False for a wrong signature and for malformed hex or keys alike: a stranger's bad bytes must not throw. */
 export function verify(volunteer: VolunteerId, purpose: Purpose, value: unknown, signature: string): boolean {
   try {
-    return ed25519.verify(hexToBytes(signature), canonicalBytes([purpose, value]), hexToBytes(volunteer));
+    // RFC 8032's strict rules: a key of small order, under which one signature fits any message, is nobody.
+    return ed25519.verify(hexToBytes(signature), canonicalBytes([purpose, value]), hexToBytes(volunteer), {
+      zip215: false,
+    });
   } catch {
     return false;
   }

@@ -1,0 +1,104 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { ENTRIES_MAX, MESSAGE_BYTES_MAX, parseHostMessage, parsePeerMessage, ROSTER_MAX, signEntry } from "./index.ts";
+import { chain, hash, host, offerOf, peer, run, specOf } from "./test-given.ts";
+
+const adapter = { backend: "webgpu", vendor: "google", architecture: "swiftshader", description: "", isFallback: true };
+const hello = {
+  type: "hello",
+  protocolMin: 1,
+  protocolMax: 1,
+  build: "test",
+  run: "default",
+  volunteer: hash(1),
+  slot: 0,
+  name: "",
+  adapter,
+  signature: "00".repeat(64),
+};
+const fromPeer = [
+  hello,
+  { type: "signal", to: peer(2), data: "{}" },
+  { type: "ready", round: 0, anchorHash: hash(1), stepMs: null },
+  { type: "pause", reason: "tab hidden" },
+  { type: "progress", round: 0, step: 3, loss: 5.1, tokensPerSecond: 900.5 },
+  { type: "offer", offer: offerOf(1) },
+  { type: "attest", round: 0, anchorHash: hash(1) },
+  { type: "evaluation", round: 1, anchorHash: hash(1), setHash: hash(2), loss: 2 },
+  {
+    type: "links",
+    links: [{ peer: peer(2), kind: "direct", bytesSent: 1, bytesReceived: 2, rttMs: null }],
+    bytesFromHost: 0,
+    bytesToHost: 0,
+  },
+  { type: "bye", reason: "stop" },
+];
+const fromHost = [
+  { type: "challenge", nonce: hash(1) },
+  {
+    type: "welcome",
+    protocol: 1,
+    build: "test",
+    peer: peer(1),
+    run,
+    spec: specOf(),
+    session: "s",
+    iceServers: [{ urls: "stun:127.0.0.1:3478" }],
+    headSeq: -1,
+    members: [{ peer: peer(2), name: "two", adapter }],
+  },
+  { type: "refuse", code: "full", message: "24 peers at most" },
+  { type: "joined", member: { peer: peer(2), name: "two", adapter } },
+  { type: "left", peer: peer(2), reason: "closed" },
+  { type: "signal", from: peer(2), data: "{}" },
+  { type: "entries", entries: chain() },
+  { type: "offer-refused", openSeq: 0, message: "late" },
+  { type: "fold-refused", round: 0, peers: [peer(1)], message: "a NaN scale" },
+];
+
+test.each(fromPeer)("peer: $type", (message) => expect(parsePeerMessage(JSON.stringify(message))).toEqual(message));
+test.each(fromHost)("host: $type", (message) => expect(parseHostMessage(JSON.stringify(message))).toEqual(message));
+
+test("what is wrong is said with its field", () => {
+  expect(parsePeerMessage("")).toBe("not JSON");
+  expect(parsePeerMessage("{")).toBe("not JSON");
+  expect(parsePeerMessage("null")).toMatch(/^message: /);
+  expect(parsePeerMessage('{"type":"shout"}')).toMatch(/^type: /);
+  expect(parsePeerMessage(JSON.stringify({ ...hello, slot: 16 }))).toMatch(/^slot: /);
+  expect(parsePeerMessage(JSON.stringify({ ...hello, extra: 1 }))).toMatch(/extra/);
+  expect(parsePeerMessage(JSON.stringify({ type: "offer", offer: { ...offerOf(1), tokens: -1 } }))).toMatch(
+    /^offer\.tokens: /,
+  );
+  expect(parseHostMessage(JSON.stringify(hello))).toMatch(/^type: /);
+  expect(
+    parseHostMessage(JSON.stringify({ type: "entries", entries: Array(ENTRIES_MAX + 1).fill(chain()[0]) })),
+  ).toMatch(/^entries: /);
+});
+
+test("size is refused before anything is parsed", () => {
+  const padded = JSON.stringify(hello).padEnd(MESSAGE_BYTES_MAX, " ");
+  expect(parsePeerMessage(padded)).toEqual(hello);
+  expect(parsePeerMessage(`${padded} `)).toMatch(/is the most/);
+});
+
+test("the largest open fits a message", () => {
+  const roster = Array.from({ length: ROSTER_MAX }, () => peer(1));
+  const body = {
+    type: "open",
+    round: 0,
+    roster,
+    baseHash: hash(2),
+    cursor: 0,
+    tokensBefore: 0,
+    deadlineMs: 1,
+  } as const;
+  const text = JSON.stringify({ type: "entries", entries: [signEntry(host, run, undefined, 0, body)] });
+  expect(text.length).toBeLessThan(100_000);
+  expect(parseHostMessage(text)).toBeTypeOf("object");
+});
+
+test("any text: a message or a reason, never an exception", () => {
+  fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => typeof parsePeerMessage(text) === "string"));
+  expect(parsePeerMessage("[".repeat(200_000))).toBeTypeOf("string");
+  expect(parseHostMessage(`${'{"a":'.repeat(40_000)}1${"}".repeat(40_000)}`)).toBeTypeOf("string");
+});

@@ -1,0 +1,66 @@
+import { expect, test } from "vitest";
+import { canonicalBytes, draftSchema, explainSpecError, presets, runIdOf, specSchema } from "./index.ts";
+import { specOf } from "./test-given.ts";
+
+const { nano } = presets;
+function explained(draft: unknown): string {
+  const parsed = draftSchema.safeParse(draft);
+  return parsed.success ? "accepted" : explainSpecError(parsed.error);
+}
+
+test.each(Object.entries(presets))("the preset %s is a valid draft", (_, draft) => {
+  expect(explained(JSON.parse(JSON.stringify(draft)))).toBe("accepted");
+});
+
+test("a spec survives JSON and keeps its id; one changed value is another run", () => {
+  const spec = specOf();
+  const read = specSchema.parse(JSON.parse(JSON.stringify(spec)));
+  expect(runIdOf(read)).toBe(runIdOf(spec));
+  expect(runIdOf({ ...spec, seed: 2 })).not.toBe(runIdOf(spec));
+});
+
+test("the canonical form is golden and knows no key order", () => {
+  const text = new TextDecoder().decode(canonicalBytes({ b: [1e21, 0.1, -0], a: "é\n", A: null }));
+  expect(text).toBe('{"A":null,"a":"é\\n","b":[1e+21,0.1,0]}');
+  expect(() => canonicalBytes(undefined)).toThrow(TypeError);
+});
+
+test.each([
+  [
+    "a number out of range",
+    { ...nano, inner: { ...nano.inner, learningRate: 2 } },
+    /^inner\.learningRate: .*1.*; for example 0\.003$/,
+  ],
+  ["a wrong type", { ...nano, seed: "one" }, /^seed: .*number.*; for example 1$/],
+  ["a missing field", { ...nano, operator: undefined }, /^operator: .*; for example "the local host"$/],
+  ["an empty text", { ...nano, modelLicence: " " }, /^modelLicence: .*; for example "CC0-1\.0"$/],
+  ["an unknown version", { ...nano, version: 2 }, /^version: .*1.*; for example 1$/],
+  ["heads that do not divide", { ...nano, model: { ...nano.model, heads: 3 } }, /model\.heads: must divide dModel/],
+  [
+    "an odd width",
+    { ...nano, model: { ...nano.model, dFfn: 171 } },
+    /^model\.dFfn: .*multiple of 4.*; for example 172$/,
+  ],
+  ["a file without a path", { ...nano, corpus: { ...nano.corpus, kind: "file" } }, /^corpus\.path: .*book\.txt/],
+  [
+    "deadlines in the wrong order",
+    { ...nano, rounds: { ...nano.rounds, deadlineMinMs: 300_000 } },
+    /^rounds\.deadlineMinMs: must not exceed/,
+  ],
+  ["an optional field", { ...nano, end: { roundsMax: 0 } }, /^end\.roundsMax: .*; for example 1000$/],
+  [
+    "a misspelt field",
+    { ...nano, inner: { ...nano.inner, beta: 1 } },
+    /^inner: has the unknown field "beta"; known are .*beta1/,
+  ],
+  ["no object at all", 7, /^the spec: /],
+])("%s is refused with the field, the reason and an example", (_, draft, message) => {
+  expect(explained(draft)).toMatch(message);
+});
+
+test("several mistakes take a line each; very many are cut short", () => {
+  expect(explained({ ...nano, seed: -1, name: "" }).split("\n")).toHaveLength(2);
+  const lines = explained({}).split("\n");
+  expect(lines).toHaveLength(9);
+  expect(lines[8]).toMatch(/^\.\.\. and \d+ more$/);
+});
