@@ -2,6 +2,7 @@
 import type { Engine, EngineOptions } from "./engine.ts";
 import { createWebGpuEngine } from "./webgpu-engine.ts";
 
+export { type EngineMeasurement, type MeasureOptions, measureEngine, modelFlops } from "./bench.ts";
 export { describeAdapter } from "./device/adapter.ts";
 export type * from "./engine.ts";
 export { DeviceLostError, GpuError, ModelTooLargeError } from "./errors.ts";

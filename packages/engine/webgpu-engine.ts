@@ -2,7 +2,7 @@
 //
 //   step = for each microbatch { ids -> buffers; forward, loss, backward } ; norm, report, AdamW ; report -> staging -> {loss, gradNorm}
 import type { ModelShape } from "#wire";
-import { describeAdapter, requestAdapter, requestDevice } from "./device/adapter.ts";
+import { openDevice } from "./device/adapter.ts";
 import { compileKernels, type Kernel, type Variant } from "./device/kernel.ts";
 import type { Memory } from "./device/memory.ts";
 import { Plan } from "./device/plan.ts";
@@ -36,17 +36,13 @@ const EVALUATIONS_IN_FLIGHT = 4;
 /** Rejects with ModelTooLargeError, GpuError, or a TypeError for a shape that no kernel takes. */
 export async function createWebGpuEngine(options: EngineOptions): Promise<WebGpuEngine> {
   const { model, microbatch } = options;
-  const adapter = options.adapter ?? (await requestAdapter());
-  const description = describeAdapter(adapter);
-  const device = await requestDevice(adapter, options.defaultLimits ?? false);
+  const { device, description, quads } = await openDevice(options.adapter, options.defaultLimits);
   try {
     const layout = layoutOf(model);
     const sizes = sizesOf(model, microbatch, layout);
     const bindingFloats = Math.floor(device.limits.maxStorageBufferBindingSize / 4);
     const plan = planMemory(model, layout, sizes, bindingFloats);
     plan.check(device.limits, layout.parameters, microbatch);
-    // Sharing loads needs four neighbours in one quad of lanes: true of the software adapters that were tried, promised by none.
-    const quads = description.isFallback && device.features.has("subgroups");
     const variant: Variant = { quads, headSize: sizes.headSize };
     const [compiled, memory] = await Promise.all([
       compileKernels(device, ALL_KERNELS as readonly unknown[] as readonly Kernel[], variant),
@@ -105,6 +101,7 @@ export class WebGpuEngine implements Engine {
   readonly model: ModelShape;
   readonly microbatch: number;
   readonly allocatedBytes: number;
+  readonly parameters: number;
   readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
   readonly #device: GPUDevice;
   readonly #layout: Layout;
@@ -122,6 +119,7 @@ export class WebGpuEngine implements Engine {
     this.model = model;
     this.microbatch = sizes.B;
     this.allocatedBytes = memory.bytes;
+    this.parameters = layout.parameters;
     this.#device = device;
     this.#layout = layout;
     this.#sizes = sizes;

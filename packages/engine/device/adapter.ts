@@ -14,7 +14,7 @@ export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
 /** What a training engine gains from: all else stays at WebGPU's defaults. */
 const RAISED_LIMITS = ["maxBufferSize", "maxStorageBufferBindingSize"] as const;
 
-export async function requestAdapter(): Promise<GPUAdapter> {
+async function requestAdapter(): Promise<GPUAdapter> {
   const gpu = globalThis.navigator?.gpu;
   if (!gpu)
     throw new GpuError(
@@ -26,7 +26,7 @@ export async function requestAdapter(): Promise<GPUAdapter> {
 }
 
 /** `defaultLimits` asks for what every WebGPU device has, and for no feature: the smallest machine we promise to run on. */
-export async function requestDevice(adapter: GPUAdapter, defaultLimits: boolean): Promise<GPUDevice> {
+async function requestDevice(adapter: GPUAdapter, defaultLimits: boolean): Promise<GPUDevice> {
   const requiredLimits: Record<string, number> = {};
   const requiredFeatures: GPUFeatureName[] = [];
   if (!defaultLimits) {
@@ -40,4 +40,21 @@ export async function requestDevice(adapter: GPUAdapter, defaultLimits: boolean)
       cause,
     });
   }
+}
+
+export interface OpenDevice {
+  readonly device: GPUDevice;
+  readonly description: AdapterDescription;
+  /**
+   * Whether four neighbouring invocations are one quad of lanes and may share loads: true of the software adapters that were tried (SwiftShader,
+   * lavapipe), promised by none.
+   */
+  readonly quads: boolean;
+}
+
+export async function openDevice(given?: GPUAdapter, defaultLimits = false): Promise<OpenDevice> {
+  const adapter = given ?? (await requestAdapter());
+  const description = describeAdapter(adapter);
+  const device = await requestDevice(adapter, defaultLimits);
+  return { device, description, quads: description.isFallback && device.features.has("subgroups") };
 }

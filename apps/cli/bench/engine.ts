@@ -1,0 +1,113 @@
+// `gossamer bench engine`: the engine's speed in a real headless Chromium, beside the best plain matmul of the same adapter.
+//
+//   engine-page.ts --vite--> one script  --loopback--> Chromium  --JSON--> report
+import { existsSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { EngineMeasurement } from "#engine";
+import { type PresetName, presets } from "#wire";
+import { chromiumFlags, findBrowser } from "../browser.ts";
+
+export interface BenchOptions {
+  readonly shape: PresetName;
+  readonly steps: number;
+  /** Sequences per microbatch; default: the preset's windows per step. */
+  readonly microbatch?: number;
+  readonly json: boolean;
+}
+
+export interface BenchReport extends EngineMeasurement {
+  readonly shape: PresetName;
+  readonly steps: number;
+  readonly browser: string;
+}
+
+/** Measures and prints through `out` (a line at a time): a table for people, or one JSON object. */
+export async function benchEngine(options: BenchOptions, out: (line: string) => void): Promise<BenchReport> {
+  const { shape, steps } = options;
+  const { model, inner } = presets[shape];
+  const server = await serve(await buildPage());
+  try {
+    const { chromium } = await import("playwright-core");
+    const found = await findBrowser();
+    const browser = await chromium.launch({ executablePath: found.path, args: [...chromiumFlags()] });
+    try {
+      const page = await browser.newPage();
+      page.on("pageerror", (error) => out(`page: ${error.message}`));
+      await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/`);
+      const wish = { model, microbatch: options.microbatch ?? inner.windowsPerStep, steps };
+      const measured = await page.evaluate((given) => globalThis.measure(given), wish);
+      const report: BenchReport = { shape, steps, browser: browser.version(), ...measured };
+      for (const line of options.json ? [JSON.stringify(report)] : lines(report)) out(line);
+      return report;
+    } finally {
+      await browser.close();
+    }
+  } finally {
+    server.close();
+  }
+}
+
+function lines(report: BenchReport): string[] {
+  const { adapter, model, microbatch } = report;
+  const giga = (perSecond: number): string => `${(perSecond / 1e9).toFixed(2)} GFLOP/s`;
+  const name = [adapter.vendor, adapter.architecture, adapter.description].filter(Boolean).join(" ");
+  return [
+    `adapter       ${name}${adapter.isFallback ? " (software)" : ""}, Chromium ${report.browser}`,
+    `model         ${report.shape}: d=${model.dModel} L=${model.layers} heads=${model.heads} T=${model.contextLength} V=${model.vocabSize} B=${microbatch}, ${report.parameters.toLocaleString("en")} parameters`,
+    `first loss    ${(report.firstLossMs / 1000).toFixed(1)} s after createEngine`,
+    `step          ${report.stepMs.toFixed(0)} ms (${report.dispatchesPerStep} dispatches), ${report.tokensPerSecond.toFixed(0)} tokens/s`,
+    `model         ${giga(report.modelFlopsPerSecond)} (${(report.modelFlopsPerStep / 1e9).toFixed(3)} GFLOP a step)`,
+    `matmul 512³   ${giga(report.matmulFlopsPerSecond)} (${Object.entries(report.matmuls)
+      .map(([form, perSecond]) => `${form} ${(perSecond / 1e9).toFixed(2)}`)
+      .join(", ")})`,
+    `efficiency    ${report.efficiency.toFixed(2)}`,
+    `loss          ${report.firstLoss.toFixed(3)} -> ${report.lastLoss.toFixed(3)} on one fixed batch`,
+  ];
+}
+
+/** The page's module and everything it imports, as one script. */
+async function buildPage(): Promise<string> {
+  const { build } = await import("vite");
+  const root = repositoryRoot();
+  const result = await build({
+    root,
+    configFile: false,
+    publicDir: false,
+    logLevel: "warn",
+    build: {
+      write: false,
+      minify: false,
+      target: "es2022",
+      rollupOptions: { input: join(root, "apps/cli/bench/engine-page.ts"), preserveEntrySignatures: false },
+    },
+  });
+  const output = Array.isArray(result) ? result[0] : result;
+  const chunk = "output" in output ? output.output.find((part) => part.type === "chunk" && part.isEntry) : undefined;
+  if (chunk?.type !== "chunk") throw new Error("the bench page did not build into one script");
+  return chunk.code;
+}
+
+/** This file runs from the sources and from a bundle at another depth. */
+function repositoryRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "package-lock.json"))) {
+    if (folder === dirname(folder)) throw new Error("the bench needs the repository: no package-lock.json above it");
+    folder = dirname(folder);
+  }
+  return folder;
+}
+
+async function serve(script: string): Promise<Server> {
+  const server = createServer((request, response) => {
+    const isScript = request.url === "/bench.js";
+    response.setHeader("content-type", isScript ? "text/javascript" : "text/html; charset=utf-8");
+    response.end(
+      isScript ? script : '<!doctype html><title>bench</title><script type="module" src="/bench.js"></script>',
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}

@@ -1,0 +1,169 @@
+// How fast the engine is, and how fast it could be: steps of the whole model beside the best plain matmul on the same adapter.
+//
+//   rounds of [ 512³ in each transposition | steps ]  ->  medians: the machine's noise hits both sides of the ratio alike
+import type { ModelShape } from "#wire";
+import { openDevice } from "./device/adapter.ts";
+import { compileKernels, type Kernel } from "./device/kernel.ts";
+import { Plan } from "./device/plan.ts";
+import type { AdapterDescription } from "./engine.ts";
+import { attentionFlops } from "./kernels/attention.ts";
+import { matmulFlops, matmulNn, matmulNt, matmulTn } from "./kernels/matmul.ts";
+import { createWebGpuEngine } from "./webgpu-engine.ts";
+
+export interface EngineMeasurement {
+  readonly adapter: AdapterDescription;
+  readonly model: ModelShape;
+  readonly microbatch: number;
+  readonly parameters: number;
+  readonly allocatedBytes: number;
+  readonly dispatchesPerStep: number;
+  /** From the call of createEngine to the first loss. */
+  readonly firstLossMs: number;
+  readonly stepMs: number;
+  readonly tokensPerSecond: number;
+  readonly modelFlopsPerStep: number;
+  readonly modelFlopsPerSecond: number;
+  /** The best of `matmuls`. */
+  readonly matmulFlopsPerSecond: number;
+  readonly matmuls: Readonly<Record<string, number>>;
+  readonly efficiency: number;
+  /** First and last loss on one fixed random batch: a fast step that learns nothing would show. */
+  readonly firstLoss: number;
+  readonly lastLoss: number;
+}
+
+/**
+ * Floating-point operations of a step: the products of the forward pass (linear layers, logits, causal attention), times three for forward and
+ * backward. Norms, softmax, the optimizer and what is recomputed count nothing.
+ */
+export function modelFlops(model: ModelShape, sequences: number): number {
+  const { dModel: C, dFfn: F, heads, kvHeads, layers, vocabSize: V, contextLength: T } = model;
+  const weightsPerLayer = C * (C + (2 * kvHeads * C) / heads) + C * C + 3 * C * F;
+  const linear = 2 * sequences * T * (layers * weightsPerLayer + V * C);
+  return 3 * (linear + layers * attentionFlops(sequences, T, C));
+}
+
+export interface MeasureOptions {
+  readonly model: ModelShape;
+  readonly microbatch: number;
+  readonly steps: number;
+}
+
+const MATMUL_SIZE = 512;
+const STEPS_PER_ROUND = 5;
+const STEP = { learningRate: 3e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
+
+export async function measureEngine({ model, microbatch, steps }: MeasureOptions): Promise<EngineMeasurement> {
+  const started = performance.now();
+  const engine = await createWebGpuEngine({ model, microbatch });
+  engine.load(noise(engine.parameters, 0.04));
+  const ids = Uint16Array.from(
+    noise(microbatch * (model.contextLength + 1), 1),
+    (x) => Math.floor(Math.abs(x) * 1e6) % model.vocabSize,
+  );
+  const { loss: firstLoss } = await engine.step([ids], STEP);
+  const firstLossMs = performance.now() - started;
+  const matmuls = await MatmulBench.open();
+
+  const stepTimes: number[] = [];
+  const matmulTimes: Record<string, number[]> = {};
+  let lastLoss = firstLoss;
+  while (stepTimes.length < steps) {
+    for (const [name, ms] of Object.entries(await matmuls.round()))
+      matmulTimes[name] = [...(matmulTimes[name] ?? []), ms];
+    for (let i = 0; i < STEPS_PER_ROUND && stepTimes.length < steps; i++) {
+      const before = performance.now();
+      ({ loss: lastLoss } = await engine.step([ids], STEP)); // a peer runs ahead by one; waiting is the slower, honest case
+      stepTimes.push(performance.now() - before);
+    }
+  }
+  const { microbatch: perMicrobatch, update } = engine.dispatches;
+  const stepMs = median(stepTimes);
+  const flops = matmulFlops({ M: MATMUL_SIZE, N: MATMUL_SIZE, K: MATMUL_SIZE });
+  const perSecond = Object.fromEntries(
+    Object.entries(matmulTimes).map(([name, times]) => [name, flops / (median(times) / 1000)]),
+  );
+  const matmulFlopsPerSecond = Math.max(...Object.values(perSecond));
+  const modelFlopsPerStep = modelFlops(model, microbatch);
+  const modelFlopsPerSecond = modelFlopsPerStep / (stepMs / 1000);
+  matmuls.destroy();
+  engine.destroy();
+  return {
+    adapter: engine.adapter,
+    model,
+    microbatch,
+    parameters: engine.parameters,
+    allocatedBytes: engine.allocatedBytes,
+    dispatchesPerStep: perMicrobatch + update,
+    firstLossMs,
+    stepMs,
+    tokensPerSecond: (microbatch * model.contextLength) / (stepMs / 1000),
+    modelFlopsPerStep,
+    modelFlopsPerSecond,
+    matmulFlopsPerSecond,
+    matmuls: perSecond,
+    efficiency: modelFlopsPerSecond / matmulFlopsPerSecond,
+    firstLoss,
+    lastLoss,
+  };
+}
+
+const MATMULS = { "matmul-nt": matmulNt, "matmul-nn": matmulNn, "matmul-tn": matmulTn };
+
+/** Square products on a device of their own, one plan per transposition. */
+class MatmulBench {
+  readonly #device: GPUDevice;
+  readonly #plans: ReadonlyMap<string, Plan>;
+
+  private constructor(device: GPUDevice, plans: ReadonlyMap<string, Plan>) {
+    this.#device = device;
+    this.#plans = plans;
+  }
+
+  static async open(): Promise<MatmulBench> {
+    const { device, quads } = await openDevice();
+    const variant = { quads, headSize: 4 };
+    const kernels = Object.values(MATMULS);
+    const compiled = await compileKernels(device, kernels as readonly unknown[] as readonly Kernel[], variant);
+    const length = MATMUL_SIZE * MATMUL_SIZE;
+    const matrix = (data?: Float32Array<ArrayBuffer>) => {
+      const buffer = device.createBuffer({ size: length * 4, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST });
+      if (data) device.queue.writeBuffer(buffer, 0, data);
+      return { buffer, offset: 0, length };
+    };
+    const views = { a: matrix(noise(length, 0.1)), b: matrix(noise(length, 0.1)), c: matrix() };
+    const shape = { M: MATMUL_SIZE, N: MATMUL_SIZE, K: MATMUL_SIZE };
+    const plans = new Map<string, Plan>();
+    for (const [name, kernel] of Object.entries(MATMULS)) {
+      const plan = new Plan(device, compiled, variant, Number.POSITIVE_INFINITY);
+      plan.add(kernel, shape, views);
+      plan.finish();
+      plans.set(name, plan);
+    }
+    const bench = new MatmulBench(device, plans);
+    await bench.round(); // the first run of a pipeline may still compile
+    return bench;
+  }
+
+  /** Milliseconds of one product, by transposition. */
+  async round(): Promise<Record<string, number>> {
+    const times: Record<string, number> = {};
+    for (const [name, plan] of this.#plans) {
+      const before = performance.now();
+      plan.replay();
+      await this.#device.queue.onSubmittedWorkDone();
+      times[name] = performance.now() - before;
+    }
+    return times;
+  }
+
+  destroy(): void {
+    this.#device.destroy();
+  }
+}
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+
+/** Fixed numbers in (-size, size) that look random enough for a bench. */
+const noise = (length: number, size: number): Float32Array<ArrayBuffer> =>
+  Float32Array.from({ length }, (_, i) => size * Math.sin(12.9898 * i + 78.233 * Math.sin(i)));
