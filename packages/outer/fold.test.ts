@@ -13,7 +13,7 @@ const three = (size = 0.01): Given[] =>
     delta: noise(n, length, size),
   }));
 
-test("two rounds are golden: this log must refold to these hashes for ever (mathVersion 1)", () => {
+test("two rounds are golden (an independent Python fold gives the same): this log must refold to these hashes for ever (mathVersion 1)", () => {
   const state = genesisState(spec);
   const hashes = [0, 1].map((round) => {
     const { commit, blob } = commitOf(round, three());

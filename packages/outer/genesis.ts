@@ -6,8 +6,13 @@
 import type { ModelShape } from "#wire";
 import { parameterTable } from "./parameters.ts";
 
-/** Standard deviation of embeddings and linear layers, as in GPT-2 and Llama. */
+/** Standard deviation of linear layers, as in GPT-2 and Llama. */
 const INIT_STD = 0.02;
+/**
+ * Embeddings start larger: at 0.02 the tied head's first logits are so flat that a nano run spends its first hundred steps on unigrams
+ * (nano, two peers, 200 steps: evaluation loss 2.21 at 0.05 against 2.37 at 0.02; 0.1 is no better than 0.05).
+ */
+const EMBEDDING_STD = 0.05;
 /** Mean and standard deviation of a sum of 8 uniform integers in [0, 65535] (Irwin-Hall). */
 const SUM_MEAN = 4 * 65_535;
 const SUM_STD = Math.sqrt((8 * (65_536 * 65_536 - 1)) / 12);
@@ -23,7 +28,11 @@ export function genesisParameters(model: ModelShape, seed: number): Float32Array
       continue;
     }
     const intoResidual = name.endsWith("o_proj.weight") || name.endsWith("down_proj.weight");
-    const std = intoResidual ? INIT_STD / Math.sqrt(2 * model.layers) : INIT_STD;
+    const std = name.endsWith("embed_tokens.weight")
+      ? EMBEDDING_STD
+      : intoResidual
+        ? INIT_STD / Math.sqrt(2 * model.layers)
+        : INIT_STD;
     const scale = std / SUM_STD;
     for (let i = offset; i < offset + length; i++) flat[i] = (sumOfUniforms(key, i) - SUM_MEAN) * scale; // the store rounds to f32
   }
