@@ -423,7 +423,7 @@ export class Sequencer {
     return this.advanceWaiting(now);
   }
 
-  /** [R6] Nobody of the last roster is left out for being a little late. */
+  /** [R6] Nobody who was at the last base is left out for being a little late. */
   private advanceWaiting(now: Millis): void {
     const ready = this.readyPeers();
     if (ready.length === 0 || this.paused) {
@@ -433,12 +433,12 @@ export class Sequencer {
     }
     this.idleSince ??= now;
     const until = this.idleSince + (this.resting ? GATHER_REST_MS : gatherMs(this.idleSince - this.openedAt));
-    const awaited = [...this.sessions].some(([peer, session]) =>
+    const awaited = [...this.sessions.values()].some((session) =>
       session.foldedRound === this.log.round
         ? false
         : this.resting
           ? !session.paused && session.bye === undefined
-          : session.willing && this.roster.includes(peer),
+          : session.willing && session.foldedRound === this.log.round - 1,
     );
     if (awaited && now < until) return this.wake.want(until);
     this.appendOpen(ready);
@@ -502,7 +502,10 @@ export class Sequencer {
   private advanceFolding(now: Millis, { round }: EntryOf<"commit">): void {
     const { witness } = this;
     if (witness === undefined) return; // it folds, or reads what it needs to: the commit is final either way
-    const waiting = this.roster.some((peer) => this.sessions.get(peer)?.willing && !this.attested.has(peer));
+    // Everybody who was at the base, joiners included: else one that folds a little slower than the witness never gets in.
+    const waiting = [...this.sessions].some(
+      ([peer, { willing, foldedRound }]) => willing && foldedRound === round && !this.attested.has(peer),
+    );
     const until = witness.at + ATTEST_WAIT_MS;
     if (waiting && now < until) return this.wake.want(until);
     const attesters = [...this.attested].filter(([, hash]) => hash === witness.anchorHash).map(([peer]) => peer);
