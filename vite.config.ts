@@ -37,6 +37,8 @@ const node: UserConfig = {
     target: "node20",
     minify: false,
     rollupOptions: {
+      // One folder deep, like the sources: what looks for the project's files from import.meta finds them.
+      output: { entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" },
       input: { main: resolve(here, "apps/cli/main.ts"), witness: resolve(here, "apps/host/witness-worker.ts") },
     },
   },

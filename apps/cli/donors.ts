@@ -1,0 +1,70 @@
+// Headless donors: browser processes of their own, each with its own profile, that open the page and press the button.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BrowserContext } from "playwright-core";
+import { chromiumFlags, findBrowser } from "./browser.ts";
+
+/** The button's accessible name: what a person reads, and what tests press. */
+const BUTTON = "Donate this GPU";
+/** A software adapter on a busy machine takes seconds to show the page. */
+const BUTTON_WAIT_MS = 60_000;
+
+export interface DonorOptions {
+  readonly url: string;
+  readonly count: number;
+  /** A line for the operator. */
+  readonly report: (line: string) => void;
+}
+
+interface Donor {
+  readonly context: BrowserContext;
+  readonly profile: string;
+}
+
+async function startDonor(path: string, url: string, label: string, report: (line: string) => void): Promise<Donor> {
+  // Fetched with the development packages; a host without donors runs without it.
+  const { chromium } = await import("playwright-core");
+  const profile = await mkdtemp(join(tmpdir(), "gossamer-donor-"));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: path,
+    headless: true,
+    ignoreHTTPSErrors: url.startsWith("https:"), // our own host's certificate
+    args: chromiumFlags(),
+    handleSIGINT: false, // the host stops first, then its donors
+    handleSIGTERM: false,
+  });
+  const page = context.pages()[0] ?? (await context.newPage());
+  page.on("pageerror", (error) => report(`${label}: ${error.message}`));
+  page.on("crash", () => report(`${label}: the page crashed`));
+  try {
+    await page.goto(url);
+    await page.getByRole("button", { name: BUTTON }).click({ timeout: BUTTON_WAIT_MS });
+  } catch (error) {
+    await context.close();
+    await rm(profile, { recursive: true, force: true });
+    throw new Error(`${label} could not press "${BUTTON}" at ${url}: ${(error as Error).message.split("\n")[0]}`);
+  }
+  report(`${label} donates.`);
+  return { context, profile };
+}
+
+/** @returns what stops them all. @throws Error with the remedy when there is no browser, or no button */
+export async function startDonors({ url, count, report }: DonorOptions): Promise<() => Promise<void>> {
+  const { path, source } = await findBrowser();
+  report(`Starting ${count} headless browser${count === 1 ? "" : "s"} (${path}, ${source})…`);
+  const donors: Donor[] = [];
+  const stop = async () => {
+    for (const { context, profile } of donors) {
+      await context.close().catch(() => undefined);
+      await rm(profile, { recursive: true, force: true, maxRetries: 3 });
+    }
+  };
+  try {
+    for (let i = 1; i <= count; i++) donors.push(await startDonor(path, url, `Donor ${i}`, report));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return stop;
+}

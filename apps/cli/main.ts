@@ -1,0 +1,75 @@
+// `gossamer`: reads the command line and starts what it names. The bootstrap (bootstrap.mjs) has installed and built by now.
+import { resolve } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { builtPage } from "../host/host.ts";
+import { hostCommand } from "./host-command.ts";
+
+/** npm runs scripts in the package's folder; file names are meant from where the user stands. */
+const from = process.env.INIT_CWD ?? process.cwd();
+/** The repository: this bundle lies in dist/node. */
+const root = resolve(builtPage(), "..", "..");
+const dataDefault = resolve(root, "data");
+
+function numberFrom(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < min || value > max)
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+    return value;
+  };
+}
+
+function originFrom(text: string, before: readonly string[] = []): string[] {
+  if (!URL.canParse(text) || new URL(text).origin !== text)
+    throw new InvalidArgumentError("An origin is scheme, name and port alone, for example https://example.org:8443");
+  return [...before, text];
+}
+
+const dataOption = (): Option =>
+  new Option("--data <dir>", "data directory: key, log, blobs")
+    .env("GOSSAMER_DATA")
+    .default(dataDefault, "data/ in the project's folder")
+    .argParser((text) => resolve(from, text));
+
+const program = new Command("gossamer")
+  .description("Train one transformer in borrowed browsers.")
+  .helpOption("-h, --help", "show this help")
+  .showHelpAfterError("(--help explains)")
+  .addHelpText(
+    "after",
+    `
+Examples:
+  npm start                                   host a run on http://localhost:7070; open it and press "Donate this GPU"
+  npm start -- --run nano                     a model small enough for machines without a GPU
+  npm start -- --share                        also for other machines in your network (HTTPS)
+  npm start -- --run nano --donors 2          with two headless browsers that donate
+  npm run demo                                host, two donors, live lines, a summary
+  npm run gossamer -- replay --eval           fold the log again and compare every anchor
+  npm run gossamer -- run check my-run.json   is this run spec valid?`,
+  );
+
+program
+  .command("host")
+  .description("serve the page, order the log, keep updates and checkpoints")
+  .addOption(
+    new Option("--port <port>", "TCP port of page and signaling")
+      .env("PORT")
+      .default(7070)
+      .argParser(numberFrom(0, 65_535)),
+  )
+  .addOption(new Option("--host <address>", "address to listen on").env("HOST").default("127.0.0.1"))
+  .addOption(dataOption())
+  .option("--run <name or file>", "preset (nano, micro) or a run spec as JSON", "micro")
+  .option("--share", "listen on all addresses, with HTTPS on a generated certificate")
+  .option("--donors <count>", "start so many headless browsers that donate", numberFrom(0, 64), 0)
+  .addOption(new Option("--only <part>", "start one part alone").choices(["signaling"]))
+  .option("--allow-origin <origin>", "page of another origin that may connect (repeat for several)", originFrom)
+  .addHelpText(
+    "after",
+    `
+The run goes on where it was when host, spec and data directory are the same: the log in the data directory is the run.
+Ctrl-C stops the host; nothing that was acknowledged is lost. A second Ctrl-C stops it at once.`,
+  )
+  .action((options) => hostCommand({ ...options, from, page: builtPage() }));
+
+await program.parseAsync();

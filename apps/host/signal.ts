@@ -1,0 +1,310 @@
+// The WebSocket /signal: who is there, checked by signature, and messages between them, the run, and each other.
+//
+//   upgrade (origin, limits) -> challenge -> hello -> welcome | refuse -> messages, relayed or given to the room -> bye | close
+//
+// What a room does with messages is its own affair (run-room.ts: a run; relay-room.ts: signaling alone).
+import { randomBytes } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { type RawData, type WebSocket, WebSocketServer } from "ws";
+import {
+  type HostMessage,
+  type Member,
+  MESSAGE_BYTES_MAX,
+  type PeerId,
+  type PeerMessage,
+  PROTOCOL_VERSION,
+  parsePeerMessage,
+  peerIdOf,
+  type RoomMessage,
+  type refusalCodes,
+  verify,
+} from "#wire";
+import { type RateLimit, TokenBucket } from "./rate.ts";
+
+export type RefusalCode = (typeof refusalCodes)[number];
+export type Hello = Extract<PeerMessage, { type: "hello" }>;
+type Outgoing = HostMessage | RoomMessage;
+
+/** Takes the members of one run; the server below owns their sockets. */
+export interface Room {
+  readonly run: string;
+  /** Why this peer may not come in, or undefined. */
+  refusal(hello: Hello): { code: RefusalCode; message: string } | undefined;
+  welcome(peer: PeerId, session: string, hostName: string): Outgoing;
+  connected(member: Member): void;
+  disconnected(peer: PeerId, reason: string): void;
+  /** Everything but hello and signal. */
+  message(from: PeerId, message: PeerMessage): void;
+}
+
+export interface SignalLimits {
+  readonly connectionsMax: number;
+  readonly connectionsPerAddressMax: number;
+  readonly helloDeadlineMs: number;
+  readonly pingEveryMs: number;
+  readonly silenceMaxMs: number;
+  readonly messages: RateLimit;
+  readonly bytes: RateLimit;
+}
+
+export const signalLimits: SignalLimits = {
+  connectionsMax: 2048, //            twice the largest roster
+  connectionsPerAddressMax: 256, //   a school behind one address; a flood stops here
+  helloDeadlineMs: 10_000,
+  pingEveryMs: 3_000,
+  silenceMaxMs: 10_000, //            three pings: a laptop that closed is noticed before the round's deadline
+  // Joining 24 peers sends some 300 candidates at once; after that a peer says a few things a second.
+  messages: { perSecond: 100, burst: 1_000 },
+  bytes: { perSecond: 512 * 1024, burst: 4 * 1024 * 1024 },
+};
+
+/** A reader this far behind gets nothing any more; it may come back and read the log. */
+const QUEUE_BYTES_MAX = 8 * 1024 * 1024;
+
+/** For the other side's half of the closing handshake. */
+const CLOSE_WAIT_MS = 2_000;
+
+interface Session {
+  readonly socket: WebSocket;
+  readonly address: string;
+  readonly messages: TokenBucket;
+  readonly bytes: TokenBucket;
+  heardAt: number;
+  peer: PeerId | undefined; //   after hello
+  room: Room | undefined;
+  token: string | undefined;
+  /** Set when somebody has decided why this connection ends. */
+  leaving: string | undefined;
+}
+
+export interface SignalOptions {
+  /** The room of a hello's run ("default" or an id), or undefined. */
+  readonly roomOf: (run: string) => Room | undefined;
+  /** Name or address under which this client reached us: ICE servers are advertised under the same. */
+  readonly hostNameOf: (request: IncomingMessage) => string;
+  readonly limits?: Partial<SignalLimits>;
+}
+
+const now = (): number => performance.now();
+const memberKey = (run: string, peer: PeerId): string => `${run} ${peer}`;
+
+export class SignalServer {
+  readonly #options: SignalOptions;
+  readonly #limits: SignalLimits;
+  readonly #server: WebSocketServer;
+  readonly #sessions = new Set<Session>();
+  readonly #byMember = new Map<string, Session>(); // key: run and peer
+  readonly #byToken = new Map<string, Session>();
+  readonly #countByAddress = new Map<string, number>();
+  readonly #heartbeat: NodeJS.Timeout;
+
+  constructor(options: SignalOptions) {
+    this.#options = options;
+    this.#limits = { ...signalLimits, ...options.limits };
+    // Compression of small messages costs memory per connection and gains nothing.
+    this.#server = new WebSocketServer({
+      noServer: true,
+      maxPayload: MESSAGE_BYTES_MAX,
+      perMessageDeflate: false,
+      clientTracking: false,
+    });
+    this.#heartbeat = setInterval(() => this.#beat(), this.#limits.pingEveryMs);
+    this.#heartbeat.unref();
+  }
+
+  get connections(): number {
+    return this.#sessions.size;
+  }
+
+  /** The origin is checked before. */
+  upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    const address = request.socket.remoteAddress ?? "";
+    const count = this.#countByAddress.get(address) ?? 0;
+    if (this.#sessions.size >= this.#limits.connectionsMax || count >= this.#limits.connectionsPerAddressMax) {
+      stream.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n\r\n");
+      return;
+    }
+    const hostName = this.#options.hostNameOf(request);
+    this.#server.handleUpgrade(request, stream, head, (socket) => this.#accept(socket, address, hostName));
+  }
+
+  #accept(socket: WebSocket, address: string, hostName: string): void {
+    const at = now();
+    const session: Session = {
+      socket,
+      address,
+      messages: new TokenBucket(this.#limits.messages, at),
+      bytes: new TokenBucket(this.#limits.bytes, at),
+      heardAt: at,
+      peer: undefined,
+      room: undefined,
+      token: undefined,
+      leaving: undefined,
+    };
+    this.#sessions.add(session);
+    this.#countByAddress.set(address, (this.#countByAddress.get(address) ?? 0) + 1);
+    const nonce = randomBytes(32).toString("hex");
+    const helloTimer = setTimeout(() => {
+      if (session.peer === undefined) this.#refuse(session, "invalid", "No hello came in time.");
+    }, this.#limits.helloDeadlineMs);
+    socket.on("message", (data, isBinary) => {
+      session.heardAt = now();
+      if (session.leaving === undefined) this.#receive(session, data, isBinary, nonce, hostName);
+    });
+    socket.on("pong", () => {
+      session.heardAt = now();
+    });
+    socket.on("error", () => undefined); // a close always follows
+    socket.on("close", (code) => {
+      clearTimeout(helloTimer);
+      this.#forget(session, session.leaving ?? (code === 1009 ? "sent too large a message" : "connection closed"));
+    });
+    this.#write(session, { type: "challenge", nonce });
+  }
+
+  #receive(session: Session, data: RawData, isBinary: boolean, nonce: string, hostName: string): void {
+    const bytes = (data as Buffer).length; // one Buffer: ws's default binaryType
+    if (!session.messages.take(1, session.heardAt) || !session.bytes.take(bytes, session.heardAt))
+      return this.#refuse(session, "rate", "Too many messages or bytes in a short time.");
+    const message = isBinary ? "binary data on the control line" : parsePeerMessage((data as Buffer).toString("utf8"));
+    if (typeof message === "string") return this.#refuse(session, "invalid", message);
+    if (session.peer === undefined || session.room === undefined) {
+      if (message.type !== "hello") return this.#refuse(session, "invalid", `${message.type} before hello`);
+      return this.#hello(session, message, nonce, hostName);
+    }
+    switch (message.type) {
+      case "hello":
+        return this.#refuse(session, "invalid", "a second hello");
+      case "signal":
+        return this.#relay(session.room, session.peer, message);
+      case "bye":
+        session.room.message(session.peer, message);
+        return this.#close(session, message.reason || "left", 1000);
+      default:
+        return session.room.message(session.peer, message);
+    }
+  }
+
+  #hello(session: Session, hello: Hello, nonce: string, hostName: string): void {
+    if (hello.protocolMin > PROTOCOL_VERSION || hello.protocolMax < PROTOCOL_VERSION)
+      return this.#refuse(
+        session,
+        "version",
+        `This host speaks protocol ${PROTOCOL_VERSION}; this page ${hello.protocolMin} to ${hello.protocolMax}. Reload the page.`,
+      );
+    const room = this.#options.roomOf(hello.run);
+    if (room === undefined) return this.#refuse(session, "run-unknown", `This host does not serve run ${hello.run}.`);
+    if (!verify(hello.volunteer, "gossamer hello v1", [nonce, hello.run, hello.slot], hello.signature))
+      return this.#refuse(session, "signature", "The hello is not signed by the volunteer's key.");
+    const refusal = room.refusal(hello);
+    if (refusal !== undefined) return this.#refuse(session, refusal.code, refusal.message);
+
+    const peer = peerIdOf(hello.volunteer, hello.slot);
+    const key = memberKey(room.run, peer);
+    const old = this.#byMember.get(key);
+    if (old !== undefined) {
+      // A reload whose old connection has not died yet: the newcomer proved the same key.
+      this.#refuse(old, "superseded", "The same volunteer and slot connected again.");
+      this.#forget(old, "superseded by a new connection");
+    }
+    session.peer = peer;
+    session.room = room;
+    session.token = randomBytes(32).toString("hex");
+    this.#byMember.set(key, session);
+    this.#byToken.set(session.token, session);
+    this.#write(session, room.welcome(peer, session.token, hostName));
+    room.connected({ peer, name: hello.name, adapter: hello.adapter });
+  }
+
+  #relay(room: Room, from: PeerId, { to, data }: Extract<PeerMessage, { type: "signal" }>): void {
+    // Nobody of that name: gone meanwhile, as the sender will hear.
+    this.send(room.run, to, { type: "signal", from, data });
+  }
+
+  /** The peer behind a session's bearer token. */
+  peerOfToken(token: string): { run: string; peer: PeerId } | undefined {
+    const session = this.#byToken.get(token);
+    return session?.peer !== undefined && session.room !== undefined
+      ? { run: session.room.run, peer: session.peer }
+      : undefined;
+  }
+
+  send(run: string, to: PeerId, message: Outgoing): void {
+    const session = this.#byMember.get(memberKey(run, to));
+    if (session !== undefined) this.#write(session, message);
+  }
+
+  broadcast(run: string, message: Outgoing, except?: PeerId): void {
+    const text = JSON.stringify(message);
+    for (const session of this.#byMember.values())
+      if (session.room?.run === run && session.peer !== except) this.#writeText(session, text);
+  }
+
+  disconnect(run: string, peer: PeerId, code: RefusalCode, message: string): void {
+    const session = this.#byMember.get(memberKey(run, peer));
+    if (session !== undefined) this.#refuse(session, code, message);
+  }
+
+  #write(session: Session, message: Outgoing): void {
+    this.#writeText(session, JSON.stringify(message));
+  }
+
+  #writeText(session: Session, text: string): void {
+    if (session.socket.readyState !== session.socket.OPEN) return;
+    if (session.socket.bufferedAmount > QUEUE_BYTES_MAX) {
+      session.leaving ??= "does not read what it is sent";
+      return session.socket.terminate();
+    }
+    session.socket.send(text);
+  }
+
+  #refuse(session: Session, code: RefusalCode, message: string): void {
+    this.#write(session, { type: "refuse", code, message: message.slice(0, 400) });
+    this.#close(session, message, 1008);
+  }
+
+  #close(session: Session, reason: string, code: number): void {
+    session.leaving ??= reason;
+    session.socket.close(code);
+    setTimeout(() => session.socket.terminate(), CLOSE_WAIT_MS).unref();
+  }
+
+  /** Once per session: it is out of the tables, and its room hears why. */
+  #forget(session: Session, reason: string): void {
+    if (!this.#sessions.delete(session)) return;
+    const count = (this.#countByAddress.get(session.address) ?? 1) - 1;
+    if (count > 0) this.#countByAddress.set(session.address, count);
+    else this.#countByAddress.delete(session.address);
+    if (session.token !== undefined) this.#byToken.delete(session.token);
+    if (session.peer === undefined || session.room === undefined) return;
+    this.#byMember.delete(memberKey(session.room.run, session.peer));
+    session.room.disconnected(session.peer, reason.slice(0, 400));
+  }
+
+  /** A socket that is silent for three pings is dead, whatever TCP still believes. */
+  #beat(): void {
+    const at = now();
+    for (const session of this.#sessions) {
+      if (at - session.heardAt > this.#limits.silenceMaxMs) {
+        session.leaving ??= "no sign of life";
+        session.socket.terminate();
+        this.#forget(session, session.leaving);
+      } else if (session.socket.readyState === session.socket.OPEN) {
+        session.socket.ping();
+      }
+    }
+  }
+
+  /** Tells every peer that the host goes away (close code 1001), so that they wait instead of wondering. */
+  close(): void {
+    clearInterval(this.#heartbeat);
+    for (const session of this.#sessions) this.#close(session, "the host stops", 1001);
+    this.#server.close();
+  }
+
+  /** For those that do not answer the close. */
+  terminate(): void {
+    for (const session of this.#sessions) session.socket.terminate();
+  }
+}

@@ -1,0 +1,73 @@
+// The witness in its own thread, seen from the host.
+import { Worker } from "node:worker_threads";
+import type { BlobRef, EntryOf, LogEntry, RunSpec } from "#wire";
+import { BlobLostError, DivergenceError, type Folded, type WitnessPort, type WitnessStart } from "./witness.ts";
+
+export interface WitnessThreadData {
+  readonly spec: RunSpec;
+  /** The data directory: the thread reads blobs itself. */
+  readonly data: string;
+}
+
+type Call =
+  | { type: "start"; log: readonly LogEntry[] }
+  | { type: "fold"; commit: EntryOf<"commit"> }
+  | { type: "checkpoint"; round: number };
+export type WitnessRequest = Call & { id: number };
+export type WitnessAnswer = { id: number; value: unknown } | { id: number; error: { name: string; message: string } };
+
+function revive({ name, message }: { name: string; message: string }): Error {
+  if (name === "BlobLostError") return new BlobLostError(message);
+  if (name === "DivergenceError") return new DivergenceError(message);
+  return new Error(message);
+}
+
+export class WitnessThread implements WitnessPort {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
+  #next = 0;
+  #closed: Error | undefined;
+
+  /** @param script the built witness-worker: Node runs no TypeScript */
+  constructor(script: URL, data: WitnessThreadData) {
+    this.#worker = new Worker(script, { workerData: data });
+    this.#worker.on("message", (answer: WitnessAnswer) => {
+      const call = this.#waiting.get(answer.id);
+      this.#waiting.delete(answer.id);
+      if ("error" in answer) call?.reject(revive(answer.error));
+      else call?.resolve(answer.value as never);
+    });
+    const end = (error: Error) => {
+      this.#closed ??= error;
+      for (const { reject } of this.#waiting.values()) reject(this.#closed);
+      this.#waiting.clear();
+    };
+    this.#worker.on("error", end);
+    this.#worker.on("exit", () => end(new Error("the witness's thread has ended")));
+  }
+
+  #call<T>(call: Call): Promise<T> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    return new Promise<T>((resolve, reject) => {
+      const id = this.#next++;
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ ...call, id });
+    });
+  }
+
+  start(log: readonly LogEntry[]): Promise<WitnessStart> {
+    return this.#call({ type: "start", log });
+  }
+
+  fold(commit: EntryOf<"commit">): Promise<Folded> {
+    return this.#call({ type: "fold", commit });
+  }
+
+  checkpoint(round: number): Promise<{ anchorHash: string; blobs: BlobRef[] }> {
+    return this.#call({ type: "checkpoint", round });
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate();
+  }
+}

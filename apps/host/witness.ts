@@ -1,0 +1,183 @@
+// The witness: the host's own fold of the log, on its CPU. Its hash settles ties, and it makes the checkpoints.
+//
+//   start(log): newest checkpoint or genesis, then every sealed commit after it -> fold, fold, …     one call at a time, in order
+//
+// In a host it runs in a thread (witness-thread.ts), so that a large outer step never stops a heartbeat; replay uses it directly.
+import {
+  anchorHashOf,
+  decodeCheckpointSection,
+  encodeCheckpointSection,
+  foldCommit,
+  genesisState,
+  type SharedState,
+} from "#outer";
+import type { BlobStore } from "#store";
+import { type BlobRef, blobName, type EntryOf, type LogEntry, type PeerId, type RunSpec } from "#wire";
+
+export interface Folded {
+  readonly round: number; // that was folded: the state is now after round + 1 rounds
+  readonly anchorHash: string;
+  readonly refused: readonly { peer: PeerId; reason: string }[];
+}
+
+export interface WitnessStart {
+  readonly genesisHash: string;
+  readonly round: number; // rounds folded
+  readonly anchorHash: string;
+  /** The round of the checkpoint that it began with; 0: genesis. */
+  readonly fromRound: number;
+  /** Commits that were folded again and arrived at their sealed hash. */
+  readonly verified: number;
+}
+
+/** A blob that a commit or a checkpoint names is not on the disk, or is damaged there. */
+export class BlobLostError extends Error {
+  override readonly name = "BlobLostError";
+}
+
+/** The log says one thing and its blobs another. */
+export class DivergenceError extends Error {
+  override readonly name = "DivergenceError";
+}
+
+export interface WitnessPort {
+  /** @throws DivergenceError, BlobLostError */
+  start(log: readonly LogEntry[]): Promise<WitnessStart>;
+  /** @throws BlobLostError, and then the state is as before */
+  fold(commit: EntryOf<"commit">): Promise<Folded>;
+  /** Stores the sections of the state after `round` rounds. @throws Error when the state is at another round */
+  checkpoint(round: number): Promise<{ anchorHash: string; blobs: BlobRef[] }>;
+  close(): Promise<void>;
+}
+
+export class Witness implements WitnessPort {
+  readonly #spec: RunSpec;
+  readonly #blobs: BlobStore;
+  #state: SharedState;
+  #round = 0;
+  #anchorHash = "";
+
+  constructor(spec: RunSpec, blobs: BlobStore) {
+    this.#spec = spec;
+    this.#blobs = blobs;
+    this.#state = genesisState(spec);
+  }
+
+  /** Parameters at the current round: for evaluation. Not a copy. */
+  get parameters(): Float32Array {
+    return this.#state.parameters;
+  }
+
+  /** @param from which checkpoint to begin with: the newest for speed, the oldest retained (or genesis) for proof */
+  async start(log: readonly LogEntry[], from: "newest" | "oldest" = "newest"): Promise<WitnessStart> {
+    const genesisHash = anchorHashOf(this.#state);
+    this.#anchorHash = genesisHash;
+    const fromRound = await this.#restore(log, from);
+    let verified = 0;
+    for (const { commit, seal } of sealedCommits(log)) {
+      if (commit.round < fromRound) continue;
+      const { anchorHash } = await this.fold(commit);
+      if (anchorHash !== seal.anchorHash)
+        throw new DivergenceError(
+          `round ${commit.round} folds to anchor ${anchorHash}, but its seal (entry ${seal.seq}) says ${seal.anchorHash}`,
+        );
+      verified++;
+    }
+    return { genesisHash, round: this.#round, anchorHash: this.#anchorHash, fromRound, verified };
+  }
+
+  /** @returns the round of the checkpoint that was loaded, 0 for genesis */
+  async #restore(log: readonly LogEntry[], from: "newest" | "oldest"): Promise<number> {
+    const checkpoints = log.filter((entry) => entry.type === "checkpoint");
+    if (from === "newest") checkpoints.reverse();
+    else if (await this.#keepsEverySince(log, 0)) return 0;
+    for (const checkpoint of checkpoints) {
+      if (!(await this.#keepsEverySince(log, checkpoint.round))) continue;
+      const state = await this.#load(checkpoint);
+      if (state === undefined) continue;
+      this.#state = state;
+      this.#round = checkpoint.round;
+      this.#anchorHash = checkpoint.anchorHash;
+      return checkpoint.round;
+    }
+    return 0;
+  }
+
+  /** Whether every update from that round on is still stored. */
+  async #keepsEverySince(log: readonly LogEntry[], round: number): Promise<boolean> {
+    for (const { commit } of sealedCommits(log)) {
+      if (commit.round < round) continue;
+      for (const { update } of commit.contributors) if (!(await this.#blobs.has(update))) return false;
+    }
+    return true;
+  }
+
+  /** Undefined when a blob of it is gone: another checkpoint may do. */
+  async #load(checkpoint: EntryOf<"checkpoint">): Promise<SharedState | undefined> {
+    const state: Partial<SharedState> = {};
+    for (const { name, hash } of checkpoint.blobs) {
+      const bytes = await this.#blobs.get(hash);
+      if (bytes === undefined || blobName(bytes) !== hash) return undefined;
+      const section = decodeCheckpointSection(bytes);
+      if (typeof section === "string") throw new DivergenceError(`checkpoint blob ${hash} (${name}): ${section}`);
+      state[section.name] = section.values;
+    }
+    const { parameters, velocity } = state;
+    if (parameters === undefined || velocity === undefined)
+      throw new DivergenceError(`the checkpoint of round ${checkpoint.round} lacks parameters or velocity`);
+    const found = anchorHashOf({ parameters, velocity });
+    if (found !== checkpoint.anchorHash)
+      throw new DivergenceError(
+        `the checkpoint of round ${checkpoint.round} holds anchor ${found}, not ${checkpoint.anchorHash}`,
+      );
+    return { parameters, velocity };
+  }
+
+  async fold(commit: EntryOf<"commit">): Promise<Folded> {
+    if (commit.round !== this.#round)
+      throw new Error(`commit of round ${commit.round}, but the witness stands before round ${this.#round}`);
+    // A commit has at most 32 updates; the fold asks for each twice, so they are read beforehand.
+    const bytesByHash = new Map<string, Uint8Array>();
+    for (const { update } of commit.contributors) {
+      const bytes = await this.#blobs.get(update);
+      if (bytes === undefined) throw new BlobLostError(`update ${update} of round ${commit.round} is not stored`);
+      if (blobName(bytes) !== update)
+        throw new BlobLostError(`update ${update} of round ${commit.round} is damaged on the disk`);
+      bytesByHash.set(update, bytes);
+    }
+    const { anchorHash, refused } = foldCommit(this.#state, this.#spec, commit, (hash) => bytesByHash.get(hash));
+    this.#round += 1;
+    this.#anchorHash = anchorHash;
+    return { round: commit.round, anchorHash, refused };
+  }
+
+  async checkpoint(round: number): Promise<{ anchorHash: string; blobs: BlobRef[] }> {
+    if (round !== this.#round)
+      throw new Error(`no checkpoint of round ${round}: the witness is at round ${this.#round}`);
+    const blobs: BlobRef[] = [];
+    for (const name of ["parameters", "velocity"] as const) {
+      const bytes = encodeCheckpointSection(name, round, this.#state[name]);
+      const hash = blobName(bytes);
+      await this.#blobs.put(hash, bytes);
+      blobs.push({ name, hash, bytes: bytes.length });
+    }
+    return { anchorHash: this.#anchorHash, blobs };
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** Each commit that a seal answers, with that seal; voided ones moved nobody's anchor. */
+export function sealedCommits(log: readonly LogEntry[]): { commit: EntryOf<"commit">; seal: EntryOf<"seal"> }[] {
+  const pairs: { commit: EntryOf<"commit">; seal: EntryOf<"seal"> }[] = [];
+  let commit: EntryOf<"commit"> | undefined;
+  for (const entry of log) {
+    if (entry.type === "commit") commit = entry;
+    else if (entry.type === "void") commit = undefined;
+    else if (entry.type === "seal" && commit !== undefined) {
+      pairs.push({ commit, seal: entry });
+      commit = undefined;
+    }
+  }
+  return pairs;
+}
