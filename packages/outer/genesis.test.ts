@@ -12,11 +12,11 @@ const statistics = (values: Float32Array) => {
 
 test("the bits are golden, agreed with an independent Python version: every engine and every version makes this genesis", () => {
   const flat = genesisParameters(model, 1);
-  expect(hashHex(new Uint8Array(flat.buffer))).toBe("a6c02e581f649633e5a879ee9b1568a80be1567f9b5b4938257166a6118dcb82");
-  expect([...flat.subarray(0, 3)]).toEqual([0.018414156511425972, -0.012866399250924587, -0.004303500987589359]);
+  expect(hashHex(new Uint8Array(flat.buffer))).toBe("81b061c449ce5eb790cb323d2e70acc9b77a18fdb101a9ad9a4d05d70393691f");
+  expect([...flat.subarray(0, 3)]).toEqual([0.046035390347242355, -0.032165996730327606, -0.010758752934634686]);
 });
 
-test("norm weights are 1, matrices are about normal with std 0.02, residual outputs 1/sqrt(2L) of it", () => {
+test("norm weights are 1, embeddings are about normal with std 0.05, matrices 0.02, residual outputs 1/sqrt(2L) of it", () => {
   const flat = genesisParameters(model, 7);
   for (const { name, offset, length } of parameterTable(model).tensors) {
     const values = flat.subarray(offset, offset + length);
@@ -24,7 +24,7 @@ test("norm weights are 1, matrices are about normal with std 0.02, residual outp
       expect(values.every((v) => v === 1)).toBe(true);
       continue;
     }
-    const std = /(o_proj|down_proj)/.test(name) ? 0.01 : 0.02; // L = 2
+    const std = name.includes("embed") ? 0.05 : /(o_proj|down_proj)/.test(name) ? 0.01 : 0.02; // L = 2
     const seen = statistics(values);
     expect(Math.abs(seen.mean)).toBeLessThan((5 * std) / Math.sqrt(length));
     expect(seen.std / std).toBeCloseTo(1, 1);

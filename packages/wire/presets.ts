@@ -18,7 +18,7 @@ const common = {
   outer: {
     method: "diloco",
     learningRate: 0.7,
-    momentum: 0.9,
+    momentum: 0.3, // 0.9 pays after thousands of rounds; over the tens to hundreds of a preset it costs (docs/MEASUREMENTS.md)
     codec: "int8-block",
     blockSize: 256,
     clipToMedianNorm: true,
@@ -29,8 +29,8 @@ const common = {
 const bytesModel = { vocabSize: 256, ropeTheta: 10_000, normEps: 1e-5, tiedEmbedding: true } as const;
 
 const inner = {
-  learningRate: 3e-3,
-  learningRateMin: 3e-4,
+  learningRate: 5e-3,
+  learningRateMin: 5e-4,
   beta1: 0.9,
   beta2: 0.95,
   eps: 1e-8,
@@ -45,7 +45,7 @@ export const presets: Record<PresetName, RunDraft> = {
     name: "nano: presidents, byte by byte",
     purpose: "A model small enough for software adapters: to try Gossamer, and to test it end to end.",
     model: { ...bytesModel, dModel: 64, layers: 2, heads: 2, kvHeads: 2, dFfn: 172, contextLength: 64 },
-    inner: { ...inner, steps: 20, windowsPerStep: 8, warmupTokens: 20_000, decayTokens: 600_000 },
+    inner: { ...inner, steps: 20, windowsPerStep: 8, warmupTokens: 60_000, decayTokens: 600_000 },
     rounds: { quorum: 32, maxContributors: 32, deadlineMinMs: 5_000, deadlineMaxMs: 120_000 },
     evaluation: { everyRounds: 5, windows: 64 },
     checkpoint: { everyRounds: 10, retain: "all" },
@@ -59,8 +59,8 @@ export const presets: Record<PresetName, RunDraft> = {
     model: { ...bytesModel, dModel: 128, layers: 6, heads: 4, kvHeads: 4, dFfn: 352, contextLength: 128 },
     inner: {
       ...inner,
-      learningRate: 2e-3,
-      learningRateMin: 2e-4,
+      learningRate: 3e-3,
+      learningRateMin: 3e-4,
       steps: 20,
       windowsPerStep: 4,
       warmupTokens: 100_000,
