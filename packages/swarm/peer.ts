@@ -5,7 +5,7 @@
 //
 // Effects on the replica (restore, train, encode, fold, evaluate) are carried out in the order in which they are given.
 // Rules [R..] are in docs/PROTOCOL.md.
-import type { EntryOf, HostMessage, LogEntry, PeerId, PeerMessage } from "#wire";
+import type { BlobRef, EntryOf, HostMessage, LogEntry, PeerId, PeerMessage } from "#wire";
 import { assert } from "./assert.ts";
 import { Fetches } from "./fetches.ts";
 import { Links } from "./links.ts";
@@ -27,7 +27,7 @@ const PROGRESS_EVERY_MS = 1_000;
 const LAST_FOLD_MS = 30_000;
 
 type Busy =
-  | { type: "restoring"; round: number; anchorHash: string | undefined }
+  | { type: "restoring"; round: number; anchorHash: string | undefined; blobs: readonly BlobRef[] }
   | { type: "folding"; commit: EntryOf<"commit"> };
 
 export class Peer {
@@ -41,6 +41,7 @@ export class Peer {
   private readonly work: Work;
   private replica: { round: number; anchorHash: string } | undefined;
   private busy: Busy | undefined;
+  private forgetLater: readonly string[] = [];
   /** Our update in the pending commit, if it counts there. */
   private named: { round: number; named: boolean } | undefined;
   private final: "refused" | "ended" | "stopped" | undefined;
@@ -274,15 +275,20 @@ export class Peer {
   private restored(round: number, anchorHash: string): void {
     if (this.busy?.type !== "restoring" || this.busy.round !== round) return;
     const expected = this.busy.anchorHash;
-    this.busy = undefined;
+    this.release();
     if (anchorHash === "" || (expected !== undefined && expected !== anchorHash)) return this.desynced();
     this.replica = { round, anchorHash };
+  }
+
+  private release(): void {
+    this.busy = undefined;
+    this.forget(this.forgetLater);
   }
 
   /** [R17] What we folded must be what the log says: at once when it is sealed, else when the seal comes. */
   private folded(round: number, anchorHash: string): void {
     if (this.busy?.type !== "folding" || this.busy.commit.round !== round) return;
-    this.busy = undefined;
+    this.release();
     if (this.replica === undefined) return; // a heal began meanwhile
     this.replica = { round: round + 1, anchorHash };
     const sealed = this.log.sealedByRound.get(round)?.anchorHash;
@@ -386,7 +392,7 @@ export class Peer {
     if (!blobs.every(({ hash }) => this.fetches.has(hash))) return;
     const round = from?.round ?? 0;
     const anchorHash = from?.anchorHash ?? this.log.anchorAt(0);
-    this.busy = { type: "restoring", round, anchorHash };
+    this.busy = { type: "restoring", round, anchorHash, blobs };
     this.emit({ type: "restore", round, anchorHash: anchorHash ?? "", blobs });
   }
 
@@ -434,8 +440,15 @@ export class Peer {
     this.emit({ type: "ended", reason: this.log.ended });
   }
 
+  /** What a restore or fold under way reads stays until it is done. */
   private forget(hashes: readonly string[]): void {
-    const held = this.fetches.drop(hashes);
+    const inUse = new Set(
+      this.busy?.type === "restoring"
+        ? this.busy.blobs.map(({ hash }) => hash)
+        : this.busy?.commit.contributors.map(({ update }) => update),
+    );
+    this.forgetLater = [...this.forgetLater, ...hashes].filter((hash) => inUse.has(hash));
+    const held = this.fetches.drop(hashes.filter((hash) => !inUse.has(hash)));
     if (held.length > 0) this.emit({ type: "forget", hashes: held });
   }
 
