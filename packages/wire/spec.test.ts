@@ -29,7 +29,7 @@ test.each([
   [
     "a number out of range",
     { ...nano, inner: { ...nano.inner, learningRate: 2 } },
-    /^inner\.learningRate: .*1.*; for example 0\.005$/,
+    new RegExp(`^inner\\.learningRate: .*1.*; for example ${nano.inner.learningRate}$`),
   ],
   ["a wrong type", { ...nano, seed: "one" }, /^seed: .*number.*; for example 1$/],
   ["a missing field", { ...nano, operator: undefined }, /^operator: .*; for example "the local host"$/],
