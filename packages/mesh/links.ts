@@ -50,7 +50,7 @@ export class Links {
   }
 
   /** Only the host names servers: no third party learns who volunteers. Counts for links opened from now on. */
-  useIceServers(servers: RTCIceServer[]): void {
+  setIceServers(servers: RTCIceServer[]): void {
     this.#iceServers = servers;
   }
 

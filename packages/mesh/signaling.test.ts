@@ -1,6 +1,6 @@
 import { identityFrom, type Identity, type PeerMessage, PROTOCOL_VERSION, peerIdOf, type RunSpec, verify } from "#wire";
 import { describe, expect, test } from "vitest";
-import { type Scheduler, Signaling, type SocketLike } from "./signaling.ts";
+import { type Scheduler, Signaling, type SocketEvents, type SocketLike } from "./signaling.ts";
 
 const identity: Identity = identityFrom(new Uint8Array(32).fill(7));
 const nonce = "ab".repeat(32);
@@ -9,10 +9,12 @@ const hash = "ef".repeat(32);
 
 class FakeSocket implements SocketLike {
   bufferedAmount = 0;
-  onmessage: SocketLike["onmessage"] = null;
-  onclose: SocketLike["onclose"] = null;
+  readonly events: SocketEvents;
   readonly sent: PeerMessage[] = [];
   closed = false;
+  constructor(events: SocketEvents) {
+    this.events = events;
+  }
   send(text: string) {
     this.sent.push(JSON.parse(text) as PeerMessage);
   }
@@ -20,7 +22,7 @@ class FakeSocket implements SocketLike {
     this.closed = true;
   }
   say(message: unknown) {
-    this.onmessage?.({ data: typeof message === "string" ? message : JSON.stringify(message) });
+    this.events.onMessage(typeof message === "string" ? message : JSON.stringify(message));
   }
 }
 
@@ -57,14 +59,14 @@ function setUp() {
   const heard: string[] = [];
   const signaling = new Signaling({
     url: "ws://host/signal",
-    run: "default",
+    run: () => "default",
     identity,
     slot: 2,
     name: () => "Ada",
     build: "test",
     adapter: { backend: "webgpu", vendor: "v", architecture: "a", description: "d", isFallback: true },
-    openSocket: () => {
-      sockets.push(new FakeSocket());
+    openSocket: (_url, events) => {
+      sockets.push(new FakeSocket(events));
       return sockets.at(-1)!;
     },
     scheduler,
@@ -176,23 +178,23 @@ describe("signaling", () => {
 
   test("a broken line is opened again, later each time, and at once after a nudge", () => {
     const { signaling, sockets, scheduler, heard } = opened();
-    sockets[0].onclose?.();
+    sockets[0].events.onClose();
     expect(heard.at(-1)).toMatch(/^closed/);
     expect(signaling.isOpen).toBe(false);
     scheduler.pass(499);
     expect(sockets.length).toBe(1);
     scheduler.pass(1);
     expect(sockets.length).toBe(2);
-    sockets[1].onclose?.();
+    sockets[1].events.onClose();
     scheduler.pass(500);
     expect(sockets.length).toBe(3);
-    sockets[2].onclose?.();
+    sockets[2].events.onClose();
     scheduler.pass(500);
     expect(sockets.length).toBe(3); // now a second
     signaling.nudge();
     expect(sockets.length).toBe(4);
     for (let attempt = 3; attempt < 12; attempt++) {
-      sockets[attempt].onclose?.();
+      sockets[attempt].events.onClose();
       scheduler.pass(15_000); // never longer
       expect(sockets.length).toBe(attempt + 2);
     }

@@ -6,10 +6,10 @@
 // What cannot be sent because the line is down is not kept: the core hears of it (onClosed) and says again what still counts.
 import {
   type HostMessage,
-  hostMessageSchema,
   type Identity,
   MESSAGE_BYTES_MAX,
   type PeerMessage,
+  parseHostMessage,
   PROTOCOL_VERSION,
   sign,
 } from "#wire";
@@ -37,8 +37,19 @@ export interface SocketLike {
   readonly bufferedAmount: number;
   send(text: string): void;
   close(): void;
-  onmessage: ((event: { data: unknown }) => void) | null;
-  onclose: (() => void) | null;
+}
+
+/** What a socket tells: nothing after onClose. */
+export interface SocketEvents {
+  onMessage(data: unknown): void;
+  onClose(): void;
+}
+
+export function openWebSocket(url: string, { onMessage, onClose }: SocketEvents): SocketLike {
+  const socket = new WebSocket(url);
+  socket.onmessage = ({ data }) => onMessage(data);
+  socket.onclose = () => onClose();
+  return socket;
 }
 
 /** Time and chance, so that tests own both. */
@@ -51,13 +62,13 @@ export interface Scheduler {
 
 export interface SignalingOptions {
   readonly url: string;
-  readonly run: string; //               a run's id, or "default"
+  readonly run: () => string; //         a run's id, or "default"
   readonly identity: Identity;
   readonly slot: number;
   readonly name: () => string;
   readonly build: string;
   readonly adapter: Extract<PeerMessage, { type: "hello" }>["adapter"];
-  readonly openSocket: (url: string) => SocketLike;
+  readonly openSocket: (url: string, events: SocketEvents) => SocketLike;
   readonly scheduler: Scheduler;
   readonly onWelcome: (welcome: Welcome) => void;
   readonly onMessage: (message: HostMessage) => void;
@@ -124,25 +135,26 @@ export class Signaling {
     this.#state = "handshake";
     let socket: SocketLike;
     try {
-      socket = this.#options.openSocket(this.#options.url);
+      socket = this.#options.openSocket(this.#options.url, {
+        onMessage: (data) => {
+          if (this.#socket === socket) this.#receive(socket, data);
+        },
+        onClose: () => this.#broken(socket, "the host closed the line or is gone"),
+      });
     } catch (error) {
       this.#retry(`the host's address does not open: ${String(error)}`);
       return;
     }
     this.#socket = socket;
-    socket.onmessage = ({ data }) => {
-      if (this.#socket === socket) this.#receive(socket, data);
-    };
-    socket.onclose = () => this.#broken(socket, "the host closed the line or is gone");
     this.#cancelTimer = this.#options.scheduler.after(HANDSHAKE_DEADLINE_MS, () =>
       this.#broken(socket, `the host did not answer within ${HANDSHAKE_DEADLINE_MS} ms`),
     );
   }
 
   #receive(socket: SocketLike, data: unknown): void {
-    const message = parseHostMessage(data);
+    const message = typeof data === "string" ? parseHostMessage(data) : "binary data";
     if (typeof message === "string") {
-      this.#broken(socket, message);
+      this.#broken(socket, `the host sent what this page does not understand (${message}): reload the page`);
       return;
     }
     switch (message.type) {
@@ -167,7 +179,8 @@ export class Signaling {
   }
 
   #hello(socket: SocketLike, nonce: string): void {
-    const { run, identity, slot, name, build, adapter } = this.#options;
+    const { identity, slot, name, build, adapter } = this.#options;
+    const run = this.#options.run();
     const hello: PeerMessage = {
       type: "hello",
       protocolMin: PROTOCOL_VERSION,
@@ -224,26 +237,6 @@ export class Signaling {
   #close(): void {
     const socket = this.#socket;
     this.#socket = undefined;
-    if (!socket) return;
-    socket.onclose = null;
-    socket.onmessage = null;
-    socket.close();
+    socket?.close(); // what it still tells is ignored: it is not #socket any more
   }
-}
-
-/** The message, or why it is none: our host and this page then differ in version, and a new connection may heal it. */
-export function parseHostMessage(data: unknown): HostMessage | string {
-  if (typeof data !== "string") return "the host sent binary data on the control line";
-  if (data.length > MESSAGE_BYTES_MAX)
-    return `the host sent a message of ${data.length} bytes: more than ${MESSAGE_BYTES_MAX}`;
-  let json: unknown;
-  try {
-    json = JSON.parse(data);
-  } catch {
-    return "the host sent text that is not JSON";
-  }
-  const parsed = hostMessageSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  return `the host sent a message that this page does not understand (${issue.path.join(".")}: ${issue.message}): reload the page`;
 }

@@ -1,0 +1,133 @@
+// This browser as a peer, for React: owns the peer worker and the connections (which exist only here), and keeps the newest snapshot.
+//
+//   actions -> comlink -> peer worker -> snapshots        peer worker <-> BatchPort <-> Links
+import { BatchPort, type ToWindow, type ToWorker } from "#mesh";
+import { Links } from "#mesh/links";
+import { proxy, type Remote, transfer, wrap } from "comlink";
+import { version } from "../../../package.json";
+import { hostUrl, idleDonor } from "../page-state.ts";
+import { placeOf } from "../views/places.ts";
+import type { PeerApi } from "../worker/api.ts";
+import { exposeHolds } from "./holds.ts";
+import type { Donor, DonorSnapshot } from "./types.ts";
+
+/** sessionStorage: a reload keeps it, a new tab has none, a duplicated tab has a copy (and finds the slot taken). */
+const SLOT_KEY = "gossamer-slot";
+
+/** @param run a run's id, or "default": as the address says. Nothing starts before the button. */
+export function createDonor(run = placeOf(new URL(location.href)).runName): Donor {
+  let snapshot = idleDonor;
+  const listeners = new Set<() => void>();
+  let peer: Remote<PeerApi> | undefined;
+
+  const show = (next: DonorSnapshot) => {
+    snapshot = next;
+    if (next.slot !== null) rememberSlot(next.slot);
+    for (const listener of listeners) listener();
+  };
+  const failed = (message: string) =>
+    show({
+      ...snapshot,
+      status: "blocked",
+      task: null,
+      problem: {
+        code: "worker-failed",
+        message: `The part of this page that trains did not start: ${message}`,
+        remedy: "Reload the page. If it stays, an extension or a network filter may block its workers.",
+      },
+    });
+  const start = (): Remote<PeerApi> => {
+    peer ??= startWorker(run, show, failed);
+    return peer;
+  };
+
+  return {
+    subscribe(onChange) {
+      listeners.add(onChange);
+      return () => listeners.delete(onChange);
+    },
+    getSnapshot: () => snapshot,
+    donate() {
+      if (snapshot.status === "idle") show({ ...snapshot, status: "starting" }); // answers the press at once
+      void start().donate();
+    },
+    pause: () => void peer?.pause("paused by the volunteer"),
+    resume: () => void peer?.resume(),
+    stop: () => void peer?.stop("stopped by the volunteer"),
+    rename: (name) => void start().rename(name),
+  };
+}
+
+function startWorker(
+  run: string,
+  show: (snapshot: DonorSnapshot) => void,
+  failed: (message: string) => void,
+): Remote<PeerApi> {
+  const worker = new Worker(new URL("../worker/peer-worker.ts", import.meta.url), {
+    type: "module",
+    name: "gossamer-peer",
+  });
+  worker.onerror = (event) => failed(event.message || "its script did not load");
+  const peer = wrap<PeerApi>(worker);
+  const channel = new MessageChannel();
+
+  const links = new Links({
+    onSignal: (to, data) => toWorker.post({ type: "signal", peer: to, data }),
+    onUp: (other) => toWorker.post({ type: "up", peer: other }),
+    onDown: (other, reason) => toWorker.post({ type: "down", peer: other, reason }),
+    onFrame: (from, bytes) => {
+      // A worker that takes nothing while somebody floods it: that link ends.
+      if (!toWorker.post({ type: "frame", peer: from, bytes })) links.close(from, "sends more than this page can take");
+    },
+  });
+  const toWorker = new BatchPort<ToWorker, ToWindow>(channel.port1, (message) => {
+    switch (message.type) {
+      case "ice":
+        links.setIceServers(message.servers);
+        break;
+      case "open":
+        links.open(message.peer, message.initiator);
+        break;
+      case "signal":
+        links.signal(message.peer, message.data);
+        break;
+      case "frame":
+        links.send(message.peer, message.bytes);
+        break;
+      case "close":
+        links.close(message.peer, message.reason);
+        break;
+      case "close-all":
+        links.closeAll(message.reason);
+        break;
+      case "measure":
+        toWorker.post({ type: "meters", meters: links.meters() });
+        break;
+    }
+  });
+
+  const hostBase = new URL(hostUrl("/"), location.href).origin;
+  const config = { hostBase, run, build: version, preferredSlot: rememberedSlot() };
+  void peer.connect(config, transfer(channel.port2, [channel.port2]), proxy(show));
+  addEventListener("online", () => void peer.nudge());
+  addEventListener("pagehide", () => links.closeAll("the page was closed")); // others notice at once instead of after eight seconds
+  exposeHolds(peer);
+  return peer;
+}
+
+function rememberedSlot(): number | null {
+  try {
+    const stored = sessionStorage.getItem(SLOT_KEY);
+    return stored === null ? null : Number(stored);
+  } catch {
+    return null; // storage refused: the worker's notice says so
+  }
+}
+
+function rememberSlot(slot: number): void {
+  try {
+    sessionStorage.setItem(SLOT_KEY, String(slot));
+  } catch {
+    // as above
+  }
+}

@@ -1,0 +1,27 @@
+// Test builds only (VITE_TEST_HOOKS=1): window.__gossamer holds a peer in any phase of a round, so that a test can kill it exactly there.
+import type { Remote } from "comlink";
+import { holdPhases, type HoldPhase, type PeerApi } from "../worker/api.ts";
+
+export interface TestHooks {
+  readonly phases: readonly HoldPhase[];
+  hold(phase: HoldPhase): Promise<void>;
+  release(phase: HoldPhase): Promise<void>;
+  /** Resolves when the peer waits in that phase. */
+  reached(phase: HoldPhase): Promise<void>;
+}
+
+declare global {
+  interface Window {
+    __gossamer?: TestHooks;
+  }
+}
+
+export function exposeHolds(peer: Remote<PeerApi>): void {
+  if (!import.meta.env.VITE_TEST_HOOKS) return;
+  window.__gossamer = {
+    phases: holdPhases,
+    hold: (phase) => peer.hold(phase),
+    release: (phase) => peer.release(phase),
+    reached: (phase) => peer.reached(phase),
+  };
+}

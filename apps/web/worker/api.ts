@@ -1,0 +1,43 @@
+// What crosses between window and peer worker by comlink: control one way, snapshots the other. Bytes of links take their own port.
+import type { DonorSnapshot } from "../window/types.ts";
+
+export interface StartConfig {
+  /** Origin of the host: http(s)://... without a slash at the end. */
+  readonly hostBase: string;
+  readonly run: string; //               a run's id, or "default"
+  readonly build: string;
+  /** The slot that this tab had before a reload; a duplicated tab brings its original's. */
+  readonly preferredSlot: number | null;
+}
+
+export interface PeerApi {
+  /** Once, before anything else. `links` is the worker's end of the port to the window's connections. */
+  connect(config: StartConfig, links: MessagePort, onSnapshot: (snapshot: DonorSnapshot) => void): void;
+  donate(): void;
+  pause(reason: string): void;
+  resume(): void;
+  stop(reason: string): Promise<void>;
+  rename(name: string): Promise<void>;
+  /** The browser says that it is online again: do not wait out the backoff. */
+  nudge(): void;
+  /** Test builds only: block this phase of every round from now on, until it is released. */
+  hold(phase: HoldPhase): void;
+  release(phase: HoldPhase): void;
+  /** Resolves when something waits in that phase. */
+  reached(phase: HoldPhase): Promise<void>;
+}
+
+/** Named after what has just happened; the core has not heard of it yet. After offered and attested, the host's messages wait. */
+export const holdPhases = [
+  "restored",
+  "training",
+  "trained",
+  "encoded",
+  "uploaded",
+  "offered",
+  "fetched",
+  "folded",
+  "attested",
+  "evaluated",
+] as const;
+export type HoldPhase = (typeof holdPhases)[number];

@@ -1,0 +1,89 @@
+// The run's text on this machine: shards from the browser's store, else from the host, checked against the spec, as one row of tokens.
+import { type DataPlan, decodeShard, type EvaluationSet, evaluationSet, TokenSource } from "#data";
+import { type BlobHost, downloadBlob } from "#mesh";
+import { blobName, type RunSpec } from "#wire";
+import type { BlobShelf } from "./blob-shelf.ts";
+
+export interface Dataset {
+  readonly train: TokenSource;
+  readonly plan: DataPlan;
+  /** Loads the held-out shards on first use. */
+  evaluation(): Promise<EvaluationSet>;
+}
+
+export interface DatasetSources {
+  readonly shelf: BlobShelf;
+  readonly host: BlobHost;
+  readonly onHostBytes: (bytes: number) => void;
+}
+
+/** Shards at once: enough to hide the round trip to the host, few enough to keep other requests quick. */
+const SHARDS_AT_ONCE = 3;
+
+/** @param onProgress bytes that are here so far, of all training shards */
+export async function loadDataset(
+  spec: RunSpec,
+  sources: DatasetSources,
+  onProgress: (bytes: number) => void,
+): Promise<Dataset> {
+  const { train, evaluation } = spec.data;
+  let bytesHere = 0;
+  const ids = await loadShards(train, sources, (bytes) => {
+    bytesHere += bytes;
+    onProgress(bytesHere);
+  });
+  const source = new TokenSource(ids);
+  const plan = { seed: spec.seed, trainTokens: source.length, contextLength: spec.model.contextLength };
+  let evaluationPromise: Promise<EvaluationSet> | undefined;
+  const loadEvaluation = async () => {
+    const held = new TokenSource(await loadShards(evaluation, sources, () => {}));
+    const hashes = evaluation.map(({ hash }) => hash);
+    return evaluationSet(held, hashes, { contextLength: spec.model.contextLength, windows: spec.evaluation.windows });
+  };
+  return {
+    train: source,
+    plan,
+    evaluation() {
+      evaluationPromise ??= loadEvaluation().catch((error: unknown) => {
+        evaluationPromise = undefined; // the host may be back next time
+        throw error;
+      });
+      return evaluationPromise;
+    },
+  };
+}
+
+type ShardRef = RunSpec["data"]["train"][number];
+
+async function loadShards(
+  refs: readonly ShardRef[],
+  sources: DatasetSources,
+  onBytes: (bytes: number) => void,
+): Promise<Uint16Array[]> {
+  const ids = new Array<Uint16Array>(refs.length);
+  let next = 0;
+  const lane = async () => {
+    while (next < refs.length) {
+      const index = next++;
+      ids[index] = await loadShard(refs[index], sources);
+      onBytes(refs[index].bytes);
+    }
+  };
+  await Promise.all(Array.from({ length: SHARDS_AT_ONCE }, lane));
+  return ids;
+}
+
+async function loadShard(
+  { hash, bytes, tokens }: ShardRef,
+  { shelf, host, onHostBytes }: DatasetSources,
+): Promise<Uint16Array> {
+  let shard = await shelf.get(hash);
+  if (!shard || blobName(shard) !== hash) {
+    shard = await downloadBlob(host, hash, bytes, onHostBytes);
+    await shelf.keep(hash, shard);
+  }
+  const { ids } = decodeShard(shard);
+  if (ids.length !== tokens)
+    throw new Error(`shard ${hash.slice(0, 12)} holds ${ids.length} tokens, the spec says ${tokens}`);
+  return ids;
+}

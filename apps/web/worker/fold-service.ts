@@ -1,0 +1,101 @@
+// The shared state of this peer and its mark, on a thread of their own: decode, combine, outer step and hashing never stop a heartbeat.
+//
+//   begin(spec) -> restore(round, sections) -> parameters -> [encode(local) -> update blob] -> fold(commit, blobs, local) -> local' -> ...
+//
+// The calls come one at a time: the trainer keeps their order.
+import {
+  anchorHashOf,
+  decodeCheckpointSection,
+  encodeUpdate,
+  foldCommit,
+  genesisState,
+  Replica,
+  type SharedState,
+} from "#outer";
+import type { EntryOf, PeerId, RunSpec } from "#wire";
+
+export interface Restored {
+  readonly anchorHash: string; //        "" when the sections are none of this model
+  readonly local: Float32Array; //       mark = local = anchor
+}
+
+export interface Folded {
+  readonly anchorHash: string;
+  readonly refused: { peer: PeerId; reason: string }[];
+  readonly local: Float32Array; //       to go on training from
+}
+
+export class FoldService {
+  #spec: RunSpec | undefined;
+  #state: SharedState | undefined;
+  #replica: Replica | undefined;
+  #round = 0;
+
+  begin(spec: RunSpec): void {
+    this.#spec = spec;
+    this.#state = undefined;
+    this.#replica = undefined;
+  }
+
+  /** @param sections a checkpoint's two blobs; none: genesis, round 0 */
+  restore(round: number, sections: readonly Uint8Array[]): Restored {
+    const spec = this.#need(this.#spec);
+    const state = genesisState(spec);
+    if (sections.length > 0) {
+      const length = state.parameters.length;
+      const seen = new Set<string>();
+      for (const bytes of sections) {
+        const section = decodeCheckpointSection(bytes);
+        if (typeof section === "string" || section.round !== round || section.values.length !== length) {
+          return { anchorHash: "", local: state.parameters };
+        }
+        seen.add(section.name);
+        state[section.name] = section.values;
+      }
+      if (seen.size !== 2) return { anchorHash: "", local: state.parameters };
+    }
+    this.#state = state;
+    this.#replica = new Replica(state.parameters);
+    this.#round = round;
+    return { anchorHash: anchorHashOf(state), local: state.parameters.slice() };
+  }
+
+  /** The pseudo-gradient of `local` as a blob; then mark = local. Throws RangeError when training diverged: mark stays. */
+  encode(given: { round: number; baseHash: string; tokens: number; local: Float32Array }): Uint8Array {
+    const replica = this.#need(this.#replica);
+    const { round, baseHash, tokens, local } = given;
+    if (replica.previousMark) {
+      // The offer before this one came to nothing without a fold (its commit was voided): its work is part of this one.
+      replica.mark = replica.previousMark;
+      replica.previousMark = undefined;
+    }
+    const delta = replica.pseudoGradient(local);
+    const update = encodeUpdate({ round, baseHash, tokens, delta, blockSize: this.#need(this.#spec).outer.blockSize });
+    replica.offered(local);
+    return update;
+  }
+
+  fold(given: {
+    commit: EntryOf<"commit">;
+    named: boolean;
+    local: Float32Array;
+    blobs: ReadonlyMap<string, Uint8Array>;
+  }): Folded {
+    const state = this.#need(this.#state);
+    const { commit, named, local, blobs } = given;
+    const { anchorHash, refused } = foldCommit(state, this.#need(this.#spec), commit, (name) => blobs.get(name));
+    const next = this.#need(this.#replica).sealed(state.parameters, local, named);
+    this.#round = commit.round + 1;
+    return { anchorHash, refused, local: next };
+  }
+
+  /** A copy of the anchor after `round` rounds; undefined when this peer is at another one. */
+  anchor(round: number): Float32Array | undefined {
+    return round === this.#round ? this.#state?.parameters.slice() : undefined;
+  }
+
+  #need<T>(value: T | undefined): T {
+    if (value === undefined) throw new Error("the fold worker is asked before begin and restore");
+    return value;
+  }
+}

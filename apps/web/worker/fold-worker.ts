@@ -1,0 +1,28 @@
+// Entry of the fold worker: FoldService behind comlink, large arrays transferred.
+import { expose, transfer } from "comlink";
+import { FoldService } from "./fold-service.ts";
+
+const service = new FoldService();
+
+const api = {
+  begin: (...args: Parameters<FoldService["begin"]>) => service.begin(...args),
+  restore(...args: Parameters<FoldService["restore"]>) {
+    const restored = service.restore(...args);
+    return transfer(restored, [restored.local.buffer]);
+  },
+  encode(...args: Parameters<FoldService["encode"]>) {
+    const update = service.encode(...args);
+    return transfer(update, [update.buffer]);
+  },
+  fold(...args: Parameters<FoldService["fold"]>) {
+    const folded = service.fold(...args);
+    return transfer(folded, [folded.local.buffer]);
+  },
+  anchor(...args: Parameters<FoldService["anchor"]>) {
+    const anchor = service.anchor(...args);
+    return anchor && transfer(anchor, [anchor.buffer]);
+  },
+};
+export type FoldApi = typeof api;
+
+expose(api);

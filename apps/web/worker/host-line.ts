@@ -1,0 +1,50 @@
+// Everything that goes to the host and back over HTTP: own updates up, pages of the log and what no peer has down. Counts the bytes.
+import { type BlobHost, downloadBlob, uploadBlob } from "#mesh";
+import { type LogEntry, logEntrySchema } from "#wire";
+
+/** Entries per page; the host bounds a page in bytes too. */
+const LOG_PAGE = 500;
+
+export class HostLine {
+  readonly blobs: BlobHost;
+  bytesFromHost = 0;
+  bytesToHost = 0;
+  /** Bearer token of the current connection. */
+  session = "";
+  readonly #abort = new AbortController();
+
+  constructor(base: string) {
+    this.blobs = { base, fetch: (input, init) => fetch(input, init) };
+  }
+
+  readonly countDown = (bytes: number): void => {
+    this.bytesFromHost += bytes;
+  };
+
+  async upload(name: string, bytes: Uint8Array): Promise<void> {
+    await uploadBlob(this.blobs, name, bytes, this.session, this.#abort.signal);
+    this.bytesToHost += bytes.length;
+  }
+
+  download(name: string, bytes: number): Promise<Uint8Array> {
+    return downloadBlob(this.blobs, name, bytes, this.countDown, this.#abort.signal);
+  }
+
+  /** One page of the log, each entry of the right form; its chain and signatures are the core's to check. Rejects when the host does not answer. */
+  async log(run: string, from: number): Promise<LogEntry[]> {
+    const response = await fetch(`${this.blobs.base}/api/runs/${run}/log?raw=1&from=${from}&limit=${LOG_PAGE}`, {
+      signal: this.#abort.signal,
+    });
+    const text = await response.text();
+    this.bytesFromHost += text.length;
+    if (!response.ok) throw new Error(`the host answered ${response.status} for its log`);
+    const page: unknown = JSON.parse(text);
+    if (!Array.isArray(page)) throw new Error("the host's log is no list");
+    return page.map((entry) => logEntrySchema.parse(entry));
+  }
+
+  /** Ends what is under way. */
+  close(): void {
+    this.#abort.abort();
+  }
+}

@@ -1,0 +1,139 @@
+// Entry of the peer worker: what the window may ask of it, behind comlink. Brings together store, identity, slot, adapter and a session.
+import { BatchPort, type ToWindow, type ToWorker } from "#mesh";
+import { identitySeed, openBrowserStore, type Settings, StorageError } from "#store";
+import { identityFrom } from "#wire";
+import { expose } from "comlink";
+import type { DonorSnapshot, Problem } from "../window/types.ts";
+import type { PeerApi, StartConfig } from "./api.ts";
+import { BlobShelf } from "./blob-shelf.ts";
+import { Board } from "./board.ts";
+import { FoldThread } from "./fold-thread.ts";
+import { BlockedError, findAdapter } from "./gpu.ts";
+import { Holds } from "./holds.ts";
+import { problems } from "./problems.ts";
+import { Session } from "./session.ts";
+import { type HeldSlot, takeSlot } from "./slots.ts";
+
+const NAME_KEY = "name";
+const NAME_LENGTH_MAX = 40;
+
+let config: StartConfig | undefined;
+let board = new Board(() => {});
+let port: BatchPort<ToWindow, ToWorker> | undefined;
+let settings: Settings | undefined;
+let session: Session | undefined;
+let slot: HeldSlot | undefined;
+let foldThread: FoldThread | undefined;
+let starting: Promise<void> | undefined;
+/** Counts presses and stops: a start that was overtaken by a stop ends itself. */
+let wish = 0;
+const holds = new Holds();
+
+async function start(own: number): Promise<void> {
+  if (!config || !port) throw new Error("donate before connect");
+  board.set({
+    status: "starting",
+    problem: null,
+    notices: [],
+    endReason: null,
+    task: { what: "connecting", done: 0, total: null },
+  });
+  try {
+    const adapter = await findAdapter();
+    board.set({ adapter });
+    const store = await openBrowserStore();
+    settings = store.settings;
+    const identity = identityFrom(await identitySeed(settings, crypto.getRandomValues(new Uint8Array(32))));
+    const name = await settings.get(NAME_KEY);
+    if (typeof name === "string" && board.get().name === "") board.set({ name: name.slice(0, NAME_LENGTH_MAX) });
+    const held = await takeSlot(identity.volunteer, slot?.slot ?? config.preferredSlot);
+    if (!held) throw new BlockedError(problems.noSlot());
+    if (own !== wish) return held.release();
+    slot = held;
+    board.set({ slot: held.slot, secondTab: held.slot > 0 });
+    if (store.refused) board.notice(problems.storageRefused(store.refused.message));
+    if (adapter.isFallback)
+      board.notice(problems.softwareAdapter(adapter.description || adapter.architecture || adapter.vendor));
+    if (held.slot > 0) board.notice(problems.secondTab());
+
+    foldThread ??= new FoldThread((reason) => block(problems.workerFailed(reason)));
+    const toWindow = port;
+    session = new Session({
+      config,
+      identity,
+      slot: held.slot,
+      adapter,
+      shelf: new BlobShelf(store.blobs, storageFault),
+      foldThread,
+      board,
+      holds,
+      toWindow: (message) => toWindow.post(message),
+      onBlocked: block,
+    });
+    session.start();
+  } catch (error) {
+    if (own !== wish) return;
+    if (!(error instanceof BlockedError)) console.error(error);
+    block(error instanceof BlockedError ? error.problem : problems.workerFailed(error));
+  }
+}
+
+function storageFault(error: unknown): void {
+  const refused = error instanceof StorageError && error.fault === "refused";
+  board.notice(refused ? problems.storageRefused(error.message) : problems.storageFull());
+}
+
+function block(problem: Problem): void {
+  end(problem.message);
+  board.set({ status: "blocked", problem, task: null });
+}
+
+function end(reason: string): void {
+  wish++;
+  session?.stop(reason);
+  session = undefined;
+  slot?.release();
+  slot = undefined;
+  foldThread?.end(); // its state belongs to the session; memory goes back at once
+  foldThread = undefined;
+}
+
+const api: PeerApi = {
+  connect(given, links, onSnapshot) {
+    config = given;
+    board = new Board((snapshot: DonorSnapshot) => onSnapshot(snapshot));
+    port = new BatchPort<ToWindow, ToWorker>(links, (message) => session?.fromWindow(message));
+  },
+  donate() {
+    if (board.get().status === "paused") return api.resume();
+    if (session || starting) return;
+    starting = start(++wish).finally(() => {
+      starting = undefined;
+    });
+  },
+  pause(reason) {
+    session?.pause(reason);
+  },
+  resume() {
+    session?.resume();
+  },
+  async stop(reason) {
+    end(reason);
+    await starting;
+    board.set({ status: "stopped", task: null });
+  },
+  async rename(name) {
+    const short = name.trim().slice(0, NAME_LENGTH_MAX);
+    board.set({ name: short });
+    settings ??= (await openBrowserStore()).settings;
+    await settings.set(NAME_KEY, short).catch(storageFault);
+  },
+  nudge() {
+    session?.nudge();
+  },
+  hold: (phase) => holds.hold(phase),
+  release: (phase) => holds.release(phase),
+  reached: (phase) => holds.reached(phase),
+};
+
+expose(api);

@@ -1,0 +1,38 @@
+// Which slot this tab has: a Web Lock per volunteer and slot, held as long as the tab donates. The browser frees it when the tab ends.
+import { SLOTS_MAX, type VolunteerId } from "#wire";
+
+/** A reloaded tab waits so long for its own lock: the old page's worker may still be ending. */
+const OWN_SLOT_WAIT_MS = 3_000;
+
+export interface HeldSlot {
+  readonly slot: number;
+  release(): void;
+}
+
+/** Undefined when all slots are taken. A reload gets its slot back; a duplicated tab finds it taken and gets the next free one. */
+export async function takeSlot(volunteer: VolunteerId, preferred: number | null): Promise<HeldSlot | undefined> {
+  if (preferred !== null && preferred >= 0 && preferred < SLOTS_MAX) {
+    const own = await tryLock(volunteer, preferred, OWN_SLOT_WAIT_MS);
+    if (own) return own;
+  }
+  for (let slot = 0; slot < SLOTS_MAX; slot++) {
+    const held = await tryLock(volunteer, slot, 0);
+    if (held) return held;
+  }
+  return undefined;
+}
+
+async function tryLock(volunteer: VolunteerId, slot: number, waitMs: number): Promise<HeldSlot | undefined> {
+  const options: LockOptions = waitMs > 0 ? { signal: AbortSignal.timeout(waitMs) } : { ifAvailable: true };
+  return new Promise((resolve) => {
+    navigator.locks
+      .request(`gossamer-${volunteer}-${slot}`, options, (lock) => {
+        if (lock === null) {
+          resolve(undefined);
+          return undefined;
+        }
+        return new Promise<void>((release) => resolve({ slot, release }));
+      })
+      .catch(() => resolve(undefined)); // waited long enough
+  });
+}
