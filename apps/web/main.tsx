@@ -1,0 +1,32 @@
+// The page's entry: the effects (address bar, adapter probe, host events) on one side, one function of the snapshot on the other.
+import { StrictMode, useSyncExternalStore } from "react";
+import { createRoot } from "react-dom/client";
+import { probeMachine, uncheckedMachine } from "./machine.ts";
+import { PageStore } from "./page-store.ts";
+import "./styles.css";
+import { Page } from "./views/page.tsx";
+import { donateHref, placeOf, watchHref } from "./views/places.ts";
+import { createWatcher } from "./window/watcher.ts";
+
+const { place, runName } = placeOf(new URL(location.href));
+
+const store = new PageStore(
+  {
+    loadDonor: async () => (await import("./window/donor.ts")).createDonor(runName),
+    navigate: (to) => history.pushState(null, "", to === "watch" ? watchHref(runName) : donateHref(runName)),
+  },
+  { place, runName, machine: uncheckedMachine },
+);
+addEventListener("popstate", () => store.placed(placeOf(new URL(location.href)).place));
+void probeMachine().then(store.machineProbed);
+store.watch(createWatcher(runName));
+
+const App = () => <Page page={useSyncExternalStore(store.subscribe, store.getSnapshot)} actions={store} />;
+
+const root = document.getElementById("root");
+if (root === null) throw new Error("index.html has no #root");
+createRoot(root).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

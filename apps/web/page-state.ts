@@ -1,0 +1,77 @@
+// The one snapshot that the whole page is a function of, and what a person can do to it.
+import type { Machine } from "./machine.ts";
+import type { DonorSnapshot, WatcherSnapshot } from "./window/types.ts";
+
+export type Place = "donate" | "watch";
+export type ChartAxis = "rounds" | "tokens";
+
+export interface PageSnapshot {
+  readonly place: Place;
+  /** As the address names it: a run's id, or "default". */
+  readonly runName: string;
+  readonly axis: ChartAxis;
+  readonly machine: Machine;
+  readonly donor: DonorSnapshot;
+  readonly watcher: WatcherSnapshot;
+}
+
+export interface PageActions {
+  donate(): void;
+  pause(): void;
+  resume(): void;
+  stop(): void;
+  rename(name: string): void;
+  setAxis(axis: ChartAxis): void;
+  go(place: Place): void;
+}
+
+/** The donor before its code is loaded: what the page shows until the button is pressed. */
+export const idleDonor: DonorSnapshot = {
+  status: "idle",
+  task: null,
+  problem: null,
+  notices: [],
+  hostConnected: false,
+  peer: null,
+  name: "",
+  slot: null,
+  secondTab: false,
+  adapter: null,
+  spec: null,
+  run: null,
+  phase: null,
+  round: 0,
+  anchorHash: null,
+  step: 0,
+  steps: 0,
+  stepMs: null,
+  tokensPerSecond: 0,
+  tokensOffered: 0,
+  rounds: 0,
+  lossHistory: [],
+  evalHistory: [],
+  members: [],
+  links: [],
+  bytesSent: 0,
+  bytesReceived: 0,
+  bytesFromHost: 0,
+  bytesToHost: 0,
+  desyncs: 0,
+  endReason: null,
+};
+
+export const emptyWatcher: WatcherSnapshot = {
+  connection: "connecting",
+  run: null,
+  trainLoss: [],
+  evalLoss: [],
+  tokensPerSecond: [],
+  rateByPeer: new Map(),
+  rateByLink: new Map(),
+};
+
+/** Where the host's documents are: this origin, or the host that a page built for another one names. */
+export function hostUrl(path: string): string {
+  const signal = import.meta.env.GOSSAMER_SIGNAL as string | undefined;
+  return signal ? new URL(path, signal.replace(/^ws/, "http")).href : path;
+}

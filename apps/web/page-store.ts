@@ -1,0 +1,76 @@
+// Joins the stores of donor, watcher and machine into the one snapshot that the page draws. The donor's code (links, worker, engine)
+// is loaded when the button is pressed; who only watches never loads it.
+import type { Machine } from "./machine.ts";
+import { emptyWatcher, idleDonor, type PageActions, type PageSnapshot, type Place } from "./page-state.ts";
+import type { Donor, SnapshotStore, WatcherSnapshot } from "./window/types.ts";
+
+export interface PagePorts {
+  /** Loads the donor's code and makes the donor; rejects when the code cannot be fetched. */
+  loadDonor(): Promise<Donor>;
+  /** Puts the place into the address bar. */
+  navigate(place: Place): void;
+}
+
+export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
+  #snapshot: PageSnapshot;
+  readonly #listeners = new Set<() => void>();
+  readonly #ports: PagePorts;
+  #donor: Promise<Donor> | null = null;
+
+  constructor(ports: PagePorts, start: Pick<PageSnapshot, "place" | "runName" | "machine">) {
+    this.#ports = ports;
+    this.#snapshot = { ...start, axis: "rounds", donor: idleDonor, watcher: emptyWatcher };
+  }
+
+  readonly subscribe = (onChange: () => void): (() => void) => {
+    this.#listeners.add(onChange);
+    return () => this.#listeners.delete(onChange);
+  };
+  readonly getSnapshot = (): PageSnapshot => this.#snapshot;
+
+  #set(change: Partial<PageSnapshot>): void {
+    this.#snapshot = { ...this.#snapshot, ...change };
+    for (const listener of this.#listeners) listener();
+  }
+
+  readonly machineProbed = (machine: Machine): void => this.#set({ machine });
+  readonly placed = (place: Place): void => this.#set({ place });
+  readonly setAxis = (axis: PageSnapshot["axis"]): void => this.#set({ axis });
+  watch(watcher: SnapshotStore<WatcherSnapshot>): void {
+    const update = () => this.#set({ watcher: watcher.getSnapshot() });
+    watcher.subscribe(update);
+    update();
+  }
+
+  readonly go = (place: Place): void => {
+    this.#ports.navigate(place);
+    this.placed(place);
+  };
+  readonly donate = (): void => this.#withDonor((donor) => donor.donate());
+  readonly pause = (): void => this.#withDonor((donor) => donor.pause());
+  readonly resume = (): void => this.#withDonor((donor) => donor.resume());
+  readonly stop = (): void => this.#withDonor((donor) => donor.stop());
+  readonly rename = (name: string): void => this.#withDonor((donor) => donor.rename(name));
+
+  #withDonor(act: (donor: Donor) => void): void {
+    this.#donor ??= this.#ports.loadDonor().then((donor) => {
+      donor.subscribe(() => this.#set({ donor: donor.getSnapshot() }));
+      this.#set({ donor: donor.getSnapshot() });
+      return donor;
+    });
+    this.#donor.then(act, (error: unknown) => {
+      this.#donor = null;
+      this.#set({
+        donor: {
+          ...idleDonor,
+          status: "blocked",
+          problem: {
+            code: "worker-failed",
+            message: `The code that trains could not be loaded: ${error instanceof Error ? error.message : String(error)}.`,
+            remedy: "Check that the host still runs, then reload this page.",
+          },
+        },
+      });
+    });
+  }
+}

@@ -1,0 +1,176 @@
+// One chart: a figure with its newest value in words, a drawing, and its last values as a table. uPlot is loaded when there is
+// something to draw; the words and the table need no script library and no eyes.
+import { useEffect, useRef } from "react";
+import type uPlot from "uplot";
+import { count } from "./format.ts";
+
+export interface ChartLine {
+  readonly label: string;
+  readonly points: readonly { readonly x: number; readonly y: number }[];
+  /** Lines differ by stroke and by dash; "dots" marks single measurements. */
+  readonly look: "solid" | "dots";
+  readonly tone: "dew" | "amber" | "plain";
+}
+
+export interface ChartProps {
+  readonly title: string;
+  readonly unit: string;
+  readonly xLabel: string;
+  readonly lines: readonly ChartLine[];
+  readonly empty: string;
+  readonly format: (value: number) => string;
+}
+
+const TABLE_ROWS = 10;
+const HEIGHT_PX = 220;
+
+/** uPlot wants one list of x and one list per line, null where a line has no value. */
+export function aligned(lines: readonly ChartLine[]): [number[], ...(number | null)[][]] {
+  const xs = [...new Set(lines.flatMap(({ points }) => points.map(({ x }) => x)))].sort((a, b) => a - b);
+  return [
+    xs,
+    ...lines.map(({ points }) => {
+      const yByX = new Map(points.map(({ x, y }) => [x, y]));
+      return xs.map((x) => yByX.get(x) ?? null);
+    }),
+  ];
+}
+
+const property = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const toneOf = { dew: "--dew", amber: "--amber", plain: "--ink-soft" } as const;
+
+function options({ lines, xLabel, format }: ChartProps, width: number): uPlot.Options {
+  const axis = {
+    stroke: () => property("--ink-soft"),
+    grid: { stroke: () => property("--hair"), width: 1 },
+    ticks: { show: false },
+    font: `12px ${property("--sans")}`,
+    labelFont: `12px ${property("--sans")}`,
+    labelSize: 16,
+  };
+  return {
+    width,
+    height: HEIGHT_PX,
+    padding: [8, 12, 0, 0],
+    cursor: { y: false, points: { size: 7 } },
+    legend: { show: false },
+    scales: { x: { time: false } },
+    axes: [
+      { ...axis, label: xLabel, size: 30, values: (_, ticks) => ticks.map((tick) => shortTick(tick)) },
+      { ...axis, size: 48, values: (_, ticks) => ticks.map((tick) => format(tick)) },
+    ],
+    series: [
+      {},
+      ...lines.map((line) => ({
+        label: line.label,
+        stroke: () => property(toneOf[line.tone]),
+        width: line.look === "solid" ? 1.5 : 1,
+        spanGaps: true,
+        points: {
+          show: line.look === "dots" || line.points.length === 1,
+          size: 6,
+          fill: () => property(toneOf[line.tone]),
+        },
+        ...(line.look === "dots" ? { dash: [3, 4] } : {}),
+      })),
+    ],
+  };
+}
+
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+const shortTick = (tick: number): string => compact.format(tick);
+
+/** Draws into the box, follows its width and the colour scheme; new data is set on the same plot. */
+function usePlot(props: ChartProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const newest = useRef(props);
+  const plot = useRef<uPlot | null>(null);
+  newest.current = props;
+  const shape = props.lines.map(({ label, look }) => `${label}/${look}`).join() + props.xLabel;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a plot is built anew when its lines change, and fed by the effect below
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    let closed = false;
+    const resized = new ResizeObserver(([entry]) => {
+      plot.current?.setSize({ width: Math.floor(entry.contentRect.width), height: HEIGHT_PX });
+    });
+    const scheme = matchMedia("(prefers-color-scheme: dark)");
+    const redraw = () => plot.current?.redraw(false);
+    void Promise.all([import("uplot"), import("uplot/dist/uPlot.min.css")]).then(([{ default: Plot }]) => {
+      if (closed) return;
+      plot.current = new Plot(options(newest.current, element.clientWidth), aligned(newest.current.lines), element);
+      resized.observe(element);
+      scheme.addEventListener("change", redraw);
+    });
+    return () => {
+      closed = true;
+      resized.disconnect();
+      scheme.removeEventListener("change", redraw);
+      plot.current?.destroy();
+      plot.current = null;
+    };
+  }, [shape]);
+  useEffect(() => plot.current?.setData(aligned(props.lines)), [props.lines]);
+  return box;
+}
+
+const Drawing = (props: ChartProps) => <div ref={usePlot(props)} className="plot" aria-hidden="true" />;
+
+const Newest = ({ line, format, unit }: { line: ChartLine; format: ChartProps["format"]; unit: string }) => {
+  const newest = line.points.at(-1);
+  if (!newest) return null;
+  return (
+    <span className="newest" data-tone={line.tone} data-look={line.look}>
+      <span className="stroke" aria-hidden="true" />
+      {line.label} <strong>{format(newest.y)}</strong> {unit}
+    </span>
+  );
+};
+
+export const Chart = (props: ChartProps) => {
+  const { title, lines, empty, format, unit, xLabel } = props;
+  const drawn = lines.filter(({ points }) => points.length > 0);
+  return (
+    <figure className="chart">
+      <figcaption>
+        <h3>{title}</h3>
+        {drawn.map((line) => (
+          <Newest key={line.label} line={line} format={format} unit={unit} />
+        ))}
+      </figcaption>
+      {drawn.length === 0 ? (
+        <p className="empty">{empty}</p>
+      ) : (
+        <>
+          <Drawing {...props} lines={drawn} />
+          <details>
+            <summary>Newest values as a table</summary>
+            {drawn.map((line) => (
+              <table key={line.label}>
+                <caption>{line.label}</caption>
+                <thead>
+                  <tr>
+                    <th scope="col">{xLabel}</th>
+                    <th scope="col">{unit}</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {line.points
+                    .slice(-TABLE_ROWS)
+                    .reverse()
+                    .map(({ x, y }) => (
+                      <tr key={x}>
+                        <td>{count(x)}</td>
+                        <td>{format(y)}</td>
+                      </tr>
+                    ))}
+                </tbody>
+              </table>
+            ))}
+          </details>
+        </>
+      )}
+    </figure>
+  );
+};

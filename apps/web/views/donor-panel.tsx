@@ -1,0 +1,231 @@
+// The person's side: this machine, one button, then what it does for the run right now.
+import { useEffect, useRef } from "react";
+import { type Machine, machineProblem } from "../machine.ts";
+import type { PageActions, PageSnapshot } from "../page-state.ts";
+import type { DonorSnapshot, Problem, Task } from "../window/types.ts";
+import { adapterName } from "./adapter.ts";
+import { donationCost, roundMsOf } from "./estimate.ts";
+import { bytes, count, duration, loss, share } from "./format.ts";
+import { watchHref } from "./places.ts";
+import { othersHere } from "./presence.ts";
+import { Notices, ProblemAlert } from "./problem.tsx";
+import { Terms } from "./terms.tsx";
+import { announcement, stateLine, taskWords } from "./words.ts";
+
+/** Peers see at most 40 characters (the host's schema). */
+const NAME_LENGTH_MAX = 40;
+
+const ThisMachine = ({ machine, donor }: { machine: Machine; donor: DonorSnapshot }) => {
+  const adapter = donor.adapter ?? machine.adapter;
+  if (adapter === null) return machine.state === "checking" ? <p className="machine">Looking for a GPU…</p> : null;
+  return (
+    <p className="machine">
+      This machine: <strong>{adapterName(adapter)}</strong>
+      {adapter.isFallback ? <span className="tag">software adapter</span> : null}
+    </p>
+  );
+};
+
+/** What is true of this machine although nobody had to tell: a page that does not donate yet warns in the same words. */
+export function noticesOf({ donor, machine }: Pick<PageSnapshot, "donor" | "machine">): readonly Problem[] {
+  const notices = [...donor.notices];
+  const told = (code: Problem["code"]) => notices.some((notice) => notice.code === code);
+  if ((donor.adapter ?? machine.adapter)?.isFallback && !told("software-adapter"))
+    notices.push({
+      code: "software-adapter",
+      message: "The processor poses as a GPU: it works, some ten to a hundred times slower.",
+      remedy: "If this machine has a GPU, turn on hardware acceleration in the browser’s settings.",
+    });
+  if (donor.secondTab && !told("second-tab"))
+    notices.push({
+      code: "second-tab",
+      message: "A second tab on one GPU adds nothing: both share it.",
+      remedy: "Close one of them, and keep the other.",
+    });
+  return notices;
+}
+
+const TaskProgress = ({ task }: { task: Task }) => (
+  <progress
+    className="thread"
+    aria-label={taskWords(task)}
+    {...(task.total === null ? {} : { max: Math.max(1, task.total), value: Math.min(task.done, task.total) })}
+  />
+);
+
+const Mine = ({ donor, page }: { donor: DonorSnapshot; page: PageSnapshot }) => {
+  const row = page.watcher.run?.peers.find(({ id }) => id === donor.peer);
+  const latest = donor.lossHistory.at(-1);
+  return (
+    <dl className="figures" aria-label="Your part">
+      <div>
+        <dt>Your loss</dt>
+        <dd data-figure="own-loss">{loss(latest?.loss)}</dd>
+      </div>
+      <div>
+        <dt>Your tokens/s</dt>
+        <dd>{donor.tokensPerSecond > 0 ? count(donor.tokensPerSecond) : "–"}</dd>
+      </div>
+      <div>
+        <dt>Time per step</dt>
+        <dd>{donor.stepMs === null ? "–" : duration(donor.stepMs)}</dd>
+      </div>
+      <div>
+        <dt>Your contribution</dt>
+        <dd>
+          {count(row?.tokens ?? 0)} <small>tokens, {share(row?.tokens ?? 0, page.watcher.run?.tokens ?? 0)}</small>
+        </dd>
+      </div>
+      <div>
+        <dt>Rounds that counted</dt>
+        <dd>{count(row?.rounds ?? donor.rounds)}</dd>
+      </div>
+      <div>
+        <dt>To and from peers</dt>
+        <dd>
+          ↑ {bytes(donor.bytesSent)} <span className="sep">↓</span> {bytes(donor.bytesReceived)}
+        </dd>
+      </div>
+    </dl>
+  );
+};
+
+const Buttons = ({ donor, actions }: { donor: DonorSnapshot; actions: PageActions }) => {
+  switch (donor.status) {
+    case "idle":
+    case "stopped":
+      return (
+        <button type="button" className="primary" onClick={actions.donate}>
+          Donate this GPU
+        </button>
+      );
+    case "blocked":
+      return (
+        <button type="button" className="primary" onClick={actions.donate}>
+          Try again
+        </button>
+      );
+    case "starting":
+      return (
+        <button type="button" onClick={actions.stop}>
+          Stop
+        </button>
+      );
+    case "donating":
+      return (
+        <>
+          <button type="button" onClick={actions.pause}>
+            Pause
+          </button>
+          <button type="button" onClick={actions.stop}>
+            Stop
+          </button>
+        </>
+      );
+    case "paused":
+      return (
+        <>
+          <button type="button" className="primary" onClick={actions.resume}>
+            Resume
+          </button>
+          <button type="button" onClick={actions.stop}>
+            Stop
+          </button>
+        </>
+      );
+    case "ended":
+      return null;
+  }
+};
+
+const StateText = ({ donor }: { donor: DonorSnapshot }) => {
+  switch (donor.status) {
+    case "paused":
+      return <p>Your share of the next rounds goes to the others. What you gave so far counts.</p>;
+    case "stopped":
+      return <p>Thank you. What you gave so far counts, and you can start again at any time.</p>;
+    case "ended":
+      return <p>{donor.endReason ?? "Its goal is reached."} Thank you for your part in it.</p>;
+    default:
+      return null;
+  }
+};
+
+const NameField = ({ donor, actions }: { donor: DonorSnapshot; actions: PageActions }) => (
+  <p className="name-field">
+    <label htmlFor="name">Name to show (optional)</label>
+    <input
+      id="name"
+      key={donor.name}
+      defaultValue={donor.name}
+      maxLength={NAME_LENGTH_MAX}
+      autoComplete="nickname"
+      spellCheck={false}
+      onBlur={({ target }) => {
+        if (target.value !== donor.name) actions.rename(target.value);
+      }}
+    />
+  </p>
+);
+
+/** The button that was pressed is gone in the next state: its place in the focus order goes to the panel, not to the page's top. */
+function useFocusKept(status: DonorSnapshot["status"]) {
+  const panel = useRef<HTMLElement>(null);
+  const seen = useRef(status);
+  useEffect(() => {
+    if (seen.current !== status && document.activeElement === document.body) panel.current?.focus();
+    seen.current = status;
+  }, [status]);
+  return panel;
+}
+
+export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) => {
+  const { donor, machine, watcher } = page;
+  const panel = useFocusKept(donor.status);
+  const { run } = watcher;
+  const before = donor.status === "idle";
+  const cannot: Problem | null = before || donor.status === "stopped" ? machineProblem(machine) : null;
+  const others = run ? othersHere(run, donor.peer) : 0;
+  const cost = run && donationCost(run.spec, others, roundMsOf(watcher.trainLoss));
+  const progress = donor.status === "donating" && donor.phase === "training" && donor.task === null;
+  return (
+    <section ref={panel} tabIndex={-1} className="panel" aria-labelledby="panel-title" data-status={donor.status}>
+      <h2 id="panel-title">{before ? "What donating means" : "Your GPU"}</h2>
+      <p className="sr-only" role="status">
+        {announcement(donor)}
+      </p>
+      {before && run && cost ? <Terms others={others} cost={cost} /> : null}
+      {before ? null : <p className="state-line">{stateLine(donor)}</p>}
+      {donor.task !== null && (donor.status === "starting" || donor.status === "donating") ? (
+        <TaskProgress task={donor.task} />
+      ) : null}
+      {progress ? (
+        <progress className="thread" aria-label="Steps of this round" max={donor.steps || 1} value={donor.step} />
+      ) : null}
+      <StateText donor={donor} />
+      {donor.problem && donor.status === "blocked" ? <ProblemAlert problem={donor.problem} /> : null}
+      {cannot ? (
+        <ProblemAlert problem={cannot}>
+          <p>
+            <a href={watchHref(page.runName)}>Watch the run instead</a>: that needs no GPU.
+          </p>
+        </ProblemAlert>
+      ) : null}
+      <Notices notices={noticesOf(page)} />
+      <ThisMachine machine={machine} donor={donor} />
+      {before || donor.status === "blocked" ? null : <Mine donor={donor} page={page} />}
+      {before && !cannot ? <NameField donor={donor} actions={actions} /> : null}
+      {cannot ? null : (
+        <div className="buttons">
+          <Buttons donor={donor} actions={actions} />
+        </div>
+      )}
+      {!before && run && cost && donor.status !== "ended" ? (
+        <details>
+          <summary>What donating means</summary>
+          <Terms others={others} cost={cost} />
+        </details>
+      ) : null}
+    </section>
+  );
+};

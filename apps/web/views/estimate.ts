@@ -1,0 +1,50 @@
+// What donating costs, from the spec: bytes per round are known, rounds per hour are measured on this run or not claimed at all.
+//
+//   sent per round     = the update once to the host, and as much to peers as comes from them (each peer fetches n - 1 updates and
+//                        serves, on average, n - 1)
+//   received per round = n - 1 updates of the other contributors
+import { parameterTable, updateBytes } from "#outer";
+import type { RunSpec } from "#wire";
+import type { SeriesPoint } from "../window/types.ts";
+
+export interface DonationCost {
+  readonly parameters: number;
+  readonly updateBytes: number;
+  readonly sentPerRound: number;
+  readonly receivedPerRound: number;
+  /** null until this run has shown how long a round takes. */
+  readonly perHour: { readonly sent: number; readonly received: number; readonly roundMs: number } | null;
+  /** Training text and two f32 vectors (parameters, velocity), once and kept in the browser's storage. */
+  readonly onceBytes: number;
+}
+
+export function donationCost(spec: RunSpec, othersHere: number, roundMs: number | null): DonationCost {
+  const parameters = parameterTable(spec.model).length;
+  const update = updateBytes(parameters, spec.outer.blockSize);
+  const others = Math.min(Math.max(0, othersHere), spec.rounds.maxContributors - 1);
+  const sentPerRound = update * (1 + others);
+  const receivedPerRound = update * others;
+  const roundsPerHour = roundMs === null ? null : 3_600_000 / roundMs;
+  return {
+    parameters,
+    updateBytes: update,
+    sentPerRound,
+    receivedPerRound,
+    perHour:
+      roundMs === null || roundsPerHour === null
+        ? null
+        : { sent: sentPerRound * roundsPerHour, received: receivedPerRound * roundsPerHour, roundMs },
+    onceBytes: spec.data.train.reduce((sum, { bytes }) => sum + bytes, 0) + 2 * 4 * parameters,
+  };
+}
+
+/** Median time of a round over the newest points: a night at rest is one outlier, not the answer. null below two rounds. */
+export function roundMsOf(points: readonly SeriesPoint[]): number | null {
+  const recent = points.slice(-21);
+  const perRound = recent
+    .slice(1)
+    .map((point, i) => (point.time - recent[i].time) / Math.max(1, point.round - recent[i].round))
+    .filter((ms) => ms > 0)
+    .sort((a, b) => a - b);
+  return perRound.length === 0 ? null : perRound[Math.floor(perRound.length / 2)];
+}

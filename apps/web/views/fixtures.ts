@@ -1,0 +1,296 @@
+// Snapshots for the view tests: one run with three peers (one of them hostile in its name), and this browser in every state.
+import type { PeerId, PeerRow, RunDetail, RunSpec } from "#wire";
+import { emptyWatcher, idleDonor, type PageActions, type PageSnapshot } from "../page-state.ts";
+import { type DonorSnapshot, linkKey, type Problem, type SeriesPoint, type WatcherSnapshot } from "../window/types.ts";
+
+const hex = (digit: string, length = 64) => digit.repeat(length);
+/** 2026-11-21 03:00:00 UTC. */
+const START = Date.UTC(2026, 10, 21, 3);
+
+export const peerA: PeerId = `${hex("a")}00`;
+export const peerB: PeerId = `${hex("b")}00`;
+export const peerC: PeerId = `${hex("c")}01`;
+/** A stranger's name is text only: it must come out escaped. */
+export const HOSTILE_NAME = '<img src=x onerror="alert(1)">';
+
+export const spec: RunSpec = {
+  version: 1,
+  mathVersion: 1,
+  name: "State of the Union, micro",
+  operator: "The library of Exampleton, hello@example.org",
+  purpose:
+    "Learns to continue speeches of two centuries, byte by byte, to show that borrowed browsers can train one model.",
+  modelLicence: "CC0-1.0",
+  seed: 7,
+  data: {
+    source: "State of the Union addresses, 1790 to 2016",
+    licence: "public domain",
+    tokenizer: "bytes",
+    train: [{ hash: hex("1"), bytes: 19_200_000, tokens: 9_600_000 }],
+    evaluation: [{ hash: hex("2"), bytes: 2_100_000, tokens: 1_050_000 }],
+  },
+  hostKey: hex("d"),
+  model: {
+    vocabSize: 256,
+    dModel: 192,
+    layers: 4,
+    heads: 6,
+    kvHeads: 6,
+    dFfn: 512,
+    contextLength: 256,
+    ropeTheta: 10_000,
+    normEps: 1e-5,
+    tiedEmbedding: true,
+  },
+  inner: {
+    steps: 32,
+    windowsPerStep: 16,
+    learningRate: 3e-3,
+    learningRateMin: 3e-4,
+    warmupTokens: 100_000,
+    decayTokens: 0,
+    beta1: 0.9,
+    beta2: 0.95,
+    eps: 1e-8,
+    weightDecay: 0.1,
+    clipNorm: 1,
+  },
+  outer: {
+    method: "diloco",
+    learningRate: 0.7,
+    momentum: 0.9,
+    codec: "int8-block",
+    blockSize: 256,
+    clipToMedianNorm: true,
+  },
+  rounds: { quorum: 8, maxContributors: 32, deadlineMinMs: 5_000, deadlineMaxMs: 120_000 },
+  evaluation: { everyRounds: 5, windows: 64 },
+  checkpoint: { everyRounds: 10, retain: "window" },
+  end: { tokensMax: 200_000_000 },
+};
+
+const gpu = { backend: "webgpu", vendor: "nvidia", architecture: "ada", description: "", isFallback: false } as const;
+export const software = {
+  backend: "webgpu",
+  vendor: "google",
+  architecture: "swiftshader",
+  description: "",
+  isFallback: true,
+} as const;
+
+const peerRow = (row: Partial<PeerRow> & Pick<PeerRow, "id" | "name">): PeerRow => ({
+  state: "training",
+  adapter: gpu,
+  tokens: 0,
+  rounds: 0,
+  refused: 0,
+  loss: null,
+  step: 0,
+  tokensPerSecond: 0,
+  bytesSent: 0,
+  bytesReceived: 0,
+  bytesRelayed: 0,
+  bytesFromHost: 0,
+  bytesToHost: 0,
+  links: [],
+  ...row,
+});
+
+const link = (peer: PeerId, kind: "direct" | "turn" | "relayed", bytesSent: number, bytesReceived: number) => ({
+  peer,
+  kind,
+  bytesSent,
+  bytesReceived,
+  rttMs: 23.4,
+});
+
+export const run: RunDetail = {
+  apiVersion: 1,
+  build: "0.1.0+test",
+  id: hex("e"),
+  name: spec.name,
+  state: "running",
+  round: 41,
+  tokens: 5_373_952,
+  phase: "training",
+  roster: [peerA, peerB, peerC],
+  offered: [peerB],
+  spec,
+  head: { round: 41, anchorHash: hex("f"), trainLoss: 1.8342, evalLoss: 1.912, tokens: 5_373_952, seq: 131 },
+  peers: [
+    peerRow({
+      id: peerA,
+      name: "Ada",
+      tokens: 3_000_000,
+      rounds: 41,
+      loss: 1.83,
+      step: 19,
+      tokensPerSecond: 41_200,
+      bytesSent: 152_000_000,
+      bytesReceived: 148_000_000,
+      bytesFromHost: 22_000_000,
+      bytesToHost: 76_000_000,
+      links: [link(peerB, "direct", 90_000_000, 88_000_000), link(peerC, "turn", 62_000_000, 60_000_000)],
+    }),
+    peerRow({
+      id: peerB,
+      name: HOSTILE_NAME,
+      state: "offered",
+      tokens: 1_900_000,
+      rounds: 40,
+      loss: 1.85,
+      step: 32,
+      tokensPerSecond: 28_000,
+      bytesSent: 88_000_000,
+      bytesReceived: 90_000_000,
+      bytesFromHost: 21_500_000,
+      bytesToHost: 74_000_000,
+      links: [link(peerA, "direct", 88_000_000, 90_000_000)],
+    }),
+    peerRow({
+      id: peerC,
+      name: "",
+      adapter: software,
+      tokens: 473_952,
+      rounds: 22,
+      loss: 1.9,
+      step: 4,
+      tokensPerSecond: 310,
+      bytesSent: 60_000_000,
+      bytesReceived: 62_000_000,
+      bytesRelayed: 1_200_000,
+      bytesFromHost: 23_000_000,
+      bytesToHost: 41_000_000,
+      links: [link(peerA, "turn", 60_000_000, 62_000_000)],
+    }),
+    peerRow({ id: `${hex("9")}00`, name: "Grace", state: "left" }),
+  ],
+  peersTotal: 4,
+  churn: [
+    { time: START, kind: "joined", peer: peerA, name: "Ada", reason: "" },
+    { time: START + 61_000, kind: "joined", peer: peerB, name: HOSTILE_NAME, reason: "" },
+    { time: START + 90_000, kind: "paused", peer: peerB, name: HOSTILE_NAME, reason: "the person pressed Pause" },
+    { time: START + 140_000, kind: "resumed", peer: peerB, name: HOSTILE_NAME, reason: "" },
+    { time: START + 300_000, kind: "crashed", peer: `${hex("9")}00`, name: "Grace", reason: "connection lost, no bye" },
+    { time: START + 310_000, kind: "joined", peer: peerC, name: "", reason: "" },
+    { time: START + 360_000, kind: "refused", peer: peerC, name: "", reason: "update has the wrong base" },
+  ],
+  updateBytesServed: 0,
+  endReason: null,
+};
+
+const series = (every: number, value: (round: number) => number): SeriesPoint[] =>
+  Array.from({ length: Math.floor(41 / every) }, (_, i) => {
+    const round = (i + 1) * every;
+    return { round, tokens: round * 131_072, time: START + round * 30_000, value: value(round) };
+  });
+
+export const watcher: WatcherSnapshot = {
+  connection: "live",
+  run,
+  trainLoss: series(1, (round) => 1.75 + 3.8 * Math.exp(-round / 9) + 0.03 * Math.sin(round * 1.7)),
+  evalLoss: series(5, (round) => 1.82 + 3.7 * Math.exp(-round / 9)),
+  tokensPerSecond: series(1, (round) => 52_000 + 17_000 * Math.sin(round / 5)),
+  rateByPeer: new Map([
+    [peerA, { sent: 1_250_000, received: 640_000 }],
+    [peerB, { sent: 320_000, received: 610_000 }],
+  ]),
+  rateByLink: new Map([
+    [linkKey(peerA, peerB), { sent: 610_000, received: 320_000 }],
+    [linkKey(peerC, peerA), { sent: 0, received: 320_000 }],
+  ]),
+};
+
+export const donating: DonorSnapshot = {
+  ...idleDonor,
+  status: "donating",
+  hostConnected: true,
+  peer: peerA,
+  name: "Ada",
+  slot: 0,
+  adapter: gpu,
+  spec,
+  run: run.id,
+  phase: "training",
+  round: 41,
+  anchorHash: hex("f"),
+  step: 19,
+  steps: 32,
+  stepMs: 41,
+  tokensPerSecond: 41_200,
+  tokensOffered: 1_310_720,
+  rounds: 10,
+  lossHistory: Array.from({ length: 320 }, (_, step) => ({
+    round: 31 + Math.floor(step / 32),
+    step,
+    loss: 1.82 + 0.5 * Math.exp(-step / 80) + 0.06 * Math.sin(step * 2.3) * Math.cos(step * 0.7),
+  })),
+  members: [],
+  links: [
+    {
+      ...link(peerB, "direct", 90_000_000, 88_000_000),
+      name: HOSTILE_NAME,
+      sendBytesPerSecond: 610_000,
+      receiveBytesPerSecond: 320_000,
+    },
+    { ...link(peerC, "turn", 62_000_000, 60_000_000), name: "", sendBytesPerSecond: 320_000, receiveBytesPerSecond: 0 },
+  ],
+  bytesSent: 152_000_000,
+  bytesReceived: 148_000_000,
+  bytesFromHost: 22_000_000,
+  bytesToHost: 76_000_000,
+};
+
+export const machine = { state: "ready", adapter: gpu, browser: "chromium" } as const;
+
+/** The page before anything is pressed, with changes. */
+export const page = (change: Partial<PageSnapshot> = {}): PageSnapshot => ({
+  place: "donate",
+  runName: "default",
+  axis: "rounds",
+  machine,
+  donor: idleDonor,
+  watcher,
+  ...change,
+});
+
+export const emptyRun: RunDetail = {
+  ...run,
+  state: "resting",
+  phase: "waiting",
+  round: 0,
+  tokens: 0,
+  roster: [],
+  offered: [],
+  peers: [],
+  peersTotal: 0,
+  churn: [],
+  head: { round: 0, anchorHash: hex("0"), trainLoss: null, evalLoss: null, tokens: 0, seq: -1 },
+};
+export const emptyPage = page({ watcher: { ...emptyWatcher, connection: "live", run: emptyRun } });
+
+export const endedRun: RunDetail = {
+  ...run,
+  state: "ended",
+  phase: "ended",
+  roster: [],
+  offered: [],
+  endReason: "200,000,000 tokens are committed",
+};
+
+export const problem = (code: Problem["code"]): Problem => ({
+  code,
+  message: `What ${code} is.`,
+  remedy: `What helps against ${code}.`,
+});
+
+const nothing = () => {};
+export const actions: PageActions = {
+  donate: nothing,
+  pause: nothing,
+  resume: nothing,
+  stop: nothing,
+  rename: nothing,
+  setAxis: nothing,
+  go: nothing,
+};

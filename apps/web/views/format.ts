@@ -1,0 +1,61 @@
+// Numbers as people read them. English and decimal units everywhere: a screenshot from one machine reads like one from another.
+import { type PeerId, slotOf } from "#wire";
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const scaled = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+const parts = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+const BYTE_UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
+
+export const count = (value: number): string => whole.format(value);
+
+export function bytes(value: number): string {
+  let unit = 0;
+  let size = value;
+  // 999.5 would print as 1,000: the next unit takes it.
+  while (size >= 999.5 && unit < BYTE_UNITS.length - 1) {
+    size /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? whole.format(size) : scaled.format(size)} ${BYTE_UNITS[unit]}`;
+}
+
+export const rate = (bytesPerSecond: number): string => `${bytes(bytesPerSecond)}/s`;
+
+/** 118784 -> "119 thousand", 2_400_000 -> "2.4 million". */
+export function sizeInWords(value: number): string {
+  if (value >= 999.5e6) return `${scaled.format(value / 1e9)} billion`;
+  if (value >= 999.5e3) return `${scaled.format(value / 1e6)} million`;
+  if (value >= 9_999.5) return `${scaled.format(value / 1e3)} thousand`;
+  return whole.format(value);
+}
+
+/** At most three figures: "812", "12.4k", "3.1M". For narrow cells. */
+export function short(value: number): string {
+  if (value >= 999.5e6) return `${scaled.format(value / 1e9)}G`;
+  if (value >= 999.5e3) return `${scaled.format(value / 1e6)}M`;
+  if (value >= 999.5) return `${scaled.format(value / 1e3)}k`;
+  return scaled.format(value);
+}
+
+export const loss = (value: number | null | undefined): string => (value == null ? "–" : value.toFixed(3));
+
+export const share = (part: number, all: number): string => parts.format(all > 0 ? part / all : 0);
+
+export function duration(ms: number): string {
+  const seconds = ms / 1000;
+  if (seconds < 10) return `${scaled.format(seconds)} s`;
+  if (seconds < 90) return `${whole.format(seconds)} s`;
+  if (seconds < 90 * 60) return `${whole.format(seconds / 60)} min`;
+  return `${scaled.format(seconds / 3600)} h`;
+}
+
+export const timeOfDay = (time: number): string => clock.format(time);
+
+/** What tells two peers of one name apart: the key's first digits, and the slot when it is not the first. */
+export const shortPeer = (peer: PeerId): string =>
+  slotOf(peer) === 0 ? peer.slice(0, 6) : `${peer.slice(0, 6)}·${slotOf(peer)}`;
+
+/** A stranger's name is text, and may be empty. */
+export const nameOf = (peer: PeerId, name: string): string => name.trim() || `peer ${shortPeer(peer)}`;
