@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { parameterTable, updateBytes } from "#outer";
+import { donationCost, roundMsOf } from "./estimate.ts";
+import { spec } from "./fixtures.ts";
+
+const update = updateBytes(parameterTable(spec.model).length, spec.outer.blockSize);
+
+test("alone: the update goes to the host, nothing comes from peers", () => {
+  const cost = donationCost(spec, 0, 60_000);
+  expect(cost.perHour).toEqual({ sent: update * 60, received: 0, roundMs: 60_000 });
+});
+
+test("with others: one update each way per other peer, and the host's copy", () => {
+  const cost = donationCost(spec, 3, null);
+  expect([cost.sentPerRound, cost.receivedPerRound, cost.perHour]).toEqual([4 * update, 3 * update, null]);
+});
+
+test("a commit names at most maxContributors, however many are here", () => {
+  expect(donationCost(spec, 500, null).receivedPerRound).toBe(31 * update);
+});
+
+test("a round's time is the median: one night at rest does not count", () => {
+  const times = [0, 30, 61, 90, 30_000, 30_030].map((seconds) => seconds * 1000);
+  const points = times.map((time, round) => ({ round, tokens: round, time, value: 1 }));
+  expect(roundMsOf(points)).toBe(30_000);
+  expect(roundMsOf(points.slice(0, 1))).toBeNull();
+});

@@ -1,0 +1,284 @@
+// The page in every state, as text: what a person reads and what a screen reader is told. Looks are not judged here.
+import { renderToString } from "react-dom/server";
+import { describe, expect, test } from "vitest";
+import { runDetailSchema } from "#wire";
+import type { Machine } from "../machine.ts";
+import { emptyWatcher, idleDonor, type PageSnapshot } from "../page-state.ts";
+import type { ProblemCode } from "../window/types.ts";
+import * as fixtures from "./fixtures.ts";
+import { Page } from "./page.tsx";
+import { problemTitle } from "./words.ts";
+
+const { actions, donating, page, problem } = fixtures;
+
+const html = (snapshot: PageSnapshot): string => renderToString(<Page page={snapshot} actions={actions} />);
+/** What is read: tags gone, React's text separators gone, entities back. */
+const textOf = (markup: string): string =>
+  markup
+    .replaceAll("<!-- -->", "")
+    .replace(/<[^>]*>/g, " ")
+    .replace(/&#x27;/g, "'")
+    .replace(/&quot;/g, '"')
+    .replace(/&lt;/g, "<")
+    .replace(/&gt;/g, ">")
+    .replace(/&amp;/g, "&")
+    .replace(/\s+/g, " ");
+const text = (snapshot: PageSnapshot): string => textOf(html(snapshot));
+const buttons = (snapshot: PageSnapshot): string[] =>
+  [...html(snapshot).matchAll(/<button[^>]*>(.*?)<\/button>/g)].map(([, label]) => textOf(label).trim());
+
+test("the fixture is what the host's schema allows", () => {
+  expect(() => runDetailSchema.parse(fixtures.run)).not.toThrow();
+  expect(() => runDetailSchema.parse(fixtures.emptyRun)).not.toThrow();
+});
+
+describe("before donating", () => {
+  test("says what the run is and who answers for it", () => {
+    const read = text(page());
+    for (const fact of [
+      fixtures.spec.name,
+      fixtures.spec.purpose,
+      fixtures.spec.operator,
+      "1.82 million parameters",
+      fixtures.spec.data.source,
+      "Licence: public domain",
+      "Licence: CC0-1.0",
+      "3 peers",
+    ])
+      expect(read).toContain(fact);
+  });
+
+  test("says what donating means: GPU, battery, megabytes per hour, the visible address, storage", () => {
+    const read = text(page());
+    expect(read).toMatch(/GPU and battery/);
+    expect(read).toMatch(
+      /About [\d.]+ MB sent and [\d.]+ MB received per hour, with 3 other peers and at 30 s a round/,
+    );
+    expect(read).toContain("Your IP address is visible to the other peers");
+    expect(read).toContain("Storage");
+  });
+
+  test("claims no hourly amount that the run has not shown", () => {
+    expect(text(fixtures.emptyPage)).toMatch(/sent and 0 B received per round, alone; how many rounds/);
+  });
+
+  test("terms come before the one button, which is named exactly", () => {
+    expect(buttons(page())).toEqual(["Donate this GPU"]);
+    const markup = html(page());
+    expect(markup.indexOf("Your IP address")).toBeLessThan(markup.indexOf("Donate this GPU"));
+  });
+
+  test("names the adapter, and a software adapter as such", () => {
+    expect(text(page())).toContain("This machine: nvidia ada");
+    const slow = text(page({ machine: { ...fixtures.machine, adapter: fixtures.software } }));
+    expect(slow).toContain("google swiftshader software adapter");
+    expect(slow).toContain(problemTitle["software-adapter"]);
+  });
+});
+
+describe("one button, then pause, resume, stop", () => {
+  test.each([
+    ["idle", ["Donate this GPU"]],
+    ["starting", ["Stop"]],
+    ["donating", ["Pause", "Stop"]],
+    ["paused", ["Resume", "Stop"]],
+    ["stopped", ["Donate this GPU"]],
+    ["ended", []],
+    ["blocked", ["Try again"]],
+  ] as const)("%s", (status, expected) => {
+    const donor = { ...donating, status, problem: status === "blocked" ? problem("device-lost") : null };
+    expect(buttons(page({ donor }))).toEqual(expected);
+  });
+
+  test("donating shows round, phase, step, own loss and contribution", () => {
+    const read = text(page({ donor: donating }));
+    expect(read).toContain("Round 41: training, step 19 of 32");
+    expect(read).toContain("3,000,000 tokens, 55.8%");
+    expect(html(page({ donor: donating }))).toMatch(
+      /<progress[^>]*aria-label="Steps of this round"[^>]*max="32" value="19"/,
+    );
+  });
+
+  test("the live region tells states, not steps", () => {
+    const live = (snapshot: PageSnapshot) => /role="status">(.*?)</.exec(html(snapshot))?.[1];
+    expect(live(page({ donor: donating }))).toBe("Donating");
+    expect(live(page({ donor: { ...donating, step: 20 } }))).toBe("Donating");
+    expect(live(page({ donor: { ...donating, hostConnected: false } }))).toBe("Donating; the host does not answer");
+    expect(live(page({ donor: { ...donating, status: "paused" } }))).toBe("Paused");
+  });
+
+  test.each([
+    [{ what: "data", done: 4_200_000, total: 19_200_000 }, "Fetching training text: 4.2 MB of 19.2 MB"],
+    [{ what: "kernels", done: 3, total: 17 }, "Compiling kernels: 3 of 17"],
+    [{ what: "kernels", done: 0, total: null }, "Compiling kernels"],
+    [{ what: "checkpoint", done: 500_000, total: null }, "Fetching the model: 500 kB"],
+    [{ what: "catch-up", done: 12, total: 41 }, "Catching up: 12 of 41 rounds"],
+    [{ what: "connecting", done: 0, total: null }, "Connecting to the host"],
+  ] as const)("long work shows how far it is: %j", (task, line) => {
+    const snapshot = page({ donor: { ...idleDonor, status: "starting", task } });
+    expect(text(snapshot)).toContain(line);
+    expect(html(snapshot)).toContain(`<progress class="thread" aria-label="${line}"`);
+  });
+
+  test("a second tab is told that it adds nothing", () => {
+    expect(text(page({ donor: { ...donating, secondTab: true } }))).toContain("A second tab on one GPU adds nothing");
+  });
+});
+
+describe("problems", () => {
+  test.each([
+    [{ state: "insecure", browser: "chromium" }, "insecure-context", "http://localhost"],
+    [{ state: "no-webgpu", browser: "firefox" }, "no-webgpu", "Update Firefox"],
+    [{ state: "no-webgpu", browser: "safari" }, "no-webgpu", "Safari has WebGPU since version 26"],
+    [{ state: "no-webgpu", browser: "chromium" }, "no-webgpu", "chrome://gpu"],
+    [{ state: "no-adapter", browser: "other" }, "no-adapter", "hardware acceleration"],
+  ] as const)("a machine that cannot: %j", (state, code, remedy) => {
+    const machine: Machine = { ...state, adapter: null };
+    const snapshot = page({ machine });
+    expect(text(snapshot)).toContain(problemTitle[code]);
+    expect(text(snapshot)).toContain(remedy);
+    expect(html(snapshot)).toMatch(/role="alert"/);
+    expect(buttons(snapshot)).toEqual([]);
+    expect(text(snapshot)).toContain("Watch the run instead");
+  });
+
+  test.each([
+    "insecure-context",
+    "no-webgpu",
+    "no-adapter",
+    "device-lost",
+    "out-of-memory",
+    "model-too-large",
+    "no-slot",
+    "refused",
+    "worker-failed",
+  ] as const satisfies ProblemCode[])("blocked by %s: an alert with message, remedy and a way to try again", (code) => {
+    const snapshot = page({ donor: { ...donating, status: "blocked", problem: problem(code) } });
+    const alert = /<div class="problem" role="alert".*?<\/div>/.exec(html(snapshot))?.[0] ?? "";
+    expect(textOf(alert)).toContain(problemTitle[code]);
+    expect(textOf(alert)).toContain(`What ${code} is.`);
+    expect(textOf(alert)).toContain(`What helps against ${code}.`);
+  });
+
+  test.each(["host-gone", "storage-refused", "storage-full", "software-adapter", "second-tab", "no-links"] as const)(
+    "%s is a notice, and donating goes on",
+    (code) => {
+      const snapshot = page({ donor: { ...donating, notices: [problem(code)] } });
+      expect(text(snapshot)).toContain(`${problemTitle[code]}. What ${code} is. What helps against ${code}.`);
+      expect(html(snapshot)).not.toContain('role="alert"');
+      expect(buttons(snapshot)).toEqual(["Pause", "Stop"]);
+    },
+  );
+
+  test("a host that is gone is told once: by the donor while it donates, else by the page", () => {
+    const gone = { ...fixtures.watcher, connection: "retrying" } as const;
+    const once = (snapshot: PageSnapshot) => text(snapshot).split("The host does not answer").length - 1;
+    expect(once(page({ watcher: gone }))).toBe(1);
+    expect(once(page({ watcher: gone, donor: { ...donating, notices: [problem("host-gone")] } }))).toBe(1);
+  });
+
+  test("an unknown run leads to the run that is there", () => {
+    const snapshot = page({ runName: "nope", watcher: { ...emptyWatcher, connection: "unknown-run" } });
+    expect(text(snapshot)).toContain("The host knows no run “nope”");
+    expect(html(snapshot)).toContain('<a href="/">');
+  });
+});
+
+describe("the run live", () => {
+  test("curves, peers, churn and links, in words", () => {
+    const read = text(page());
+    expect(read).toContain("Training 1.81 nats per token");
+    expect(read).toContain("Held-out text 1.86 nats per token");
+    expect(read).toContain("↑ 1.25 MB/s ↓ 640 kB/s");
+    expect(read).toMatch(/Grace .{0,20}crashed connection lost, no bye/);
+    expect(read).toMatch(/TURN 122 MB/);
+    expect(read).toMatch(/Relayed 1.2 MB/);
+    expect(read).toMatch(/Updates by the host 0 B/);
+  });
+
+  test("a link that both ends report is one row; rates of either end will do", () => {
+    const markup = html(page({ place: "watch" }));
+    const rows = /aria-label="Links of the run".*?<tbody>(.*?)<\/tbody>/.exec(markup)?.[1].split("<tr").length ?? 0;
+    expect(rows - 1).toBe(2);
+    expect(text(page())).toMatch(/through TURN 320 kB\/s 0 B\/s 62 MB 60 MB 23 ms/);
+  });
+
+  test("a donor sees its own links with its own rates", () => {
+    const read = text(page({ donor: donating }));
+    expect(read).toMatch(/Your links .* direct 610 kB\/s 320 kB\/s/);
+    expect(read).not.toContain("Links between others");
+  });
+
+  test("the web says who is in which state", () => {
+    expect(html(page())).toContain('aria-label="3 peers: 2 training, 1 offered"');
+  });
+
+  test("charts go against tokens when asked", () => {
+    expect(html(page({ axis: "tokens" }))).toMatch(/value="tokens"[^>]*checked|checked[^>]*value="tokens"/);
+  });
+
+  test("nothing yet: each part says so", () => {
+    const read = text(fixtures.emptyPage);
+    for (const empty of [
+      "No round is committed yet",
+      "No speed is measured yet",
+      "Nobody has given anything yet",
+      "Nobody has come or gone",
+      "No links are open",
+      "Nobody trains now",
+    ])
+      expect(read).toContain(empty);
+    expect(html(fixtures.emptyPage)).toContain('aria-label="The web is empty: nobody donates"');
+  });
+
+  test("/watch shows the run and no button", () => {
+    expect(buttons(page({ place: "watch" }))).toEqual([]);
+    expect(text(page({ place: "watch" }))).not.toContain("What donating means");
+    expect(text(page({ place: "watch" }))).toContain("Contribution");
+  });
+
+  test("watching from a tab that donates says that it goes on", () => {
+    expect(text(page({ place: "watch", donor: donating }))).toContain("This tab goes on donating");
+  });
+
+  test("a stranger's name is text", () => {
+    const markup = html(page({ donor: donating }));
+    expect(markup).not.toContain("<img src=x");
+    expect(textOf(markup)).toContain(fixtures.HOSTILE_NAME);
+  });
+});
+
+describe("the end", () => {
+  const ended = page({
+    donor: { ...donating, status: "ended" },
+    watcher: { ...fixtures.watcher, run: fixtures.endedRun },
+  });
+
+  test("reason, result, credit, download", () => {
+    const read = text(ended);
+    expect(read).toContain("This run has ended 200,000,000 tokens are committed");
+    expect(read).toContain("Your share 55.8%");
+    expect(read).toMatch(/Made by Ada aaaaaa you 55.8%/);
+    expect(html(ended)).toContain(`href="/api/runs/${fixtures.run.id}/checkpoints/latest"`);
+  });
+
+  test("who comes later finds no button", () => {
+    expect(buttons({ ...ended, donor: idleDonor })).toEqual([]);
+  });
+});
+
+describe("structure", () => {
+  test.each([
+    ["before", page()],
+    ["donating", page({ donor: donating })],
+    ["watch", page({ place: "watch" })],
+    ["connecting", page({ watcher: emptyWatcher })],
+  ] as const)("%s: landmarks, one h1, every label points somewhere, no inline script", (_, snapshot) => {
+    const markup = html(snapshot);
+    for (const landmark of ["<header", "<nav aria-label", '<main id="main"', "<footer"])
+      expect(markup).toContain(landmark);
+    expect(markup.match(/<h1/g)).toHaveLength(1);
+    for (const [, id] of markup.matchAll(/(?:aria-labelledby|for)="([^"]+)"/g)) expect(markup).toContain(`id="${id}"`);
+    expect(markup).not.toMatch(/<script|javascript:/);
+  });
+});
