@@ -31,6 +31,7 @@ export function fuzz(seed: number): FuzzResult {
   const sim = new Simulation({
     seed,
     peers: 1 + (seed % 4),
+    validate: false,
     delayMs: shape === 0 ? [50, 400] : [2, 60],
     fetchLoss: shape === 1 ? 0.3 : 0,
     unlinkable: shape === 2 ? 0.5 : 0,

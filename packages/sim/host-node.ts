@@ -5,10 +5,12 @@ import {
   type EntryBody,
   entryHash,
   type HostMessage,
+  hostMessageSchema,
   LOG_VERSION,
   type LogEntry,
   type PeerId,
   type PeerMessage,
+  peerMessageSchema,
   type UnsignedEntry,
 } from "#wire";
 import { genesisHash } from "./given.ts";
@@ -39,6 +41,7 @@ export class Socket {
   }
 
   toPeer(message: HostMessage): void {
+    this.sim.checkMessage(hostMessageSchema, message);
     this.downAt = Math.max(this.downAt, this.sim.clock.now + this.sim.delay());
     this.sim.messages += 1;
     this.sim.clock.at(this.downAt, () => {
@@ -48,6 +51,7 @@ export class Socket {
   }
 
   toHost(message: PeerMessage): void {
+    this.sim.checkMessage(peerMessageSchema, message);
     this.upAt = Math.max(this.upAt, this.sim.clock.now + this.sim.delay());
     this.sim.messages += 1;
     this.sim.clock.at(this.upAt, () => {
@@ -182,10 +186,11 @@ export class HostNode {
       }
       case "fold": {
         const { commit } = output;
-        sim.check(
-          commit.contributors.every(({ update }) => this.blobs.has(update)),
-          "the witness folds what is on the disk",
-        );
+        if (!commit.contributors.every(({ update }) => this.blobs.has(update)))
+          return this.witnessWork(1, () => {
+            sim.pendingIsLost();
+            this.input({ type: "blob-lost", round: commit.round, reason: "a disk was replaced" });
+          });
         return this.witnessWork(sim.random.between(5, 80), () => {
           sim.check(this.witness.round === commit.round, "the witness folds in order");
           this.witness = {

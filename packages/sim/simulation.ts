@@ -14,7 +14,17 @@ import {
 import { HostNode, hashOf } from "./host-node.ts";
 import { PeerNode } from "./peer-node.ts";
 import { RunState } from "#swarm";
-import type { EntryOf, LogEntry, Offer, PeerId, RunSpec } from "#wire";
+import type {
+  EntryOf,
+  HostMessage,
+  hostMessageSchema,
+  LogEntry,
+  Offer,
+  PeerId,
+  PeerMessage,
+  peerMessageSchema,
+  RunSpec,
+} from "#wire";
 import { fakeHash } from "./random.ts";
 
 export interface SimulationOptions {
@@ -27,6 +37,8 @@ export interface SimulationOptions {
   readonly fetchLoss?: number;
   /** Share of links that never come up, as between two strict NATs. */
   readonly unlinkable?: number;
+  /** Parse every message with wire's schemas, as the adapters do: for stories; a fuzz run has no time for it. */
+  readonly validate?: boolean;
 }
 
 interface Trigger {
@@ -52,12 +64,15 @@ export class Simulation {
   private readonly delayMs: readonly [number, number];
   private readonly fetchLoss: number;
   private readonly unlinkable: number;
+  private readonly validate: boolean;
   private readonly peerById = new Map<PeerId, PeerNode>();
   private triggers: Trigger[] = [];
   private readonly judge: RunState;
   private readonly anchorByRound = [genesisHash];
   private readonly updates = new Set<string>();
   private pending: EntryOf<"commit"> | undefined;
+  /** Stories may lose a blob from the host's disk; then, and only then, a void is right. */
+  blobsLost = 0;
 
   constructor(options: SimulationOptions) {
     this.seed = options.seed;
@@ -67,6 +82,7 @@ export class Simulation {
     this.delayMs = options.delayMs ?? [5, 60];
     this.fetchLoss = options.fetchLoss ?? 0;
     this.unlinkable = options.unlinkable ?? 0;
+    this.validate = options.validate ?? true;
     this.judge = new RunState({ run: this.run, spec: this.spec, genesisHash });
     this.host = new HostNode(this);
     const [slow, fast] = options.stepMs ?? [80, 150];
@@ -167,6 +183,10 @@ export class Simulation {
     }
   }
 
+  pendingIsLost(): void {
+    this.check(this.blobsLost > 0, "the witness folds what is on the disk");
+  }
+
   /** A peer that trains or waits is at an anchor that everybody else has, or will have. */
   observePeer(node: PeerNode): void {
     const { peer, replica } = node;
@@ -204,6 +224,12 @@ export class Simulation {
     for (const commit of this.commits())
       for (const { signature, ...offer } of commit.contributors)
         this.check(signature === this.signature(offer), "a contribution is what its peer signed");
+  }
+
+  checkMessage(schema: typeof hostMessageSchema | typeof peerMessageSchema, message: HostMessage | PeerMessage): void {
+    if (!this.validate) return;
+    const parsed = schema.safeParse(message);
+    this.check(parsed.success, `${message.type} breaks its schema: ${parsed.error?.message}`);
   }
 
   // ---- network ------------------------------------------------------------------------------------------------------------

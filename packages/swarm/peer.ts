@@ -93,6 +93,7 @@ export class Peer {
   private phase(): PeerPhase {
     if (this.final === "refused") return "refused";
     if (this.final !== undefined) return "ended";
+    if (!this.donating && this.pauseReason !== undefined) return "paused"; // it follows the run, but that is not what people ask
     if (this.replica === undefined) return this.welcomed || this.busy !== undefined ? "catch-up" : "connecting";
     if (this.replica.round < this.log.round) return "catch-up";
     if (this.busy !== undefined) return "folding";
