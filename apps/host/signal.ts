@@ -98,6 +98,7 @@ export class SignalServer {
   readonly #byToken = new Map<string, Session>();
   readonly #countByAddress = new Map<string, number>();
   readonly #heartbeat: NodeJS.Timeout;
+  #beatAt = now();
 
   constructor(options: SignalOptions) {
     this.#options = options;
@@ -285,7 +286,11 @@ export class SignalServer {
   /** A socket that is silent for three pings is dead, whatever TCP still believes. */
   #beat(): void {
     const at = now();
+    // A host that was itself asleep or busy heard nobody: that time counts against no one.
+    const lateMs = Math.max(0, at - this.#beatAt - 2 * this.#limits.pingEveryMs);
+    this.#beatAt = at;
     for (const session of this.#sessions) {
+      session.heardAt += lateMs;
       if (at - session.heardAt > this.#limits.silenceMaxMs) {
         session.leaving ??= "no sign of life";
         session.socket.terminate();
