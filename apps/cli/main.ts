@@ -1,8 +1,14 @@
 // `gossamer`: reads the command line and starts what it names. The bootstrap (bootstrap.mjs) has installed and built by now.
 import { resolve } from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { parameterTable } from "#outer";
+import { presets } from "#wire";
 import { builtPage } from "../host/host.ts";
-import { hostCommand } from "./host-command.ts";
+import { loadDraft } from "../host/load-run.ts";
+import { benchEngine } from "./bench/engine.ts";
+import { demo } from "./demo.ts";
+import { hostCommand, tell } from "./host-command.ts";
+import { replay, replayLines } from "./replay.ts";
 
 /** npm runs scripts in the package's folder; file names are meant from where the user stands. */
 const from = process.env.INIT_CWD ?? process.cwd();
@@ -72,4 +78,57 @@ Ctrl-C stops the host; nothing that was acknowledged is lost. A second Ctrl-C st
   )
   .action((options) => hostCommand({ ...options, from, page: builtPage() }));
 
-await program.parseAsync();
+program
+  .command("replay")
+  .description("fold a stored run's log again and compare every sealed anchor; exit code 1 when one differs")
+  .addOption(dataOption())
+  .option("--run <id>", "a run's id (default: the run that was written last)")
+  .option("--eval", "also compute the last evaluation again, on the CPU reference", false)
+  .option("--json", "print one JSON object", false)
+  .action(async (options) => {
+    const report = await replay(options);
+    for (const line of options.json ? [JSON.stringify(report)] : replayLines(report)) console.log(line);
+    if (!report.ok) process.exitCode = 1;
+  });
+
+program
+  .command("demo")
+  .description("a host and headless browsers in one terminal, until the evaluation loss is low enough; then a replay")
+  .option("--run <name or file>", "preset or run spec", "nano")
+  .option("--donors <count>", "headless browsers", numberFrom(1, 64), 2)
+  .option("--minutes <count>", "stop after so many", Number, 20)
+  .option("--target-loss <nats>", "stop when an evaluation is below this, in nats per byte", Number, 2.1)
+  .option("--data <dir>", "keep the run there (default: a temporary directory)", (text) => resolve(from, text))
+  .addOption(new Option("--port <port>", "0: any free one").default(0).argParser(numberFrom(0, 65_535)))
+  .action(async (options) => {
+    const passed = await demo({ ...options, from, page: builtPage() }, (line) => console.log(line));
+    process.exit(passed ? 0 : 1);
+  });
+
+program
+  .command("bench")
+  .description("measure: engine (one training step on this machine's adapter, beside its best plain matmul)")
+  .addArgument(new Argument("<what>", "what to measure").choices(["engine"]))
+  .addOption(new Option("--shape <preset>", "model to measure").choices(Object.keys(presets)).default("nano"))
+  .option("--steps <count>", "timed steps", numberFrom(1, 1000), 20)
+  .option("--microbatch <count>", "sequences per microbatch (default: the preset's)", numberFrom(1, 1024))
+  .option("--profile", "also print the milliseconds of each kernel", false)
+  .option("--json", "print one JSON object", false)
+  .action(async (_, options) => {
+    await benchEngine(options, (line) => console.log(line));
+  });
+
+const runCommand = program.command("run").description("run specs");
+runCommand
+  .command("check")
+  .description("is this file a valid run spec? Names the field, the reason and an example when not")
+  .argument("<file>", "preset or JSON file")
+  .action(async (file: string) => {
+    const { draft } = await loadDraft(file, from);
+    console.log(`${file} is a valid run: "${draft.name}", ${parameterTable(draft.model).length} parameters.`);
+  });
+
+program.parseAsync().catch((error) => {
+  tell(error);
+  process.exitCode = 1;
+});

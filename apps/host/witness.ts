@@ -63,17 +63,20 @@ export class Witness implements WitnessPort {
     this.#state = genesisState(spec);
   }
 
-  /** Parameters at the current round: for evaluation. Not a copy. */
-  get parameters(): Float32Array {
-    return this.#state.parameters;
-  }
-
-  /** @param from which checkpoint to begin with: the newest for speed, the oldest retained (or genesis) for proof */
-  async start(log: readonly LogEntry[], from: "newest" | "oldest" = "newest"): Promise<WitnessStart> {
+  /**
+   * @param from which checkpoint to begin with: the newest for speed, the oldest retained (or genesis) for proof
+   * @param visit sees the parameters after each number of rounds that is passed; not a copy
+   */
+  async start(
+    log: readonly LogEntry[],
+    from: "newest" | "oldest" = "newest",
+    visit: (round: number, parameters: Float32Array) => Promise<void> = async () => {},
+  ): Promise<WitnessStart> {
     const genesisHash = anchorHashOf(this.#state);
     this.#anchorHash = genesisHash;
     const fromRound = await this.#restore(log, from);
     let verified = 0;
+    await visit(fromRound, this.#state.parameters);
     for (const { commit, seal } of sealedCommits(log)) {
       if (commit.round < fromRound) continue;
       const { anchorHash } = await this.fold(commit);
@@ -82,6 +85,7 @@ export class Witness implements WitnessPort {
           `round ${commit.round} folds to anchor ${anchorHash}, but its seal (entry ${seal.seq}) says ${seal.anchorHash}`,
         );
       verified++;
+      await visit(this.#round, this.#state.parameters);
     }
     return { genesisHash, round: this.#round, anchorHash: this.#anchorHash, fromRound, verified };
   }

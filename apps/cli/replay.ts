@@ -1,0 +1,153 @@
+// `gossamer replay`: reads a stored run's log, folds it again from the oldest retained state, and compares every sealed anchor.
+//
+//   DATA/runs/<id>/{spec.json, log.ndjson} + blobs -> same anchors? -> (with eval) the last evaluation, on the CPU reference
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { decodeShard, evaluationSet, TokenSource } from "#data";
+import { lossOnly } from "#engine/reference";
+import { DataError, DiskBlobStore, readFileIfThere, readLog } from "#store/disk";
+import { type EntryOf, type LogEntry, type RunSpec, runIdOf, specSchema } from "#wire";
+import { BlobLostError, DivergenceError, Witness } from "../host/witness.ts";
+
+/** Largest difference, in nats per token, between a peer's GPU and the f32 reference that counts as agreement. */
+const EVAL_TOLERANCE = 0.02;
+
+export interface ReplayOptions {
+  readonly data: string;
+  /** A run's id; undefined takes the one whose log was written last. */
+  readonly run?: string | undefined;
+  readonly eval: boolean;
+}
+
+export interface ReplayReport {
+  readonly run: string;
+  readonly name: string;
+  readonly entries: number;
+  readonly fromRound: number; // 0: genesis
+  readonly rounds: number;
+  readonly folded: number; // commits that were folded and arrived at their sealed hash
+  readonly anchorHash: string;
+  readonly ok: boolean;
+  /** What did not agree; null when all did. */
+  readonly fault: string | null;
+  readonly evaluation: {
+    readonly round: number;
+    readonly windows: number;
+    readonly recorded: number; // nats per token, as the log says
+    readonly recomputed: number;
+    readonly difference: number;
+  } | null;
+}
+
+/** The run of that id, or the newest by its log. @throws DataError when there is none */
+async function runFolder(data: string, run: string | undefined): Promise<string> {
+  const folder = join(data, "runs");
+  const ids = (await readdir(folder).catch(() => [] as string[])).filter((id) => run === undefined || id === run);
+  const times = await Promise.all(
+    ids.map(async (id) => (await stat(join(folder, id, "log.ndjson")).catch(() => undefined))?.mtimeMs ?? 0),
+  );
+  const newest = ids[times.indexOf(Math.max(...times))];
+  if (newest === undefined)
+    throw new DataError(
+      `${data} holds no run${run === undefined ? "" : ` ${run}`}. Give the host's data directory with --data.`,
+    );
+  return join(folder, newest);
+}
+
+async function readSpec(folder: string): Promise<RunSpec> {
+  const content = await readFileIfThere(join(folder, "spec.json"));
+  const parsed = specSchema.safeParse(content === undefined ? undefined : JSON.parse(content.toString()));
+  if (!parsed.success) throw new DataError(`${folder} holds no valid spec.json. Restore it from a backup.`);
+  return parsed.data;
+}
+
+/** Reads alone: a host may go on writing meanwhile. @throws DataError when the log itself is damaged */
+export async function replay(options: ReplayOptions): Promise<ReplayReport> {
+  const folder = await runFolder(options.data, options.run);
+  const spec = await readSpec(folder);
+  const run = runIdOf(spec);
+  const { entries } = await readLog(folder, run, spec.hostKey);
+  const blobs = await DiskBlobStore.open(options.data);
+  const witness = new Witness(spec, blobs);
+  const head = { run, name: spec.name, entries: entries.length };
+  try {
+    const until = options.eval ? lastEvaluation(entries) : undefined;
+    let evaluation: ReplayReport["evaluation"] = null;
+    const started = await witness.start(entries, "oldest", async (round, parameters) => {
+      if (until?.round === round) evaluation = await evaluate(spec, blobs, until, parameters);
+    });
+    const seen = evaluation as ReplayReport["evaluation"]; // assigned in the callback
+    const apart = seen !== null && Math.abs(seen.difference) > EVAL_TOLERANCE;
+    const fault = apart ? `the evaluation of round ${seen.round} is off by ${seen.difference.toFixed(4)}` : null;
+    const { fromRound, round, verified, anchorHash } = started;
+    return {
+      ...head,
+      fromRound,
+      rounds: round,
+      folded: verified,
+      anchorHash,
+      ok: fault === null,
+      fault,
+      evaluation: seen,
+    };
+  } catch (error) {
+    if (!(error instanceof DivergenceError || error instanceof BlobLostError)) throw error;
+    return {
+      ...head,
+      fromRound: 0,
+      rounds: 0,
+      folded: 0,
+      anchorHash: "",
+      ok: false,
+      fault: error.message,
+      evaluation: null,
+    };
+  }
+}
+
+const lastEvaluation = (entries: readonly LogEntry[]): EntryOf<"eval"> | undefined =>
+  entries.findLast((entry) => entry.type === "eval");
+
+/** The same windows that peers evaluated, on the readable reference in f32. */
+async function evaluate(
+  spec: RunSpec,
+  blobs: DiskBlobStore,
+  recorded: EntryOf<"eval">,
+  parameters: Float32Array,
+): Promise<ReplayReport["evaluation"]> {
+  const hashes = spec.data.evaluation.map(({ hash }) => hash);
+  const shards = await Promise.all(
+    hashes.map(async (hash) => {
+      const bytes = await blobs.get(hash);
+      if (bytes === undefined) throw new BlobLostError(`evaluation shard ${hash} is not stored`);
+      return decodeShard(bytes).ids;
+    }),
+  );
+  const { contextLength } = spec.model;
+  const set = evaluationSet(new TokenSource(shards), hashes, { contextLength, windows: spec.evaluation.windows });
+  if (set.setHash !== recorded.setHash)
+    throw new DivergenceError(
+      `the evaluation of round ${recorded.round} is of set ${recorded.setHash}, the spec's is ${set.setHash}`,
+    );
+  let sum = 0;
+  for (const window of set.windows) sum += lossOnly(spec.model, parameters, window, 1);
+  const recomputed = sum / set.windows.length;
+  const difference = recomputed - recorded.loss;
+  return { round: recorded.round, windows: set.windows.length, recorded: recorded.loss, recomputed, difference };
+}
+
+export function replayLines(report: ReplayReport): string[] {
+  const { run, name, entries, fromRound, rounds, folded, anchorHash, ok, fault, evaluation } = report;
+  const lines = [
+    `run         ${name} (${run})`,
+    `log         ${entries} entries, chain and signatures good`,
+    `folded      ${folded} commits, from ${fromRound === 0 ? "genesis" : `the checkpoint of round ${fromRound}`} to round ${rounds}`,
+    `anchor      ${anchorHash === "" ? "—" : anchorHash}`,
+  ];
+  if (evaluation !== null)
+    lines.push(
+      `evaluation  round ${evaluation.round}, ${evaluation.windows} windows: log ${evaluation.recorded.toFixed(4)}, reference ${evaluation.recomputed.toFixed(4)} nats per token, difference ${evaluation.difference.toFixed(4)}`,
+    );
+  lines.push(ok ? "OK          every sealed anchor is what its updates fold to" : `MISMATCH    ${fault}`);
+  return lines;
+}
