@@ -2,19 +2,19 @@
 //
 //   control line, links, timers, results of effects -> peer.step(now, input) -> outputs -> effects
 //
-// Effects on the replica go to the trainer, bytes to carriage; both answer with inputs.
-import type { Engine } from "#engine";
-import { DeviceLostError } from "#engine";
+// What takes time is an effect (effects.ts); its answer is the next input.
+import { type AdapterDescription, DeviceLostError } from "#engine";
 import { Exchange, openWebSocket, Signaling, TICK_MS, type ToWindow, type ToWorker, type Welcome } from "#mesh";
 import { Peer, type PeerInput, type PeerOutput } from "#swarm";
-import { blobName, type Identity, type PeerId, type RunSpec, signOffer } from "#wire";
+import { type Identity, type PeerId, signOffer } from "#wire";
+import type { HoldPhase, StartConfig } from "./api.ts";
 import type { BlobShelf } from "./blob-shelf.ts";
 import type { Board } from "./board.ts";
-import { type Dataset, loadDataset } from "./dataset.ts";
+import { Effects } from "./effects.ts";
 import type { FoldThread } from "./fold-thread.ts";
-import { BlockedError, isOutOfMemory, openEngine } from "./gpu.ts";
+import { BlockedError, isOutOfMemory } from "./gpu.ts";
+import { GpuKeeper } from "./gpu-keeper.ts";
 import type { Holds } from "./holds.ts";
-import type { HoldPhase, StartConfig } from "./api.ts";
 import { HostLine } from "./host-line.ts";
 import { LinkViews } from "./link-views.ts";
 import { problems } from "./problems.ts";
@@ -24,16 +24,12 @@ import { type StepDone, Trainer } from "./trainer.ts";
 const MEASURE_EVERY_MS = 2_000;
 /** Others are here, and no link has opened for so long: the person hears of it. */
 const NO_LINKS_MS = 20_000;
-/** A second loss of the GPU within this is not an accident. */
-const LOST_AGAIN_MS = 60_000;
-/** A blob that another tab of this browser deleted is asked for again, not more often than this. */
-const REFETCH_EVERY_MS = 1_000;
 
 export interface SessionOptions {
   readonly config: StartConfig;
   readonly identity: Identity;
   readonly slot: number;
-  readonly adapter: Engine["adapter"];
+  readonly adapter: AdapterDescription;
   readonly shelf: BlobShelf;
   readonly foldThread: FoldThread;
   readonly board: Board;
@@ -45,19 +41,33 @@ export interface SessionOptions {
 
 const now = (): number => performance.now();
 
+/** Outputs that are done at once; the others are effects. */
+const immediate = [
+  "send",
+  "offer",
+  "connect",
+  "disconnect",
+  "signal",
+  "finish-training",
+  "stop-training",
+  "refused",
+  "ended",
+  "wake",
+] as const satisfies readonly PeerOutput["type"][];
+
 export class Session {
   readonly #options: SessionOptions;
   readonly #signaling: Signaling;
   readonly #exchange: Exchange;
   readonly #host: HostLine;
   readonly #views = new LinkViews();
-  readonly #intervals: ReturnType<typeof setInterval>[];
-  #peer: Peer | undefined;
+  readonly #ticker: ReturnType<typeof setInterval>;
   #run: string;
-  #spec: RunSpec | undefined;
+  // From the first welcome on:
+  #peer: Peer | undefined;
   #trainer: Trainer | undefined;
-  #engine: Engine | undefined;
-  #engineLostAt = Number.NEGATIVE_INFINITY;
+  #effects: Effects | undefined;
+  #gpu: GpuKeeper | undefined;
   #wake: ReturnType<typeof setTimeout> | undefined;
   #wanted = true; //                     donating is what the person wants
   #ended = false;
@@ -105,7 +115,7 @@ export class Session {
       onClosed: (reason) => this.#hostGone(reason),
       onRefused: (code, message) => this.#block(problems.refused(code, message)),
     });
-    this.#intervals = [setInterval(() => this.#tick(), TICK_MS)];
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
   }
 
   start(): void {
@@ -121,8 +131,8 @@ export class Session {
 
   resume(): void {
     this.#wanted = true;
-    this.#options.board.set({ status: this.#engine ? "donating" : "starting" });
-    if (this.#engine) this.#input({ type: "donate" });
+    this.#options.board.set({ status: this.#gpu?.isReady ? "donating" : "starting" });
+    if (this.#gpu?.isReady) this.#input({ type: "donate" });
   }
 
   nudge(): void {
@@ -137,10 +147,9 @@ export class Session {
     this.#signaling.stop(reason);
     this.#host.close();
     this.#options.toWindow({ type: "close-all", reason });
-    for (const interval of this.#intervals) clearInterval(interval);
+    clearInterval(this.#ticker);
     clearTimeout(this.#wake);
-    this.#engine?.destroy();
-    this.#engine = undefined;
+    this.#gpu?.end();
     this.#options.board.set({ hostConnected: false, links: [], phase: null, task: null, tokensPerSecond: 0 });
   }
 
@@ -185,12 +194,21 @@ export class Session {
   }
 
   #begin({ run, spec, peer }: Welcome): void {
-    const { foldThread, holds } = this.#options;
-    this.#spec = spec;
-    this.#peer = new Peer({ run, spec, self: peer });
+    const { foldThread, holds, shelf, board } = this.#options;
+    const [exchange, host] = [this.#exchange, this.#host];
     const fold = foldThread.begin(spec);
-    this.#trainer = new Trainer({ spec, fold, holds, now, onStep: (step) => this.#stepped(step) });
-    void this.#prepare(spec, this.#trainer);
+    const trainer = new Trainer({ spec, fold, holds, now, onStep: (step) => this.#stepped(step) });
+    this.#trainer = trainer;
+    this.#peer = new Peer({ run, spec, self: peer });
+    this.#effects = new Effects({ run, trainer, exchange, host, shelf, board, holds, isOver: () => this.#ended });
+    this.#gpu = new GpuKeeper({
+      ...{ spec, trainer, shelf, host, board, now },
+      onReady: () => {
+        if (this.#wanted) this.resume();
+      },
+      onLost: () => this.#input({ type: "pause", reason: "its GPU was lost" }),
+      onFailed: (error) => this.#failed(error),
+    });
   }
 
   #hostGone(reason: string): void {
@@ -206,67 +224,6 @@ export class Session {
   }
 
   // ---- machine ----------------------------------------------------------------------------------------------------------
-
-  /** Kernels and text, side by side; then this peer is willing. */
-  async #prepare(spec: RunSpec, trainer: Trainer): Promise<void> {
-    const { board, shelf } = this.#options;
-    try {
-      board.set({ task: { what: "kernels", done: 0, total: null } });
-      const total = spec.data.train.reduce((sum, { bytes }) => sum + bytes, 0);
-      const sources = { shelf, host: this.#host.blobs, onHostBytes: this.#host.countDown };
-      const loading = this.#untilLoaded(() =>
-        loadDataset(spec, sources, (done) => board.set({ task: { what: "data", done, total } })),
-      );
-      const [engine, dataset] = await Promise.all([openEngine(spec), loading]);
-      if (this.#ended) return engine.destroy();
-      this.#use(engine, trainer, dataset);
-    } catch (error) {
-      this.#failed(error);
-    }
-  }
-
-  /** The host may be away while shards are on the way: tries again until they are here. */
-  async #untilLoaded(load: () => Promise<Dataset>): Promise<Dataset> {
-    for (;;) {
-      try {
-        return await load();
-      } catch (error) {
-        const fromHost = error instanceof Error && error.name === "BlobHttpError";
-        if (!fromHost) throw new BlockedError(problems.dataUnusable(error));
-        if (this.#ended) throw error;
-        await new Promise((resolve) => setTimeout(resolve, REFETCH_EVERY_MS));
-      }
-    }
-  }
-
-  #use(engine: Engine, trainer: Trainer, dataset: Dataset): void {
-    this.#engine = engine;
-    trainer.use(engine, dataset);
-    this.#options.board.set({ adapter: engine.adapter, task: null, ...(this.#wanted ? { status: "donating" } : {}) });
-    void engine.lost.then(({ reason, message }) => {
-      if (this.#engine === engine && !this.#ended) void this.#lost(engine, trainer, dataset, message || reason);
-    });
-    if (this.#wanted) this.#input({ type: "donate" });
-  }
-
-  /** Once is an accident (a driver update, a laptop that slept): another engine. Twice in a minute is for the person. */
-  async #lost(engine: Engine, trainer: Trainer, dataset: Dataset, reason: string): Promise<void> {
-    this.#engine = undefined;
-    trainer.engineGone();
-    engine.destroy();
-    this.#input({ type: "pause", reason: "its GPU was lost" });
-    const again = now() - this.#engineLostAt < LOST_AGAIN_MS;
-    this.#engineLostAt = now();
-    if (again) return this.#block(problems.deviceLost(reason));
-    this.#options.board.set({ task: { what: "kernels", done: 0, total: null } });
-    try {
-      const next = await openEngine(this.#spec!);
-      if (this.#ended) return next.destroy();
-      this.#use(next, trainer, dataset);
-    } catch (error) {
-      this.#failed(error);
-    }
-  }
 
   #stepped({ round, step, loss, stepMs, tokensPerSecond }: StepDone): void {
     const { board } = this.#options;
@@ -313,7 +270,7 @@ export class Session {
   #draw(peer: Peer): void {
     const { phase, round, anchorHash, step, steps, members, desyncs } = peer.view();
     const { board } = this.#options;
-    const behind = phase === "catch-up" && this.#engine !== undefined;
+    const behind = phase === "catch-up" && this.#gpu?.isReady;
     const task = behind
       ? { what: "catch-up" as const, done: round, total: Math.max(round, peer.log.round) }
       : board.get().task;
@@ -330,7 +287,7 @@ export class Session {
   }
 
   #perform(output: PeerOutput): void {
-    const { board, toWindow, shelf, identity } = this.#options;
+    const { board, toWindow, identity } = this.#options;
     switch (output.type) {
       case "send":
         this.#signaling.send(output.message);
@@ -340,9 +297,6 @@ export class Session {
         this.#signaling.send({ type: "offer", offer: signOffer(identity, this.#run, output.offer) });
         board.set({ tokensOffered: board.get().tokensOffered + output.offer.tokens });
         this.#holdMessages("offered");
-        return;
-      case "fetch-log":
-        this.#effect(this.#fetchLog(output.from));
         return;
       case "connect":
         toWindow({ type: "open", peer: output.peer, initiator: output.initiator });
@@ -354,35 +308,11 @@ export class Session {
       case "signal":
         toWindow({ type: "signal", peer: output.from, data: output.data });
         return;
-      case "restore":
-        this.#effect(this.#restore(output));
-        return;
-      case "train":
-        this.#effect(this.#train(output));
-        return;
       case "finish-training":
         this.#trainer?.finish();
         return;
       case "stop-training":
         this.#trainer?.stop();
-        return;
-      case "encode":
-        this.#effect(this.#encode(output));
-        return;
-      case "upload":
-        this.#effect(this.#upload(output.hash));
-        return;
-      case "fetch":
-        this.#effect(this.#fetch(output));
-        return;
-      case "fold":
-        this.#effect(this.#fold(output));
-        return;
-      case "evaluate":
-        this.#effect(this.#evaluate(output.round));
-        return;
-      case "forget":
-        for (const hash of output.hashes) this.#effect(shelf.delete(hash));
         return;
       case "refused":
         this.#block(problems.refused(output.code, output.message));
@@ -395,129 +325,48 @@ export class Session {
         clearTimeout(this.#wake);
         this.#wake = setTimeout(() => this.#input({ type: "tick" }), Math.max(0, output.at - now()));
         return;
+      default:
+        this.#effect(output);
     }
   }
 
-  /** An effect's own failures come back as inputs; what rejects all the same is the GPU, or a bug of ours. */
-  #effect(work: Promise<void>): void {
-    work.catch((error: unknown) => this.#failed(error));
-  }
-
-  async #pass(phase: HoldPhase): Promise<void> {
-    await this.#options.holds.pass(phase);
+  /** What takes time; its answer is an input. */
+  #effect(output: Exclude<PeerOutput, { type: (typeof immediate)[number] }>): void {
+    const effects = this.#effects;
+    if (!effects) return;
+    const answer = (): Promise<PeerInput | undefined> => {
+      switch (output.type) {
+        case "fetch-log":
+          return effects.fetchLog(output);
+        case "restore":
+          return effects.restore(output);
+        case "train":
+          return effects.train(output);
+        case "encode":
+          return effects.encode(output);
+        case "upload":
+          return effects.upload(output);
+        case "fetch":
+          return effects.fetch(output);
+        case "fold":
+          return effects.fold(output);
+        case "evaluate":
+          return effects.evaluate(output);
+        case "forget":
+          return effects.forget(output);
+      }
+    };
+    answer().then(
+      (input) => {
+        if (input) this.#input(input);
+      },
+      (error: unknown) => this.#failed(error),
+    );
   }
 
   #holdMessages(phase: HoldPhase): void {
     const held = this.#options.holds.pass(phase);
     if (held) this.#gate = this.#gate ? Promise.all([this.#gate, held]).then(() => {}) : held;
-  }
-
-  // ---- effects ----------------------------------------------------------------------------------------------------------
-
-  async #fetchLog(from: number): Promise<void> {
-    const entries = await this.#host.log(this.#run, from).catch((error: unknown) => {
-      console.warn("the host's log did not come", error);
-      return [];
-    });
-    this.#input({ type: "log", entries });
-  }
-
-  async #restore({ round, blobs }: PeerOutput & { type: "restore" }): Promise<void> {
-    const sections = await Promise.all(blobs.map(({ hash, bytes }) => this.#bytesOf(hash, bytes, [])));
-    const anchorHash = await this.#trainer!.restore(round, sections);
-    await this.#pass("restored");
-    this.#input({ type: "restored", round, anchorHash });
-  }
-
-  async #train({ assignment }: PeerOutput & { type: "train" }): Promise<void> {
-    const trained = await this.#trainer!.train(assignment);
-    if (!trained) return;
-    await this.#pass("trained");
-    this.#input({ type: "trained", round: assignment.round, openSeq: assignment.openSeq, ...trained });
-  }
-
-  async #encode({ round, baseHash, tokens }: PeerOutput & { type: "encode" }): Promise<void> {
-    let update: Uint8Array;
-    try {
-      update = await this.#trainer!.encode(round, baseHash, tokens);
-    } catch (error) {
-      this.#input({ type: "encode-failed", round, reason: error instanceof Error ? error.message : String(error) });
-      return;
-    }
-    const name = blobName(update);
-    await this.#options.shelf.put(name, update);
-    await this.#pass("encoded");
-    this.#input({ type: "encoded", round, update: name, bytes: update.length });
-  }
-
-  async #upload(hash: string): Promise<void> {
-    try {
-      const bytes = await this.#options.shelf.get(hash);
-      if (!bytes) throw new Error("the update is not here any more");
-      await this.#host.upload(hash, bytes);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      console.warn("an update did not reach the host:", reason);
-      this.#input({ type: "upload-failed", hash, reason });
-      return;
-    }
-    await this.#pass("uploaded");
-    this.#input({ type: "uploaded", hash });
-  }
-
-  async #fetch({ hash, bytes, sources, host }: PeerOutput & { type: "fetch" }): Promise<void> {
-    const { shelf } = this.#options;
-    try {
-      if (!(await shelf.has(hash))) {
-        const blob = await this.#exchange.fetch(hash, bytes, sources).catch((error: unknown) => {
-          if (!host) throw error;
-          return this.#host.download(hash, bytes);
-        });
-        await shelf.put(hash, blob);
-      }
-    } catch (error) {
-      this.#input({ type: "fetch-failed", hash, reason: error instanceof Error ? error.message : String(error) });
-      return;
-    }
-    await this.#pass("fetched");
-    this.#input({ type: "fetched", hash });
-  }
-
-  async #fold({ commit, named }: PeerOutput & { type: "fold" }): Promise<void> {
-    const blobs = new Map<string, Uint8Array>();
-    for (const { update, bytes, peer } of commit.contributors)
-      blobs.set(update, await this.#bytesOf(update, bytes, [peer]));
-    const { anchorHash, refused } = await this.#trainer!.fold(commit, named, blobs);
-    await this.#pass("folded");
-    const { board } = this.#options;
-    if (named) board.set({ rounds: board.get().rounds + 1 });
-    this.#input({ type: "folded", round: commit.round, anchorHash, refused });
-  }
-
-  async #evaluate(round: number): Promise<void> {
-    const result = await this.#trainer!.evaluate(round).catch((error: unknown) => {
-      console.warn("an evaluation failed", error); // another peer, or the host, evaluates the next one
-      return undefined;
-    });
-    if (!result || !Number.isFinite(result.loss)) return;
-    const { board } = this.#options;
-    board.evaluation({ round, step: board.get().lossHistory.at(-1)?.step ?? 0, loss: result.loss });
-    await this.#pass("evaluated");
-    this.#input({ type: "evaluated", round, ...result });
-  }
-
-  /** A blob that was here a moment ago. Another tab of this browser may have deleted it from the store that they share: then it comes again. */
-  async #bytesOf(hash: string, bytes: number, sources: readonly PeerId[]): Promise<Uint8Array> {
-    for (;;) {
-      const here = await this.#options.shelf.get(hash);
-      if (here) return here;
-      try {
-        return await this.#exchange.fetch(hash, bytes, sources).catch(() => this.#host.download(hash, bytes));
-      } catch (error) {
-        if (this.#ended) throw error;
-        await new Promise((resolve) => setTimeout(resolve, REFETCH_EVERY_MS));
-      }
-    }
   }
 
   // ---- time and meters --------------------------------------------------------------------------------------------------

@@ -1,0 +1,158 @@
+// What the core asks for and waits for: each effect does its work and answers with the input that the core gets next (or with nothing).
+//
+//   fetch-log, restore, train, encode, upload, fetch, fold, evaluate -> PeerInput
+//
+// Failures that the protocol knows come back as inputs; what rejects all the same is the GPU, or a bug of ours.
+import type { Exchange } from "#mesh";
+import type { PeerInput, PeerOutput } from "#swarm";
+import { blobName, type PeerId } from "#wire";
+import type { HoldPhase } from "./api.ts";
+import type { BlobShelf } from "./blob-shelf.ts";
+import type { Board } from "./board.ts";
+import type { Holds } from "./holds.ts";
+import type { HostLine } from "./host-line.ts";
+import type { Trainer } from "./trainer.ts";
+
+/** A blob that went missing is asked for again, not more often than this. */
+const REFETCH_EVERY_MS = 1_000;
+
+export interface EffectsOptions {
+  readonly run: string;
+  readonly trainer: Trainer;
+  readonly exchange: Pick<Exchange, "fetch">;
+  readonly host: Pick<HostLine, "log" | "upload" | "download">;
+  readonly shelf: BlobShelf;
+  readonly board: Board;
+  readonly holds: Holds;
+  /** Nobody waits for results any more. */
+  readonly isOver: () => boolean;
+}
+
+type Answer = Promise<PeerInput | undefined>;
+type Asked<T extends PeerOutput["type"]> = Extract<PeerOutput, { type: T }>;
+
+export class Effects {
+  readonly #options: EffectsOptions;
+
+  constructor(options: EffectsOptions) {
+    this.#options = options;
+  }
+
+  async fetchLog({ from }: Asked<"fetch-log">): Answer {
+    const entries = await this.#options.host.log(this.#options.run, from).catch((error: unknown) => {
+      console.warn("the host's log did not come:", error);
+      return [];
+    });
+    return { type: "log", entries };
+  }
+
+  async restore({ round, blobs }: Asked<"restore">): Answer {
+    const sections = await Promise.all(blobs.map(({ hash, bytes }) => this.#bytesOf(hash, bytes, [])));
+    const anchorHash = await this.#options.trainer.restore(round, sections);
+    await this.#pass("restored");
+    return { type: "restored", round, anchorHash };
+  }
+
+  async train({ assignment }: Asked<"train">): Answer {
+    const trained = await this.#options.trainer.train(assignment);
+    if (!trained) return undefined;
+    await this.#pass("trained");
+    return { type: "trained", round: assignment.round, openSeq: assignment.openSeq, ...trained };
+  }
+
+  async encode({ round, baseHash, tokens }: Asked<"encode">): Answer {
+    let update: Uint8Array;
+    try {
+      update = await this.#options.trainer.encode(round, baseHash, tokens);
+    } catch (error) {
+      return { type: "encode-failed", round, reason: textOf(error) };
+    }
+    const name = blobName(update);
+    await this.#options.shelf.put(name, update);
+    await this.#pass("encoded");
+    return { type: "encoded", round, update: name, bytes: update.length };
+  }
+
+  async upload({ hash }: Asked<"upload">): Answer {
+    try {
+      const bytes = await this.#options.shelf.get(hash);
+      if (!bytes) throw new Error("the update is not here any more");
+      await this.#options.host.upload(hash, bytes);
+    } catch (error) {
+      console.warn("an update did not reach the host:", textOf(error));
+      return { type: "upload-failed", hash, reason: textOf(error) };
+    }
+    await this.#pass("uploaded");
+    return { type: "uploaded", hash };
+  }
+
+  async fetch({ hash, bytes, sources, host }: Asked<"fetch">): Answer {
+    const { shelf, exchange } = this.#options;
+    try {
+      if (!(await shelf.has(hash))) {
+        const blob = await exchange.fetch(hash, bytes, sources).catch((error: unknown) => {
+          if (!host) throw error;
+          return this.#options.host.download(hash, bytes);
+        });
+        await shelf.put(hash, blob);
+      }
+    } catch (error) {
+      return { type: "fetch-failed", hash, reason: textOf(error) };
+    }
+    await this.#pass("fetched");
+    return { type: "fetched", hash };
+  }
+
+  async fold({ commit, named }: Asked<"fold">): Answer {
+    const { trainer, board } = this.#options;
+    const blobs = new Map<string, Uint8Array>();
+    for (const { update, bytes, peer } of commit.contributors) {
+      blobs.set(update, await this.#bytesOf(update, bytes, [peer]));
+    }
+    const { anchorHash, refused } = await trainer.fold(commit, named, blobs);
+    if (named) board.set({ rounds: board.get().rounds + 1 });
+    await this.#pass("folded");
+    return { type: "folded", round: commit.round, anchorHash, refused };
+  }
+
+  async evaluate({ round }: Asked<"evaluate">): Answer {
+    const { trainer, board } = this.#options;
+    const result = await trainer.evaluate(round).catch((error: unknown) => {
+      console.warn("an evaluation failed; another peer evaluates a later anchor:", error);
+      return undefined;
+    });
+    if (!result || !Number.isFinite(result.loss)) return undefined;
+    board.evaluation({ round, step: board.get().lossHistory.at(-1)?.step ?? 0, loss: result.loss });
+    await this.#pass("evaluated");
+    return { type: "evaluated", round, ...result };
+  }
+
+  async forget({ hashes }: Asked<"forget">): Answer {
+    await Promise.all(hashes.map((hash) => this.#options.shelf.delete(hash)));
+    return undefined;
+  }
+
+  /**
+   * A blob that was here a moment ago. Another tab of this browser may have deleted it from the store that they share, or the browser
+   * evicted it: then it comes again, from its maker or the host.
+   */
+  async #bytesOf(hash: string, bytes: number, sources: readonly PeerId[]): Promise<Uint8Array> {
+    const { shelf, exchange, host, isOver } = this.#options;
+    for (;;) {
+      const here = await shelf.get(hash);
+      if (here) return here;
+      try {
+        return await exchange.fetch(hash, bytes, sources).catch(() => host.download(hash, bytes));
+      } catch (error) {
+        if (isOver()) throw error;
+        await new Promise((resolve) => setTimeout(resolve, REFETCH_EVERY_MS));
+      }
+    }
+  }
+
+  async #pass(phase: HoldPhase): Promise<void> {
+    await this.#options.holds.pass(phase);
+  }
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
