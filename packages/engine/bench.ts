@@ -30,6 +30,8 @@ export interface EngineMeasurement {
   /** First and last loss on one fixed random batch: a fast step that learns nothing would show. */
   readonly firstLoss: number;
   readonly lastLoss: number;
+  /** Milliseconds of a step by kernel, each dispatch timed alone. */
+  readonly msByKernel?: Readonly<Record<string, number>>;
 }
 
 /**
@@ -47,13 +49,16 @@ export interface MeasureOptions {
   readonly model: ModelShape;
   readonly microbatch: number;
   readonly steps: number;
+  /** Also time each kernel alone. */
+  readonly profile?: boolean;
 }
 
 const MATMUL_SIZE = 512;
-const STEPS_PER_ROUND = 5;
+const STEPS_PER_ROUND = 2; // short rounds: the noise of a shared machine lasts seconds
+const PROFILE_REPEATS = 10;
 const STEP = { learningRate: 3e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 
-export async function measureEngine({ model, microbatch, steps }: MeasureOptions): Promise<EngineMeasurement> {
+export async function measureEngine({ model, microbatch, steps, profile }: MeasureOptions): Promise<EngineMeasurement> {
   const started = performance.now();
   const engine = await createWebGpuEngine({ model, microbatch });
   engine.load(noise(engine.parameters, 0.04));
@@ -86,6 +91,7 @@ export async function measureEngine({ model, microbatch, steps }: MeasureOptions
   const matmulFlopsPerSecond = Math.max(...Object.values(perSecond));
   const modelFlopsPerStep = modelFlops(model, microbatch);
   const modelFlopsPerSecond = modelFlopsPerStep / (stepMs / 1000);
+  const msByKernel = profile ? await engine.profile(PROFILE_REPEATS) : undefined;
   matmuls.destroy();
   engine.destroy();
   return {
@@ -105,6 +111,7 @@ export async function measureEngine({ model, microbatch, steps }: MeasureOptions
     efficiency: modelFlopsPerSecond / matmulFlopsPerSecond,
     firstLoss,
     lastLoss,
+    ...(msByKernel && { msByKernel }),
   };
 }
 

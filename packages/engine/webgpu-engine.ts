@@ -9,7 +9,7 @@ import { Plan } from "./device/plan.ts";
 import type { AdapterDescription, Engine, EngineOptions, StepOptions, StepReport } from "./engine.ts";
 import { DeviceLostError, GpuError } from "./errors.ts";
 import { packStep } from "./kernels/optimizer.ts";
-import { ropeTable } from "./kernels/rope.ts";
+import { ropeTables } from "./kernels/rope.ts";
 import { type Batch, batchOf } from "./model/batch.ts";
 import { planMemory, type Sizes, sizesOf } from "./model/buffers.ts";
 import { fromEngine, type Layout, layoutOf, toEngine } from "./model/layout.ts";
@@ -133,7 +133,9 @@ export class WebGpuEngine implements Engine {
     device.addEventListener("uncapturederror", ({ error }) => {
       this.#failure ??= new GpuError(`The device refused work: ${error.message}`);
     });
-    this.#write("rope", ropeTable(sizes.T, sizes.headSize, model.ropeTheta));
+    const { cosines, sines } = ropeTables(sizes.T, sizes.headSize, model.ropeTheta);
+    this.#write("cosines", cosines);
+    this.#write("sines", sines);
   }
 
   load(parameters: Float32Array): void {
@@ -211,6 +213,14 @@ export class WebGpuEngine implements Engine {
   /** Dispatches of one microbatch and of one update, for the bench. */
   get dispatches(): { readonly microbatch: number; readonly update: number } {
     return { microbatch: this.#plans.train.dispatches, update: this.#plans.update.dispatches };
+  }
+
+  /** Milliseconds by kernel of one microbatch and one update. Ruins gradient and parameters: for the bench's last act. */
+  profile(repeats: number): Promise<Record<string, number>> {
+    return this.#turns.takeAll(async () => ({
+      ...(await this.#plans.train.profile(repeats)),
+      ...(await this.#plans.update.profile(repeats)),
+    }));
   }
 
   destroy(): void {

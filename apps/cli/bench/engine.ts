@@ -16,6 +16,8 @@ export interface BenchOptions {
   /** Sequences per microbatch; default: the preset's windows per step. */
   readonly microbatch?: number;
   readonly json: boolean;
+  /** Also print the milliseconds of each kernel. */
+  readonly profile?: boolean;
 }
 
 export interface BenchReport extends EngineMeasurement {
@@ -37,7 +39,7 @@ export async function benchEngine(options: BenchOptions, out: (line: string) => 
       const page = await browser.newPage();
       page.on("pageerror", (error) => out(`page: ${error.message}`));
       await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/`);
-      const wish = { model, microbatch: options.microbatch ?? inner.windowsPerStep, steps };
+      const wish = { model, microbatch: options.microbatch ?? inner.windowsPerStep, steps, profile: options.profile ?? false };
       const measured = await page.evaluate((given) => globalThis.measure(given), wish);
       const report: BenchReport = { shape, steps, browser: browser.version(), ...measured };
       for (const line of options.json ? [JSON.stringify(report)] : lines(report)) out(line);
@@ -65,6 +67,9 @@ function lines(report: BenchReport): string[] {
       .join(", ")})`,
     `efficiency    ${report.efficiency.toFixed(2)}`,
     `loss          ${report.firstLoss.toFixed(3)} -> ${report.lastLoss.toFixed(3)} on one fixed batch`,
+    ...Object.entries(report.msByKernel ?? {})
+      .sort(([, a], [, b]) => b - a)
+      .map(([kernel, ms]) => `  ${kernel.padEnd(22)} ${ms.toFixed(2).padStart(8)} ms`),
   ];
 }
 

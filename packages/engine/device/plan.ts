@@ -130,6 +130,26 @@ export class Plan {
     });
   }
 
+  /** Milliseconds by kernel of one replay, each dispatch alone and repeated: for the bench. What is in place is overwritten. */
+  async profile(repeats: number): Promise<Record<string, number>> {
+    const msByKernel: Record<string, number> = {};
+    for (const [i, { pipeline, bindGroup, workgroups }] of this.#submissions.flat().entries()) {
+      const encoder = this.#device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup);
+      for (let r = 0; r < repeats; r++) pass.dispatchWorkgroups(...workgroups);
+      pass.end();
+      const commands = encoder.finish();
+      const before = performance.now();
+      this.#device.queue.submit([commands]);
+      await this.#device.queue.onSubmittedWorkDone();
+      const { label } = this.#entries[i].kernel;
+      msByKernel[label] = (msByKernel[label] ?? 0) + (performance.now() - before) / repeats;
+    }
+    return msByKernel;
+  }
+
   destroy(): void {
     this.#uniforms?.destroy();
   }

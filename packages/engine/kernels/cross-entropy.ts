@@ -8,7 +8,7 @@ const ROWS = 16;
 
 export const crossEntropy = kernel({
   label: "cross-entropy",
-  source: () => expand(source, { constants: { LANES, ROWS } }),
+  source: ({ quads }) => expand(source, { constants: { LANES, ROWS }, flags: { QUADS: quads, BARRIER: !quads } }),
   shape: { rows: "u32", V: "u32", firstRow: "u32" },
   bindings: { step: "read", targets: "read", logits: "write", losses: "write" },
   workgroups: ({ rows }) => [Math.ceil(rows / ROWS), 1, 1],

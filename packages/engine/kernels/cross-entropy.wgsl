@@ -1,5 +1,8 @@
 // Cross-entropy of one chunk of rows: logits (rows, V4·4) become their own gradient, in place. A row is shared by LANES invocations.
 //   losses[row] += lse − logit[target];  logits = (softmax − onehot) · step.gradScale.  Columns from V on are padding; rows from validRows on count nothing.
+#if QUADS
+enable subgroups;
+#end
 struct Shape { rows: u32, V: u32, firstRow: u32 }
 struct Step { learningRate: f32, beta1: f32, beta2: f32, eps: f32, weightDecay: f32, clipNorm: f32, correction1: f32, correction2: f32, gradScale: f32, validRows: f32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
@@ -8,8 +11,10 @@ struct Step { learningRate: f32, beta1: f32, beta2: f32, eps: f32, weightDecay: 
 @group(0) @binding(3) var<storage, read_write> logits: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> losses: array<f32>;
 const NONE = -1e30;
+#if BARRIER
 var<workgroup> highests: array<array<f32, LANES>, ROWS>;
 var<workgroup> sums: array<array<f32, LANES>, ROWS>;
+#end
 
 fn masked(at: u32, column: u32) -> vec4f {
   return select(logits[at], vec4f(NONE), vec4u(column) + vec4u(0u, 1u, 2u, 3u) >= vec4u(shape.V));
@@ -31,6 +36,13 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
     }
   }
   let own = max(max(highest.x, highest.y), max(highest.z, highest.w));
+#if QUADS
+  var all = max(own, quadSwapX(own));
+  all = max(all, quadSwapY(all));
+  var total = dot(sum, exp(highest - all));
+  total += quadSwapX(total);
+  total += quadSwapY(total);
+#else
   highests[local.y][local.x] = own;
   sums[local.y][local.x] = dot(sum, exp(highest - own));
   workgroupBarrier();
@@ -38,6 +50,7 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
   for (var i = 0u; i < LANES; i++) { all = max(all, highests[local.y][i]); }
   var total = 0.0;
   for (var i = 0u; i < LANES; i++) { total += sums[local.y][i] * exp(highests[local.y][i] - all); }
+#end
   if (!inside) { return; }
   let lse = all + log(total);
   let valid = shape.firstRow + row < u32(step.validRows);

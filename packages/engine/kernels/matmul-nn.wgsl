@@ -22,17 +22,18 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let col4 = id.x * COLS4;
   var c$j$i_$v = vec4f();
   for (var k = 0u; k < K4; k++) {
-    let b0$v = b[(4u * k) * N4 + col4 + $vu];
-    let b1$v = b[(4u * k + 1u) * N4 + col4 + $vu];
-    let b2$v = b[(4u * k + 2u) * N4 + col4 + $vu];
-    let b3$v = b[(4u * k + 3u) * N4 + col4 + $vu];
+    let row0_$v = b[(4u * k) * N4 + col4 + $vu];
+    let row1_$v = b[(4u * k + 1u) * N4 + col4 + $vu];
+    let row2_$v = b[(4u * k + 2u) * N4 + col4 + $vu];
+    let row3_$v = b[(4u * k + 3u) * N4 + col4 + $vu];
+    let b$v$i = vec4f(row0_$v[$i], row1_$v[$i], row2_$v[$i], row3_$v[$i]);
 #if QUADS
     let a$j = a[(row + 4u * $ju + mine) * K4 + k];
     let a$j$i = quadBroadcast(a$j, $iu);
 #else
     let a$j$i = a[(row + 4u * $ju + $iu) * K4 + k];
 #end
-    c$j$i_$v += a$j$i.x * b0$v + a$j$i.y * b1$v + a$j$i.z * b2$v + a$j$i.w * b3$v;
+    c$j$i_$v += vec4f(dot(a$j$i, b$v0), dot(a$j$i, b$v1), dot(a$j$i, b$v2), dot(a$j$i, b$v3));
   }
   if (row + 4u * $ju + $iu < shape.M && col4 + $vu < N4) { c[(row + 4u * $ju + $iu) * N4 + col4 + $vu] = c$j$i_$v; }
 }

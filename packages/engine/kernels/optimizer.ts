@@ -8,9 +8,12 @@ import squaresSource from "./squares.wgsl?raw";
 
 const GROUP = 64;
 /** Enough workgroups to fill a GPU; more would only lengthen the second stage. */
-const GROUPS_MAX = 256;
+export const GROUPS_MAX = 256;
+/** vec4 per invocation before there are more workgroups: starting one costs a software adapter about as much. */
+const PER_INVOCATION = 16;
 
-export const flatGroups = (n: number): number => Math.max(1, Math.min(GROUPS_MAX, Math.ceil(n / GROUP)));
+export const flatGroups = (n: number): number =>
+  Math.max(1, Math.min(GROUPS_MAX, Math.ceil(n / (GROUP * PER_INVOCATION))));
 
 /** `n` counts vec4. */
 export const squares = kernel({

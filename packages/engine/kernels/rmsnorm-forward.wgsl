@@ -1,6 +1,9 @@
 // Fused sum, residual and RMSNorm. A row is shared by LANES invocations.
 //   residualOut (rows, C) = residual + Σ_k partials[k], partials (K, rows, C), summed in the order of k
 //   y (rows, C) = residualOut · rstd · gamma,   rstd (rows) = 1 / √(mean(residualOut²) + eps), kept for the backward pass
+#if QUADS
+enable subgroups;
+#end
 struct Shape { rows: u32, C: u32, K: u32, eps: f32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> partials: array<vec4f>;
@@ -9,7 +12,9 @@ struct Shape { rows: u32, C: u32, K: u32, eps: f32 }
 @group(0) @binding(4) var<storage, read_write> residualOut: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> rstd: array<f32>;
+#if BARRIER
 var<workgroup> squares: array<array<f32, LANES>, ROWS>;
+#end
 
 @compute @workgroup_size(LANES, ROWS)
 fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
@@ -26,10 +31,15 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
       square += dot(sum, sum);
     }
   }
+#if QUADS
+  square += quadSwapX(square);
+  square += quadSwapY(square);
+#else
   squares[local.y][local.x] = square;
   workgroupBarrier();
   square = 0.0;
   for (var i = 0u; i < LANES; i++) { square += squares[local.y][i]; }
+#end
   if (!inside) { return; }
   let r = inverseSqrt(square / f32(shape.C) + shape.eps);
   for (var i = local.x; i < C4; i += LANES) {

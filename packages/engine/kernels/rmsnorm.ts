@@ -1,13 +1,13 @@
 // RMSNorm with the residual stream: forward takes K partial sums (K = 1 in every pass, K > 1 for split matrices), backward gives the
 // stream's gradient and, in two stages without atomics, the weights'.
-import { kernel } from "../device/kernel.ts";
+import { kernel, type Variant } from "../device/kernel.ts";
 import { expand } from "../device/template.ts";
 import backward from "./rmsnorm-backward.wgsl?raw";
 import forward from "./rmsnorm-forward.wgsl?raw";
 import gamma from "./rmsnorm-gamma.wgsl?raw";
 import gammaSum from "./rmsnorm-gamma-sum.wgsl?raw";
 
-/** A row's invocations x rows of a workgroup: few lanes, because a barrier costs more than a longer loop on a CPU. */
+/** A row's invocations x rows of a workgroup. On a software adapter a quad adds up through its lanes, because a barrier costs a CPU more than the sums. */
 const LANES = 4;
 const ROWS = 16;
 /** Rows that one invocation of the first gamma stage sums: √(tokens) or so keeps both stages short. */
@@ -17,9 +17,12 @@ export const gammaBlocks = (rows: number): number => Math.ceil(rows / BLOCK);
 
 const rowsToWorkgroups = ({ rows }: { readonly rows: number }) => [Math.ceil(rows / ROWS), 1, 1] as const;
 
+const inRows = (source: string) => (variant: Variant) =>
+  expand(source, { constants: { LANES, ROWS }, flags: { QUADS: variant.quads, BARRIER: !variant.quads } });
+
 export const rmsnormForward = kernel({
   label: "rmsnorm-forward",
-  source: () => expand(forward, { constants: { LANES, ROWS } }),
+  source: inRows(forward),
   shape: { rows: "u32", C: "u32", K: "u32", eps: "f32" },
   bindings: { partials: "read", residual: "read", gamma: "read", residualOut: "write", y: "write", rstd: "write" },
   workgroups: rowsToWorkgroups,
@@ -27,7 +30,7 @@ export const rmsnormForward = kernel({
 
 export const rmsnormBackward = kernel({
   label: "rmsnorm-backward",
-  source: () => expand(backward, { constants: { LANES, ROWS } }),
+  source: inRows(backward),
   shape: { rows: "u32", C: "u32", accumulate: "u32" },
   bindings: { dy: "read", x: "read", rstd: "read", gamma: "read", dx: "write" },
   workgroups: rowsToWorkgroups,

@@ -3,25 +3,30 @@ import { kernel } from "../device/kernel.ts";
 import { expand } from "../device/template.ts";
 import source from "./rope.wgsl?raw";
 
+const packOf = (half: number): number => (half % 4 === 0 ? 4 : 2);
+
 /** `turned` heads (q's and then k's) of `2 * half` channels each, from the start of every row. */
 export const rope = kernel({
   label: "rope",
-  source: () => expand(source, {}),
+  source: ({ headSize }) => {
+    const PACK = packOf(headSize / 2);
+    return expand(source, { constants: { PACK }, flags: { WIDE: PACK === 4 } });
+  },
   shape: { rows: "u32", T: "u32", stride: "u32", turned: "u32", half: "u32", direction: "f32" },
-  bindings: { table: "read", qkv: "write" },
-  workgroups: ({ rows, turned, half }) => [Math.ceil((turned * half) / 16), Math.ceil(rows / 4), 1],
+  bindings: { cosines: "read", sines: "read", qkv: "write" },
+  workgroups: ({ rows, turned, half }) => [Math.ceil((turned * half) / packOf(half) / 16), Math.ceil(rows / 4), 1],
 });
 
-/** (cos, sin) of position · theta^(−2i/HS), shape (T, HS/2, 2). */
-export function ropeTable(T: number, headSize: number, theta: number): Float32Array<ArrayBuffer> {
+/** Cosine and sine of position · theta^(−2i/HS), each of shape (T, HS/2). */
+export function ropeTables(
+  T: number,
+  headSize: number,
+  theta: number,
+): { cosines: Float32Array<ArrayBuffer>; sines: Float32Array<ArrayBuffer> } {
   const half = headSize / 2;
-  const table = new Float32Array(T * headSize);
-  for (let t = 0; t < T; t++) {
-    for (let i = 0; i < half; i++) {
-      const angle = t * theta ** (-i / half);
-      table[(t * half + i) * 2] = Math.cos(angle);
-      table[(t * half + i) * 2 + 1] = Math.sin(angle);
-    }
-  }
-  return table;
+  const angles = Float64Array.from(
+    { length: T * half },
+    (_, at) => Math.floor(at / half) * theta ** (-(at % half) / half),
+  );
+  return { cosines: Float32Array.from(angles, Math.cos), sines: Float32Array.from(angles, Math.sin) };
 }

@@ -1,20 +1,29 @@
-// Rotary positions in place on the q and k heads of qkv (rows, stride): pairs (i, i + HS/2) of a head turn by the angle of their position.
-// table (T, HS/2) holds (cos, sin), made on the CPU: WGSL's own sin is only promised near zero. direction −1 undoes it (backward pass).
+// Rotary positions in place on the q and k heads of qkv (rows, stride): channels (i, i + HS/2) of a head turn by the angle of their position.
+// cosines and sines (T, HS/2) are made on the CPU: WGSL's own are only promised near zero. direction −1 undoes it (backward pass).
+// An invocation turns PACK channels: 4, or 2 where HS/2 is no multiple of 4.
 struct Shape { rows: u32, T: u32, stride: u32, turned: u32, half: u32, direction: f32 }
+#if WIDE
+alias Pack = vec4f;
+#else
+alias Pack = vec2f;
+#end
 @group(0) @binding(0) var<uniform> shape: Shape;
-@group(0) @binding(1) var<storage, read> table: array<vec2f>;
-@group(0) @binding(2) var<storage, read_write> qkv: array<f32>;
+@group(0) @binding(1) var<storage, read> cosines: array<Pack>;
+@group(0) @binding(2) var<storage, read> sines: array<Pack>;
+@group(0) @binding(3) var<storage, read_write> qkv: array<Pack>;
 
 @compute @workgroup_size(16, 4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let i = id.x % shape.half;
-  let head = id.x / shape.half;
+  let packs = shape.half / PACK;
+  let i = id.x % packs;
+  let head = id.x / packs;
   if (head >= shape.turned || id.y >= shape.rows) { return; }
-  let turn = table[(id.y % shape.T) * shape.half + i];
-  let s = turn.y * shape.direction;
-  let at = id.y * shape.stride + head * 2u * shape.half + i;
+  let angle = (id.y % shape.T) * packs + i;
+  let c = cosines[angle];
+  let s = sines[angle] * shape.direction;
+  let at = id.y * (shape.stride / PACK) + head * 2u * packs + i;
   let x = qkv[at];
-  let y = qkv[at + shape.half];
-  qkv[at] = x * turn.x - y * s;
-  qkv[at + shape.half] = y * turn.x + x * s;
+  let y = qkv[at + packs];
+  qkv[at] = x * c - y * s;
+  qkv[at + packs] = y * c + x * s;
 }

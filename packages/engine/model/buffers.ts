@@ -1,7 +1,7 @@
 // Every buffer of one engine, by name. What the backward pass needs is kept per layer; the rest is scratch that all layers share.
 import type { ModelShape } from "#wire";
 import { occurrencesLength } from "../kernels/embedding.ts";
-import { STEP_FLOATS } from "../kernels/optimizer.ts";
+import { GROUPS_MAX, STEP_FLOATS } from "../kernels/optimizer.ts";
 import { gammaBlocks } from "../kernels/rmsnorm.ts";
 import { MemoryPlan } from "../device/memory.ts";
 import { ALIGN_FLOATS, alignFloats } from "../device/plan.ts";
@@ -40,8 +40,8 @@ export function planMemory(model: ModelShape, layout: Layout, sizes: Sizes, bind
   // The flat vectors are bound tensor by tensor, or in ranges as wide as a binding may be.
   const widest = Math.max(layout.embed.length, ...layout.layers.flatMap((l) => [l.qkv.length, l.gateUp.length]));
   for (const name of FLAT_VECTORS) plan.want(name, layout.length, "model", widest);
-  plan.want("squares", 256 * Math.ceil(layout.length / bindingFloats), "model");
-  plan.want("rope", T * headSize, "model");
+  plan.want("squares", GROUPS_MAX * Math.ceil(layout.length / bindingFloats), "model");
+  for (const name of ["cosines", "sines"]) plan.want(name, (T * headSize) / 2, "model");
   plan.want("step", STEP_FLOATS, "model");
   plan.want("report", 2, "model");
 

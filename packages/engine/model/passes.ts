@@ -8,7 +8,7 @@ import { attentionBackwardKv, attentionBackwardQ, attentionFlops, attentionForwa
 import { crossEntropy } from "../kernels/cross-entropy.ts";
 import { embeddingBackward, embeddingForward } from "../kernels/embedding.ts";
 import { matmulFlops, matmulNn, matmulNt, matmulTn } from "../kernels/matmul.ts";
-import { adamw, flatGroups, report, squares } from "../kernels/optimizer.ts";
+import { adamw, flatGroups, GROUPS_MAX, report, squares } from "../kernels/optimizer.ts";
 import { gammaBlocks, rmsnormBackward, rmsnormForward, rmsnormGamma, rmsnormGammaSum } from "../kernels/rmsnorm.ts";
 import { rope } from "../kernels/rope.ts";
 import { swigluBackward, swigluForward } from "../kernels/swiglu.ts";
@@ -86,7 +86,7 @@ export function recordForward(plan: Plan, context: Context): void {
     const own = (name: string): View => at(`${name}.${l}`);
     norm(2 * l, l === 0 ? 0 : 1, stream, own("x1"), own("y1"), own("rstd1"));
     linear(plan, own("y1"), weight(context, w.qkv), own("qkv"), N, QKV, C);
-    plan.add(rope, ropeShape(context, 1), { table: at("rope"), qkv: own("qkv") });
+    plan.add(rope, ropeShape(context, 1), { cosines: at("cosines"), sines: at("sines"), qkv: own("qkv") });
     plan.add(
       attentionForward,
       attentionShape(context),
@@ -165,7 +165,7 @@ export function recordBackward(plan: Plan, context: Context): void {
     const shared = { qkv: own("qkv"), dy: at("dy"), lse: own("lse"), dqkv: at("dqkv"), delta: at("delta") };
     plan.add(attentionBackwardQ, shape, { ...shared, y: own("attended") }, 1.5 * flops);
     plan.add(attentionBackwardKv, shape, shared, 2 * flops);
-    plan.add(rope, ropeShape(context, -1), { table: at("rope"), qkv: at("dqkv") });
+    plan.add(rope, ropeShape(context, -1), { cosines: at("cosines"), sines: at("sines"), qkv: at("dqkv") });
     back(w.qkv, at("dqkv"), own("y1"), at("dy"), QKV, C);
     normBackward(2 * l, own("x1"), own("rstd1"), 1);
   }
@@ -194,10 +194,10 @@ export function recordUpdate(plan: Plan, context: Context, bindingFloats: number
     plan.add(
       squares,
       { n },
-      { x: flat("gradient", range), partials: slice(memory.view("squares"), i * 256, groups) },
+      { x: flat("gradient", range), partials: slice(memory.view("squares"), i * GROUPS_MAX, groups) },
       range.length * 2,
     );
-    partials = i * 256 + groups; // earlier ranges are full: 256 groups each
+    partials = i * GROUPS_MAX + groups; // earlier ranges are full: GROUPS_MAX groups each
   });
   recordReport(plan, context, partials);
   for (const range of ranges) {
