@@ -219,7 +219,7 @@ export class Peer {
   ): void {
     this.work.progress(round, step);
     this.stepMs = stepMs;
-    if (now < this.progressAt + PROGRESS_EVERY_MS || loss === null || !Number.isFinite(loss)) return;
+    if (now < this.progressAt + PROGRESS_EVERY_MS || (loss !== null && !Number.isFinite(loss))) return;
     this.progressAt = now;
     this.tell({ type: "progress", round, step, loss, tokensPerSecond });
   }

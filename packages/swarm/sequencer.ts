@@ -36,6 +36,8 @@ const REFUSED_IN_ROW_MAX = 3;
 const FAULTS_MAX = 16;
 /** Uploads that no offer has named yet: more than any roster has in flight. */
 const STORED_MAX = 4 * ROSTER_MAX;
+/** Evaluations and checkpoints come one in several rounds; a queue this long is somebody repeating himself. */
+const QUEUE_MAX = 64;
 
 /** What we know of one connection. */
 interface Session {
@@ -247,8 +249,8 @@ export class Sequencer {
         return this.attest(from, session, message.round, message.anchorHash);
       case "evaluation": {
         const named = this.log.sealedByRound.get(message.round - 1)?.evaluators.includes(from) ?? false;
-        if (named) this.queue.push({ ...evaluation(message), peer: from });
-        else if (message.round > this.log.round) this.fault(from, session, "an evaluation of a round to come");
+        if (named && this.queue.length < QUEUE_MAX) this.queue.push({ ...evaluation(message), peer: from });
+        else if (named || message.round > this.log.round) this.fault(from, session, "an evaluation too many");
         return; // else it comes after the second chance was taken: no fault
       }
       case "links":
@@ -292,6 +294,10 @@ export class Sequencer {
       return this.refuse(from, session, offer, fault);
     }
     if (before === undefined) {
+      if ([...this.offers.values()].some(({ update }) => update === offer.update)) {
+        this.fault(from, session, "a copied update");
+        return this.refuse(from, session, offer, "another peer has offered this update already");
+      }
       this.offers.set(from, offer);
       // A peer that came after the open measured something else than a round.
       if (session.connectedAt <= this.openedAt)
@@ -326,7 +332,6 @@ export class Sequencer {
   private appended(now: Millis, entry: LogEntry): void {
     assert(this.appending?.type === entry.type, `appended ${entry.type} without having been asked`);
     this.appending = undefined;
-    const { open, commit } = this.log;
     const fault = this.log.apply(entry);
     assert(fault === undefined, fault ?? "");
     this.out.push({ type: "broadcast", message: { type: "entries", entries: [entry] } });
@@ -336,8 +341,7 @@ export class Sequencer {
       case "commit":
         return this.afterCommit(now, entry);
       case "seal":
-        assert(open !== undefined && commit !== undefined, "a seal answers a commit");
-        return this.afterSeal(now, commit, entry);
+        return this.afterSeal(now, entry);
       case "void":
         this.witness = undefined;
         this.attested.clear();
@@ -373,13 +377,12 @@ export class Sequencer {
     this.out.push({ type: "fold", commit });
   }
 
-  private afterSeal(now: Millis, commit: EntryOf<"commit">, seal: EntryOf<"seal">): void {
+  private afterSeal(now: Millis, seal: EntryOf<"seal">): void {
     for (const [peer, anchorHash] of this.attested) {
       const session = this.sessions.get(peer);
       if (session !== undefined && anchorHash === seal.anchorHash) session.foldedRound = this.log.round;
     }
-    const named = new Set(commit.contributors.map(({ update }) => update));
-    this.forget([...this.offers.values()].map(({ update }) => update).filter((update) => !named.has(update)));
+    this.forgetUncommitted();
     this.offers.clear();
     this.attested.clear();
     this.witness = undefined;
@@ -388,6 +391,16 @@ export class Sequencer {
     this.resting = false;
     for (const { peer, reason } of seal.refused) this.punish(seal.round, peer, reason);
     this.checkpointIfDue();
+  }
+
+  /** [R20] Uploads of this round that no commit named. A blob that any kept commit names stays, whoever offered it again. */
+  private forgetUncommitted(): void {
+    if (this.log.spec.checkpoint.retain === "all") return;
+    const named = new Set<string>();
+    for (const { commit } of this.log.sealedByRound.values())
+      for (const { update } of commit.contributors) named.add(update);
+    const uploaded = new Set([...this.storedBytes.keys(), ...[...this.offers.values()].map(({ update }) => update)]);
+    this.forget([...uploaded].filter((update) => !named.has(update)));
   }
 
   /** [R18] */
