@@ -1,0 +1,254 @@
+// The sequencer at close quarters: what it refuses, and the order in which it lets things out. Whole rounds are in packages/sim.
+import { expect, test } from "vitest";
+import type { EntryBody, Offer, PeerId, PeerMessage } from "#wire";
+import type { SequencerInput, SequencerOutput } from "./ports.ts";
+import { Sequencer } from "./sequencer.ts";
+import {
+  alice,
+  bob,
+  carol,
+  commitBody,
+  genesisHash,
+  hash,
+  member,
+  offerOf,
+  openBody,
+  run,
+  spec,
+  TestLog,
+} from "./test-given.ts";
+
+class Given {
+  readonly log = new TestLog();
+  readonly sequencer: Sequencer;
+  now = 0;
+  out: SequencerOutput[] = [];
+  private pending: EntryBody | undefined;
+
+  constructor(bodies: readonly EntryBody[] = []) {
+    for (const body of bodies) this.log.append(body);
+    this.sequencer = new Sequencer({ spec, run, genesisHash, log: this.log.entries });
+  }
+
+  step(input: SequencerInput): SequencerOutput[] {
+    this.out = this.sequencer.step(this.now, input);
+    for (const output of this.out) if (output.type === "append") this.pending = output.body;
+    return this.out;
+  }
+
+  say(from: PeerId, message: PeerMessage): SequencerOutput[] {
+    return this.step({ type: "message", from, message });
+  }
+
+  join(...peers: PeerId[]): void {
+    for (const peer of peers) this.step({ type: "connected", member: member(peer) });
+    for (const peer of peers) this.say(peer, { type: "ready", round: 0, anchorHash: genesisHash, stepMs: 100 });
+  }
+
+  offer(peer: PeerId, change: Partial<Offer> = {}): SequencerOutput[] {
+    const offer = offerOf(peer, change);
+    this.step({ type: "blob-stored", hash: offer.update, bytes: 1_000 });
+    return this.say(peer, { type: "offer", offer });
+  }
+
+  /** Syncs the append that waits. */
+  sync(): SequencerOutput[] {
+    const { pending } = this;
+    if (pending === undefined) throw new Error("nothing was appended");
+    this.pending = undefined;
+    return this.step({ type: "appended", entry: this.log.append(pending) });
+  }
+
+  appends(): string[] {
+    return this.out.flatMap((output) => (output.type === "append" ? [output.body.type] : []));
+  }
+}
+
+test("[R1] nothing is broadcast, and nothing more appended, before the disk has it", () => {
+  const given = new Given();
+  given.join(alice);
+  expect(given.appends()).toEqual(["open"]);
+  expect(given.say(alice, { type: "pause", reason: "" }).filter(({ type }) => type === "append")).toEqual([]);
+  expect(given.step({ type: "end", reason: "over" }).map(({ type }) => type)).toEqual([]);
+  const open = given.sync();
+  expect(open[0]).toMatchObject({
+    type: "broadcast",
+    message: { type: "entries", entries: [{ type: "open", seq: 0 }] },
+  });
+  expect(given.appends()).toEqual(["end"]);
+});
+
+test("[R6] from rest, an open waits half a second for a tab that is still loading", () => {
+  const given = new Given();
+  given.step({ type: "connected", member: member(bob) });
+  given.join(alice);
+  expect(given.out).toEqual([{ type: "wake", at: 500 }]);
+  given.now = 500;
+  given.step({ type: "tick" });
+  expect(given.out[0]).toMatchObject({ type: "append", body: { type: "open", roster: [alice] } });
+});
+
+function inRound(...peers: PeerId[]): Given {
+  const given = new Given([openBody({ roster: peers })]);
+  given.step({ type: "tick" });
+  given.join(...peers);
+  given.now = 1_000;
+  return given;
+}
+
+test("[R7] the commit waits for the last connected member of the roster", () => {
+  const given = inRound(alice, bob);
+  given.offer(bob);
+  expect(given.appends()).toEqual([]);
+  given.offer(alice);
+  expect(given.out[0]).toMatchObject({
+    type: "append",
+    body: { type: "commit", contributors: [{ peer: alice }, { peer: bob }] },
+  });
+});
+
+test("[R7] who said goodbye is not waited for; who vanished has three seconds", () => {
+  const left = inRound(alice, bob);
+  left.offer(alice);
+  left.say(bob, { type: "bye", reason: "closed the tab" });
+  expect(left.appends()).toEqual(["commit"]);
+
+  const vanished = inRound(alice, bob);
+  vanished.offer(alice);
+  vanished.step({ type: "disconnected", peer: bob, reason: "timeout" });
+  expect(vanished.appends()).toEqual([]);
+  expect(vanished.out.at(-1)).toEqual({ type: "wake", at: 4_000 });
+  vanished.now = 4_000;
+  vanished.step({ type: "tick" });
+  expect(vanished.appends()).toEqual(["commit"]);
+});
+
+test("[R7] at the deadline the commit names who has offered", () => {
+  const given = inRound(alice, bob);
+  given.offer(alice);
+  given.now = 20_000;
+  given.step({ type: "tick" });
+  expect(given.out[0]).toMatchObject({ body: { type: "commit", contributors: [{ peer: alice }] } });
+});
+
+test("[R10] an offer counts when its blob is on the disk, with the bytes that it says", () => {
+  const given = inRound(alice);
+  const offer = offerOf(alice);
+  given.say(alice, { type: "offer", offer });
+  expect(given.appends()).toEqual([]);
+  given.step({ type: "blob-stored", hash: offer.update, bytes: 999 });
+  expect(given.appends()).toEqual([]);
+  given.step({ type: "blob-stored", hash: offer.update, bytes: 1_000 });
+  expect(given.appends()).toEqual(["commit"]);
+});
+
+test("[R10] the same offer again is nothing new; another one is equivocation, and the first counts", () => {
+  const given = inRound(alice, bob);
+  given.offer(alice);
+  expect(given.offer(alice)).toEqual([]);
+  const [refusal] = given.offer(alice, { update: hash("another update") });
+  expect(refusal).toMatchObject({ type: "send", to: alice, message: { type: "offer-refused", openSeq: 0 } });
+  expect(JSON.stringify(refusal)).toContain("equivocation");
+  given.offer(bob);
+  expect(given.out[0]).toMatchObject({ body: { contributors: [{ update: offerOf(alice).update }, {}] } });
+});
+
+test("[R10] an update that somebody else has offered is refused", () => {
+  const given = inRound(alice, bob);
+  given.offer(alice);
+  expect(JSON.stringify(given.offer(bob, { update: offerOf(alice).update }))).toContain(
+    "another peer has offered this update",
+  );
+});
+
+test.each<[string, Partial<Offer>, string]>([
+  ["for another open", { openSeq: 4 }, "open 4"],
+  ["for another round", { round: 3 }, "current"],
+  ["from another base", { baseHash: hash("elsewhere") }, "another anchor"],
+  ["with more tokens than assigned", { tokens: 1_025 }, "1025 tokens"],
+  ["with too few steps", { steps: 1, tokens: 64 }, "1 steps"],
+  ["of too many bytes", { bytes: 1_000_000_000 }, "1000000000 bytes"],
+])("[R4] an offer %s is refused with its reason", (_, change, reason) => {
+  const given = inRound(alice, bob);
+  const [refusal] = given.offer(alice, change);
+  expect(refusal).toMatchObject({ type: "send", to: alice, message: { type: "offer-refused" } });
+  expect(JSON.stringify(refusal)).toContain(reason);
+  expect(given.sequencer.view().peers[0].refused).toBe(1);
+});
+
+test("[R4] nobody offers for another, and nobody outside of the roster", () => {
+  const given = inRound(alice, bob);
+  given.join(carol);
+  expect(JSON.stringify(given.say(alice, { type: "offer", offer: offerOf(bob) }))).toContain("in the name of another");
+  expect(JSON.stringify(given.offer(carol))).toContain("not in the roster");
+});
+
+test("[R19] sixteen messages out of place end a visit", () => {
+  const given = inRound(alice, bob);
+  for (let i = 0; i < 15; i++) given.say(bob, { type: "attest", round: 40, anchorHash: hash("x") });
+  expect(given.sequencer.view().members).toHaveLength(2);
+  given.say(bob, { type: "attest", round: 40, anchorHash: hash("x") });
+  expect(given.out[0]).toMatchObject({ type: "disconnect", peer: bob, code: "invalid" });
+  expect(given.sequencer.view().members).toHaveLength(1);
+  expect(given.step({ type: "disconnected", peer: bob, reason: "" })).toEqual([]);
+});
+
+test("[R12] the seal waits for attests, three seconds after the witness at most, and names who agrees with it", () => {
+  const given = inRound(alice, bob);
+  given.offer(alice);
+  given.offer(bob);
+  expect(given.sync().at(-1)).toMatchObject({ type: "fold", commit: { round: 0 } });
+  given.say(alice, { type: "attest", round: 0, anchorHash: hash("1") });
+  given.say(bob, { type: "attest", round: 0, anchorHash: hash("wrong") });
+  expect(given.appends()).toEqual([]);
+  given.step({ type: "folded", round: 0, anchorHash: hash("1"), refused: [] });
+  expect(given.out[0]).toMatchObject({ body: { type: "seal", anchorHash: hash("1"), attesters: [alice] } });
+
+  const slow = inRound(alice, bob);
+  slow.offer(alice);
+  slow.offer(bob);
+  slow.sync();
+  slow.step({ type: "folded", round: 0, anchorHash: hash("1"), refused: [] });
+  expect(slow.out).toEqual([{ type: "wake", at: 4_000 }]);
+  slow.now = 4_000;
+  slow.step({ type: "tick" });
+  expect(slow.out[0]).toMatchObject({ body: { type: "seal", attesters: [] } });
+});
+
+test("[R24] after a restart a commit without a seal is folded again, an open goes on", () => {
+  const committed = new Given([openBody(), commitBody()]);
+  expect(committed.step({ type: "tick" })).toMatchObject([{ type: "fold", commit: { seq: 1 } }]);
+  const opened = new Given([openBody()]);
+  expect(opened.step({ type: "tick" })).toEqual([]);
+  expect(opened.sequencer.view()).toMatchObject({ phase: "training", state: "resting", roster: [alice, bob] });
+});
+
+test("a damaged log is refused with the reason", () => {
+  expect(() => new Given([commitBody()])).toThrow("damaged: entry 0 (commit)");
+});
+
+test("signals are relayed to who is here, and to nobody else", () => {
+  const given = inRound(alice, bob);
+  expect(given.say(alice, { type: "signal", to: bob, data: "sdp" })).toEqual([
+    { type: "send", to: bob, message: { type: "signal", from: alice, data: "sdp" } },
+  ]);
+  expect(given.say(alice, { type: "signal", to: carol, data: "sdp" })).toEqual([]);
+  expect(given.say(carol, { type: "bye", reason: "" })).toEqual([]); // unknown: sent before we closed
+});
+
+test("what a peer's links have moved adds up over links that close and open again", () => {
+  const given = inRound(alice, bob);
+  const report = (bytesSent: number, kind: "direct" | "relayed" = "direct") =>
+    given.say(alice, {
+      type: "links",
+      links: bytesSent === 0 ? [] : [{ peer: bob, kind, bytesSent, bytesReceived: 1, rttMs: null }],
+      bytesFromHost: 7,
+      bytesToHost: 8,
+    });
+  report(100);
+  report(250);
+  report(0);
+  report(30, "relayed");
+  const row = given.sequencer.view().peers.find((peer) => peer.member.peer === alice)!;
+  expect(row).toMatchObject({ bytesSent: 280, bytesReceived: 2, bytesRelayed: 31, bytesFromHost: 7, bytesToHost: 8 });
+});
