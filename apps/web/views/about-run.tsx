@@ -39,8 +39,7 @@ export const AboutRun = ({ run, cost }: { run: RunDetail; cost: DonationCost }) 
         <div>
           <dt>Here now</dt>
           <dd>
-            {here === 0 ? "Nobody" : here === 1 ? "1 peer" : `${count(here)} peers`}. The run is{" "}
-            {runStateWords[run.state]}
+            {here === 0 ? "Nobody" : here === 1 ? "1 peer" : `${count(here)} peers`}. {runStateWords[run.state]}
           </dd>
         </div>
         <div>

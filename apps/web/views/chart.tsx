@@ -56,7 +56,13 @@ function options({ lines, xLabel, format }: ChartProps, width: number): uPlot.Op
     legend: { show: false },
     scales: { x: { time: false } },
     axes: [
-      { ...axis, label: xLabel, size: 30, values: (_, ticks) => ticks.map((tick) => shortTick(tick)) },
+      {
+        ...axis,
+        label: xLabel,
+        size: 30,
+        incrs: WHOLE_STEPS,
+        values: (_, ticks) => ticks.map((tick) => shortTick(tick)),
+      },
       { ...axis, size: 48, values: (_, ticks) => ticks.map((tick) => format(tick)) },
     ],
     series: [
@@ -67,7 +73,9 @@ function options({ lines, xLabel, format }: ChartProps, width: number): uPlot.Op
         width: line.look === "solid" ? 1.5 : 1,
         spanGaps: true,
         points: {
-          show: line.look === "dots" || line.points.length === 1,
+          // A line of one point would be invisible.
+          show: ({ data }: uPlot, i: number) =>
+            line.look === "dots" || Array.from(data[i]).filter((y) => y !== null).length === 1,
           size: 6,
           fill: () => property(toneOf[line.tone]),
         },
@@ -77,6 +85,8 @@ function options({ lines, xLabel, format }: ChartProps, width: number): uPlot.Op
   };
 }
 
+/** Rounds, steps and tokens are whole: 1, 2, 5, 10, ... up to 10^15. */
+const WHOLE_STEPS = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const shortTick = (tick: number): string => compact.format(tick);
 
@@ -117,13 +127,13 @@ function usePlot(props: ChartProps) {
 
 const Drawing = (props: ChartProps) => <div ref={usePlot(props)} className="plot" aria-hidden="true" />;
 
-const Newest = ({ line, format, unit }: { line: ChartLine; format: ChartProps["format"]; unit: string }) => {
+const Newest = ({ line, format }: { line: ChartLine; format: ChartProps["format"] }) => {
   const newest = line.points.at(-1);
   if (!newest) return null;
   return (
     <span className="newest" data-tone={line.tone} data-look={line.look}>
       <span className="stroke" aria-hidden="true" />
-      {line.label} <strong>{format(newest.y)}</strong> {unit}
+      {line.label} <strong>{format(newest.y)}</strong>
     </span>
   );
 };
@@ -134,9 +144,11 @@ export const Chart = (props: ChartProps) => {
   return (
     <figure className="chart">
       <figcaption>
-        <h3>{title}</h3>
+        <h3>
+          {title} <small>{unit}</small>
+        </h3>
         {drawn.map((line) => (
-          <Newest key={line.label} line={line} format={format} unit={unit} />
+          <Newest key={line.label} line={line} format={format} />
         ))}
       </figcaption>
       {drawn.length === 0 ? (

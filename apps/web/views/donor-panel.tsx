@@ -10,18 +10,21 @@ import { watchHref } from "./places.ts";
 import { othersHere } from "./presence.ts";
 import { Notices, ProblemAlert } from "./problem.tsx";
 import { Terms } from "./terms.tsx";
-import { announcement, stateLine, taskWords } from "./words.ts";
+import { stateLine, taskWords } from "./words.ts";
 
 /** Peers see at most 40 characters (the host's schema). */
 const NAME_LENGTH_MAX = 40;
 
 const ThisMachine = ({ machine, donor }: { machine: Machine; donor: DonorSnapshot }) => {
   const adapter = donor.adapter ?? machine.adapter;
-  if (adapter === null) return machine.state === "checking" ? <p className="machine">Looking for a GPU…</p> : null;
+  if (adapter === null) return machine.state === "checking" ? <p>Looking for a GPU…</p> : null;
   return (
     <p className="machine">
-      This machine: <strong>{adapterName(adapter)}</strong>
-      {adapter.isFallback ? <span className="tag">software adapter</span> : null}
+      <span className="label">This machine</span>
+      <span>
+        <strong>{adapterName(adapter)}</strong>
+        {adapter.isFallback ? <span className="tag">software adapter</span> : null}
+      </span>
     </p>
   );
 };
@@ -90,51 +93,29 @@ const Mine = ({ donor, page }: { donor: DonorSnapshot; page: PageSnapshot }) => 
   );
 };
 
-const Buttons = ({ donor, actions }: { donor: DonorSnapshot; actions: PageActions }) => {
-  switch (donor.status) {
+/** Keyed by what they do: a button never turns into another one under a finger that pressed it twice. */
+const Button = ({ label, press, primary = false }: { label: string; press: () => void; primary?: boolean }) => (
+  <button type="button" className={primary ? "primary" : undefined} onClick={press}>
+    {label}
+  </button>
+);
+
+const Buttons = ({ donor: { status }, actions }: { donor: DonorSnapshot; actions: PageActions }) => {
+  const stop = <Button key="stop" label="Stop" press={actions.stop} />;
+  switch (status) {
     case "idle":
     case "stopped":
-      return (
-        <button type="button" className="primary" onClick={actions.donate}>
-          Donate this GPU
-        </button>
-      );
+      return [<Button key="donate" label="Donate this GPU" press={actions.donate} primary />];
     case "blocked":
-      return (
-        <button type="button" className="primary" onClick={actions.donate}>
-          Try again
-        </button>
-      );
+      return [<Button key="again" label="Try again" press={actions.donate} primary />];
     case "starting":
-      return (
-        <button type="button" onClick={actions.stop}>
-          Stop
-        </button>
-      );
+      return [stop];
     case "donating":
-      return (
-        <>
-          <button type="button" onClick={actions.pause}>
-            Pause
-          </button>
-          <button type="button" onClick={actions.stop}>
-            Stop
-          </button>
-        </>
-      );
+      return [<Button key="pause" label="Pause" press={actions.pause} />, stop];
     case "paused":
-      return (
-        <>
-          <button type="button" className="primary" onClick={actions.resume}>
-            Resume
-          </button>
-          <button type="button" onClick={actions.stop}>
-            Stop
-          </button>
-        </>
-      );
+      return [<Button key="resume" label="Resume" press={actions.resume} primary />, stop];
     case "ended":
-      return null;
+      return [];
   }
 };
 
@@ -153,7 +134,7 @@ const StateText = ({ donor }: { donor: DonorSnapshot }) => {
 
 const NameField = ({ donor, actions }: { donor: DonorSnapshot; actions: PageActions }) => (
   <p className="name-field">
-    <label htmlFor="name">Name to show (optional)</label>
+    <label htmlFor="name">Your name, if you like</label>
     <input
       id="name"
       key={donor.name}
@@ -191,9 +172,6 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
   return (
     <section ref={panel} tabIndex={-1} className="panel" aria-labelledby="panel-title" data-status={donor.status}>
       <h2 id="panel-title">{before ? "What donating means" : "Your GPU"}</h2>
-      <p className="sr-only" role="status">
-        {announcement(donor)}
-      </p>
       {before && run && cost ? <Terms others={others} cost={cost} /> : null}
       {before ? null : <p className="state-line">{stateLine(donor)}</p>}
       {donor.task !== null && (donor.status === "starting" || donor.status === "donating") ? (

@@ -11,7 +11,7 @@ export const Ended = ({ run, self }: { run: RunDetail; self: PeerId | null }) =>
   const mine = credited.find(({ id }) => id === self);
   const rest = credited.length - CREDITED_MAX;
   return (
-    <section aria-labelledby="ended" className="ended">
+    <section aria-labelledby="ended" className="panel ended">
       <h2 id="ended">This run has ended</h2>
       <p>{run.endReason ?? "Its goal is reached."}</p>
       <dl className="figures" aria-label="Result">

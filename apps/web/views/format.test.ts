@@ -33,7 +33,7 @@ test("a share of nothing is nothing", () => {
 
 test("durations", () => {
   expect([41, 9_000, 30_000, 600_000, 7_200_000].map(format.duration)).toEqual([
-    "0.041 s",
+    "41 ms",
     "9 s",
     "30 s",
     "10 min",

@@ -45,6 +45,7 @@ export const share = (part: number, all: number): string => parts.format(all > 0
 
 export function duration(ms: number): string {
   const seconds = ms / 1000;
+  if (seconds < 1) return `${scaled.format(ms)} ms`;
   if (seconds < 10) return `${scaled.format(seconds)} s`;
   if (seconds < 90) return `${whole.format(seconds)} s`;
   if (seconds < 90 * 60) return `${whole.format(seconds / 60)} min`;

@@ -12,7 +12,7 @@ import { Peers } from "./peers.tsx";
 import { donateHref, watchHref } from "./places.ts";
 import { othersHere } from "./presence.ts";
 import { RunNow } from "./run-now.tsx";
-import { stateLine } from "./words.ts";
+import { announcement, stateLine } from "./words.ts";
 
 /** Changes the place without leaving the page: a donation in this tab goes on. With a modifier key the browser does as it always does. */
 const visit = (go: PageActions["go"], to: Place) => (event: MouseEvent) => {
@@ -95,6 +95,27 @@ const Footer = ({ watcher }: PageSnapshot) => (
   </footer>
 );
 
+const About = ({ watcher: { run, trainLoss }, donor }: PageSnapshot) =>
+  run ? (
+    <AboutRun run={run} cost={donationCost(run.spec, othersHere(run, donor.peer), roundMsOf(trainLoss))} />
+  ) : (
+    <section className="about" aria-labelledby="about">
+      <h1 id="about">Train a transformer with borrowed browsers</h1>
+      <p className="purpose">Volunteers open a page, give their GPU for a while, and one model learns from all.</p>
+    </section>
+  );
+
+/** Before the button, terms follow the run's description; afterwards what this GPU does comes first. */
+const First = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) => {
+  const { place, donor, watcher } = page;
+  const about = <About key="about" {...page} />;
+  if (watcher.run?.state === "ended")
+    return <div className="first">{[about, <Ended key="ended" run={watcher.run} self={donor.peer} />]}</div>;
+  if (place === "watch") return <div className="first">{about}</div>;
+  const panel = <DonorPanel key="panel" page={page} actions={actions} />;
+  return <div className="first">{donor.status === "idle" ? [about, panel] : [panel, about]}</div>;
+};
+
 export const Page = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) => {
   const { place, donor, watcher } = page;
   const { run } = watcher;
@@ -104,31 +125,16 @@ export const Page = ({ page, actions }: { page: PageSnapshot; actions: PageActio
       <a className="skip" href="#main">
         Skip to the content
       </a>
+      <p className="sr-only" role="status">
+        {announcement(page)}
+      </p>
       <Header page={page} actions={actions} />
       <main id="main" data-place={place}>
         <HostState {...page} />
         {place === "watch" && (donor.status === "donating" || donor.status === "starting") ? (
           <p className="banner quiet">This tab goes on donating; “Donate” above leads back to its buttons.</p>
         ) : null}
-        {run?.state === "ended" ? <Ended run={run} self={donor.peer} /> : null}
-        <div className="first">
-          {run ? (
-            <AboutRun
-              run={run}
-              cost={donationCost(run.spec, othersHere(run, donor.peer), roundMsOf(watcher.trainLoss))}
-            />
-          ) : (
-            <section className="about" aria-labelledby="about">
-              <h1 id="about">Train a transformer with borrowed browsers</h1>
-              <p className="purpose">
-                Volunteers open a page, give their GPU for a while, and one model learns from all.
-              </p>
-            </section>
-          )}
-          {place === "donate" && !(run?.state === "ended" && donor.status === "idle") ? (
-            <DonorPanel page={page} actions={actions} />
-          ) : null}
-        </div>
+        <First page={page} actions={actions} />
         {run ? (
           <>
             <div className="two">

@@ -2,33 +2,41 @@
 import type { DonationCost } from "./estimate.ts";
 import { bytes, duration } from "./format.ts";
 
-const network = ({ perHour, sentPerRound, receivedPerRound }: DonationCost, others: number): string => {
-  const company = others === 0 ? "alone" : `with ${others === 1 ? "one other peer" : `${others} other peers`}`;
-  return perHour === null
-    ? `About ${bytes(sentPerRound)} sent and ${bytes(receivedPerRound)} received per round, ${company}; how many rounds fit into an hour, this run has not shown yet.`
-    : `About ${bytes(perHour.sent)} sent and ${bytes(perHour.received)} received per hour, ${company} and at ${duration(perHour.roundMs)} a round.`;
-};
+/** What an unmeasured run is reckoned with; the sentence says so. */
+const ROUNDS_PER_HOUR_UNMEASURED = 60;
+
+function network({ perHour, sentPerRound, receivedPerRound, updateBytes }: DonationCost, others: number): string {
+  const company =
+    others === 0
+      ? "while you are alone"
+      : others === 1
+        ? "with the one other peer here"
+        : `with the ${others} other peers here`;
+  const roundsPerHour = perHour ? 3_600_000 / perHour.roundMs : ROUNDS_PER_HOUR_UNMEASURED;
+  const amounts = `${bytes(sentPerRound * roundsPerHour)} sent and ${bytes(receivedPerRound * roundsPerHour)} received per hour`;
+  const pace = perHour
+    ? `at ${duration(perHour.roundMs)} a round, as of late`
+    : "if a round takes a minute (none has been measured)";
+  return `About ${amounts} ${company}, ${pace}. Every further peer adds ${bytes(updateBytes * roundsPerHour)} each way.`;
+}
 
 export const Terms = ({ others, cost }: { others: number; cost: DonationCost }) => {
   return (
     <dl className="terms">
       <div>
         <dt>GPU and battery</dt>
-        <dd>
-          This tab computes until you pause or close it. Expect fan noise and a warm machine; a laptop should be plugged
-          in.
-        </dd>
+        <dd>This tab computes until you pause or close it: a warm machine, fan noise, more power. Plug a laptop in.</dd>
       </div>
       <div>
         <dt>Network</dt>
         <dd>
-          {network(cost, others)} Once, up to {bytes(cost.onceBytes)} of text and model. Mind a metered line.
+          {network(cost, others)} Once, up to {bytes(cost.onceBytes)} of text and model.
         </dd>
       </div>
       <div>
         <dt>Privacy</dt>
         <dd>
-          Your IP address is visible to the other peers and to the host. They also see your adapter’s name and the name
+          Your IP address is visible to the other peers and to the host, and so are your adapter’s name and the name
           that you choose. Nothing else on this machine is read.
         </dd>
       </div>

@@ -1,5 +1,6 @@
 // States in words: one place, so that the state line, the live region, the table and the page's title agree.
 import type { ChurnRow, PeerRow, RunDetail } from "#wire";
+import type { PageSnapshot } from "../page-state.ts";
 import type { DonorSnapshot, ProblemCode, Task } from "../window/types.ts";
 import { bytes, count } from "./format.ts";
 
@@ -83,7 +84,8 @@ function phaseLine({ phase, round, step, steps }: DonorSnapshot): string {
 }
 
 /** For the live region: coarse on purpose, so that a screen reader hears changes and not every step. */
-export function announcement(donor: DonorSnapshot): string {
+export function announcement({ donor, watcher }: Pick<PageSnapshot, "donor" | "watcher">): string {
+  if (watcher.run?.state === "ended") return "The run has ended";
   switch (donor.status) {
     case "idle":
       return "";
@@ -106,10 +108,10 @@ export const peerStateWords: Record<PeerRow["state"], string> = {
 };
 
 export const runStateWords: Record<RunDetail["state"], string> = {
-  running: "under way",
-  resting: "resting until somebody donates",
-  paused: "paused by its host",
-  ended: "ended",
+  running: "The run is under way",
+  resting: "The run rests until somebody donates",
+  paused: "The host has paused the run",
+  ended: "The run has ended",
 };
 
 export function runPhaseWords(run: RunDetail): string {
