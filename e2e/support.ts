@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Browser, chromium, expect, type Page } from "@playwright/test";
+import { chromium, expect, type Page } from "@playwright/test";
 import { chromiumFlags, findInstalledBrowser, NO_BROWSER } from "../apps/cli/browser.ts";
 import type { LogEntry, RunDetail } from "../packages/wire/index.ts";
 
@@ -30,7 +30,19 @@ export async function startHost({ run = "nano", dataDir, port = 0, args = [] }: 
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), "gossamer-e2e-"));
   const child = spawn(
     process.execPath,
-    ["dist/node/main.js", "host", "--run", run, "--port", String(port), "--data", dir, ...args],
+    [
+      "dist/node/main.js",
+      "host",
+      "--run",
+      run,
+      "--port",
+      String(port),
+      "--data",
+      dir,
+      "--page",
+      "dist/web-test",
+      ...args,
+    ],
     { stdio: ["ignore", "pipe", "pipe"] },
   );
   let output = "";
@@ -73,20 +85,39 @@ export async function startHost({ run = "nano", dataDir, port = 0, args = [] }: 
 }
 
 export interface TestDonor {
-  readonly browser: Browser;
   readonly page: Page;
+  /** Presses the button. */
+  donate(): Promise<void>;
   close(): Promise<void>;
+  /** SIGKILL to the whole browser: no goodbye, no unload handler. */
+  kill(): void;
+}
+
+export interface DonorOptions {
+  readonly press?: boolean;
+  readonly flags?: readonly string[];
+  readonly path?: string;
 }
 
 /** A browser process of its own, as a second volunteer would have. */
-export async function openDonor(url: string, { press = true, flags = chromiumFlags() } = {}): Promise<TestDonor> {
+export async function openDonor(
+  url: string,
+  { press = true, flags = chromiumFlags(), path = "/" }: DonorOptions = {},
+): Promise<TestDonor> {
   const found = findInstalledBrowser();
   if (found === undefined) throw new Error(NO_BROWSER);
-  const browser = await chromium.launch({ executablePath: found.path, args: [...flags] });
+  const server = await chromium.launchServer({ executablePath: found.path, args: [...flags] });
+  const browser = await chromium.connect(server.wsEndpoint());
   const page = await browser.newPage();
-  await page.goto(url);
-  if (press) await page.getByRole("button", { name: "Donate this GPU" }).click();
-  return { browser, page, close: () => browser.close() };
+  await page.goto(url + path);
+  const donor: TestDonor = {
+    page,
+    donate: () => page.getByRole("button", { name: "Donate this GPU" }).click(),
+    close: () => server.close(),
+    kill: () => void server.process().kill("SIGKILL"),
+  };
+  if (press) await donor.donate();
+  return donor;
 }
 
 /** Waits until the host's public view of the run satisfies `condition`; the message says what was awaited. */

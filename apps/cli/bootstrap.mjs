@@ -116,6 +116,20 @@ function build(signal, always) {
   writeFileSync(stamp, JSON.stringify({ hash: hash, signal: signal }) + "\n");
 }
 
+/** The page with hooks that hold a peer in any phase of a round: for end-to-end tests alone, never served by default. */
+function buildTestPage() {
+  const stamp = join(root, "dist", "test-stamp.json");
+  const hash = sourceHash(root, "");
+  const last = readJson(stamp);
+  if (last && last.hash === hash) return;
+  rmSync(stamp, { force: true });
+  process.env.VITE_TEST_HOOKS = "1";
+  const vite = join(root, "node_modules", "vite", "bin", "vite.js");
+  step(process.execPath, [vite, "build", "--logLevel", "warn", "--outDir", join(root, "dist", "web-test")]);
+  delete process.env.VITE_TEST_HOOKS;
+  writeFileSync(stamp, JSON.stringify({ hash: hash }) + "\n");
+}
+
 /** Value of `--name value` or `--name=value`. */
 export function flag(args, name) {
   const at = args.findIndex((arg) => arg === name || arg.startsWith(name + "="));
@@ -125,7 +139,16 @@ export function flag(args, name) {
 
 /** Headless browsers and test runners are development packages: these commands alone need them. */
 export function needsFullInstall(command, args) {
-  return ["test", "bench", "demo", "proof"].indexOf(command) >= 0 || flag(args, "--donors") !== undefined;
+  return ["test", "bench", "demo", "proof", "prepare"].indexOf(command) >= 0 || flag(args, "--donors") !== undefined;
+}
+
+/** A longer proof: the same file that `npm test` runs in its short form. */
+function proof(name) {
+  const playwright = join(root, "node_modules", "@playwright", "test", "cli.js");
+  process.chdir(root);
+  process.env.GOSSAMER_PROOF = "whole";
+  process.argv = [process.argv[0], playwright, "test", "e2e/" + name + ".spec.ts"];
+  import(pathToFileURL(playwright).href);
 }
 
 function main() {
@@ -142,6 +165,8 @@ function main() {
   const sourcesOnly = command === "test" && ["check", "unit", "gpu"].indexOf(args[1]) >= 0;
   if (!sourcesOnly) build(signal === undefined ? process.env.GOSSAMER_SIGNAL || "" : signal, command === "build");
   if (command === "build") return;
+  if (command === "prepare") return buildTestPage(); // what Playwright's global setup asks for
+  if (command === "proof") return proof(args[1]);
   // In this process, not a child: Ctrl-C, the exit code and the terminal are the command's own.
   const entry = command === "test" ? join(root, "apps", "cli", "test.mjs") : join(root, "dist", "node", "main.js");
   if (command === "test") {

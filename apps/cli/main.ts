@@ -69,6 +69,7 @@ program
   .option("--share", "listen on all addresses, with HTTPS on a generated certificate")
   .option("--donors <count>", "start so many headless browsers that donate", numberFrom(0, 64), 0)
   .addOption(new Option("--only <part>", "start one part alone").choices(["signaling"]))
+  .addOption(new Option("--page <dir>", "serve this build of the page").default(builtPage(), "dist/web").hideHelp())
   .option("--allow-origin <origin>", "page of another origin that may connect (repeat for several)", originFrom)
   .addHelpText(
     "after",
@@ -76,7 +77,7 @@ program
 The run goes on where it was when host, spec and data directory are the same: the log in the data directory is the run.
 Ctrl-C stops the host; nothing that was acknowledged is lost. A second Ctrl-C stops it at once.`,
   )
-  .action((options) => hostCommand({ ...options, from, page: builtPage() }));
+  .action((options) => hostCommand({ ...options, from, page: resolve(from, options.page) }));
 
 program
   .command("replay")

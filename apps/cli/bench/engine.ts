@@ -39,7 +39,12 @@ export async function benchEngine(options: BenchOptions, out: (line: string) => 
       const page = await browser.newPage();
       page.on("pageerror", (error) => out(`page: ${error.message}`));
       await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/`);
-      const wish = { model, microbatch: options.microbatch ?? inner.windowsPerStep, steps, profile: options.profile ?? false };
+      const wish = {
+        model,
+        microbatch: options.microbatch ?? inner.windowsPerStep,
+        steps,
+        profile: options.profile ?? false,
+      };
       const measured = await page.evaluate((given) => globalThis.measure(given), wish);
       const report: BenchReport = { shape, steps, browser: browser.version(), ...measured };
       for (const line of options.json ? [JSON.stringify(report)] : lines(report)) out(line);

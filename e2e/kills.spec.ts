@@ -1,0 +1,53 @@
+// A browser killed in each phase of a round: nothing acknowledged is lost, nobody has to help, and the log replays to what was sealed.
+//
+// `npm test` kills three times; `npm run proof:kills` twenty times, every phase at least twice.
+import { execFileSync } from "node:child_process";
+import { expect, test } from "@playwright/test";
+import { type HoldPhase, holdPhases } from "../apps/web/worker/api.ts";
+import type { LogEntry } from "../packages/wire/index.ts";
+import { openDonor, startHost, untilRun } from "./support.ts";
+
+const whole = process.env.GOSSAMER_PROOF === "whole";
+const phases: readonly HoldPhase[] = whole
+  ? Array.from({ length: 20 }, (_, i) => holdPhases[i % holdPhases.length] as HoldPhase)
+  : ["training", "offered", "fetched"];
+
+test(`a browser killed ${phases.length} times, held in a phase of a round each time`, async () => {
+  test.setTimeout(whole ? 30 * 60_000 : 4 * 60_000);
+  const host = await startHost({ run: "e2e/short-rounds.json" });
+  const steady = await openDonor(host.url);
+  try {
+    await untilRun(host, "the steady browser trains", ({ round }) => round >= 1);
+    let acknowledged: LogEntry[] = [];
+    for (const [index, phase] of phases.entries()) {
+      const started = performance.now();
+      const victim = await openDonor(host.url, { press: false });
+      await victim.page.waitForFunction(() => window.__gossamer !== undefined);
+      await victim.page.evaluate((name) => window.__gossamer?.hold(name), phase);
+      await victim.donate();
+      await victim.page.evaluate((name) => window.__gossamer?.reached(name), phase);
+      acknowledged = await host.log();
+      victim.kill();
+      const before = (await host.run()).round;
+      const recovered = performance.now();
+      await untilRun(host, `rounds go on after a kill while ${phase}`, ({ round }) => round >= before + 2);
+      const log = await host.log();
+      expect(log.slice(0, acknowledged.length)).toEqual(acknowledged);
+      console.log(
+        `kill ${index + 1} of ${phases.length}, ${phase}: reached in ${Math.round(recovered - started)} ms, two rounds later after ${Math.round(performance.now() - recovered)} ms`,
+      );
+    }
+    await steady.close();
+    await host.stop();
+    const report = JSON.parse(
+      execFileSync(process.execPath, ["dist/node/main.js", "replay", "--data", host.dataDir, "--json"], {
+        encoding: "utf8",
+      }),
+    ) as { ok: boolean };
+    expect(report.ok).toBe(true);
+  } finally {
+    await steady.close();
+    await host.stop();
+    host.remove();
+  }
+});
