@@ -216,7 +216,7 @@ export class HostNode {
         this.events.push(output.event.kind);
         return;
       case "wake":
-        return this.after(output.at - sim.clock.now, () => this.input({ type: "tick" }));
+        return this.after(sim.timer(output.at), () => this.input({ type: "tick" }));
     }
   }
 

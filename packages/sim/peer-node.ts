@@ -200,7 +200,7 @@ export class PeerNode {
         this.ended = output.reason;
         return;
       case "wake":
-        return this.after(output.at - sim.clock.now, () => this.input({ type: "tick" }));
+        return this.after(sim.timer(output.at), () => this.input({ type: "tick" }));
     }
   }
 

@@ -238,6 +238,11 @@ export class Simulation {
     return this.random.between(this.delayMs[0], this.delayMs[1]);
   }
 
+  /** Real timers ring up to a millisecond early, and late when the machine is busy. */
+  timer(at: number): number {
+    return at - this.clock.now + this.random.between(-1, 8);
+  }
+
   fetchFails(): boolean {
     return this.fetchLoss > 0 && this.random.chance(this.fetchLoss);
   }

@@ -71,6 +71,7 @@ export class Peer {
   step(now: Millis, input: PeerInput): PeerOutput[] {
     this.out = [];
     if (this.final === "refused" || this.final === "stopped") return [];
+    if (input.type === "tick") this.wake.rung();
     this.take(now, input);
     if (this.final === undefined || this.final === "ended") this.advance(now);
     const at = this.wake.take(now);

@@ -101,6 +101,7 @@ export class Sequencer {
   step(now: Millis, input: SequencerInput): SequencerOutput[] {
     this.out = [];
     if (!this.started) this.start(now);
+    if (input.type === "tick") this.wake.rung();
     this.take(now, input);
     this.advance(now);
     const at = this.wake.take(now);

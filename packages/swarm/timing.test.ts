@@ -45,4 +45,7 @@ test("a wake is announced once, and again when an earlier one is needed or it ha
   expect(wake.take(2)).toBe(50);
   wake.want(100);
   expect(wake.take(50)).toBe(100);
+  wake.rung(); // a millisecond early
+  wake.want(100);
+  expect(wake.take(99)).toBe(100);
 });

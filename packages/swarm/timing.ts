@@ -78,6 +78,11 @@ export class Wake {
     if (at < this.at) this.at = at;
   }
 
+  /** The adapter's timer has rung, perhaps a little early: timers round. What still waits is announced again. */
+  rung(): void {
+    this.announced = Number.POSITIVE_INFINITY;
+  }
+
   /** The time to announce, when it is another than the one that the adapter already waits for. */
   take(now: Millis): Millis | undefined {
     const at = this.at;
