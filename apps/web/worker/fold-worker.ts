@@ -1,4 +1,5 @@
 // Entry of the fold worker: FoldService behind comlink, large arrays transferred.
+import "../no-eval.ts";
 import { expose, transfer } from "comlink";
 import { FoldService } from "./fold-service.ts";
 

@@ -1,4 +1,5 @@
 // Entry of the peer worker: what the window may ask of it, behind comlink. Brings together store, identity, slot, adapter and a session.
+import "../no-eval.ts";
 import { BatchPort, type ToWindow, type ToWorker } from "#mesh";
 import { identitySeed, openBrowserStore, type Settings, StorageError } from "#store";
 import { identityFrom } from "#wire";
