@@ -33,14 +33,22 @@ const STEPS_IN_FLIGHT = 2;
 /** Evaluation waits for the device after so many microbatches, so that a long one does not fill the queue. */
 const EVALUATIONS_IN_FLIGHT = 4;
 
-/** Rejects with ModelTooLargeError, GpuError, or a TypeError for a shape that no kernel takes. */
-export async function createWebGpuEngine(options: EngineOptions): Promise<WebGpuEngine> {
+/** Sizes that the device decides; tests make them small, so that small models are cut as large ones are. */
+export interface Cuts {
+  /** The widest range of a flat vector that one dispatch binds. */
+  readonly bindingFloats?: number;
+  readonly logitsChunkBytes?: number;
+  readonly flopsPerSubmit?: number;
+}
+
+/** Rejects with ModelTooLargeError or GpuError. */
+export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}): Promise<WebGpuEngine> {
   const { model, microbatch } = options;
   const { device, description, quads } = await openDevice(options.adapter, options.defaultLimits);
   try {
     const layout = layoutOf(model);
-    const sizes = sizesOf(model, microbatch, layout);
-    const bindingFloats = Math.floor(device.limits.maxStorageBufferBindingSize / 4);
+    const sizes = sizesOf(model, microbatch, layout, cuts.logitsChunkBytes);
+    const bindingFloats = cuts.bindingFloats ?? Math.floor(device.limits.maxStorageBufferBindingSize / 4);
     const plan = planMemory(model, layout, sizes, bindingFloats);
     plan.check(device.limits, layout.parameters, microbatch);
     const variant: Variant = { quads, headSize: sizes.headSize };
@@ -48,7 +56,7 @@ export async function createWebGpuEngine(options: EngineOptions): Promise<WebGpu
       compileKernels(device, ALL_KERNELS as readonly unknown[] as readonly Kernel[], variant),
       plan.allocate(device),
     ]);
-    const flops = description.isFallback ? FLOPS_PER_SUBMIT.software : FLOPS_PER_SUBMIT.hardware;
+    const flops = cuts.flopsPerSubmit ?? FLOPS_PER_SUBMIT[description.isFallback ? "software" : "hardware"];
     const context: Context = { model, layout, sizes, memory };
     const record = (write: (plan: Plan) => void): Plan => {
       const plan = new Plan(device, compiled, variant, flops);

@@ -1,6 +1,11 @@
-// Attention backward, second kernel: dk and dv. One invocation owns 4 keys of one key head and walks over the later queries of its group's heads.
+// Attention backward, second kernel: dk and dv. One invocation owns one key of one key head and walks over the later queries of its group's
+// heads, four at a time.
 //   p = exp(s − lse);  dv = Σ p dy;  ds = p ∘ (dy·v − delta);  dk = scale · Σ ds q
 // Writes the k and v parts of dqkv (B·T, stride), k still rotated.
+#if QUADS
+enable subgroups;
+diagnostic(off, subgroup_uniformity); // a quad's four keys walk over the same queries
+#end
 struct Shape { T: u32, heads: u32, kvHeads: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
@@ -10,36 +15,59 @@ struct Shape { T: u32, heads: u32, kvHeads: u32, scale: f32 }
 @group(0) @binding(5) var<storage, read_write> dqkv: array<vec4f>;
 
 @compute @workgroup_size(GROUP)
+#if QUADS
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  let mine = lane & 3u;
+#else
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let first = id.x * 4u;
+#end
+  let last = shape.T - 1u;
+  let first = id.x & ~3u; // the lowest key of the quad
+  if (first > last) { return; }
+  let key = min(id.x, last);
   let base = id.z * shape.T;
-  if (first >= shape.T) { return; }
   let group = shape.heads / shape.kvHeads;
   let stride = (shape.heads + 2u * shape.kvHeads) * HS4;
-  let kAt = (shape.heads + id.y) * HS4;
+  let kAt = (base + key) * stride + (shape.heads + id.y) * HS4;
   let vAt = kAt + shape.kvHeads * HS4;
-  let row$j = (base + min(first + $ju, shape.T - 1u)) * stride;
-  let k$j_$d = qkv[row$j + kAt + $du] * shape.scale;
-  let v$j_$d = qkv[row$j + vAt + $du];
-  var dk$j_$d = vec4f();
-  var dv$j_$d = vec4f();
+  let k$d = qkv[kAt + $du] * shape.scale;
+  let v$d = qkv[vAt + $du];
+  var dk$d = vec4f();
+  var dv$d = vec4f();
   for (var head = id.y * group; head < (id.y + 1u) * group; head++) {
     let statistics = (id.z * shape.heads + head) * shape.T;
-    for (var query = first; query < shape.T; query++) {
-      let qAt = (base + query) * stride + head * HS4;
-      let dyAt = (base + query) * shape.heads * HS4 + head * HS4;
-      var s = vec4f();
-      var dp = vec4f();
-      let q$d = qkv[qAt + $du];
-      let dy$d = dy[dyAt + $du];
-      s += vec4f(dot(k0_$d, q$d), dot(k1_$d, q$d), dot(k2_$d, q$d), dot(k3_$d, q$d));
-      dp += vec4f(dot(v0_$d, dy$d), dot(v1_$d, dy$d), dot(v2_$d, dy$d), dot(v3_$d, dy$d));
-      let p = select(exp(s - lse[statistics + query]), vec4f(), vec4u(query) < vec4u(first) + vec4u(0u, 1u, 2u, 3u));
-      let ds = p * (dp - delta[statistics + query]) * shape.scale;
-      dv$j_$d += p[$j] * dy$d;
-      dk$j_$d += ds[$j] * q$d;
+    for (var query = first; query <= last; query += 4u) {
+      let row$i = min(query + $iu, last);
+      let qAt$i = (base + row$i) * stride + head * HS4;
+      let dyAt$i = ((base + row$i) * shape.heads + head) * HS4;
+      let lses = vec4f(lse[statistics + row0], lse[statistics + row1], lse[statistics + row2], lse[statistics + row3]);
+      let deltas = vec4f(delta[statistics + row0], delta[statistics + row1], delta[statistics + row2], delta[statistics + row3]);
+      var s$i = 0.0;
+      var dp$i = 0.0;
+#if QUADS
+      let row = base + min(query + mine, last);
+      let qRow$d = qkv[row * stride + head * HS4 + $du];
+      let dyRow$d = dy[(row * shape.heads + head) * HS4 + $du];
+      s$i += dot(k$d, quadBroadcast(qRow$d, $iu));
+      dp$i += dot(v$d, quadBroadcast(dyRow$d, $iu));
+#else
+      s$i += dot(k$d, qkv[qAt$i + $du]);
+      dp$i += dot(v$d, dy[dyAt$i + $du]);
+#end
+      let queries = vec4u(query) + vec4u(0u, 1u, 2u, 3u);
+      let seen = (queries >= vec4u(key)) & (queries <= vec4u(last));
+      let p = select(vec4f(), exp(vec4f(s0, s1, s2, s3) - lses), seen);
+      let ds = p * (vec4f(dp0, dp1, dp2, dp3) - deltas) * shape.scale;
+#if QUADS
+      dv$d += p[$i] * quadBroadcast(dyRow$d, $iu);
+      dk$d += ds[$i] * quadBroadcast(qRow$d, $iu);
+#else
+      dv$d += p[$i] * dy[dyAt$i + $du];
+      dk$d += ds[$i] * qkv[qAt$i + $du];
+#end
     }
   }
-  if (first + $ju < shape.T) { dqkv[row$j + kAt + $du] = dk$j_$d; }
-  if (first + $ju < shape.T) { dqkv[row$j + vAt + $du] = dv$j_$d; }
+  if (id.x > last) { return; }
+  dqkv[kAt + $du] = dk$d;
+  dqkv[vAt + $du] = dv$d;
 }

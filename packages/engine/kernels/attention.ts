@@ -1,33 +1,34 @@
 // Causal self-attention with grouped heads: forward keeps one log-sum-exp per row and head, backward recomputes the probabilities.
 //
-// 4 queries (or keys) per invocation: a key's load is used four times, and scores stay one vec4. A head's channels are written out.
+// One query (or key) per invocation and four keys (or queries) at a time: a quad of lanes loads four rows once for all of its invocations, and
+// what stays live over the loop is a few vec4 per channel. Four queries per invocation ran as fast, but compiled for 10 to 36 s at 64 channels
+// (SwiftShader, 2026-11). A head's channels are written out.
 import { kernel, type Variant } from "../device/kernel.ts";
 import { expand } from "../device/template.ts";
 import backwardKv from "./attention-backward-kv.wgsl?raw";
 import backwardQ from "./attention-backward-q.wgsl?raw";
 import forward from "./attention-forward.wgsl?raw";
 
-const QUERIES = 4;
-
-/** A CPU wants few rows per workgroup, so that both cores have some; a GPU fills a subgroup. */
-const groupOf = ({ quads }: Variant): number => (quads ? 4 : 32);
+/** A CPU wants small workgroups, so that both cores have some; a GPU fills its subgroups. */
+const groupOf = ({ quads }: Variant): number => (quads ? 16 : 64);
 
 const sourceOf = (source: string) => (variant: Variant) =>
   expand(source, {
     constants: { HS4: variant.headSize / 4, GROUP: groupOf(variant) },
-    repeat: { j: QUERIES, d: variant.headSize / 4 },
+    repeat: { i: 4, d: variant.headSize / 4 },
+    flags: { QUADS: variant.quads },
   });
 
 const shape = { T: "u32", heads: "u32", kvHeads: "u32", scale: "f32", B: "u32" } as const;
 
-const tiles = (T: number, variant: Variant): number => Math.ceil(T / QUERIES / groupOf(variant));
+const groups = (T: number, variant: Variant): number => Math.ceil(T / groupOf(variant));
 
 export const attentionForward = kernel({
   label: "attention-forward",
   source: sourceOf(forward),
   shape,
   bindings: { qkv: "read", y: "write", lse: "write" },
-  workgroups: ({ T, heads, B }, variant) => [tiles(T, variant), heads, B],
+  workgroups: ({ T, heads, B }, variant) => [groups(T, variant), heads, B],
 });
 
 export const attentionBackwardQ = kernel({
@@ -35,7 +36,7 @@ export const attentionBackwardQ = kernel({
   source: sourceOf(backwardQ),
   shape,
   bindings: { qkv: "read", y: "read", dy: "read", lse: "read", dqkv: "write", delta: "write" },
-  workgroups: ({ T, heads, B }, variant) => [tiles(T, variant), heads, B],
+  workgroups: ({ T, heads, B }, variant) => [groups(T, variant), heads, B],
 });
 
 export const attentionBackwardKv = kernel({
@@ -43,7 +44,7 @@ export const attentionBackwardKv = kernel({
   source: sourceOf(backwardKv),
   shape,
   bindings: { qkv: "read", dy: "read", lse: "read", delta: "read", dqkv: "write" },
-  workgroups: ({ T, kvHeads, B }, variant) => [tiles(T, variant), kvHeads, B],
+  workgroups: ({ T, kvHeads, B }, variant) => [groups(T, variant), kvHeads, B],
 });
 
 /** Causal: half of the T x T pairs and the diagonal; two products forward. */

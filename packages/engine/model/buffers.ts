@@ -22,12 +22,17 @@ export interface Sizes {
   readonly chunkRows: number; // rows of logits at a time, a multiple of ALIGN_FLOATS
 }
 
-export function sizesOf(model: ModelShape, microbatch: number, layout: Layout): Sizes {
+export function sizesOf(
+  model: ModelShape,
+  microbatch: number,
+  layout: Layout,
+  logitsChunkBytes = LOGITS_CHUNK_BYTES,
+): Sizes {
   const { dModel: C, dFfn: F, heads, kvHeads, contextLength: T } = model;
   const headSize = C / heads;
   const N = microbatch * T;
   const V = layout.paddedVocab;
-  const chunk = Math.max(1, Math.floor(LOGITS_CHUNK_BYTES / (V * 4 * ALIGN_FLOATS))) * ALIGN_FLOATS;
+  const chunk = Math.max(1, Math.floor(logitsChunkBytes / (V * 4 * ALIGN_FLOATS))) * ALIGN_FLOATS;
   const chunkRows = Math.min(chunk, Math.ceil(N / ALIGN_FLOATS) * ALIGN_FLOATS);
   return { B: microbatch, T, N, C, F, V, QKV: C + 2 * kvHeads * headSize, headSize, chunkRows };
 }
