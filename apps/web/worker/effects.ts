@@ -40,7 +40,7 @@ export class Effects {
 
   async fetchLog({ from }: Asked<"fetch-log">): Answer {
     const entries = await this.#options.host.log(this.#options.run, from).catch((error: unknown) => {
-      console.warn("the host's log did not come:", error);
+      if (!this.#options.isOver()) console.warn("the host's log did not come:", textOf(error));
       return [];
     });
     return { type: "log", entries };

@@ -47,9 +47,9 @@ async function start(own: number): Promise<void> {
     const identity = identityFrom(await identitySeed(settings, crypto.getRandomValues(new Uint8Array(32))));
     const name = await settings.get(NAME_KEY);
     if (typeof name === "string" && board.get().name === "") board.set({ name: name.slice(0, NAME_LENGTH_MAX) });
-    const held = await takeSlot(identity.volunteer, slot?.slot ?? config.preferredSlot);
+    const held = await takeSlot(identity.volunteer, board.get().slot ?? config.preferredSlot);
     if (!held) throw new BlockedError(problems.noSlot());
-    if (own !== wish) return held.release();
+    if (own !== wish) return void held.release();
     slot = held;
     board.set({ slot: held.slot, secondTab: held.slot > 0 });
     if (store.refused) board.notice(problems.storageRefused(store.refused.message));
@@ -93,7 +93,7 @@ function end(reason: string): void {
   wish++;
   session?.stop(reason);
   session = undefined;
-  slot?.release();
+  void slot?.release();
   slot = undefined;
   foldThread?.end(); // its state belongs to the session; memory goes back at once
   foldThread = undefined;

@@ -6,7 +6,8 @@ const OWN_SLOT_WAIT_MS = 3_000;
 
 export interface HeldSlot {
   readonly slot: number;
-  release(): void;
+  /** Resolves when another tab may have it. */
+  release(): Promise<void>;
 }
 
 /** Undefined when all slots are taken. A reload gets its slot back; a duplicated tab finds it taken and gets the next free one. */
@@ -25,13 +26,22 @@ export async function takeSlot(volunteer: VolunteerId, preferred: number | null)
 async function tryLock(volunteer: VolunteerId, slot: number, waitMs: number): Promise<HeldSlot | undefined> {
   const options: LockOptions = waitMs > 0 ? { signal: AbortSignal.timeout(waitMs) } : { ifAvailable: true };
   return new Promise((resolve) => {
-    navigator.locks
+    let free!: () => void;
+    const held = new Promise<void>((release) => {
+      free = release;
+    });
+    const requested: Promise<unknown> = navigator.locks
       .request(`gossamer-${volunteer}-${slot}`, options, (lock) => {
         if (lock === null) {
           resolve(undefined);
           return undefined;
         }
-        return new Promise<void>((release) => resolve({ slot, release }));
+        const release = async () => {
+          free();
+          await requested;
+        };
+        resolve({ slot, release });
+        return held;
       })
       .catch(() => resolve(undefined)); // waited long enough
   });

@@ -1,0 +1,114 @@
+// What the worker's tests share: a spec of a few hundred parameters, and an engine whose steps the test decides.
+import type { Engine, StepReport } from "#engine";
+import { type PeerId, type RunSpec, specSchema } from "#wire";
+
+const hash = "e".repeat(64);
+export const peerOf = (digit: string): PeerId => `${digit.repeat(64)}00`;
+
+export const spec: RunSpec = specSchema.parse({
+  version: 1,
+  mathVersion: 1,
+  name: "test",
+  operator: "test",
+  purpose: "test",
+  modelLicence: "CC0-1.0",
+  seed: 5,
+  model: {
+    vocabSize: 8,
+    dModel: 8,
+    layers: 1,
+    heads: 2,
+    kvHeads: 2,
+    dFfn: 8,
+    contextLength: 4,
+    ropeTheta: 10_000,
+    normEps: 1e-5,
+    tiedEmbedding: true,
+  },
+  inner: {
+    steps: 4,
+    windowsPerStep: 4,
+    learningRate: 0.1,
+    learningRateMin: 0.1,
+    warmupTokens: 0,
+    decayTokens: 0,
+    beta1: 0.9,
+    beta2: 0.9,
+    eps: 1e-8,
+    weightDecay: 0,
+    clipNorm: 1,
+  },
+  outer: {
+    method: "diloco",
+    learningRate: 1,
+    momentum: 0,
+    codec: "int8-block",
+    blockSize: 256,
+    clipToMedianNorm: false,
+  },
+  rounds: { quorum: 1, maxContributors: 8, deadlineMinMs: 500, deadlineMaxMs: 500 },
+  data: {
+    source: "test",
+    licence: "CC0-1.0",
+    tokenizer: "bytes",
+    train: [{ hash, bytes: 1, tokens: 1 }],
+    evaluation: [{ hash, bytes: 1, tokens: 1 }],
+  },
+  evaluation: { everyRounds: 1, windows: 2 },
+  checkpoint: { everyRounds: 1, retain: "all" },
+  end: {},
+  hostKey: "f".repeat(64),
+});
+
+/** An engine whose step adds `by` to every parameter, and ends when the test says so (or at once). */
+export class FakeEngine implements Engine {
+  readonly adapter = {
+    backend: "webgpu",
+    vendor: "",
+    architecture: "",
+    description: "fake",
+    isFallback: true,
+  } as const;
+  readonly model = spec.model;
+  readonly microbatch = 2;
+  readonly allocatedBytes = 0;
+  readonly lost = new Promise<never>(() => {});
+  parameters = new Float32Array(0);
+  by = 0.01;
+  steps = 0;
+  moments = "kept";
+  rates: number[] = [];
+  inFlight = 0;
+  inFlightMost = 0;
+  evaluated: Float32Array[] = [];
+  /** Set: steps wait for their turn in here. */
+  held: (() => void)[] | undefined;
+  failure: Error | undefined;
+
+  load(parameters: Float32Array): void {
+    this.parameters = parameters.slice();
+  }
+  resetMoments(): void {
+    this.moments = "reset";
+  }
+  async step(microbatches: readonly Uint16Array[], { learningRate }: { learningRate: number }): Promise<StepReport> {
+    if (microbatches.length !== 2 || microbatches[0].length !== 2 * 5)
+      throw new Error("two microbatches of two windows");
+    this.rates.push(learningRate);
+    this.inFlightMost = Math.max(this.inFlightMost, ++this.inFlight);
+    if (this.held) await new Promise<void>((resolve) => this.held?.push(resolve));
+    this.inFlight--;
+    if (this.failure) throw this.failure;
+    this.parameters = this.parameters.map((value) => value + this.by);
+    return { loss: 1 + ++this.steps, gradNorm: 1 };
+  }
+  async evaluate(windows: readonly Uint16Array[]): Promise<number> {
+    this.evaluated.push(this.parameters);
+    return windows.length;
+  }
+  async read(): Promise<Float32Array> {
+    if (this.failure) throw this.failure;
+    return this.parameters.slice();
+  }
+  destroy(): void {}
+}

@@ -1,0 +1,166 @@
+import { TokenSource } from "#data";
+import { genesisState, readUpdate, type Update } from "#outer";
+import type { Assignment } from "#swarm";
+import { blobName, type EntryOf } from "#wire";
+import type { Remote } from "comlink";
+import { describe, expect, test } from "vitest";
+import type { Dataset } from "./dataset.ts";
+import { FoldService } from "./fold-service.ts";
+import type { FoldApi } from "./fold-worker.ts";
+import { FakeEngine, peerOf, spec } from "./test-given.ts";
+import { Holds } from "./holds.ts";
+import { type StepDone, Trainer } from "./trainer.ts";
+
+const H = spec.inner.steps;
+const TOKENS = H * 4 * 4;
+const dataset: Dataset = {
+  train: new TokenSource([new Uint16Array(1000)]),
+  plan: { seed: 1, trainTokens: 1000, contextLength: 4 },
+  evaluation: async () => ({ windows: [new Uint16Array(5), new Uint16Array(5)], setHash: "5".repeat(64) }),
+};
+const assignment: Assignment = {
+  round: 0,
+  openSeq: 0,
+  cursor: 0,
+  rosterSize: 1,
+  position: 0,
+  steps: H,
+  windowsPerStep: 4,
+  tokensBefore: 0,
+};
+
+async function setUp({ restored = true, engine = new FakeEngine() } = {}) {
+  const service = new FoldService();
+  service.begin(spec);
+  const steps: StepDone[] = [];
+  let nowMs = 0;
+  const trainer = new Trainer({
+    spec,
+    fold: service as unknown as Remote<FoldApi>, // comlink's promises or plain values: both are awaited
+    holds: new Holds(),
+    now: () => (nowMs += 100),
+    onStep: (step) => steps.push(step),
+  });
+  trainer.use(engine, dataset);
+  const anchorHash = restored ? await trainer.restore(0, []) : "";
+  const commitOf = (update: Uint8Array, tokens = TOKENS): EntryOf<"commit"> => {
+    const offer = { round: 0, openSeq: 0, baseHash: anchorHash, peer: peerOf("a"), update: blobName(update) };
+    const contributor = { ...offer, bytes: update.length, tokens, steps: H, loss: 1, signature: "0".repeat(128) };
+    return {
+      ...{ version: 1, seq: 1, prevHash: anchorHash, time: 0, signature: "0".repeat(128) },
+      ...{ type: "commit", round: 0, openSeq: 0, baseHash: anchorHash, contributors: [contributor] },
+    };
+  };
+  const foldOwn = async (named: boolean) => {
+    const update = await trainer.encode(0, anchorHash, TOKENS);
+    return { update, ...(await trainer.fold(commitOf(update), named, new Map([[blobName(update), update]]))) };
+  };
+  return { trainer, engine, steps, service, anchorHash, commitOf, foldOwn };
+}
+
+const meanOf = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
+const genesisMean = meanOf(genesisState(spec).parameters);
+
+describe("trainer", () => {
+  test("a round: H steps, a ramp after the moments were reset, one update that decodes to mark - local", async () => {
+    const { trainer, engine, steps, anchorHash } = await setUp();
+    const trained = await trainer.train(assignment);
+    expect(trained).toEqual({ steps: H, tokens: TOKENS, loss: (2 + 3 + 4 + 5) / 4 });
+    expect(engine.rates.map((rate) => Math.round(rate * 1000))).toEqual([10, 20, 30, 40]);
+    expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4]);
+    expect(steps[3].tokensPerSecond).toBeCloseTo((1000 * 16) / steps[3].stepMs);
+    const bytes = await trainer.encode(0, anchorHash, TOKENS);
+    const length = engine.parameters.length;
+    const update = readUpdate(bytes, { round: 0, baseHash: anchorHash, length, tokens: TOKENS }) as Update;
+    expect(update.scales[0] * update.codes[0]).toBeCloseTo(-H * engine.by, 3); // Δ = mark - local: downhill is negative here
+  });
+
+  test("named: training goes on from the new anchor; the fold's hash is everybody's", async () => {
+    const { trainer, engine, foldOwn } = await setUp();
+    await trainer.train(assignment);
+    const { anchorHash, refused } = await foldOwn(true);
+    expect(refused).toEqual([]);
+    expect(meanOf(engine.parameters) - genesisMean).toBeCloseTo(H * engine.by, 3); // outer rate 1, momentum 0: as far as we went
+    const other = await setUp();
+    await other.trainer.train(assignment);
+    expect((await other.foldOwn(true)).anchorHash).toBe(anchorHash);
+  });
+
+  test("not named: what was trained carries on top of the new anchor", async () => {
+    const { trainer, engine, foldOwn } = await setUp();
+    await trainer.train(assignment);
+    await foldOwn(false);
+    expect(meanOf(engine.parameters) - genesisMean).toBeCloseTo(2 * H * engine.by, 3);
+  });
+
+  test("an offer that came to nothing is part of the next one", async () => {
+    const { trainer, engine, anchorHash } = await setUp();
+    await trainer.train(assignment);
+    await trainer.encode(0, anchorHash, TOKENS);
+    await trainer.train(assignment);
+    const bytes = await trainer.encode(0, anchorHash, TOKENS);
+    const length = engine.parameters.length;
+    const update = readUpdate(bytes, { round: 0, baseHash: anchorHash, length, tokens: TOKENS }) as Update;
+    expect(update.scales[0] * update.codes[0]).toBeCloseTo(-2 * H * engine.by, 3);
+  });
+
+  test("stop drops the round, finish keeps what is done; both let the steps in flight end", async () => {
+    const { trainer, engine } = await setUp();
+    engine.held = [];
+    const stopped = trainer.train(assignment);
+    await Promise.resolve();
+    await Promise.resolve();
+    trainer.stop();
+    for (const end of engine.held) end();
+    engine.held = undefined;
+    expect(await stopped).toBeUndefined();
+
+    const { trainer: second, engine: slow, steps } = await setUp();
+    slow.held = [];
+    const finished = second.train(assignment);
+    while (slow.held.length < 2) await Promise.resolve();
+    second.finish();
+    for (const end of slow.held) end();
+    expect(await finished).toMatchObject({ steps: 2, tokens: TOKENS / 2 });
+    expect(steps).toHaveLength(2);
+    expect(slow.inFlightMost).toBe(2); // one hides the other's readback, a third would only grow memory
+  });
+
+  test("evaluation looks at the anchor and leaves local as it was; at another anchor there is nothing to measure", async () => {
+    const { trainer, engine, anchorHash } = await setUp();
+    await trainer.train(assignment);
+    const local = engine.parameters.slice();
+    expect(await trainer.evaluate(0)).toEqual({ anchorHash, setHash: "5".repeat(64), loss: 2 });
+    expect(meanOf(engine.evaluated[0])).toBeCloseTo(genesisMean, 6);
+    expect(engine.parameters).toEqual(local);
+    expect(await trainer.evaluate(3)).toBeUndefined();
+  });
+
+  test("a peer whose GPU is gone folds from the last parameters that it knows, and goes on with another engine", async () => {
+    const { trainer, engine, commitOf, foldOwn } = await setUp();
+    await trainer.train(assignment);
+    const { update } = await foldOwn(true);
+    const expected = engine.parameters.slice();
+    engine.failure = new Error("device lost");
+    await expect(trainer.train(assignment)).rejects.toThrow("device lost");
+    trainer.engineGone();
+    await expect(trainer.train(assignment)).resolves.toBeUndefined();
+    const next = new FakeEngine();
+    trainer.use(next, dataset);
+    expect(next.parameters).toEqual(expected);
+    expect(next.moments).toBe("reset");
+    const fromOther = { ...commitOf(update), round: 1 };
+    const { refused } = await trainer.fold(fromOther, false, new Map([[blobName(update), update]]));
+    expect(refused).toHaveLength(1); // made for another round: weight 0 by rule, and the fold goes on
+  });
+
+  test("training that diverged has nothing to offer, and a restore starts anew", async () => {
+    const { trainer, engine, anchorHash } = await setUp();
+    engine.by = Number.NaN;
+    await trainer.train(assignment);
+    await expect(trainer.encode(0, anchorHash, TOKENS)).rejects.toThrow("training diverged");
+    expect(await trainer.restore(0, [])).toBe(anchorHash);
+    expect(meanOf(engine.parameters)).toBeCloseTo(genesisMean, 6);
+    expect(await trainer.restore(3, [new Uint8Array(10)])).toBe(""); // no checkpoint: says so, changes nothing
+  });
+});
