@@ -24,6 +24,7 @@ const web: UserConfig = {
     // The content security policy allows no inline script and no data: worker.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rollupOptions: { checks: { pluginTimings: false } }, // a slow machine is no news to whoever starts a host
   },
 };
 
@@ -37,6 +38,7 @@ const node: UserConfig = {
     target: "node20",
     minify: false,
     rollupOptions: {
+      external: ["playwright-core"], // a development package: not there when only hosting
       // One folder deep, like the sources: what looks for the project's files from import.meta finds them.
       output: { entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" },
       input: { main: resolve(here, "apps/cli/main.ts"), witness: resolve(here, "apps/host/witness-worker.ts") },
