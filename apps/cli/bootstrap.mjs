@@ -151,6 +151,17 @@ function proof(name) {
   import(pathToFileURL(playwright).href);
 }
 
+/** Tests run in whatever `gossamer browser` finds. None is a failure of the tests that need one: they say so, nothing is skipped. */
+function chooseBrowser() {
+  const args = [join(root, "dist", "node", "main.js"), "browser"];
+  const result = spawnSync(process.execPath, args, {
+    cwd: root,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  if (result.status === 0) process.env.CHROMIUM_PATH = result.stdout.trim();
+}
+
 function main() {
   const fault = nodeFault(process.versions.node);
   if (fault !== undefined) {
@@ -162,7 +173,7 @@ function main() {
   install(needsFullInstall(command, args));
   const signal = command === "build" ? flag(args, "--signal") : undefined;
   // `npm test check` alone looks at sources only; everything else runs what was built.
-  const sourcesOnly = command === "test" && ["check", "unit", "gpu"].indexOf(args[1]) >= 0;
+  const sourcesOnly = command === "test" && ["check", "unit"].indexOf(args[1]) >= 0;
   if (!sourcesOnly) build(signal === undefined ? process.env.GOSSAMER_SIGNAL || "" : signal, command === "build");
   if (command === "build") return;
   if (command === "prepare") return buildTestPage(); // what Playwright's global setup asks for
@@ -170,6 +181,7 @@ function main() {
   // In this process, not a child: Ctrl-C, the exit code and the terminal are the command's own.
   const entry = command === "test" ? join(root, "apps", "cli", "test.mjs") : join(root, "dist", "node", "main.js");
   if (command === "test") {
+    if (!sourcesOnly) chooseBrowser();
     process.chdir(root);
     process.argv.splice(2, 1);
   }

@@ -21,6 +21,11 @@ const BUNDLED = "@sparticuz/chromium@147.0.0";
 export const NO_BROWSER =
   "No Chromium or Chrome was found. Run `npx playwright install chromium`, or set CHROMIUM_PATH to a browser that you have.";
 
+/** No browser, or not the one that was asked for; the message says what to do. */
+export class BrowserError extends Error {
+  override readonly name = "BrowserError";
+}
+
 /** @returns undefined when the path is not an executable file. */
 function executable(path: string): string | undefined {
   try {
@@ -81,7 +86,7 @@ function playwrightPath(platform: NodeJS.Platform, env: NodeJS.ProcessEnv): stri
 
 /**
  * A browser that is already on this machine; nothing is downloaded.
- * @throws when CHROMIUM_PATH names no executable file: a wish that cannot be met is not silently replaced.
+ * @throws BrowserError when CHROMIUM_PATH names no executable file: a wish that cannot be met is not silently replaced.
  */
 export function findInstalledBrowser(
   env: NodeJS.ProcessEnv = process.env,
@@ -89,7 +94,9 @@ export function findInstalledBrowser(
 ): FoundBrowser | undefined {
   if (env.CHROMIUM_PATH) {
     if (executable(env.CHROMIUM_PATH) === undefined)
-      throw new Error(`CHROMIUM_PATH is ${env.CHROMIUM_PATH}, which is no executable file. Correct it, or unset it.`);
+      throw new BrowserError(
+        `CHROMIUM_PATH is ${env.CHROMIUM_PATH}, which is no executable file. Correct it, or unset it.`,
+      );
     return { path: env.CHROMIUM_PATH, source: "CHROMIUM_PATH" };
   }
   for (const path of installedPaths(platform, env)) {
@@ -131,10 +138,10 @@ async function bundledBrowser(cache: string): Promise<FoundBrowser | undefined> 
   return { path: await chromium.default.executablePath(), source: "bundled" };
 }
 
-/** @throws with NO_BROWSER's remedy when there is none and none can be fetched. */
+/** @throws BrowserError with the remedy when there is none and none can be fetched. */
 export async function findBrowser(cache = join(process.cwd(), ".cache", "browser")): Promise<FoundBrowser> {
   const found = findInstalledBrowser() ?? (await bundledBrowser(cache));
-  if (found === undefined) throw new Error(NO_BROWSER);
+  if (found === undefined) throw new BrowserError(NO_BROWSER);
   return found;
 }
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BrowserContext } from "playwright-core";
-import { chromiumFlags, findBrowser } from "./browser.ts";
+import { BrowserError, chromiumFlags, findBrowser } from "./browser.ts";
 
 /** The button's accessible name: what a person reads, and what tests press. */
 const BUTTON = "Donate this GPU";
@@ -43,7 +43,7 @@ async function startDonor(path: string, url: string, label: string, report: (lin
   } catch (error) {
     await context.close();
     await rm(profile, { recursive: true, force: true });
-    throw new Error(`${label} could not press "${BUTTON}" at ${url}: ${(error as Error).message.split("\n")[0]}`);
+    throw new BrowserError(`${label} could not press "${BUTTON}" at ${url}: ${(error as Error).message.split("\n")[0]}`);
   }
   report(`${label} donates.`);
   return { context, profile };

@@ -5,6 +5,7 @@ import { StartError } from "../host/server.ts";
 import { BlobLostError, DivergenceError } from "../host/witness.ts";
 import { WitnessThread } from "../host/witness-thread.ts";
 import { DataError } from "#store/disk";
+import { BrowserError } from "./browser.ts";
 import { startDonors } from "./donors.ts";
 
 export interface HostCommandOptions {
@@ -25,6 +26,7 @@ export interface HostCommandOptions {
 export function tell(error: unknown): void {
   const known =
     error instanceof StartError ||
+    error instanceof BrowserError ||
     error instanceof SpecError ||
     error instanceof DataError ||
     error instanceof BlobLostError ||
@@ -75,7 +77,7 @@ export async function hostCommand(options: HostCommandOptions): Promise<void> {
     try {
       stopDonors = await startDonors({ url: host.url, count: options.donors, report: (line) => console.log(line) });
     } catch (error) {
-      console.error((error as Error).message);
+      tell(error);
       process.exitCode = 1;
       stop.abort();
     }

@@ -6,6 +6,7 @@ import { presets } from "#wire";
 import { builtPage } from "../host/host.ts";
 import { loadDraft } from "../host/load-run.ts";
 import { benchEngine } from "./bench/engine.ts";
+import { findBrowser } from "./browser.ts";
 import { demo } from "./demo.ts";
 import { hostCommand, tell } from "./host-command.ts";
 import { replay, replayLines } from "./replay.ts";
@@ -128,6 +129,11 @@ runCommand
     const { draft } = await loadDraft(file, from);
     console.log(`${file} is a valid run: "${draft.name}", ${parameterTable(draft.model).length} parameters.`);
   });
+
+program
+  .command("browser")
+  .description("print the Chromium that donors, benches and tests use; fetches one when there is none")
+  .action(async () => console.log((await findBrowser(resolve(root, ".cache", "browser"))).path));
 
 program.parseAsync().catch((error) => {
   tell(error);

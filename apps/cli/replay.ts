@@ -3,8 +3,9 @@
 //   DATA/runs/<id>/{spec.json, log.ndjson} + blobs -> same anchors? -> (with eval) the last evaluation, on the CPU reference
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { decodeShard, evaluationSet, TokenSource } from "#data";
+import { decodeShard, type EvaluationSet, evaluationSet, TokenSource } from "#data";
 import { lossOnly } from "#engine/reference";
+import type { BlobStore } from "#store";
 import { DataError, DiskBlobStore, readFileIfThere, readLog } from "#store/disk";
 import { type EntryOf, type LogEntry, type RunSpec, runIdOf, specSchema } from "#wire";
 import { BlobLostError, DivergenceError, Witness } from "../host/witness.ts";
@@ -108,13 +109,8 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
 const lastEvaluation = (entries: readonly LogEntry[]): EntryOf<"eval"> | undefined =>
   entries.findLast((entry) => entry.type === "eval");
 
-/** The same windows that peers evaluated, on the readable reference in f32. */
-async function evaluate(
-  spec: RunSpec,
-  blobs: DiskBlobStore,
-  recorded: EntryOf<"eval">,
-  parameters: Float32Array,
-): Promise<ReplayReport["evaluation"]> {
+/** The windows that peers evaluate, from the stored shards. @throws BlobLostError */
+export async function readEvaluationSet(spec: RunSpec, blobs: BlobStore): Promise<EvaluationSet> {
   const hashes = spec.data.evaluation.map(({ hash }) => hash);
   const shards = await Promise.all(
     hashes.map(async (hash) => {
@@ -124,7 +120,17 @@ async function evaluate(
     }),
   );
   const { contextLength } = spec.model;
-  const set = evaluationSet(new TokenSource(shards), hashes, { contextLength, windows: spec.evaluation.windows });
+  return evaluationSet(new TokenSource(shards), hashes, { contextLength, windows: spec.evaluation.windows });
+}
+
+/** On the readable reference in f32. */
+async function evaluate(
+  spec: RunSpec,
+  blobs: BlobStore,
+  recorded: EntryOf<"eval">,
+  parameters: Float32Array,
+): Promise<ReplayReport["evaluation"]> {
+  const set = await readEvaluationSet(spec, blobs);
   if (set.setHash !== recorded.setHash)
     throw new DivergenceError(
       `the evaluation of round ${recorded.round} is of set ${recorded.setHash}, the spec's is ${set.setHash}`,
