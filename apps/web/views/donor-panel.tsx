@@ -5,7 +5,7 @@ import type { PageActions, PageSnapshot } from "../page-state.ts";
 import type { DonorSnapshot, Problem, Task } from "../window/types.ts";
 import { adapterName } from "./adapter.ts";
 import { donationCost, roundMsOf } from "./estimate.ts";
-import { bytes, count, duration, loss, share } from "./format.ts";
+import { bytes, count, duration, loss, sentence, share } from "./format.ts";
 import { watchHref } from "./places.ts";
 import { othersHere } from "./presence.ts";
 import { Notices, ProblemAlert } from "./problem.tsx";
@@ -126,7 +126,7 @@ const StateText = ({ donor }: { donor: DonorSnapshot }) => {
     case "stopped":
       return <p>Thank you. What you gave so far counts, and you can start again at any time.</p>;
     case "ended":
-      return <p>{donor.endReason ?? "Its goal is reached."} Thank you for your part in it.</p>;
+      return <p>{sentence(donor.endReason ?? "Its goal is reached")} Thank you for your part in it.</p>;
     default:
       return null;
   }

@@ -1,7 +1,7 @@
 // The end of a run: why, the result, whose work it is, and where the model is.
 import type { PeerId, RunDetail } from "#wire";
 import { hostUrl } from "../page-state.ts";
-import { count, loss, share, sizeInWords } from "./format.ts";
+import { count, loss, sentence, share, sizeInWords } from "./format.ts";
 import { PeerName } from "./peers.tsx";
 
 const CREDITED_MAX = 12;
@@ -13,7 +13,7 @@ export const Ended = ({ run, self }: { run: RunDetail; self: PeerId | null }) =>
   return (
     <section aria-labelledby="ended" className="panel ended">
       <h2 id="ended">This run has ended</h2>
-      <p>{run.endReason ?? "Its goal is reached."}</p>
+      <p>{sentence(run.endReason ?? "Its goal is reached")}</p>
       <dl className="figures" aria-label="Result">
         <div>
           <dt>Held-out loss</dt>

@@ -41,6 +41,10 @@ test("durations", () => {
   ]);
 });
 
+test("a reason ends as a sentence does", () => {
+  expect(["gone", "gone.", " why? "].map(format.sentence)).toEqual(["gone.", "gone.", "why?"]);
+});
+
 test("a loss that is not there is a dash", () => {
   expect([format.loss(null), format.loss(1.23456)]).toEqual(["–", "1.235"]);
 });

@@ -54,6 +54,9 @@ export function duration(ms: number): string {
 
 export const timeOfDay = (time: number): string => clock.format(time);
 
+/** Reasons come from many places, some without their full stop; another sentence follows. */
+export const sentence = (text: string): string => (/[.!?…]$/.test(text.trim()) ? text.trim() : `${text.trim()}.`);
+
 /** What tells two peers of one name apart: the key's first digits, and the slot when it is not the first. */
 export const shortPeer = (peer: PeerId): string =>
   slotOf(peer) === 0 ? peer.slice(0, 6) : `${peer.slice(0, 6)}·${slotOf(peer)}`;

@@ -256,7 +256,7 @@ describe("the end", () => {
 
   test("reason, result, credit, download", () => {
     const read = text(ended);
-    expect(read).toContain("This run has ended 200,000,000 tokens are committed");
+    expect(read).toContain("This run has ended 200,000,000 tokens are committed.");
     expect(read).toContain("Your share 55.8%");
     expect(read).toMatch(/Made by Ada aaaaaa you 55.8%/);
     expect(html(ended)).toContain(`href="/api/runs/${fixtures.run.id}/checkpoints/latest"`);

@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { browserOf, type Machine, machineProblem } from "./machine.ts";
+
+test.each([
+  ["Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36", "chromium"],
+  ["Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/150.0.0.0 Safari/537.36 Edg/150.0.0.0", "chromium"],
+  ["Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0", "firefox"],
+  [
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605.1.15",
+    "safari",
+  ],
+  ["curl/8", "other"],
+] as const)("%s is %s", (userAgent, browser) => {
+  expect(browserOf(userAgent)).toBe(browser);
+});
+
+test("a machine that can, or that is being asked, has no problem", () => {
+  const machine = { adapter: null, browser: "other" } as const;
+  const problemIn = (state: Machine["state"]) => machineProblem({ ...machine, state })?.code ?? null;
+  expect((["checking", "ready", "insecure", "no-webgpu", "no-adapter"] as const).map(problemIn)).toEqual([
+    null,
+    null,
+    "insecure-context",
+    "no-webgpu",
+    "no-adapter",
+  ]);
+});

@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import { uncheckedMachine } from "./machine.ts";
+import { idleDonor, type Place } from "./page-state.ts";
+import { PageStore } from "./page-store.ts";
+import type { Donor, DonorSnapshot } from "./window/types.ts";
+
+class FakeDonor implements Donor {
+  readonly calls: string[] = [];
+  #snapshot: DonorSnapshot = idleDonor;
+  #onChange = () => {};
+  subscribe(onChange: () => void) {
+    this.#onChange = onChange;
+    return () => {};
+  }
+  getSnapshot = () => this.#snapshot;
+  show(change: Partial<DonorSnapshot>) {
+    this.#snapshot = { ...this.#snapshot, ...change };
+    this.#onChange();
+  }
+  donate = () => void this.calls.push("donate");
+  pause = () => void this.calls.push("pause");
+  resume = () => void this.calls.push("resume");
+  stop = () => void this.calls.push("stop");
+  rename = (name: string) => void this.calls.push(`rename ${name}`);
+}
+
+const start = { place: "donate", runName: "default", machine: uncheckedMachine } as const;
+const settled = () => new Promise<void>((resolve) => setTimeout(resolve)); // lets every queued promise run
+
+test("the donor's code is loaded once, when it is wanted, and actions keep their order", async () => {
+  const donor = new FakeDonor();
+  let loads = 0;
+  const loadDonor = async () => {
+    loads++;
+    return donor;
+  };
+  const store = new PageStore({ loadDonor, navigate: () => {} }, start);
+  expect(loads).toBe(0);
+  store.rename("Ada");
+  store.donate();
+  store.pause();
+  await settled();
+  expect([loads, donor.calls]).toEqual([1, ["rename Ada", "donate", "pause"]]);
+});
+
+test("what the donor shows is what the page shows", async () => {
+  const donor = new FakeDonor();
+  const store = new PageStore({ loadDonor: async () => donor, navigate: () => {} }, start);
+  let changes = 0;
+  store.subscribe(() => changes++);
+  store.donate();
+  await settled();
+  const before = changes;
+  donor.show({ status: "donating", step: 3 });
+  expect(store.getSnapshot().donor).toMatchObject({ status: "donating", step: 3 });
+  expect(changes).toBe(before + 1);
+});
+
+test("code that does not load blocks with a way out, and the next press tries again", async () => {
+  const donor = new FakeDonor();
+  let reachable = false;
+  const loadDonor = async () => {
+    if (!reachable) throw new Error("Failed to fetch");
+    return donor;
+  };
+  const store = new PageStore({ loadDonor, navigate: () => {} }, start);
+  store.donate();
+  await settled();
+  expect(store.getSnapshot().donor.status).toBe("blocked");
+  expect(store.getSnapshot().donor.problem?.message).toContain("Failed to fetch");
+  reachable = true;
+  store.donate();
+  await settled();
+  expect(donor.calls).toEqual(["donate"]);
+  expect(store.getSnapshot().donor.problem).toBeNull();
+});
+
+test("going elsewhere changes address and snapshot, and leaves the donor alone", () => {
+  const visited: Place[] = [];
+  const store = new PageStore(
+    { loadDonor: () => Promise.reject(new Error("not wanted")), navigate: (place) => void visited.push(place) },
+    start,
+  );
+  store.go("watch");
+  expect([visited, store.getSnapshot().place]).toEqual([["watch"], "watch"]);
+});

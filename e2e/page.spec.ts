@@ -1,0 +1,119 @@
+// The page as a person meets it: before the button, by keyboard, without WebGPU, without a secure context, and only watching.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, type Page, test } from "@playwright/test";
+import { openDonor, startHost, type TestHost } from "./support.ts";
+
+let host: TestHost;
+test.beforeAll(async () => {
+  host = await startHost();
+});
+test.afterAll(async () => {
+  await host.stop();
+  host.remove();
+});
+
+/** Everything that a page must not do: errors, warnings of the console, violations of the policy. */
+function complaintsOf(page: Page): string[] {
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+  return complaints;
+}
+
+test("watching needs no GPU, opens no peer connection and breaks no policy", async ({ page }) => {
+  const complaints = complaintsOf(page);
+  await page.addInitScript(() => {
+    Reflect.set(globalThis, "violations", []);
+    document.addEventListener("securitypolicyviolation", (event) => {
+      Reflect.get(globalThis, "violations").push(`${event.violatedDirective} ${event.blockedURI}`);
+    });
+    Reflect.set(navigator, "gpu", undefined);
+    Reflect.deleteProperty(globalThis, "RTCPeerConnection"); // opening one would throw
+  });
+  await page.goto(`${host.url}/watch`);
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText(/nano/);
+  await expect(page.getByRole("heading", { name: "Right now" })).toBeVisible();
+  await expect(page.getByRole("img", { name: /web is empty|peers/ })).toBeVisible();
+  await expect(page.getByRole("button")).toHaveCount(0);
+  expect(await page.evaluate(() => Reflect.get(globalThis, "violations"))).toEqual([]);
+  expect(complaints).toEqual([]);
+});
+
+test("the code that trains is not loaded before the button", async ({ page }) => {
+  const scripts: string[] = [];
+  page.on("request", (request) => {
+    if (request.resourceType() === "script") scripts.push(new URL(request.url()).pathname);
+  });
+  await page.goto(host.url);
+  await expect(page.getByRole("button", { name: "Donate this GPU" })).toBeVisible();
+  await expect(page.getByText("Your IP address is visible")).toBeVisible();
+  expect(scripts.filter((path) => /donor|worker/.test(path))).toEqual([]);
+});
+
+test("by keyboard alone: donate, pause, resume, stop; focus stays in the panel, and states are announced", async () => {
+  const donor = await openDonor(host.url, { press: false });
+  const { page } = donor;
+  try {
+    const live = page.getByRole("status").first();
+    const press = async (name: string) => {
+      const button = page.getByRole("button", { name, exact: true });
+      await expect(button).toBeVisible({ timeout: 60_000 });
+      for (let tabs = 0; tabs < 30; tabs++) {
+        if (await button.evaluate((element) => element === document.activeElement)) break;
+        await page.keyboard.press("Tab");
+      }
+      await expect(button).toBeFocused();
+      await page.keyboard.press("Enter");
+    };
+    await press("Donate this GPU");
+    await expect(page.locator(".panel")).toBeFocused();
+    await expect(live).toHaveText("Donating", { timeout: 60_000 });
+    await expect(page.locator("[data-figure=own-loss]")).toHaveText(/^\d+\.\d+$/, { timeout: 60_000 });
+    await expect(page.getByText("software adapter", { exact: true })).toBeVisible();
+    await press("Pause");
+    await expect(live).toHaveText("Paused");
+    await press("Resume");
+    await expect(live).toHaveText("Donating");
+    await press("Stop");
+    await expect(live).toHaveText("Stopped");
+    await expect(page.getByRole("button", { name: "Donate this GPU" })).toBeVisible();
+  } finally {
+    await donor.close();
+  }
+});
+
+test("without WebGPU the page says so, and leads to the watch page", async ({ page }) => {
+  await page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, "gpu"));
+  await page.goto(host.url);
+  await expect(page.getByRole("alert")).toContainText("This browser has no WebGPU");
+  await expect(page.getByRole("button", { name: "Donate this GPU" })).toHaveCount(0);
+  await page.getByRole("link", { name: "Watch the run instead" }).click();
+  await expect(page.getByRole("heading", { name: "Contribution" })).toBeVisible();
+});
+
+test("over plain HTTP from another machine the page says what to open instead", async ({ page }) => {
+  const built = join(import.meta.dirname, "../dist/web");
+  // No name is resolved and no packet leaves: the page's files are handed over here, under an origin that is not secure.
+  await page.route("http://gossamer.example/**", async (route) => {
+    const path = new URL(route.request().url()).pathname;
+    if (path.startsWith("/api/")) return route.abort();
+    const body = await readFile(join(built, path === "/" ? "index.html" : path));
+    const types: Record<string, string> = { js: "text/javascript", css: "text/css", svg: "image/svg+xml" };
+    return route.fulfill({ body, contentType: types[path.split(".").pop() ?? ""] ?? "text/html" });
+  });
+  await page.goto("http://gossamer.example/");
+  await expect(page.getByRole("alert")).toContainText("This address is not secure");
+  await expect(page.getByRole("alert")).toContainText("http://localhost");
+  await expect(page.getByText("The host does not answer.")).toBeVisible();
+});
+
+for (const width of [320, 390, 768, 1280])
+  test(`nothing is cut off at ${width} px`, async ({ page }) => {
+    await page.setViewportSize({ width, height: 800 });
+    await page.goto(host.url);
+    await expect(page.getByRole("heading", { name: "Bandwidth" })).toBeVisible();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+  });
