@@ -27,7 +27,8 @@ export const problems = {
   deviceLost: (reason: string): Problem => ({
     code: "device-lost",
     message: `The GPU went away twice (${reason.slice(0, PROBLEM_TEXT_MAX)}).`,
-    remedy: "Close what else uses the GPU, then press the button again. Nothing that was committed is lost.",
+    remedy:
+      "Close what else uses the GPU, then press the button again. Nothing that was committed is lost. Browsers refuse the GPU after several losses: then restart the browser.",
   }),
   outOfMemory: (error: unknown): Problem => ({
     code: "out-of-memory",

@@ -142,9 +142,9 @@ export class Session {
   /** Says goodbye and lets go of links, timers and the GPU. */
   stop(reason: string): void {
     if (this.#ended) return;
+    this.#signaling.stop(reason); // first: the core's own goodbye knows no reason
     this.#input({ type: "stop" });
     this.#ended = true;
-    this.#signaling.stop(reason);
     this.#host.close();
     this.#options.toWindow({ type: "close-all", reason });
     clearInterval(this.#ticker);

@@ -2,7 +2,7 @@
 import { SLOTS_MAX, type VolunteerId } from "#wire";
 
 /** A reloaded tab waits so long for its own lock: the old page's worker may still be ending. */
-const OWN_SLOT_WAIT_MS = 3_000;
+const OWN_SLOT_WAIT_MS = 1_000;
 
 export interface HeldSlot {
   readonly slot: number;
