@@ -75,7 +75,7 @@ export async function startHost({ run = "nano", dataDir, port = 0, args = [] }: 
     async log() {
       const entries: LogEntry[] = [];
       for (;;) {
-        const page = await getJson<LogEntry[]>(`/api/runs/default/log?from=${entries.length}&limit=1000`);
+        const page = await getJson<LogEntry[]>(`/api/runs/default/log?raw=1&from=${entries.length}&limit=1000`);
         if (page.length === 0) return entries;
         entries.push(...page);
       }

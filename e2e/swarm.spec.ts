@@ -7,6 +7,7 @@ const commits = (log: readonly LogEntry[]) => log.filter((entry) => entry.type =
 const seals = (log: readonly LogEntry[]) => log.filter((entry) => entry.type === "seal");
 
 test.describe("two browsers train one model", () => {
+  test.describe.configure({ mode: "serial" }); // one story: each test goes on where the last one stopped
   let host: TestHost;
   const donors: TestDonor[] = [];
 
