@@ -127,6 +127,23 @@ test("[R20] with retain all the host keeps every update that a commit names", ()
   expect(named.every((update) => sim.host.blobs.has(update))).toBe(true);
 });
 
+test("[R20] [R24] a checkpoint that the host died over is made after its restart", () => {
+  const sim = new Simulation({ seed: 46, peers: 2 }).startAll();
+  let stopped = 0;
+  sim.when(
+    ({ state, host }) => state.round === 4 && host.log.at(-1)!.type === "seal",
+    () => {
+      stopped += 1;
+      sim.host.crash();
+      sim.clock.after(1_000, () => sim.host.start());
+    },
+  );
+  sim.runRounds(6);
+  sim.checkAll();
+  expect(stopped).toBe(1);
+  expect(sim.host.log.filter((entry) => entry.type === "checkpoint").map(({ round }) => round)).toEqual([4]);
+});
+
 test("[R21] evaluations come every so many rounds, and from somebody else when the named peer is gone", () => {
   const sim = new Simulation({ seed: 40, peers: 3 }).startAll();
   sim.runRounds(13);
@@ -203,4 +220,21 @@ test("[R3] a commit whose blob is lost is voided, everybody goes back to the anc
   sim.checkAll();
   expect(sim.host.log.find((entry) => entry.type === "void")).toMatchObject({ round });
   expect(sim.commits().filter((commit) => commit.round === round)).toHaveLength(2);
+});
+
+test("a peer that was cut off after its offer learns later that it counted: its work is not applied twice (seed 3)", () => {
+  const sim = new Simulation({ seed: 47, peers: 3 }).startAll();
+  sim.runRounds(2);
+  const [peer] = sim.peers;
+  sim.runUntil(({ state }) => state.commit === undefined && state.open !== undefined, 20_000);
+  sim.runUntil(({ state }) => state.commit?.contributors.some((c) => c.peer === peer.id) === true, 20_000);
+  const round = sim.round;
+  peer.offline = true;
+  peer.cutControl();
+  expect(peer.peer!.log.commit).toBeUndefined(); // it has not heard of the commit
+  sim.runRounds(3);
+  peer.offline = false;
+  sim.runUntil(() => peer.peer!.view().round > round + 2, 20_000, "the peer at the head");
+  expect(peer.namedFolds).toContain(round);
+  sim.checkAll();
 });

@@ -34,12 +34,15 @@ export class PeerNode {
   carried = 0; //                          rounds whose work was not offered
   evaluations = 0;
   ended: string | undefined;
+  readonly namedFolds: number[] = [];
   private readonly sim: Simulation;
   private life = 0;
   private work: { assignment: Assignment; step: number; run: number } | undefined;
   private workRun = 0;
   private replicaFreeAt = 0;
   private offerNonce = 0;
+  /** Our update since the last fold or restore: the replica's mark has moved with it. */
+  private inFlight: string | undefined;
 
   constructor(sim: Simulation, index: number, stepMs: number) {
     this.sim = sim;
@@ -136,6 +139,7 @@ export class PeerNode {
           sim.check(!missing, "a peer restores from blobs that it holds");
           const anchorHash = output.round === 0 ? sim.genesisHash : output.anchorHash;
           this.replica = { round: output.round, anchorHash };
+          this.inFlight = undefined;
           this.input({ type: "restored", round: output.round, anchorHash });
         });
       case "train":
@@ -150,6 +154,8 @@ export class PeerNode {
         return this.replicaWork(sim.random.between(5, 50), () => {
           const update = fakeHash("update", this.id, output.round, output.baseHash, this.offerNonce++);
           sim.check(this.replica?.anchorHash === output.baseHash, "an update starts from the replica's anchor");
+          sim.check(this.inFlight === undefined, "one offer in flight at most");
+          this.inFlight = update;
           if (this.bad) sim.arithmetic.badUpdates.add(update);
           this.blobs.add(update);
           this.input({ type: "encoded", round: output.round, update, bytes: 1_000 });
@@ -172,6 +178,10 @@ export class PeerNode {
         sim.check(all, "a peer folds what it holds");
         return this.replicaWork(sim.random.between(5, 100), () => {
           sim.check(this.replica?.round === commit.round, "a peer folds in order");
+          const named = commit.contributors.some(({ update }) => update === this.inFlight);
+          sim.check(output.named === named, "the mark rule hears whether our own update counts");
+          if (named) this.namedFolds.push(commit.round);
+          this.inFlight = undefined;
           let anchorHash = sim.arithmetic.fold(this.replica!.anchorHash, commit);
           if (this.wrongFolds > 0) {
             this.wrongFolds -= 1;

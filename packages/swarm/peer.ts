@@ -42,8 +42,8 @@ export class Peer {
   private replica: { round: number; anchorHash: string } | undefined;
   private busy: Busy | undefined;
   private forgetLater: readonly string[] = [];
-  /** Our update in the pending commit, if it counts there. */
-  private named: { round: number; named: boolean } | undefined;
+  /** Our update since the last fold or restore: the replica's mark has moved with it. */
+  private inFlight: string | undefined;
   private final: "refused" | "ended" | "stopped" | undefined;
   private endedAt: Millis | undefined;
   private welcomed = false;
@@ -139,6 +139,7 @@ export class Peer {
       case "encoded":
         this.fetches.hold(input.update);
         this.emit(...this.work.encoded(input));
+        this.inFlight = this.work.update;
         return;
       case "encode-failed":
         if (this.work.current?.round === input.round) this.heal(input.reason);
@@ -232,12 +233,8 @@ export class Peer {
     switch (entry.type) {
       case "open":
         return this.emit(...this.work.opened(entry));
-      case "commit": {
-        const ours = entry.contributors.find(({ peer }) => peer === this.self);
-        const update = this.work.current?.round === entry.round ? this.work.update : undefined;
-        this.named = { round: entry.round, named: update !== undefined && ours?.update === update };
+      case "commit":
         return this.emit(...this.work.interrupt());
-      }
       case "seal": {
         const { replica } = this;
         if (replica?.round === this.log.round) this.judge(replica.anchorHash, entry.anchorHash);
@@ -246,7 +243,6 @@ export class Peer {
         return;
       }
       case "void":
-        this.named = undefined;
         this.restoreAgain(); // the one way that is right in every phase: some have folded it, some had an offer in flight
         return;
       case "checkpoint":
@@ -321,6 +317,7 @@ export class Peer {
     this.emit(...this.work.interrupt());
     this.work.close();
     this.replica = undefined;
+    this.inFlight = undefined;
     this.readyRound = -1;
     this.attestedRound = -1;
   }
@@ -381,11 +378,7 @@ export class Peer {
     const { checkpoint, previousCheckpoint } = this.log;
     const older = this.healsInRow >= 2 ? previousCheckpoint : undefined;
     const from = older ?? checkpoint;
-    if (this.replica !== undefined) {
-      this.emit(...this.work.interrupt());
-      this.work.close();
-      this.replica = undefined;
-    }
+    if (this.replica !== undefined) this.restoreAgain();
     const blobs = from?.blobs ?? [];
     this.fetches.wantOnly(
       now,
@@ -405,7 +398,8 @@ export class Peer {
     );
     if (!commit.contributors.every(({ update }) => this.fetches.has(update))) return;
     this.busy = { type: "folding", commit };
-    const named = this.named?.round === commit.round && this.named.named;
+    const named = commit.contributors.some(({ update }) => update === this.inFlight);
+    this.inFlight = undefined;
     this.emit({ type: "fold", commit, named });
   }
 

@@ -88,6 +88,14 @@ test("[R6] from rest, an open waits half a second for a tab that is still loadin
   expect(given.out[0]).toMatchObject({ type: "append", body: { type: "open", roster: [alice] } });
 });
 
+test("a tick that comes a little early is asked for again", () => {
+  const given = new Given();
+  given.step({ type: "connected", member: member(bob) });
+  given.join(alice);
+  given.now = 499.6;
+  expect(given.step({ type: "tick" })).toEqual([{ type: "wake", at: 500 }]);
+});
+
 function inRound(...peers: PeerId[]): Given {
   const given = new Given([openBody({ roster: peers })]);
   given.step({ type: "tick" });

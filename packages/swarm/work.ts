@@ -120,7 +120,9 @@ export class Work {
 
   encoded({ round, update, bytes }: PeerInput & { type: "encoded" }): PeerOutput[] {
     const { current } = this;
-    if (current?.stage !== "encoding" || round !== current.round) return [{ type: "forget", hashes: [update] }];
+    // Too late: the round is over, or its commit is there.
+    if (current?.stage !== "encoding" || round !== current.round || this.log.commit !== undefined)
+      return [{ type: "forget", hashes: [update] }];
     Object.assign(current, { stage: "uploading", update, bytes });
     return [{ type: "upload", hash: update }];
   }

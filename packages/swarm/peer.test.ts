@@ -1,0 +1,259 @@
+// The peer at close quarters: what it asks of its adapter, and when. Whole swarms are in packages/sim.
+import { expect, test } from "vitest";
+import type { EntryBody, HostMessage, PeerId } from "#wire";
+import { Peer } from "./peer.ts";
+import type { PeerInput, PeerOutput } from "./ports.ts";
+import {
+  alice,
+  bob,
+  commitBody,
+  genesisHash,
+  hash,
+  member,
+  offerOf,
+  openBody,
+  run,
+  sealBody,
+  spec,
+  TestLog,
+} from "./test-given.ts";
+
+class Given {
+  readonly log = new TestLog();
+  readonly peer: Peer;
+  now = 0;
+
+  constructor(bodies: readonly EntryBody[] = []) {
+    for (const body of bodies) this.log.append(body);
+    this.peer = new Peer({ run, spec, self: alice, genesisHash });
+  }
+
+  step(input: PeerInput): PeerOutput[] {
+    return this.peer.step(this.now, input);
+  }
+
+  /** Without the timers. */
+  acts(input: PeerInput): PeerOutput[] {
+    return this.step(input).filter(({ type }) => type !== "wake");
+  }
+
+  hear(message: HostMessage): PeerOutput[] {
+    return this.acts({ type: "message", message });
+  }
+
+  /** Appended on the host, and broadcast. */
+  entry(body: EntryBody): PeerOutput[] {
+    return this.hear({ type: "entries", entries: [this.log.append(body)] });
+  }
+
+  welcome(...others: PeerId[]): PeerOutput[] {
+    this.step({ type: "host-open" });
+    return this.hear({
+      type: "welcome",
+      protocol: 1,
+      build: "test",
+      peer: alice,
+      run,
+      spec,
+      session: "token",
+      iceServers: [],
+      headSeq: this.log.entries.length - 1,
+      members: others.map(member),
+    });
+  }
+
+  /** At the head of an empty log, donating. */
+  atGenesis(...others: PeerId[]): this {
+    this.step({ type: "donate" });
+    this.welcome(...others);
+    this.step({ type: "restored", round: 0, anchorHash: genesisHash });
+    return this;
+  }
+}
+
+const types = (outputs: readonly PeerOutput[]): string[] => outputs.map(({ type }) => type);
+
+test("[R5] a peer that follows but does not donate says nothing; the button makes it ready", () => {
+  const given = new Given();
+  expect(given.welcome()).toEqual([{ type: "restore", round: 0, anchorHash: genesisHash, blobs: [] }]);
+  expect(given.acts({ type: "restored", round: 0, anchorHash: genesisHash })).toEqual([]);
+  const ready = { type: "ready", round: 0, anchorHash: genesisHash, stepMs: null };
+  expect(given.acts({ type: "donate" })).toEqual([{ type: "send", message: ready }]);
+  expect(given.acts({ type: "tick" })).toEqual([]); // once
+});
+
+test("a round from open to attest, with the handles that go in and out", () => {
+  const given = new Given().atGenesis();
+  const [train] = given.entry(openBody());
+  const place = { cursor: 0, rosterSize: 2, position: 0, tokensBefore: 0 };
+  expect(train).toEqual({
+    type: "train",
+    assignment: { round: 0, openSeq: 0, steps: 8, windowsPerStep: 2, ...place },
+  });
+  given.step({ type: "progress", round: 0, step: 8, loss: 3, tokensPerSecond: 9, stepMs: 50 });
+  expect(given.acts({ type: "trained", round: 0, openSeq: 0, steps: 8, tokens: 1_024, loss: 3 })).toEqual([
+    { type: "encode", round: 0, baseHash: genesisHash, tokens: 1_024 },
+  ]);
+  const { signature: _, ...offer } = offerOf(alice);
+  const { update } = offer;
+  expect(given.acts({ type: "encoded", round: 0, update, bytes: 1_000 })).toEqual([{ type: "upload", hash: update }]);
+  expect(given.acts({ type: "uploaded", hash: update })).toEqual([{ type: "offer", offer }]);
+  const theirs = offerOf(bob).update;
+  expect(given.entry(commitBody())).toEqual([{ type: "fetch", hash: theirs, bytes: 1_000, sources: [], host: true }]);
+  expect(given.acts({ type: "fetched", hash: theirs })).toMatchObject([{ type: "fold", named: true }]);
+  expect(given.acts({ type: "folded", round: 0, anchorHash: hash("anchor 1"), refused: [] })).toMatchObject([
+    { message: { type: "attest", round: 0, anchorHash: hash("anchor 1") } },
+    { message: { type: "ready", round: 1, stepMs: 50 } },
+  ]);
+  expect(given.entry(sealBody())).toEqual([]);
+});
+
+test("[R9] near the deadline a peer with H/4 steps finishes; one with fewer trains on until it has them", () => {
+  const given = new Given().atGenesis();
+  given.entry(openBody({ deadlineMs: 10_000 }));
+  const progress = (step: number): PeerInput => ({
+    type: "progress",
+    round: 0,
+    step,
+    loss: 3,
+    tokensPerSecond: 1,
+    stepMs: 1,
+  });
+  given.step(progress(1));
+  given.now = 9_000; // a second is left for encoding and uploading
+  expect(given.acts({ type: "tick" })).toEqual([]);
+  given.now = 12_000;
+  expect(types(given.acts(progress(2)))).toContain("finish-training");
+  expect(types(given.acts({ type: "trained", round: 0, openSeq: 0, steps: 2, tokens: 256, loss: 3 }))).toEqual([
+    "encode",
+  ]);
+});
+
+test("[R9] a commit that comes first stops the training, and the work carries", () => {
+  const given = new Given().atGenesis();
+  given.entry(openBody());
+  const outputs = given.entry(commitBody({ contributors: [offerOf(bob)] }));
+  expect(types(outputs)).toEqual(["stop-training", "fetch"]);
+  expect(given.acts({ type: "fetched", hash: offerOf(bob).update })).toMatchObject([{ type: "fold", named: false }]);
+});
+
+test("training that gave nothing begins again a second later, not at once", () => {
+  const given = new Given().atGenesis();
+  given.entry(openBody());
+  const none: PeerInput = { type: "trained", round: 0, openSeq: 0, steps: 0, tokens: 0, loss: 0 };
+  expect(given.step(none)).toEqual([{ type: "wake", at: 1_000 }]);
+  given.now = 1_000;
+  expect(types(given.acts({ type: "tick" }))).toEqual(["train"]);
+});
+
+test("[R11] an update that is made answers a superseding open as well", () => {
+  const given = new Given().atGenesis();
+  given.entry(openBody());
+  given.acts({ type: "trained", round: 0, openSeq: 0, steps: 8, tokens: 1_024, loss: 3 });
+  given.acts({ type: "encoded", round: 0, update: hash("u"), bytes: 1_000 });
+  given.acts({ type: "uploaded", hash: hash("u") });
+  expect(given.entry(openBody({ cursor: 32 }))).toMatchObject([
+    { type: "offer", offer: { openSeq: 1, update: hash("u") } },
+  ]);
+  expect(given.entry(openBody({ cursor: 64, roster: [bob] }))).toEqual([]);
+});
+
+test("[R11] after a reconnect, blob and offer are sent again with the same content", () => {
+  const given = new Given().atGenesis();
+  given.entry(openBody());
+  given.acts({ type: "trained", round: 0, openSeq: 0, steps: 8, tokens: 1_024, loss: 3 });
+  given.acts({ type: "encoded", round: 0, update: hash("u"), bytes: 1_000 });
+  const [first] = given.acts({ type: "uploaded", hash: hash("u") });
+  given.step({ type: "host-closed" });
+  expect(types(given.welcome())).toEqual(["upload", "send"]);
+  expect(given.acts({ type: "uploaded", hash: hash("u") })).toEqual([first]);
+});
+
+test("[R17] training that diverged is dropped, and the replica restored", () => {
+  const given = new Given().atGenesis();
+  given.entry(openBody());
+  const nan: PeerInput = { type: "trained", round: 0, openSeq: 0, steps: 8, tokens: 1_024, loss: Number.NaN };
+  expect(types(given.acts(nan))).toEqual(["restore"]);
+});
+
+test("[R17] another genesis than the run's is told to the person after four attempts", () => {
+  const given = new Given([openBody()]);
+  given.step({ type: "donate" });
+  given.welcome();
+  given.acts({ type: "log", entries: given.log.entries });
+  for (let i = 0; i < 3; i++)
+    expect(types(given.acts({ type: "restored", round: 0, anchorHash: hash("other") }))).toEqual(["restore"]);
+  expect(given.acts({ type: "restored", round: 0, anchorHash: hash("other") })).toMatchObject([
+    { type: "refused", code: "desync" },
+  ]);
+  expect(given.peer.view().phase).toBe("refused");
+  expect(given.acts({ type: "tick" })).toEqual([]);
+});
+
+const checkpoint = (round: number): EntryBody => ({
+  type: "checkpoint",
+  round,
+  anchorHash: hash(`anchor ${round}`),
+  blobs: [{ name: "parameters", hash: hash(`checkpoint ${round}`), bytes: 9 }],
+});
+/** Round r by bob alone; the log has `seq` entries before it. */
+function roundByBob(round: number, seq: number): EntryBody[] {
+  const baseHash = round === 0 ? genesisHash : hash(`anchor ${round}`);
+  const contributors = [offerOf(bob, { round, openSeq: seq, baseHash })];
+  return [
+    openBody({ round, roster: [bob], baseHash, cursor: 16 * round, tokensBefore: 1_024 * round }),
+    commitBody({ round, openSeq: seq, baseHash, contributors }),
+    sealBody({ round, anchorHash: hash(`anchor ${round + 1}`), attesters: [bob] }),
+    checkpoint(round + 1),
+  ];
+}
+
+test("[R15] a joiner restores the newest checkpoint; what it reads from is kept until it is done", () => {
+  const given = new Given(roundByBob(0, 0));
+  given.step({ type: "donate" });
+  given.welcome();
+  const blob = hash("checkpoint 1");
+  expect(given.acts({ type: "log", entries: given.log.entries })).toMatchObject([
+    { type: "fetch", hash: blob, host: true },
+  ]);
+  expect(given.acts({ type: "fetched", hash: blob })).toMatchObject([
+    { type: "restore", round: 1, anchorHash: hash("anchor 1") },
+  ]);
+  for (const body of [...roundByBob(1, 4), ...roundByBob(2, 8)])
+    expect(types(given.entry(body))).not.toContain("forget");
+  const outputs = given.acts({ type: "restored", round: 1, anchorHash: hash("anchor 1") });
+  expect(outputs[0]).toEqual({ type: "forget", hashes: [blob] });
+});
+
+test("[R21] the named attester evaluates before it trains", () => {
+  const given = new Given().atGenesis();
+  for (let round = 0; round < 5; round++) {
+    const baseHash = round === 0 ? genesisHash : hash(`anchor ${round}`);
+    const openSeq = given.log.entries.length;
+    const update = hash(`mine ${round}`);
+    given.entry(openBody({ round, roster: [alice], baseHash, cursor: 16 * round, tokensBefore: 1_024 * round }));
+    given.acts({ type: "trained", round, openSeq, steps: 8, tokens: 1_024, loss: 3 });
+    given.acts({ type: "encoded", round, update, bytes: 1_000 });
+    given.acts({ type: "uploaded", hash: update });
+    given.entry(
+      commitBody({ round, openSeq, baseHash, contributors: [offerOf(alice, { round, openSeq, baseHash, update })] }),
+    );
+    given.acts({ type: "folded", round, anchorHash: hash(`anchor ${round + 1}`), refused: [] });
+    const outputs = given.entry(sealBody({ round, anchorHash: hash(`anchor ${round + 1}`), attesters: [alice] }));
+    expect(outputs).toEqual(round === 4 ? [{ type: "evaluate", round: 5 }] : []);
+  }
+  const result = { round: 5, anchorHash: hash("anchor 5"), setHash: hash("set"), loss: 2 };
+  expect(given.acts({ type: "evaluated", ...result })).toEqual([
+    { type: "send", message: { type: "evaluation", ...result } },
+  ]);
+});
+
+test("stop says goodbye and closes the links", () => {
+  const given = new Given().atGenesis(bob);
+  given.step({ type: "link-up", peer: bob });
+  expect(given.acts({ type: "stop" })).toEqual([
+    { type: "send", message: { type: "bye", reason: "stopped" } },
+    { type: "disconnect", peer: bob },
+  ]);
+  expect(given.step({ type: "tick" })).toEqual([]);
+});
