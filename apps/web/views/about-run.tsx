@@ -46,7 +46,7 @@ export const AboutRun = ({ run, cost }: { run: RunDetail; cost: DonationCost }) 
           <dt>So far</dt>
           <dd>
             {count(run.round)} {run.round === 1 ? "round" : "rounds"}, {sizeInWords(run.tokens)} tokens
-            {goals.length > 0 ? `. It ends after ${goals.join(" or ")}` : ""}
+            {goals.length > 0 && run.state !== "ended" ? `. It ends after ${goals.join(" or ")}` : ""}
           </dd>
         </div>
       </dl>

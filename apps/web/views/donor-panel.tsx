@@ -171,9 +171,9 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
   const progress = donor.status === "donating" && donor.phase === "training" && donor.task === null;
   return (
     <section ref={panel} tabIndex={-1} className="panel" aria-labelledby="panel-title" data-status={donor.status}>
-      <h2 id="panel-title">{before ? "What donating means" : "Your GPU"}</h2>
+      <h2 id="panel-title">{before && run ? "What donating means" : "Your GPU"}</h2>
       {before && run && cost ? <Terms others={others} cost={cost} /> : null}
-      {before ? null : <p className="state-line">{stateLine(donor)}</p>}
+      {before || donor.status === "blocked" ? null : <p className="state-line">{stateLine(donor)}</p>}
       {donor.task !== null && (donor.status === "starting" || donor.status === "donating") ? (
         <TaskProgress task={donor.task} />
       ) : null}

@@ -56,6 +56,12 @@ describe("before donating", () => {
     expect(read).toContain("Storage");
   });
 
+  test("asks for nothing before it can say what for", () => {
+    for (const connection of ["connecting", "retrying", "unknown-run"] as const)
+      expect(buttons(page({ watcher: { ...emptyWatcher, connection } }))).toEqual([]);
+    expect(text(page({ watcher: emptyWatcher }))).toContain("Asking the host about its run");
+  });
+
   test("says when the hourly amount is not measured", () => {
     expect(text(fixtures.emptyPage)).toMatch(
       /About 111 MB sent and 0 B received per hour while you are alone, if a round takes a minute/,

@@ -1,5 +1,6 @@
 // The page, whole: header, what the run is, the person's side (donate only), the run live. A function of one snapshot.
 import type { MouseEvent } from "react";
+import { machineProblem } from "../machine.ts";
 import type { PageActions, PageSnapshot, Place } from "../page-state.ts";
 import { AboutRun } from "./about-run.tsx";
 import { Bandwidth } from "./bandwidth.tsx";
@@ -113,7 +114,10 @@ const First = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) 
     return <div className="first">{[about, <Ended key="ended" run={watcher.run} self={donor.peer} />]}</div>;
   if (place === "watch") return <div className="first">{about}</div>;
   const panel = <DonorPanel key="panel" page={page} actions={actions} />;
-  return <div className="first">{donor.status === "idle" ? [about, panel] : [panel, about]}</div>;
+  if (donor.status !== "idle") return <div className="first">{[panel, about]}</div>;
+  // Nobody is asked for anything before the page can say what for.
+  const asks = watcher.run !== null || machineProblem(page.machine) !== null;
+  return <div className="first">{asks ? [about, panel] : about}</div>;
 };
 
 export const Page = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) => {
