@@ -176,12 +176,12 @@ function main() {
   const sourcesOnly = command === "test" && ["check", "unit"].indexOf(args[1]) >= 0;
   if (!sourcesOnly) build(signal === undefined ? process.env.GOSSAMER_SIGNAL || "" : signal, command === "build");
   if (command === "build") return;
+  if (["prepare", "proof"].indexOf(command) >= 0 || (command === "test" && !sourcesOnly)) chooseBrowser();
   if (command === "prepare") return buildTestPage(); // what Playwright's global setup asks for
   if (command === "proof") return proof(args[1]);
   // In this process, not a child: Ctrl-C, the exit code and the terminal are the command's own.
   const entry = command === "test" ? join(root, "apps", "cli", "test.mjs") : join(root, "dist", "node", "main.js");
   if (command === "test") {
-    if (!sourcesOnly) chooseBrowser();
     process.chdir(root);
     process.argv.splice(2, 1);
   }

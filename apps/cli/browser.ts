@@ -2,9 +2,9 @@
 //
 //   CHROMIUM_PATH -> an installed Chrome or Chromium -> Playwright's own download -> a bundled package, fetched on first use
 import { spawn } from "node:child_process";
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { homedir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -16,6 +16,9 @@ export interface FoundBrowser {
 
 /** Pinned: the package is one Chromium build, and an update changes what the tests run on. */
 const BUNDLED = "@sparticuz/chromium@147.0.0";
+
+/** Outside of node_modules, so that `npm ci` keeps it. Both apps/cli and dist/node lie two folders deep. */
+const BUNDLE_CACHE = join(import.meta.dirname, "..", "..", ".cache", "browser");
 
 /** What to do when there is no browser: one command, which needs no root. */
 export const NO_BROWSER =
@@ -103,11 +106,20 @@ export function findInstalledBrowser(
     if (executable(path) !== undefined) return { path, source: "installed" };
   }
   const path = playwrightPath(platform, env);
-  return path === undefined ? undefined : { path, source: "playwright" };
+  if (path !== undefined) return { path, source: "playwright" };
+  const unpacked = unpackedBundle();
+  return unpacked === undefined ? undefined : { path: unpacked, source: "bundled" };
 }
 
-/** Installs the bundled package into `cache` (66 MB, once), outside of node_modules so that `npm ci` keeps it. */
-async function bundledBrowser(cache: string): Promise<FoundBrowser | undefined> {
+/** Where the bundled package unpacks itself. Somebody else's file of that name in a shared folder is not run. */
+function unpackedBundle(): string | undefined {
+  const path = join(tmpdir(), "chromium");
+  if (!existsSync(join(BUNDLE_CACHE, "node_modules", "@sparticuz", "chromium")) || !existsSync(path)) return undefined;
+  return statSync(path).uid === process.getuid?.() ? executable(path) : undefined;
+}
+
+/** Installs the bundled package (66 MB, once) and unpacks it. */
+async function bundledBrowser(cache = BUNDLE_CACHE): Promise<FoundBrowser | undefined> {
   if (process.platform !== "linux") return undefined; // the package holds a Linux build
   mkdirSync(cache, { recursive: true });
   const manifest = join(cache, "package.json");
@@ -139,8 +151,8 @@ async function bundledBrowser(cache: string): Promise<FoundBrowser | undefined> 
 }
 
 /** @throws BrowserError with the remedy when there is none and none can be fetched. */
-export async function findBrowser(cache = join(process.cwd(), ".cache", "browser")): Promise<FoundBrowser> {
-  const found = findInstalledBrowser() ?? (await bundledBrowser(cache));
+export async function findBrowser(): Promise<FoundBrowser> {
+  const found = findInstalledBrowser() ?? (await bundledBrowser());
   if (found === undefined) throw new BrowserError(NO_BROWSER);
   return found;
 }

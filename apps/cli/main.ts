@@ -133,7 +133,7 @@ runCommand
 program
   .command("browser")
   .description("print the Chromium that donors, benches and tests use; fetches one when there is none")
-  .action(async () => console.log((await findBrowser(resolve(root, ".cache", "browser"))).path));
+  .action(async () => console.log((await findBrowser()).path));
 
 program.parseAsync().catch((error) => {
   tell(error);
