@@ -20,7 +20,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let N4 = shape.N / 4u;
   let row = id.y * ROWS;
   let col4 = id.x * COLS4;
-  var c$j$i_$v = vec4f();
+  var c$g$j$i_$v = vec4f();
   for (var k = 0u; k < K4; k++) {
     let row0_$v = b[(4u * k) * N4 + col4 + $vu];
     let row1_$v = b[(4u * k + 1u) * N4 + col4 + $vu];
@@ -28,12 +28,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let row3_$v = b[(4u * k + 3u) * N4 + col4 + $vu];
     let b$v$i = vec4f(row0_$v[$i], row1_$v[$i], row2_$v[$i], row3_$v[$i]);
 #if QUADS
-    let a$j = a[(row + 4u * $ju + mine) * K4 + k];
-    let a$j$i = quadBroadcast(a$j, $iu);
+    let a$g$j = a[(row + 16u * $gu + 4u * $ju + mine) * K4 + k];
+    let a$g$j$i = quadBroadcast(a$g$j, $iu);
 #else
-    let a$j$i = a[(row + 4u * $ju + $iu) * K4 + k];
+    let a$g$j$i = a[(row + 16u * $gu + 4u * $ju + $iu) * K4 + k];
 #end
-    c$j$i_$v += vec4f(dot(a$j$i, b$v0), dot(a$j$i, b$v1), dot(a$j$i, b$v2), dot(a$j$i, b$v3));
+    c$g$j$i_$v += vec4f(dot(a$g$j$i, b$v0), dot(a$g$j$i, b$v1), dot(a$g$j$i, b$v2), dot(a$g$j$i, b$v3));
   }
-  if (row + 4u * $ju + $iu < shape.M && col4 + $vu < N4) { c[(row + 4u * $ju + $iu) * N4 + col4 + $vu] = c$j$i_$v; }
+  if (row + 16u * $gu + 4u * $ju + $iu < shape.M && col4 + $vu < N4) { c[(row + 16u * $gu + 4u * $ju + $iu) * N4 + col4 + $vu] = c$g$j$i_$v; }
 }

@@ -20,19 +20,19 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let N4 = shape.N / 4u;
   let row = id.y * ROWS;
   let col4 = id.x * COLS4;
-  var c$j$i_$v = vec4f();
+  var c$g$j$i_$v = vec4f();
   for (var k = 0u; k < K4; k++) {
     let b$v0 = b[((col4 + $vu) * 4u) * K4 + k];
     let b$v1 = b[((col4 + $vu) * 4u + 1u) * K4 + k];
     let b$v2 = b[((col4 + $vu) * 4u + 2u) * K4 + k];
     let b$v3 = b[((col4 + $vu) * 4u + 3u) * K4 + k];
 #if QUADS
-    let a$j = a[(row + 4u * $ju + mine) * K4 + k];
-    let a$j$i = quadBroadcast(a$j, $iu);
+    let a$g$j = a[(row + 16u * $gu + 4u * $ju + mine) * K4 + k];
+    let a$g$j$i = quadBroadcast(a$g$j, $iu);
 #else
-    let a$j$i = a[(row + 4u * $ju + $iu) * K4 + k];
+    let a$g$j$i = a[(row + 16u * $gu + 4u * $ju + $iu) * K4 + k];
 #end
-    c$j$i_$v += vec4f(dot(a$j$i, b$v0), dot(a$j$i, b$v1), dot(a$j$i, b$v2), dot(a$j$i, b$v3));
+    c$g$j$i_$v += vec4f(dot(a$g$j$i, b$v0), dot(a$g$j$i, b$v1), dot(a$g$j$i, b$v2), dot(a$g$j$i, b$v3));
   }
-  if (row + 4u * $ju + $iu < shape.M && col4 + $vu < N4) { c[(row + 4u * $ju + $iu) * N4 + col4 + $vu] = c$j$i_$v; }
+  if (row + 16u * $gu + 4u * $ju + $iu < shape.M && col4 + $vu < N4) { c[(row + 16u * $gu + 4u * $ju + $iu) * N4 + col4 + $vu] = c$g$j$i_$v; }
 }

@@ -21,7 +21,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let N4 = shape.N / 4u;
   let row4 = id.y * (ROWS / 4u);
   let col4 = id.x * COLS4;
-  var c$j$i_$v = vec4f();
+  var c$g$j$i_$v = vec4f();
   for (var k = 0u; k < shape.K; k += 4u) {
     let row0_$v = b[k * N4 + col4 + $vu];
     let row1_$v = b[(k + 1u) * N4 + col4 + $vu];
@@ -29,20 +29,20 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let row3_$v = b[(k + 3u) * N4 + col4 + $vu];
     let b$v$i = vec4f(row0_$v[$i], row1_$v[$i], row2_$v[$i], row3_$v[$i]);
 #if QUADS
-    let w0 = a[k * M4 + row4 + mine];
-    let w1 = select(vec4f(), a[(k + 1u) * M4 + row4 + mine], k + 1u < shape.K);
-    let w2 = select(vec4f(), a[(k + 2u) * M4 + row4 + mine], k + 2u < shape.K);
-    let w3 = select(vec4f(), a[(k + 3u) * M4 + row4 + mine], k + 3u < shape.K);
-    let t$i = vec4f(w0[$i], w1[$i], w2[$i], w3[$i]);
-    let a$j$i = quadBroadcast(t$i, $ju);
+    let w$g_0 = a[k * M4 + row4 + 4u * $gu + mine];
+    let w$g_1 = select(vec4f(), a[(k + 1u) * M4 + row4 + 4u * $gu + mine], k + 1u < shape.K);
+    let w$g_2 = select(vec4f(), a[(k + 2u) * M4 + row4 + 4u * $gu + mine], k + 2u < shape.K);
+    let w$g_3 = select(vec4f(), a[(k + 3u) * M4 + row4 + 4u * $gu + mine], k + 3u < shape.K);
+    let t$g$i = vec4f(w$g_0[$i], w$g_1[$i], w$g_2[$i], w$g_3[$i]);
+    let a$g$j$i = quadBroadcast(t$g$i, $ju);
 #else
-    let w$j0 = a[k * M4 + row4 + $ju];
-    let w$j1 = select(vec4f(), a[(k + 1u) * M4 + row4 + $ju], k + 1u < shape.K);
-    let w$j2 = select(vec4f(), a[(k + 2u) * M4 + row4 + $ju], k + 2u < shape.K);
-    let w$j3 = select(vec4f(), a[(k + 3u) * M4 + row4 + $ju], k + 3u < shape.K);
-    let a$j$i = vec4f(w$j0[$i], w$j1[$i], w$j2[$i], w$j3[$i]);
+    let w$g$j0 = a[k * M4 + row4 + 4u * $gu + $ju];
+    let w$g$j1 = select(vec4f(), a[(k + 1u) * M4 + row4 + 4u * $gu + $ju], k + 1u < shape.K);
+    let w$g$j2 = select(vec4f(), a[(k + 2u) * M4 + row4 + 4u * $gu + $ju], k + 2u < shape.K);
+    let w$g$j3 = select(vec4f(), a[(k + 3u) * M4 + row4 + 4u * $gu + $ju], k + 3u < shape.K);
+    let a$g$j$i = vec4f(w$g$j0[$i], w$g$j1[$i], w$g$j2[$i], w$g$j3[$i]);
 #end
-    c$j$i_$v += vec4f(dot(a$j$i, b$v0), dot(a$j$i, b$v1), dot(a$j$i, b$v2), dot(a$j$i, b$v3));
+    c$g$j$i_$v += vec4f(dot(a$g$j$i, b$v0), dot(a$g$j$i, b$v1), dot(a$g$j$i, b$v2), dot(a$g$j$i, b$v3));
   }
-  if (row4 + $ju < M4 && col4 + $vu < N4) { c[((row4 + $ju) * 4u + $iu) * N4 + col4 + $vu] += c$j$i_$v; }
+  if (row4 + 4u * $gu + $ju < M4 && col4 + $vu < N4) { c[((row4 + 4u * $gu + $ju) * 4u + $iu) * N4 + col4 + $vu] += c$g$j$i_$v; }
 }

@@ -4,7 +4,7 @@ import { normals, prng } from "../reference/testing.ts";
 import { matmulNn, matmulNt, matmulTn } from "./matmul.ts";
 import { DEVICES, f32, KernelRunner, unwritten } from "./testing.ts";
 
-// Tiles are 8 and 16 rows by 8 columns, workgroups 64 by 32 and 64 by 64.
+// Tiles are 32 and 8 rows by 8 columns, workgroups 32 by 32 and 64 by 64.
 const SHAPES = [
   { N: 1, I: 4, O: 4 },
   { N: 5, I: 12, O: 8 },

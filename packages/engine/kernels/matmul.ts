@@ -4,8 +4,9 @@
 //   backward  dX (M, N) = dY (M, K) · W      matmulNn
 //             dW (M, N) += dYᵀ · X           matmulTn, K tokens
 //
-// Register tiles with direct loads: on SwiftShader (2 cores, 2026-11) 512³ ran at 2.4 to 3.1 GFLOP/s so, and at 4.7 with rows shared by
-// quadBroadcast; a workgroup is one quad wide so that its four lanes always share their rows.
+// Register tiles with direct loads: on SwiftShader (2 cores, 2026-11) 512³ ran at 2.4 to 3.1 GFLOP/s so, at 4.7 with rows shared by quadBroadcast
+// (a busy machine), and a tile of 32x8 is 10 to 15 % above one of 16x8; 4x1 invocations keep both cores busy at small shapes. All three
+// transpose what they load into dot products over K: outer products, four vec4 live at once, ran at two thirds of that.
 import { kernel, type Variant, type Workgroups } from "../device/kernel.ts";
 import { expand } from "../device/template.ts";
 import nn from "./matmul-nn.wgsl?raw";
@@ -13,21 +14,21 @@ import nt from "./matmul-nt.wgsl?raw";
 import tn from "./matmul-tn.wgsl?raw";
 
 interface Tile {
-  readonly rows: number; // of C per invocation: 16 in quads, so that four lanes load four rows each
+  readonly rows: number; // of C per invocation; in quads a multiple of 16, four lanes load a quarter each
   readonly cols: number;
   readonly groupX: number;
   readonly groupY: number;
 }
 
-/** 16x8 (not 8x16) halves the loads once rows are shared; without sharing, 8x8 spills less. */
+/** A workgroup in quads is four lanes wide, so that they always share their rows. */
 const tileOf = ({ quads }: Variant): Tile =>
-  quads ? { rows: 16, cols: 8, groupX: 4, groupY: 4 } : { rows: 8, cols: 8, groupX: 8, groupY: 8 };
+  quads ? { rows: 32, cols: 8, groupX: 4, groupY: 1 } : { rows: 8, cols: 8, groupX: 8, groupY: 8 };
 
 const sourceOf = (source: string) => (variant: Variant) => {
   const { rows, cols, groupX, groupY } = tileOf(variant);
   return expand(source, {
     constants: { ROWS: rows, COLS4: cols / 4, GROUP_X: groupX, GROUP_Y: groupY },
-    repeat: { j: rows / 4, i: 4, v: cols / 4 },
+    repeat: { g: Math.ceil(rows / 16), j: Math.min(4, rows / 4), i: 4, v: cols / 4 },
     flags: { QUADS: variant.quads },
   });
 };
