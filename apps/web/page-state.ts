@@ -62,6 +62,7 @@ export const idleDonor: DonorSnapshot = {
 
 export const emptyWatcher: WatcherSnapshot = {
   connection: "connecting",
+  hostBase: "",
   run: null,
   trainLoss: [],
   evalLoss: [],

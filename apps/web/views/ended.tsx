@@ -1,12 +1,11 @@
 // The end of a run: why, the result, whose work it is, and where the model is.
 import type { PeerId, RunDetail } from "#wire";
-import { hostUrl } from "../page-state.ts";
 import { count, loss, sentence, share, sizeInWords } from "./format.ts";
 import { PeerName } from "./peers.tsx";
 
 const CREDITED_MAX = 12;
 
-export const Ended = ({ run, self }: { run: RunDetail; self: PeerId | null }) => {
+export const Ended = ({ run, hostBase, self }: { run: RunDetail; hostBase: string; self: PeerId | null }) => {
   const credited = run.peers.filter(({ tokens }) => tokens > 0).sort((a, b) => b.tokens - a.tokens);
   const mine = credited.find(({ id }) => id === self);
   const rest = credited.length - CREDITED_MAX;
@@ -52,12 +51,12 @@ export const Ended = ({ run, self }: { run: RunDetail; self: PeerId | null }) =>
       <h3>Take it home</h3>
       <ul className="downloads">
         <li>
-          <a href={hostUrl(`/api/runs/${run.id}/checkpoints/latest`)}>Newest checkpoint</a>: what its files are and
+          <a href={`${hostBase}/api/runs/${run.id}/checkpoints/latest`}>Newest checkpoint</a>: what its files are and
           their hashes (JSON). Anchor <code title={run.head.anchorHash}>{run.head.anchorHash.slice(0, 12)}…</code>,
           licence {run.spec.modelLicence}
         </li>
         <li>
-          <a href={hostUrl(`/api/runs/${run.id}/log`)}>The run’s log</a>: every round, signed, for a replay (JSON)
+          <a href={`${hostBase}/api/runs/${run.id}/log`}>The run’s log</a>: every round, signed, for a replay (JSON)
         </li>
       </ul>
     </section>

@@ -187,6 +187,7 @@ const series = (every: number, value: (round: number) => number): SeriesPoint[] 
 
 export const watcher: WatcherSnapshot = {
   connection: "live",
+  hostBase: "https://host.example",
   run,
   trainLoss: series(1, (round) => 1.75 + 3.8 * Math.exp(-round / 9) + 0.03 * Math.sin(round * 1.7)),
   evalLoss: series(5, (round) => 1.82 + 3.7 * Math.exp(-round / 9)),

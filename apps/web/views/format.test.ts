@@ -42,7 +42,7 @@ test("durations", () => {
 });
 
 test("a reason ends as a sentence does", () => {
-  expect(["gone", "gone.", " why? "].map(format.sentence)).toEqual(["gone.", "gone.", "why?"]);
+  expect(["gone", "gone.", " why? "].map(format.sentence)).toEqual(["Gone.", "Gone.", "Why?"]);
 });
 
 test("a loss that is not there is a dash", () => {

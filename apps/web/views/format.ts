@@ -54,8 +54,11 @@ export function duration(ms: number): string {
 
 export const timeOfDay = (time: number): string => clock.format(time);
 
-/** Reasons come from many places, some without their full stop; another sentence follows. */
-export const sentence = (text: string): string => (/[.!?…]$/.test(text.trim()) ? text.trim() : `${text.trim()}.`);
+/** Reasons come from many places, some without capital and full stop; another sentence follows. */
+export function sentence(text: string): string {
+  const trimmed = text.trim();
+  return trimmed.charAt(0).toUpperCase() + trimmed.slice(1) + (/[.!?…]$/.test(trimmed) ? "" : ".");
+}
 
 /** What tells two peers of one name apart: the key's first digits, and the slot when it is not the first. */
 export const shortPeer = (peer: PeerId): string =>

@@ -265,7 +265,7 @@ describe("the end", () => {
     expect(read).toContain("This run has ended 200,000,000 tokens are committed.");
     expect(read).toContain("Your share 55.8%");
     expect(read).toMatch(/Made by Ada aaaaaa you 55.8%/);
-    expect(html(ended)).toContain(`href="/api/runs/${fixtures.run.id}/checkpoints/latest"`);
+    expect(html(ended)).toContain(`href="https://host.example/api/runs/${fixtures.run.id}/checkpoints/latest"`);
   });
 
   test("who comes later finds no button", () => {

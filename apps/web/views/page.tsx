@@ -111,7 +111,11 @@ const First = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) 
   const { place, donor, watcher } = page;
   const about = <About key="about" {...page} />;
   if (watcher.run?.state === "ended")
-    return <div className="first">{[about, <Ended key="ended" run={watcher.run} self={donor.peer} />]}</div>;
+    return (
+      <div className="first">
+        {[about, <Ended key="ended" run={watcher.run} hostBase={watcher.hostBase} self={donor.peer} />]}
+      </div>
+    );
   if (place === "watch") return <div className="first">{about}</div>;
   const panel = <DonorPanel key="panel" page={page} actions={actions} />;
   if (donor.status !== "idle") return <div className="first">{[panel, about]}</div>;

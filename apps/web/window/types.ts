@@ -132,6 +132,8 @@ export const linkKey = (owner: PeerId, other: PeerId): string => `${owner} ${oth
 
 export interface WatcherSnapshot {
   readonly connection: WatcherConnection;
+  /** Origin of the host that has the run, for links to its documents; empty until it is known. */
+  readonly hostBase: string;
   readonly run: RunDetail | null;
   readonly trainLoss: readonly SeriesPoint[];
   readonly evalLoss: readonly SeriesPoint[];
