@@ -31,7 +31,7 @@ export function nodeFault(version) {
  * @param full development packages count too
  */
 export function missingPackages(wanted, installed, full) {
-  const have = (installed && installed.packages) || {};
+  const have = installed ? installed.packages : {};
   return Object.keys(wanted.packages).filter((path) => {
     const entry = wanted.packages[path];
     if (path === "" || (entry.dev && !full)) return false;
@@ -61,7 +61,7 @@ function filesBelow(path) {
 
 /** One hash over everything that a build reads: a build is fresh when its stamp holds the same. */
 export function sourceHash(folder, signal) {
-  const hash = createHash("sha256").update("signal " + signal);
+  const hash = createHash("sha256").update(`signal ${signal}`);
   const single = ["package.json", "package-lock.json", "vite.config.ts"].map((name) => join(folder, name));
   const files = ["apps", "packages", "public"].reduce(
     (all, name) => all.concat(filesBelow(join(folder, name))),
@@ -113,7 +113,7 @@ function build(signal, always) {
   step(process.execPath, [vite, "build", "--logLevel", "warn"]);
   step(process.execPath, [vite, "build", "--ssr", "--logLevel", "warn"]);
   mkdirSync(join(root, "dist"), { recursive: true });
-  writeFileSync(stamp, JSON.stringify({ hash: hash, signal: signal }) + "\n");
+  writeFileSync(stamp, `${JSON.stringify({ hash, signal })}\n`);
 }
 
 /** The page with hooks that hold a peer in any phase of a round: for end-to-end tests alone, never served by default. */
@@ -127,12 +127,12 @@ function buildTestPage() {
   const vite = join(root, "node_modules", "vite", "bin", "vite.js");
   step(process.execPath, [vite, "build", "--logLevel", "warn", "--outDir", join(root, "dist", "web-test")]);
   delete process.env.VITE_TEST_HOOKS;
-  writeFileSync(stamp, JSON.stringify({ hash: hash }) + "\n");
+  writeFileSync(stamp, `${JSON.stringify({ hash })}\n`);
 }
 
 /** Value of `--name value` or `--name=value`. */
 export function flag(args, name) {
-  const at = args.findIndex((arg) => arg === name || arg.startsWith(name + "="));
+  const at = args.findIndex((arg) => arg === name || arg.startsWith(`${name}=`));
   if (at < 0) return undefined;
   return args[at].includes("=") ? args[at].slice(name.length + 1) : args[at + 1];
 }
@@ -147,7 +147,7 @@ function proof(name) {
   const playwright = join(root, "node_modules", "@playwright", "test", "cli.js");
   process.chdir(root);
   process.env.GOSSAMER_PROOF = "whole";
-  process.argv = [process.argv[0], playwright, "test", "e2e/" + name + ".spec.ts"];
+  process.argv = [process.argv[0], playwright, "test", `e2e/${name}.spec.ts`];
   import(pathToFileURL(playwright).href);
 }
 

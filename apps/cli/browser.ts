@@ -15,7 +15,8 @@ export interface FoundBrowser {
 }
 
 /** Pinned: the package is one Chromium build, and an update changes what the tests run on. */
-const BUNDLED = "@sparticuz/chromium@147.0.0";
+const BUNDLE = "@sparticuz/chromium";
+const BUNDLE_VERSION = "147.0.0";
 
 /** Outside of node_modules, so that `npm ci` keeps it. Both apps/cli and dist/node lie two folders deep. */
 const BUNDLE_CACHE = join(import.meta.dirname, "..", "..", ".cache", "browser");
@@ -114,7 +115,7 @@ export function findInstalledBrowser(
 /** Where the bundled package unpacks itself. Somebody else's file of that name in a shared folder is not run. */
 function unpackedBundle(): string | undefined {
   const path = join(tmpdir(), "chromium");
-  if (!existsSync(join(BUNDLE_CACHE, "node_modules", "@sparticuz", "chromium")) || !existsSync(path)) return undefined;
+  if (!existsSync(join(BUNDLE_CACHE, "node_modules", BUNDLE)) || !existsSync(path)) return undefined;
   return statSync(path).uid === process.getuid?.() ? executable(path) : undefined;
 }
 
@@ -127,18 +128,22 @@ async function bundledBrowser(cache = BUNDLE_CACHE): Promise<FoundBrowser | unde
   const require = createRequire(manifest);
   const resolvePackage = (): string | undefined => {
     try {
-      return require.resolve("@sparticuz/chromium");
+      return require.resolve(BUNDLE);
     } catch {
       return undefined;
     }
   };
   if (resolvePackage() === undefined) {
-    console.error(`No browser is installed: fetching ${BUNDLED} (66 MB, once) into ${cache}`);
+    console.error(`No browser is installed: fetching ${BUNDLE}@${BUNDLE_VERSION} (66 MB, once) into ${cache}`);
     const code = await new Promise<number>((done) => {
-      const npm = spawn("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", BUNDLED], {
-        cwd: cache,
-        stdio: ["ignore", "ignore", "inherit"],
-      });
+      const npm = spawn(
+        "npm",
+        ["install", "--ignore-scripts", "--no-audit", "--no-fund", `${BUNDLE}@${BUNDLE_VERSION}`],
+        {
+          cwd: cache,
+          stdio: ["ignore", "ignore", "inherit"],
+        },
+      );
       npm.on("error", () => done(1));
       npm.on("exit", (exit) => done(exit ?? 1));
     });

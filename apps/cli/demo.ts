@@ -1,8 +1,7 @@
 // `gossamer demo`: the whole of it in a terminal. A host, headless browsers that donate, live lines, then a replay that proves it.
-import { rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { mkdtemp } from "node:fs/promises";
 import type { LogEntry, RunDetail } from "#wire";
 import { startHost } from "../host/host.ts";
 import { WitnessThread } from "../host/witness-thread.ts";

@@ -43,7 +43,9 @@ async function startDonor(path: string, url: string, label: string, report: (lin
   } catch (error) {
     await context.close();
     await rm(profile, { recursive: true, force: true });
-    throw new BrowserError(`${label} could not press "${BUTTON}" at ${url}: ${(error as Error).message.split("\n")[0]}`);
+    throw new BrowserError(
+      `${label} could not press "${BUTTON}" at ${url}: ${(error as Error).message.split("\n")[0]}`,
+    );
   }
   report(`${label} donates.`);
   return { context, profile };

@@ -1,10 +1,11 @@
 // `gossamer host`: starts a host, says what to do next, and stops it well.
-import { startHost, startSignaling, type RunningHost } from "../host/host.ts";
+
+import { DataError } from "#store/disk";
+import { type RunningHost, startHost, startSignaling } from "../host/host.ts";
 import { SpecError } from "../host/load-run.ts";
 import { StartError } from "../host/server.ts";
 import { BlobLostError, DivergenceError } from "../host/witness.ts";
 import { WitnessThread } from "../host/witness-thread.ts";
-import { DataError } from "#store/disk";
 import { BrowserError } from "./browser.ts";
 import { startDonors } from "./donors.ts";
 

@@ -4,8 +4,8 @@
 //                              they were signed, for peers and auditors (their schema and hash know no further fields)
 import { createReadStream } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { BlobRefused, type DiskBlobStore } from "#store/disk";
 import { StorageError } from "#store";
+import { BlobRefused, type DiskBlobStore } from "#store/disk";
 import { hashSchema, type LogEntry, PEERS_PAGE, type PeerId, seriesMetrics } from "#wire";
 import { ApiError, answerJson, answerText, notFound } from "./answer.ts";
 import { EventStreams } from "./events.ts";

@@ -12,7 +12,7 @@ import { relayRooms } from "./relay-room.ts";
 import { HostedRun } from "./run.ts";
 import { bracketed, type ListeningServer, reachedAs, startServer } from "./server.ts";
 import { type Room, type SignalLimits, SignalServer } from "./signal.ts";
-import { startStun, type StunServer } from "./stun.ts";
+import { type StunServer, startStun } from "./stun.ts";
 import type { WitnessPort } from "./witness.ts";
 
 type IceServers = Extract<HostMessage, { type: "welcome" }>["iceServers"];

@@ -1,7 +1,7 @@
 // Who has the port that we want: on Linux /proc says it; elsewhere the message does without.
 import { readdir, readFile, readlink } from "node:fs/promises";
 
-export interface PortOwner {
+interface PortOwner {
   readonly pid: number;
   readonly command: string;
 }
@@ -21,7 +21,7 @@ async function listeningInodes(port: number): Promise<Set<string>> {
 }
 
 /** Undefined when it cannot be known: another system, or another user's process. Never throws. */
-export async function portOwner(port: number): Promise<PortOwner | undefined> {
+async function portOwner(port: number): Promise<PortOwner | undefined> {
   const inodes = await listeningInodes(port);
   if (inodes.size === 0) return undefined;
   const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));

@@ -1,5 +1,5 @@
 // Signaling alone (`--only signaling`): a room is whatever run its members name, and all that happens in it is that they find each other.
-import { type HostMessage, type Member, PROTOCOL_VERSION, type PeerId, type RoomMessage } from "#wire";
+import { type HostMessage, type Member, type PeerId, PROTOCOL_VERSION, type RoomMessage } from "#wire";
 import type { Hello, RefusalCode, Room } from "./signal.ts";
 
 /** Strangers name rooms: their number and size are bounded. 24 links per peer need no larger neighbourhood than this. */

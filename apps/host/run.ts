@@ -2,8 +2,8 @@
 //
 //   socket, upload, timer, witness -> step(now, input) -> append (disk, then broadcast) | send | fold | checkpoint | forget | wake
 import { join } from "node:path";
-import { Sequencer, type SequencerInput, type SequencerOutput, type SequencerView } from "#swarm";
 import { DataError, type DataFolder, type DiskBlobStore, DiskLog, readFileIfThere, writeFileWhole } from "#store/disk";
+import { Sequencer, type SequencerInput, type SequencerOutput, type SequencerView } from "#swarm";
 import {
   API_VERSION,
   CHURN_PAGE,

@@ -9,8 +9,8 @@ import type { Duplex } from "node:stream";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import {
   type HostMessage,
-  type Member,
   MESSAGE_BYTES_MAX,
+  type Member,
   type PeerId,
   type PeerMessage,
   PROTOCOL_VERSION,
@@ -48,7 +48,7 @@ export interface SignalLimits {
   readonly bytes: RateLimit;
 }
 
-export const signalLimits: SignalLimits = {
+const signalLimits: SignalLimits = {
   connectionsMax: 2048, //            twice the largest roster
   connectionsPerAddressMax: 256, //   a school behind one address; a flood stops here
   helloDeadlineMs: 10_000,

@@ -172,7 +172,7 @@ export class Witness implements WitnessPort {
 }
 
 /** Each commit that a seal answers, with that seal; voided ones moved nobody's anchor. */
-export function sealedCommits(log: readonly LogEntry[]): { commit: EntryOf<"commit">; seal: EntryOf<"seal"> }[] {
+function sealedCommits(log: readonly LogEntry[]): { commit: EntryOf<"commit">; seal: EntryOf<"seal"> }[] {
   const pairs: { commit: EntryOf<"commit">; seal: EntryOf<"seal"> }[] = [];
   let commit: EntryOf<"commit"> | undefined;
   for (const entry of log) {
