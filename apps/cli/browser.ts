@@ -163,10 +163,12 @@ export async function findBrowser(): Promise<FoundBrowser> {
 }
 
 /** Chromium refuses its sandbox to root, and most CI containers lack user namespaces; everybody else keeps it. */
+export const hasSandbox = (env: NodeJS.ProcessEnv = process.env, uid = process.getuid?.()): boolean =>
+  uid !== 0 && !env.CI;
+
 export function chromiumFlags(env: NodeJS.ProcessEnv = process.env, uid = process.getuid?.()): string[] {
-  const unsandboxed = uid === 0 || Boolean(env.CI);
   return [
-    ...(unsandboxed ? ["--no-sandbox"] : []),
+    ...(hasSandbox(env, uid) ? [] : ["--no-sandbox"]),
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",

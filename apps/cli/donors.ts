@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BrowserContext } from "playwright-core";
-import { BrowserError, chromiumFlags, findBrowser } from "./browser.ts";
+import { BrowserError, chromiumFlags, findBrowser, hasSandbox } from "./browser.ts";
 
 /** The button's accessible name: what a person reads, and what tests press. */
 const BUTTON = "Donate this GPU";
@@ -22,18 +22,36 @@ interface Donor {
   readonly profile: string;
 }
 
+/** @throws BrowserError: a browser that does not start is for the operator to put right */
+async function launch<T>(start: () => Promise<T>, path: string): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    const text = (error as Error).message;
+    const remedy = /sandbox/i.test(text)
+      ? "This machine forbids its sandbox: set CI=1 to run it without one (it opens this host's page alone)."
+      : "Set CHROMIUM_PATH to another browser.";
+    throw new BrowserError(`${path} does not start: ${text.split("\n")[0]} ${remedy}`);
+  }
+}
+
 async function startDonor(path: string, url: string, label: string, report: (line: string) => void): Promise<Donor> {
   // Fetched with the development packages; a host without donors runs without it.
   const { chromium } = await import("playwright-core");
   const profile = await mkdtemp(join(tmpdir(), "gossamer-donor-"));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: path,
-    headless: true,
-    ignoreHTTPSErrors: url.startsWith("https:"), // our own host's certificate
-    args: chromiumFlags(),
-    handleSIGINT: false, // the host stops first, then its donors
-    handleSIGTERM: false,
-  });
+  const context = await launch(
+    () =>
+      chromium.launchPersistentContext(profile, {
+        executablePath: path,
+        chromiumSandbox: hasSandbox(), // Playwright's own default is none
+        headless: true,
+        ignoreHTTPSErrors: url.startsWith("https:"), // our own host's certificate
+        args: chromiumFlags(),
+        handleSIGINT: false, // the host stops first, then its donors
+        handleSIGTERM: false,
+      }),
+    path,
+  );
   const page = context.pages()[0] ?? (await context.newPage());
   page.on("pageerror", (error) => report(`${label}: ${error.message}`));
   page.on("crash", () => report(`${label}: the page crashed`));
