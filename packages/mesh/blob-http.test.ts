@@ -1,5 +1,5 @@
-import { blobName } from "#wire";
 import { expect, test } from "vitest";
+import { blobName } from "#wire";
 import { downloadBlob, uploadBlob } from "./blob-http.ts";
 
 const blob = new Uint8Array(100_000).fill(3);

@@ -1,5 +1,5 @@
-import { blobName, CHUNK_BYTES, decodeFrame, encodeFrame, type Frame, PIECE_BYTES, WINDOW_BYTES } from "#wire";
 import { describe, expect, test } from "vitest";
+import { blobName, CHUNK_BYTES, decodeFrame, encodeFrame, type Frame, PIECE_BYTES, WINDOW_BYTES } from "#wire";
 import { Exchange, LINK_DEAD_MS } from "./exchange.ts";
 import { REQUEST_TIMEOUT_MS } from "./fetching.ts";
 import { SERVE_TIMEOUT_MS } from "./serving.ts";

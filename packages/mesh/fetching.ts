@@ -7,8 +7,8 @@
 import {
   decodePieceList,
   type Frame,
-  PIECE_BYTES,
   type PeerId,
+  PIECE_BYTES,
   type PieceList,
   pieceCount,
   pieceIsGood,

@@ -1,6 +1,7 @@
 // Two real connections in one page: a blob crosses through links, ports and exchange as between two tabs.
-import { blobName, CHUNK_BYTES, type PeerId } from "#wire";
+
 import { expect, test } from "vitest";
+import { blobName, CHUNK_BYTES, type PeerId } from "#wire";
 import { Exchange } from "./exchange.ts";
 import { Links } from "./links.ts";
 import { BatchPort, type ToWindow, type ToWorker } from "./port.ts";

@@ -6,8 +6,8 @@ import {
   CHUNK_BYTES,
   encodePieceList,
   type Frame,
-  PIECE_BYTES,
   type PeerId,
+  PIECE_BYTES,
   pieceListBytes,
   WINDOW_BYTES,
 } from "#wire";

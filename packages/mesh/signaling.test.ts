@@ -1,6 +1,13 @@
-import { identityFrom, type Identity, type PeerMessage, PROTOCOL_VERSION, peerIdOf, type RunSpec, verify } from "#wire";
 import { describe, expect, test } from "vitest";
-import { type Scheduler, Signaling, type SocketEvents, type SocketLike } from "./signaling.ts";
+import { type Identity, identityFrom, type PeerMessage, PROTOCOL_VERSION, peerIdOf, type RunSpec, verify } from "#wire";
+import {
+  hostDialect,
+  roomDialect,
+  type Scheduler,
+  Signaling,
+  type SocketEvents,
+  type SocketLike,
+} from "./signaling.ts";
 
 const identity: Identity = identityFrom(new Uint8Array(32).fill(7));
 const nonce = "ab".repeat(32);
@@ -59,6 +66,7 @@ function setUp() {
   const heard: string[] = [];
   const signaling = new Signaling({
     url: "ws://host/signal",
+    dialect: hostDialect,
     run: () => "default",
     identity,
     slot: 2,
@@ -70,7 +78,7 @@ function setUp() {
       return sockets.at(-1)!;
     },
     scheduler,
-    onWelcome: () => heard.push("welcome"),
+    onOpen: () => heard.push("welcome"),
     onMessage: (message) => heard.push(message.type),
     onClosed: (reason) => heard.push(`closed: ${reason}`),
     onRefused: (code) => heard.push(`refused: ${code}`),
@@ -257,5 +265,18 @@ describe("signaling", () => {
     scheduler.pass(60_000);
     expect(sockets.length).toBe(1);
     expect(heard).toEqual(["welcome"]);
+  });
+
+  test("a host that only signals is understood by its own dialect, and its room is no welcome", () => {
+    const room = { ...{ type: "room", protocol: 1, build: "b", peer: welcome.peer, run }, iceServers: [], members: [] };
+    expect(roomDialect(JSON.stringify(room))).toEqual({ means: "open", opening: room });
+    expect(typeof hostDialect(JSON.stringify(room))).toBe("string");
+    expect(typeof roomDialect(JSON.stringify(welcome))).toBe("string");
+    expect(roomDialect(JSON.stringify({ type: "signal", from: welcome.peer, data: "x" }))).toMatchObject({
+      means: "message",
+    });
+    expect(roomDialect(JSON.stringify({ type: "refuse", code: "full", message: "no" }))).toMatchObject({
+      means: "refuse",
+    });
   });
 });

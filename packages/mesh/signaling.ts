@@ -3,19 +3,52 @@
 //   connecting -> challenge -> hello (signed) -> welcome -> open: messages both ways -> closed -> (backoff) connecting -> ...
 //                                             -> refuse: final, unless waiting can help (rate, slot-taken, full)
 //
+// Two kinds of host speak alike: one with a run (welcome), and one that only passes signals (room; `--only signaling`).
+//
 // What cannot be sent because the line is down is not kept: the core hears of it (onClosed) and says again what still counts.
 import {
   type HostMessage,
   type Identity,
   MESSAGE_BYTES_MAX,
   type PeerMessage,
-  parseHostMessage,
   PROTOCOL_VERSION,
+  parseHostMessage,
+  parseRoomMessage,
+  type RoomMessage,
   sign,
 } from "#wire";
 
 export type Welcome = Extract<HostMessage, { type: "welcome" }>;
-type RefusalCode = Extract<HostMessage, { type: "refuse" }>["code"];
+export type RoomWelcome = Extract<RoomMessage, { type: "room" }>;
+type Refusal = Extract<HostMessage, { type: "refuse" }>;
+type Challenge = Extract<HostMessage, { type: "challenge" }>;
+
+/** What a host says, sorted by what it means for the line; a text: why it means nothing. */
+type Heard<Opening, Message> =
+  | { means: "challenge"; nonce: string }
+  | { means: "refuse"; code: Refusal["code"]; reason: string }
+  | { means: "open"; opening: Opening }
+  | { means: "message"; message: Message };
+export type Dialect<Opening, Message> = (text: string) => Heard<Opening, Message> | string;
+
+const handshake = (message: Challenge | Refusal) =>
+  message.type === "challenge"
+    ? ({ means: "challenge", nonce: message.nonce } as const)
+    : ({ means: "refuse", code: message.code, reason: message.message } as const);
+
+export const hostDialect: Dialect<Welcome, HostMessage> = (text) => {
+  const message = parseHostMessage(text);
+  if (typeof message === "string") return message;
+  if (message.type === "challenge" || message.type === "refuse") return handshake(message);
+  return message.type === "welcome" ? { means: "open", opening: message } : { means: "message", message };
+};
+
+export const roomDialect: Dialect<RoomWelcome, RoomMessage> = (text) => {
+  const message = parseRoomMessage(text);
+  if (typeof message === "string") return message;
+  if (message.type === "challenge" || message.type === "refuse") return handshake(message);
+  return message.type === "room" ? { means: "open", opening: message } : { means: "message", message };
+};
 
 /** From opening the socket to the welcome. */
 const HANDSHAKE_DEADLINE_MS = 10_000;
@@ -29,8 +62,10 @@ const QUEUE_BYTES_MAX = 4 * 2 ** 20;
 /** A socket that has bytes to send and gets none out for so long leads nowhere (TCP itself may take a quarter of an hour to say so). */
 const STALLED_MS = 20_000;
 const CHECK_EVERY_MS = 5_000;
+/** As the schema has it. */
+const REASON_LENGTH_MAX = 400;
 /** Waiting may help: the host forgets the other tab or the old connection soon. */
-const retryable: ReadonlySet<RefusalCode> = new Set(["rate", "slot-taken", "full"]);
+const retryable: ReadonlySet<Refusal["code"]> = new Set(["rate", "slot-taken", "full"]);
 
 /** The part of WebSocket that is used; tests fake it. */
 export interface SocketLike {
@@ -60,8 +95,9 @@ export interface Scheduler {
   random(): number; // [0, 1)
 }
 
-export interface SignalingOptions {
+export interface SignalingOptions<Opening, Message> {
   readonly url: string;
+  readonly dialect: Dialect<Opening, Message>;
   readonly run: () => string; //         a run's id, or "default"
   readonly identity: Identity;
   readonly slot: number;
@@ -70,23 +106,23 @@ export interface SignalingOptions {
   readonly adapter: Extract<PeerMessage, { type: "hello" }>["adapter"];
   readonly openSocket: (url: string, events: SocketEvents) => SocketLike;
   readonly scheduler: Scheduler;
-  readonly onWelcome: (welcome: Welcome) => void;
-  readonly onMessage: (message: HostMessage) => void;
+  readonly onOpen: (opening: Opening) => void;
+  readonly onMessage: (message: Message) => void;
   /** The line broke, or could not be opened; it is tried again. */
   readonly onClosed: (reason: string) => void;
   /** Final: no further attempt. */
-  readonly onRefused: (code: RefusalCode, message: string) => void;
+  readonly onRefused: (code: Refusal["code"], message: string) => void;
 }
 
-export class Signaling {
-  readonly #options: SignalingOptions;
+export class Signaling<Opening, Message> {
+  readonly #options: SignalingOptions<Opening, Message>;
   #socket: SocketLike | undefined;
   #state: "closed" | "handshake" | "open" | "ended" = "closed";
   #attempts = 0;
   #cancelTimer: () => void = () => {};
   #drainedAt = 0;
 
-  constructor(options: SignalingOptions) {
+  constructor(options: SignalingOptions<Opening, Message>) {
     this.#options = options;
   }
 
@@ -124,7 +160,7 @@ export class Signaling {
 
   /** Says goodbye and stays closed. */
   stop(reason: string): void {
-    this.send({ type: "bye", reason });
+    this.send({ type: "bye", reason: reason.slice(0, REASON_LENGTH_MAX) });
     this.#state = "ended";
     this.#cancelTimer();
     this.#close();
@@ -152,29 +188,29 @@ export class Signaling {
   }
 
   #receive(socket: SocketLike, data: unknown): void {
-    const message = typeof data === "string" ? parseHostMessage(data) : "binary data";
-    if (typeof message === "string") {
-      this.#broken(socket, `the host sent what this page does not understand (${message}): reload the page`);
+    const heard = typeof data === "string" ? this.#options.dialect(data) : "binary data";
+    if (typeof heard === "string") {
+      this.#broken(socket, `the host sent what this page does not understand (${heard}): reload the page`);
       return;
     }
-    switch (message.type) {
+    switch (heard.means) {
       case "challenge":
-        if (this.#state === "handshake") this.#hello(socket, message.nonce);
+        if (this.#state === "handshake") this.#hello(socket, heard.nonce);
         return;
-      case "welcome":
+      case "refuse":
+        this.#refused(socket, heard.code, heard.reason);
+        return;
+      case "open":
         if (this.#state !== "handshake") return;
         this.#state = "open";
         this.#attempts = 0;
         this.#cancelTimer();
         this.#drainedAt = this.#options.scheduler.now();
         this.#watch(socket);
-        this.#options.onWelcome(message);
+        this.#options.onOpen(heard.opening);
         return;
-      case "refuse":
-        this.#refused(socket, message.code, message.message);
-        return;
-      default:
-        if (this.#state === "open") this.#options.onMessage(message);
+      case "message":
+        if (this.#state === "open") this.#options.onMessage(heard.message);
     }
   }
 
@@ -196,7 +232,7 @@ export class Signaling {
     socket.send(JSON.stringify(hello));
   }
 
-  #refused(socket: SocketLike, code: RefusalCode, message: string): void {
+  #refused(socket: SocketLike, code: Refusal["code"], message: string): void {
     if (retryable.has(code)) {
       this.#broken(socket, message);
       return;

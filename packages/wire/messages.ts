@@ -156,6 +156,7 @@ export type RoomMessage = z.infer<typeof roomMessageSchema>;
 /** The message, or why the text is none: for the socket's owner to refuse or log. Never throws; the size is checked before anything is parsed. */
 export const parsePeerMessage = (text: string): PeerMessage | string => parseMessage(peerMessageSchema, text);
 export const parseHostMessage = (text: string): HostMessage | string => parseMessage(hostMessageSchema, text);
+export const parseRoomMessage = (text: string): RoomMessage | string => parseMessage(roomMessageSchema, text);
 
 function parseMessage<T>(schema: z.ZodType<T>, text: string): T | string {
   // UTF-8 never has fewer bytes than the string has code units, so this bounds the work without counting bytes.

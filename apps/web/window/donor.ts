@@ -1,13 +1,15 @@
 // This browser as a peer, for React: owns the peer worker and the connections (which exist only here), and keeps the newest snapshot.
 //
 //   actions -> comlink -> peer worker -> snapshots        peer worker <-> BatchPort <-> Links
+
+import { proxy, type Remote, transfer, wrap } from "comlink";
 import { BatchPort, type ToWindow, type ToWorker } from "#mesh";
 import { Links } from "#mesh/links";
-import { proxy, type Remote, transfer, wrap } from "comlink";
 import { version } from "../../../package.json";
-import { hostUrl, idleDonor } from "../page-state.ts";
+import { idleDonor } from "../page-state.ts";
 import { placeOf } from "../views/places.ts";
 import type { PeerApi } from "../worker/api.ts";
+import { findHost } from "./find-host.ts";
 import { exposeHolds } from "./holds.ts";
 import type { Donor, DonorSnapshot } from "./types.ts";
 
@@ -18,7 +20,7 @@ const SLOT_KEY = "gossamer-slot";
 export function createDonor(run = placeOf(new URL(location.href)).runName): Donor {
   let snapshot = idleDonor;
   const listeners = new Set<() => void>();
-  let peer: Remote<PeerApi> | undefined;
+  let started: StartedPeer | undefined;
 
   const show = (next: DonorSnapshot) => {
     snapshot = next;
@@ -36,9 +38,11 @@ export function createDonor(run = placeOf(new URL(location.href)).runName): Dono
         remedy: "Reload the page. If it stays, an extension or a network filter may block its workers.",
       },
     });
-  const start = (): Remote<PeerApi> => {
-    peer ??= startWorker(run, show, failed);
-    return peer;
+  /** Runs `act` once the worker knows its host; starts it first if need be. */
+  const withPeer = (act: (peer: Remote<PeerApi>) => Promise<void>) => {
+    started ??= startWorker(run, show, failed);
+    const { peer, connected } = started;
+    connected.then(() => act(peer)).catch((error: unknown) => failed(String(error)));
   };
 
   return {
@@ -49,20 +53,25 @@ export function createDonor(run = placeOf(new URL(location.href)).runName): Dono
     getSnapshot: () => snapshot,
     donate() {
       if (snapshot.status === "idle") show({ ...snapshot, status: "starting" }); // answers the press at once
-      void start().donate();
+      withPeer((peer) => peer.donate());
     },
-    pause: () => void peer?.pause("paused by the volunteer"),
-    resume: () => void peer?.resume(),
-    stop: () => void peer?.stop("stopped by the volunteer"),
-    rename: (name) => void start().rename(name),
+    pause: () => withPeer((peer) => peer.pause("paused by the volunteer")),
+    resume: () => withPeer((peer) => peer.resume()),
+    stop: () => withPeer((peer) => peer.stop("stopped by the volunteer")),
+    rename: (name) => withPeer((peer) => peer.rename(name)),
   };
+}
+
+interface StartedPeer {
+  readonly peer: Remote<PeerApi>;
+  readonly connected: Promise<void>;
 }
 
 function startWorker(
   run: string,
   show: (snapshot: DonorSnapshot) => void,
   failed: (message: string) => void,
-): Remote<PeerApi> {
+): StartedPeer {
   const worker = new Worker(new URL("../worker/peer-worker.ts", import.meta.url), {
     type: "module",
     name: "gossamer-peer",
@@ -106,13 +115,14 @@ function startWorker(
     }
   });
 
-  const hostBase = new URL(hostUrl("/"), location.href).origin;
-  const config = { hostBase, run, build: version, preferredSlot: rememberedSlot() };
-  void peer.connect(config, transfer(channel.port2, [channel.port2]), proxy(show));
+  const connected = findHost().then(({ base, room }) => {
+    const config = { hostBase: base, room, run, build: version, preferredSlot: rememberedSlot() };
+    return peer.connect(config, transfer(channel.port2, [channel.port2]), proxy(show));
+  });
   addEventListener("online", () => void peer.nudge());
   addEventListener("pagehide", () => links.closeAll("the page was closed")); // others notice at once instead of after eight seconds
   exposeHolds(peer);
-  return peer;
+  return { peer, connected };
 }
 
 function rememberedSlot(): number | null {

@@ -1,6 +1,6 @@
 // Test builds only (VITE_TEST_HOOKS=1): window.__gossamer holds a peer in any phase of a round, so that a test can kill it exactly there.
 import type { Remote } from "comlink";
-import { holdPhases, type HoldPhase, type PeerApi } from "../worker/api.ts";
+import { type HoldPhase, holdPhases, type PeerApi } from "../worker/api.ts";
 
 export interface TestHooks {
   readonly phases: readonly HoldPhase[];

@@ -3,8 +3,9 @@
 //
 //   createDonor()         -> subscribe, getSnapshot: DonorSnapshot, actions       this browser as a peer
 //   createWatcher(run)    -> subscribe, getSnapshot: WatcherSnapshot, close       the run as the host tells it, without a peer
-import type { PeerPhase } from "#swarm";
+
 import type { AdapterDescription } from "#engine";
+import type { PeerPhase } from "#swarm";
 import type { LinkReport, Member, PeerId, RunDetail, RunSpec } from "#wire";
 
 /**

@@ -1,5 +1,5 @@
-import type { LinkReport, PeerRow, RunDetail } from "#wire";
 import { expect, test } from "vitest";
+import type { LinkReport, PeerRow, RunDetail } from "#wire";
 import { linkKey } from "./types.ts";
 import { Rates } from "./watcher.ts";
 

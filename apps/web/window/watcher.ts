@@ -2,7 +2,8 @@
 //
 //   GET /api/runs/:id/events -> "run": RunDetail -> snapshot;  a new round -> GET .../series -> snapshot
 import { type PeerId, type RunDetail, runDetailSchema, type Series, seriesSchema } from "#wire";
-import { emptyWatcher, hostUrl } from "../page-state.ts";
+import { emptyWatcher } from "../page-state.ts";
+import { findHost } from "./find-host.ts";
 import { linkKey, type Rate, type SeriesPoint, type Watcher, type WatcherSnapshot } from "./types.ts";
 
 /** The browser retries a lost connection by itself; what it gives up (an error status) is tried again after this. */
@@ -21,7 +22,7 @@ export function createWatcher(run: string): Watcher {
   let snapshot: WatcherSnapshot = emptyWatcher;
   const listeners = new Set<() => void>();
   const rates = new Rates();
-  const base = hostUrl(`/api/runs/${encodeURIComponent(run)}`);
+  let base = "";
   let source: EventSource | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let seriesTimer: ReturnType<typeof setTimeout> | undefined;
@@ -51,12 +52,18 @@ export function createWatcher(run: string): Watcher {
     }
     const detail: RunDetail = parsed.data;
     set({ connection: "live", run: detail, ...rates.take(performance.now(), detail) });
+    followHead(detail);
+  }
+
+  /** Loads the series when the head moved, at most once per span; what moved meanwhile is loaded after it (the last round has no successor). */
+  function followHead(detail: RunDetail): void {
     const head = `${detail.id} ${detail.head.round} ${detail.head.evalLoss}`;
     if (head === seriesHead || seriesTimer !== undefined) return;
     seriesHead = head;
     void loadSeries();
     seriesTimer = setTimeout(() => {
       seriesTimer = undefined;
+      if (snapshot.run) followHead(snapshot.run);
     }, SERIES_EVERY_MS);
   }
 
@@ -82,7 +89,11 @@ export function createWatcher(run: string): Watcher {
     });
   }
 
-  connect();
+  void findHost().then((places) => {
+    base = `${places.base}/api/runs/${encodeURIComponent(run)}`;
+    set({ hostBase: places.base });
+    if (!closed) connect();
+  });
   return {
     subscribe(onChange) {
       listeners.add(onChange);

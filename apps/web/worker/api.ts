@@ -4,6 +4,8 @@ import type { DonorSnapshot } from "../window/types.ts";
 export interface StartConfig {
   /** Origin of the host: http(s)://... without a slash at the end. */
   readonly hostBase: string;
+  /** ws(s)://... of a host that only passes signals; null: the host does. */
+  readonly room: string | null;
   readonly run: string; //               a run's id, or "default"
   readonly build: string;
   /** The slot that this tab had before a reload; a duplicated tab brings its original's. */

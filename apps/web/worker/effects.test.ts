@@ -1,6 +1,6 @@
+import { describe, expect, test, vi } from "vitest";
 import { MemoryBlobStore } from "#store";
 import { blobName } from "#wire";
-import { describe, expect, test, vi } from "vitest";
 import { BlobShelf } from "./blob-shelf.ts";
 import { Board } from "./board.ts";
 import { Effects, type EffectsOptions } from "./effects.ts";

@@ -1,6 +1,7 @@
 // The second worker of a donating page, as the peer worker holds it: started with the first run, kept for the next.
-import type { RunSpec } from "#wire";
+
 import { type Remote, wrap } from "comlink";
+import type { RunSpec } from "#wire";
 import type { FoldApi } from "./fold-worker.ts";
 
 export class FoldThread {

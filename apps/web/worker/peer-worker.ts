@@ -1,9 +1,9 @@
 // Entry of the peer worker: what the window may ask of it, behind comlink. Brings together store, identity, slot, adapter and a session.
 import "../no-eval.ts";
+import { expose } from "comlink";
 import { BatchPort, type ToWindow, type ToWorker } from "#mesh";
 import { identitySeed, openBrowserStore, type Settings, StorageError } from "#store";
 import { identityFrom } from "#wire";
-import { expose } from "comlink";
 import type { DonorSnapshot, Problem } from "../window/types.ts";
 import type { PeerApi, StartConfig } from "./api.ts";
 import { BlobShelf } from "./blob-shelf.ts";

@@ -4,12 +4,13 @@
 //
 // What takes time is an effect (effects.ts); its answer is the next input.
 import { type AdapterDescription, DeviceLostError } from "#engine";
-import { Exchange, openWebSocket, Signaling, TICK_MS, type ToWindow, type ToWorker, type Welcome } from "#mesh";
+import { Exchange, TICK_MS, type ToWindow, type ToWorker, type Welcome } from "#mesh";
 import { Peer, type PeerInput, type PeerOutput } from "#swarm";
 import { type Identity, type PeerId, signOffer } from "#wire";
 import type { HoldPhase, StartConfig } from "./api.ts";
 import type { BlobShelf } from "./blob-shelf.ts";
 import type { Board } from "./board.ts";
+import { ControlLines } from "./control-lines.ts";
 import { Effects } from "./effects.ts";
 import type { FoldThread } from "./fold-thread.ts";
 import { BlockedError, isOutOfMemory } from "./gpu.ts";
@@ -57,12 +58,12 @@ const immediate = [
 
 export class Session {
   readonly #options: SessionOptions;
-  readonly #signaling: Signaling;
+  readonly #lines: ControlLines;
   readonly #exchange: Exchange;
   readonly #host: HostLine;
   readonly #views = new LinkViews();
   readonly #ticker: ReturnType<typeof setInterval>;
-  #run: string;
+  #run = "";
   // From the first welcome on:
   #peer: Peer | undefined;
   #trainer: Trainer | undefined;
@@ -79,7 +80,6 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     const { config, identity, slot, adapter, shelf, board, toWindow } = options;
-    this.#run = config.run;
     this.#host = new HostLine(config.hostBase);
     this.#exchange = new Exchange({
       port: {
@@ -93,26 +93,13 @@ export class Session {
       now,
       onMisbehaviour: (peer, reason) => console.warn(`peer ${peer.slice(0, 8)} ${reason}`),
     });
-    this.#signaling = new Signaling({
-      url: `${config.hostBase.replace(/^http/, "ws")}/signal`,
-      run: () => this.#run,
-      identity,
-      slot,
+    this.#lines = new ControlLines({
+      ...{ config, identity, slot, adapter },
       name: () => board.get().name,
-      build: config.build,
-      adapter,
-      openSocket: openWebSocket,
-      scheduler: {
-        now,
-        after: (ms, run) => {
-          const timer = setTimeout(run, ms);
-          return () => clearTimeout(timer);
-        },
-        random: Math.random,
-      },
       onWelcome: (welcome) => this.#welcomed(welcome),
       onMessage: (message) => this.#gated(() => this.#input({ type: "message", message })),
-      onClosed: (reason) => this.#hostGone(reason),
+      onIceServers: (servers) => toWindow({ type: "ice", servers }),
+      onHostGone: (reason) => this.#hostGone(reason),
       onRefused: (code, message) => this.#block(problems.refused(code, message)),
     });
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
@@ -120,7 +107,7 @@ export class Session {
 
   start(): void {
     this.#options.board.set({ task: { what: "connecting", done: 0, total: null } });
-    this.#signaling.start();
+    this.#lines.start();
   }
 
   pause(reason: string): void {
@@ -136,13 +123,13 @@ export class Session {
   }
 
   nudge(): void {
-    this.#signaling.nudge();
+    this.#lines.nudge();
   }
 
   /** Says goodbye and lets go of links, timers and the GPU. */
   stop(reason: string): void {
     if (this.#ended) return;
-    this.#signaling.stop(reason); // first: the core's own goodbye knows no reason
+    this.#lines.stop(reason); // first: the core's own goodbye knows no reason
     this.#input({ type: "stop" });
     this.#ended = true;
     this.#host.close();
@@ -161,7 +148,7 @@ export class Session {
         this.#exchange.receive(message.peer, message.bytes);
         break;
       case "signal":
-        this.#signaling.send({ type: "signal", to: message.peer, data: message.data });
+        this.#lines.signal({ type: "signal", to: message.peer, data: message.data });
         break;
       case "up":
         this.#exchange.linkUp(message.peer);
@@ -180,15 +167,11 @@ export class Session {
   // ---- host -------------------------------------------------------------------------------------------------------------
 
   #welcomed(welcome: Welcome): void {
-    const { board, toWindow } = this.#options;
+    const { board } = this.#options;
     this.#host.session = welcome.session;
     board.clear("host-gone");
     board.set({ hostConnected: true, peer: welcome.peer, run: welcome.run, spec: welcome.spec });
-    toWindow({ type: "ice", servers: welcome.iceServers as RTCIceServer[] });
-    if (!this.#peer) {
-      this.#run = welcome.run; // "default" may mean another run after a restart of the host; we stay with this one
-      this.#begin(welcome);
-    }
+    if (!this.#peer) this.#begin(welcome);
     this.#input({ type: "host-open" });
     this.#input({ type: "message", message: welcome });
   }
@@ -198,6 +181,7 @@ export class Session {
     const [exchange, host] = [this.#exchange, this.#host];
     const fold = foldThread.begin(spec);
     const trainer = new Trainer({ spec, fold, holds, now, onStep: (step) => this.#stepped(step) });
+    this.#run = run;
     this.#trainer = trainer;
     this.#peer = new Peer({ run, spec, self: peer });
     this.#effects = new Effects({ run, trainer, exchange, host, shelf, board, holds, isOver: () => this.#ended });
@@ -290,11 +274,11 @@ export class Session {
     const { board, toWindow, identity } = this.#options;
     switch (output.type) {
       case "send":
-        this.#signaling.send(output.message);
+        this.#lines.send(output.message);
         if (output.message.type === "attest") this.#holdMessages("attested");
         return;
       case "offer":
-        this.#signaling.send({ type: "offer", offer: signOffer(identity, this.#run, output.offer) });
+        this.#lines.send({ type: "offer", offer: signOffer(identity, this.#run, output.offer) });
         board.set({ tokensOffered: board.get().tokensOffered + output.offer.tokens });
         this.#holdMessages("offered");
         return;

@@ -1,6 +1,7 @@
 // Web Locks exist in browsers only.
-import { SLOTS_MAX } from "#wire";
+
 import { expect, test } from "vitest";
+import { SLOTS_MAX } from "#wire";
 import { takeSlot } from "./slots.ts";
 
 const volunteer = (name: string) => `${name}-${performance.timeOrigin}`;

@@ -1,14 +1,14 @@
+import type { Remote } from "comlink";
+import { describe, expect, test } from "vitest";
 import { TokenSource } from "#data";
 import { genesisState, readUpdate, type Update } from "#outer";
 import type { Assignment } from "#swarm";
 import { blobName, type EntryOf } from "#wire";
-import type { Remote } from "comlink";
-import { describe, expect, test } from "vitest";
 import type { Dataset } from "./dataset.ts";
 import { FoldService } from "./fold-service.ts";
 import type { FoldApi } from "./fold-worker.ts";
-import { FakeEngine, peerOf, spec } from "./test-given.ts";
 import { Holds } from "./holds.ts";
+import { FakeEngine, peerOf, spec } from "./test-given.ts";
 import { type StepDone, Trainer } from "./trainer.ts";
 
 const H = spec.inner.steps;

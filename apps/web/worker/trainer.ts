@@ -3,12 +3,13 @@
 //   engine (GPU): local, moments        fold worker (CPU): anchor, velocity, mark        the flat vector `local` goes between them
 //
 // Nothing but training and evaluation waits for a GPU: a peer whose device is lost still folds, from the last parameters that it knows.
+
+import type { Remote } from "comlink";
 import { microbatchIds } from "#data";
 import type { Engine, StepOptions } from "#engine";
 import { learningRateAt } from "#outer";
 import type { Assignment } from "#swarm";
 import type { EntryOf, PeerId, RunSpec } from "#wire";
-import type { Remote } from "comlink";
 import type { Dataset } from "./dataset.ts";
 import type { FoldApi } from "./fold-worker.ts";
 import type { Holds } from "./holds.ts";

@@ -1,12 +1,12 @@
-import { MemoryBlobStore, type StorageError } from "#store";
 import { describe, expect, test, vi } from "vitest";
+import { MemoryBlobStore, type StorageError } from "#store";
 import { HISTORY_MAX } from "../window/types.ts";
 import { BlobShelf } from "./blob-shelf.ts";
 import { Board } from "./board.ts";
-import { peerOf } from "./test-given.ts";
 import { Holds } from "./holds.ts";
 import { LinkViews } from "./link-views.ts";
 import { problems } from "./problems.ts";
+import { peerOf } from "./test-given.ts";
 
 describe("board", () => {
   test("tells a burst of changes as one snapshot, and the newest", () => {
