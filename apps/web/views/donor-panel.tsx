@@ -30,7 +30,7 @@ const ThisMachine = ({ machine, donor }: { machine: Machine; donor: DonorSnapsho
 };
 
 /** What is true of this machine although nobody had to tell: a page that does not donate yet warns in the same words. */
-export function noticesOf({ donor, machine }: Pick<PageSnapshot, "donor" | "machine">): readonly Problem[] {
+function noticesOf({ donor, machine }: Pick<PageSnapshot, "donor" | "machine">): readonly Problem[] {
   const notices = [...donor.notices];
   const told = (code: Problem["code"]) => notices.some((notice) => notice.code === code);
   if ((donor.adapter ?? machine.adapter)?.isFallback && !told("software-adapter"))
@@ -89,6 +89,12 @@ const Mine = ({ donor, page }: { donor: DonorSnapshot; page: PageSnapshot }) => 
           ↑ {bytes(donor.bytesSent)} <span className="sep">↓</span> {bytes(donor.bytesReceived)}
         </dd>
       </div>
+      {donor.desyncs > 0 ? (
+        <div>
+          <dt>Desyncs repaired</dt>
+          <dd>{count(donor.desyncs)}</dd>
+        </div>
+      ) : null}
     </dl>
   );
 };

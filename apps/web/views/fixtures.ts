@@ -7,9 +7,9 @@ const hex = (digit: string, length = 64) => digit.repeat(length);
 /** 2026-11-21 03:00:00 UTC. */
 const START = Date.UTC(2026, 10, 21, 3);
 
-export const peerA: PeerId = `${hex("a")}00`;
-export const peerB: PeerId = `${hex("b")}00`;
-export const peerC: PeerId = `${hex("c")}01`;
+const peerA: PeerId = `${hex("a")}00`;
+const peerB: PeerId = `${hex("b")}00`;
+const peerC: PeerId = `${hex("c")}01`;
 /** A stranger's name is text only: it must come out escaped. */
 export const HOSTILE_NAME = '<img src=x onerror="alert(1)">';
 
