@@ -70,9 +70,3 @@ export const emptyWatcher: WatcherSnapshot = {
   rateByPeer: new Map(),
   rateByLink: new Map(),
 };
-
-/** Where the host's documents are: this origin, or the host that a page built for another one names. */
-export function hostUrl(path: string): string {
-  const signal = import.meta.env.GOSSAMER_SIGNAL as string | undefined;
-  return signal ? new URL(path, signal.replace(/^ws/, "http")).href : path;
-}
