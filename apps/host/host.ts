@@ -56,6 +56,14 @@ export interface RunningHost {
   close(): Promise<void>;
 }
 
+/** What a page built for another signaling host connects to: its socket, and its documents if it has a run. */
+function signalOrigins(signal: string | undefined): string[] {
+  if (!signal || !URL.canParse(signal)) return [];
+  const { host, protocol } = new URL(signal);
+  const secure = protocol === "wss:" || protocol === "https:" ? "s" : "";
+  return [`ws${secure}://${host}`, `http${secure}://${host}`];
+}
+
 interface Network {
   readonly server: ListeningServer;
   readonly stun: StunServer | undefined;
@@ -132,7 +140,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
     const server = await startServer({
       ...options,
       certificate: options.share ? await certificateFor(options.data) : undefined,
-      connect: options.signal ? [options.signal] : [],
+      connect: signalOrigins(options.signal),
       api: (request, response, url) => api.handle(request, response, url),
       upgrade: (request, stream, head) => signal.upgrade(request, stream, head),
     });
@@ -186,6 +194,12 @@ function runRoom(run: HostedRun, iceServers: (hostName: string) => IceServers): 
     disconnected: (peer, reason) => run.disconnected(peer, reason),
     message: (from, message) => run.message(from, message),
   };
+}
+
+/** The page asks that host over HTTP whether it has a run, and speaks to it over a WebSocket. */
+function originsOf(signal: string): string[] {
+  const { origin, protocol, host } = new URL(signal.replace(/^ws/, "http"));
+  return [origin, `${protocol === "https:" ? "wss" : "ws"}://${host}`];
 }
 
 /** Signaling and STUN, for pages and runs that live elsewhere (`--only signaling`). */
