@@ -18,7 +18,7 @@ const faults = [
   "pause",
   "slow",
 ] as const;
-export type Fault = (typeof faults)[number];
+type Fault = (typeof faults)[number];
 
 /** Virtual time in which faults happen. */
 const STORM_MS = 25_000;

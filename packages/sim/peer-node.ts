@@ -6,7 +6,7 @@ import { fakeHash } from "./random.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** As wire's chainFault, without the cost of signatures. */
-export function chainWithoutSignatures(run: string, hash: (entry: LogEntry) => string) {
+function chainWithoutSignatures(run: string, hash: (entry: LogEntry) => string) {
   return (previous: LogEntry | undefined, entry: LogEntry): string | undefined =>
     entry.seq === (previous ? previous.seq + 1 : 0) && entry.prevHash === (previous ? hash(previous) : run)
       ? undefined

@@ -5,11 +5,9 @@
 // One append is in flight at a time, and everything else waits for it: nothing is decided on, or broadcast from, an entry that
 // is not on the disk. Rules [R..] are in docs/PROTOCOL.md.
 import {
-  CONTRIBUTORS_MAX,
   type EntryBody,
   type EntryOf,
   type HostMessage,
-  type LinkReport,
   type LogEntry,
   type Member,
   type PeerId,
@@ -18,44 +16,19 @@ import {
   type SignedOffer,
 } from "#wire";
 import { assert } from "./assert.ts";
-import type {
-  ConnectedPeer,
-  Millis,
-  SequencerInput,
-  SequencerOptions,
-  SequencerOutput,
-  SequencerView,
-} from "./ports.ts";
-import { mixText, RunState } from "./run-state.ts";
+import type { Millis, SequencerInput, SequencerOptions, SequencerOutput, SequencerView } from "./ports.ts";
+import { byPeer, Offers } from "./offers.ts";
+import { RunState } from "./run-state.ts";
+import { connectedPeer, newSession, type Session } from "./session.ts";
 import { ATTEST_WAIT_MS, END_WAIT_MS, GATHER_REST_MS, gatherMs, Pace, RECONNECT_GRACE_MS, Wake } from "./timing.ts";
-import { addTraffic, noTraffic, type Traffic } from "./traffic.ts";
+import { addTraffic } from "./traffic.ts";
 
 /** [R18] One refused contribution may be bad luck with memory; three in a row are a broken or hostile machine. */
 const REFUSED_IN_ROW_MAX = 3;
 /** [R19] Messages that no honest peer sends; a few may come from races that we have not thought of. */
 const FAULTS_MAX = 16;
-/** Uploads that no offer has named yet: more than any roster has in flight. */
-const STORED_MAX = 4 * ROSTER_MAX;
 /** Evaluations and checkpoints come one in several rounds; a queue this long is somebody repeating himself. */
 const QUEUE_MAX = 64;
-
-/** What we know of one connection. */
-interface Session {
-  readonly member: Member;
-  readonly connectedAt: Millis;
-  willing: boolean; //               has said ready, and not paused since
-  paused: boolean;
-  bye: string | undefined;
-  foldedRound: number; //            rounds that this peer has folded to our hash; -1: unknown
-  faults: number;
-  refused: number;
-  stepMs: number | null;
-  loss: number | null;
-  step: number;
-  tokensPerSecond: number;
-  links: readonly LinkReport[];
-  traffic: Traffic;
-}
 
 interface Witness {
   readonly anchorHash: string;
@@ -67,8 +40,7 @@ export class Sequencer {
   /** The log so far, folded: for the API too. Read only. */
   readonly log: RunState;
   private readonly sessions = new Map<PeerId, Session>();
-  private readonly offers = new Map<PeerId, SignedOffer>(); //   the first of each peer for the current open
-  private readonly storedBytes = new Map<string, number>(); //   by blob hash
+  private readonly offers: Offers;
   private readonly attested = new Map<PeerId, string>(); //      anchor hash, for the pending commit
   private readonly pace = new Pace();
   private readonly wake = new Wake();
@@ -90,6 +62,7 @@ export class Sequencer {
 
   constructor({ spec, run, genesisHash, log }: SequencerOptions) {
     this.log = new RunState({ run, spec, genesisHash });
+    this.offers = new Offers(this.log);
     for (const entry of log) {
       const fault = this.log.apply(entry);
       if (fault !== undefined)
@@ -116,10 +89,12 @@ export class Sequencer {
       state: ended !== undefined ? "ended" : this.paused ? "paused" : someoneWilling ? "running" : "resting",
       phase: ended !== undefined ? "ended" : commit ? "folding" : open ? "training" : "waiting",
       roster: open ? open.roster : [],
-      offered: commit ? commit.contributors.map(({ peer }) => peer) : this.counted().map(({ peer }) => peer),
+      offered: commit ? commit.contributors.map(({ peer }) => peer) : this.offers.counted().map(({ peer }) => peer),
       headSeq: this.log.seq,
       members: [...this.sessions.values()].map(({ member }) => member),
-      peers: [...this.sessions.values()].map((session) => this.connectedPeer(session)),
+      peers: [...this.sessions.values()].map((session) =>
+        connectedPeer(session, this.log, this.offers.has(session.member.peer)),
+      ),
     };
   }
 
@@ -146,8 +121,7 @@ export class Sequencer {
       case "message":
         return this.message(now, input.from, input.message);
       case "blob-stored":
-        if (this.storedBytes.size >= STORED_MAX) this.storedBytes.delete(this.storedBytes.keys().next().value!);
-        this.storedBytes.set(input.hash, input.bytes);
+        this.offers.stored(input.hash, input.bytes);
         return;
       case "appended":
         return this.appended(now, input.entry);
@@ -185,22 +159,7 @@ export class Sequencer {
   // ---- who is here ----------------------------------------------------------------------------------------------------
 
   private connected(now: Millis, member: Member): void {
-    this.sessions.set(member.peer, {
-      member,
-      connectedAt: now,
-      willing: false,
-      paused: false,
-      bye: undefined,
-      foldedRound: -1,
-      faults: 0,
-      refused: 0,
-      stepMs: null,
-      loss: null,
-      step: 0,
-      tokensPerSecond: 0,
-      links: [],
-      traffic: noTraffic,
-    });
+    this.sessions.set(member.peer, newSession(member, now));
     this.out.push({ type: "broadcast", message: { type: "joined", member }, except: member.peer });
     this.out.push({ type: "event", event: { kind: "joined", peer: member.peer, reason: "" } });
   }
@@ -288,25 +247,16 @@ export class Sequencer {
 
   /** [R10] The first offer of a peer for an open counts, once its blob is here. */
   private offer(now: Millis, from: PeerId, session: Session, offer: SignedOffer): void {
-    const before = this.offers.get(from);
-    const fault = offer.peer !== from ? "an offer in the name of another peer" : this.log.offerFault(offer);
-    if (fault !== undefined) {
-      if (offer.peer !== from || offer.openSeq > this.log.seq + 1) this.fault(from, session, fault);
-      return this.refuse(from, session, offer, fault);
-    }
-    if (before === undefined) {
-      if ([...this.offers.values()].some(({ update }) => update === offer.update)) {
-        this.fault(from, session, "a copied update");
-        return this.refuse(from, session, offer, "another peer has offered this update already");
-      }
-      this.offers.set(from, offer);
+    const taken = this.offers.take(from, offer);
+    if (taken === "repeated") return;
+    if (taken === "first") {
       // A peer that came after the open measured something else than a round.
       if (session.connectedAt <= this.openedAt)
         this.pace.record(from, ((now - this.openedAt) * this.log.spec.inner.steps) / offer.steps);
-    } else if (before.signature !== offer.signature) {
-      this.fault(from, session, "equivocation");
-      this.refuse(from, session, offer, "equivocation: another update was offered for this open, and the first counts");
+      return;
     }
+    if (taken.hostile) this.fault(from, session, taken.refused);
+    this.refuse(from, session, offer, taken.refused);
   }
 
   private refuse(from: PeerId, session: Session, offer: SignedOffer, message: string): void {
@@ -359,7 +309,7 @@ export class Sequencer {
   }
 
   private afterOpen(now: Millis, open: EntryOf<"open">): void {
-    this.offers.clear();
+    this.offers.reopen();
     this.roster = open.roster;
     this.openedAt = now;
     this.deadlineAt = now + open.deadlineMs;
@@ -383,25 +333,14 @@ export class Sequencer {
       const session = this.sessions.get(peer);
       if (session !== undefined && anchorHash === seal.anchorHash) session.foldedRound = this.log.round;
     }
-    this.forgetUncommitted();
+    if (this.log.spec.checkpoint.retain === "window") this.forget(this.offers.uncommitted());
     this.offers.clear();
     this.attested.clear();
     this.witness = undefined;
-    this.storedBytes.clear(); // an offer that still comes is of a round that is over
     this.idleSince = now;
     this.resting = false;
     for (const { peer, reason } of seal.refused) this.punish(seal.round, peer, reason);
     this.checkpointIfDue();
-  }
-
-  /** [R20] Uploads of this round that no commit named. A blob that any kept commit names stays, whoever offered it again. */
-  private forgetUncommitted(): void {
-    if (this.log.spec.checkpoint.retain === "all") return;
-    const named = new Set<string>();
-    for (const { commit } of this.log.sealedByRound.values())
-      for (const { update } of commit.contributors) named.add(update);
-    const uploaded = new Set([...this.storedBytes.keys(), ...[...this.offers.values()].map(({ update }) => update)]);
-    this.forget([...uploaded].filter((update) => !named.has(update)));
   }
 
   /** [R18] */
@@ -475,7 +414,7 @@ export class Sequencer {
 
   /** [R7] */
   private advanceTraining(now: Millis, open: EntryOf<"open">): void {
-    const counted = this.counted();
+    const counted = this.offers.counted();
     const missing = open.roster.filter((peer) => {
       const session = this.sessions.get(peer);
       return session?.willing && !counted.some((offer) => offer.peer === peer);
@@ -483,7 +422,7 @@ export class Sequencer {
     const late = now >= this.deadlineAt;
     const graceUntil = this.lostAt + RECONNECT_GRACE_MS;
     if (counted.length > 0) {
-      if (late) return this.appendCommit(open, counted);
+      if (late) return this.appendCommit(open);
       this.wake.want(this.deadlineAt);
       if (missing.length > 0) return;
       // Who paused or said goodbye is not waited for; who vanished may be back in a moment.
@@ -492,7 +431,7 @@ export class Sequencer {
         return session !== undefined && !session.willing && (session.paused || session.bye !== undefined);
       }).length;
       const quorum = Math.min(this.log.spec.rounds.quorum, open.roster.length - gone);
-      if (counted.length >= quorum || now >= graceUntil) return this.appendCommit(open, counted);
+      if (counted.length >= quorum || now >= graceUntil) return this.appendCommit(open);
       return this.wake.want(graceUntil);
     }
     const newcomers = this.readyPeers().filter((peer) => !open.roster.includes(peer));
@@ -502,14 +441,8 @@ export class Sequencer {
     this.appendOpen([...newcomers, ...missing]); // supersedes: nobody who could train is left out
   }
 
-  private appendCommit({ round, seq, baseHash }: EntryOf<"open">, counted: readonly SignedOffer[]): void {
-    const most = Math.min(CONTRIBUTORS_MAX, this.log.spec.rounds.maxContributors);
-    const seed = this.log.spec.seed ^ round;
-    const drawn = [...counted].sort(
-      (a, b) => mixText(seed, a.peer) - mixText(seed, b.peer) || (a.peer < b.peer ? -1 : 1),
-    );
-    const contributors = drawn.slice(0, most).sort((a, b) => (a.peer < b.peer ? -1 : 1));
-    this.append({ type: "commit", round, openSeq: seq, baseHash, contributors });
+  private appendCommit({ round, seq, baseHash }: EntryOf<"open">): void {
+    this.append({ type: "commit", round, openSeq: seq, baseHash, contributors: this.offers.drawn() });
   }
 
   /** [R12] */
@@ -523,7 +456,7 @@ export class Sequencer {
     const until = witness.at + ATTEST_WAIT_MS;
     if (waiting && now < until) return this.wake.want(until);
     const attesters = [...this.attested].filter(([, hash]) => hash === witness.anchorHash).map(([peer]) => peer);
-    const refused = [...witness.refused].sort((a, b) => (a.peer < b.peer ? -1 : 1));
+    const refused = [...witness.refused].sort(byPeer);
     this.append({
       type: "seal",
       round,
@@ -548,34 +481,12 @@ export class Sequencer {
     return [...this.sessions].filter(([, s]) => s.willing && s.foldedRound === this.log.round).map(([peer]) => peer);
   }
 
-  /** Offers whose bytes are on our disk, as long as they say. */
-  private counted(): SignedOffer[] {
-    return [...this.offers.values()].filter(({ update, bytes }) => this.storedBytes.get(update) === bytes);
-  }
-
   private forget(hashes: readonly string[]): void {
     if (hashes.length > 0) this.out.push({ type: "forget", hashes });
   }
 
   private send(to: PeerId, message: HostMessage): void {
     this.out.push({ type: "send", to, message });
-  }
-
-  private connectedPeer(session: Session): ConnectedPeer {
-    const { member, refused, loss, step, tokensPerSecond, links, traffic } = session;
-    const { open, commit, round } = this.log;
-    const rostered = open?.roster.includes(member.peer) ?? false;
-    const offered = this.offers.has(member.peer) || (commit !== undefined && rostered);
-    const state = session.paused
-      ? "paused"
-      : rostered && session.willing
-        ? offered
-          ? "offered"
-          : "training"
-        : session.willing && session.foldedRound === round
-          ? "ready"
-          : "joining";
-    return { member, state, refused, loss, step, tokensPerSecond, ...traffic.total, links };
   }
 }
 

@@ -1,5 +1,6 @@
 // A small run for the tests of this package: real keys, real chain, no tensors.
 import {
+  canonicalBytes,
   type EntryBody,
   hashHex,
   identityFrom,
@@ -15,8 +16,8 @@ import {
   signEntry,
 } from "#wire";
 
-export const host = identityFrom(new Uint8Array(32).fill(7));
-export const hash = (text: string): string => hashHex(new TextEncoder().encode(text));
+const host = identityFrom(new Uint8Array(32).fill(7));
+export const hash = (text: string): string => hashHex(canonicalBytes(text));
 export const genesisHash = hash("genesis");
 
 export function givenSpec(change: Partial<RunSpec> = {}): RunSpec {

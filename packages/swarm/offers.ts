@@ -1,0 +1,82 @@
+// What the open round has been offered, and which uploads are on the host's disk. [R4] [R10]
+//
+//   offer + blob of that name and size -> counted -> drawn for the commit
+import { CONTRIBUTORS_MAX, type PeerId, ROSTER_MAX, type SignedOffer } from "#wire";
+import { mixText, type RunState } from "./run-state.ts";
+
+/** Uploads that no offer has named yet: more than any roster has in flight. */
+const STORED_MAX = 4 * ROSTER_MAX;
+
+export type Taken = "first" | "repeated" | { readonly refused: string; readonly hostile: boolean };
+
+export class Offers {
+  private readonly offerByPeer = new Map<PeerId, SignedOffer>(); // the first of each for the current open
+  private readonly bytesByBlob = new Map<string, number>();
+  private readonly log: RunState;
+
+  constructor(log: RunState) {
+    this.log = log;
+  }
+
+  stored(hash: string, bytes: number): void {
+    if (this.bytesByBlob.size >= STORED_MAX) this.bytesByBlob.delete(this.bytesByBlob.keys().next().value!);
+    this.bytesByBlob.set(hash, bytes);
+  }
+
+  has(peer: PeerId): boolean {
+    return this.offerByPeer.has(peer);
+  }
+
+  /** hostile: no honest peer sends this, whatever the network does. */
+  take(from: PeerId, offer: SignedOffer): Taken {
+    if (offer.peer !== from) return { refused: "an offer in the name of another peer", hostile: true };
+    const fault = this.log.offerFault(offer);
+    if (fault !== undefined) return { refused: fault, hostile: offer.openSeq > this.log.seq + 1 };
+    const first = this.offerByPeer.get(from);
+    if (first?.signature === offer.signature) return "repeated";
+    if (first !== undefined)
+      return { refused: "equivocation: another update was offered for this open, and the first counts", hostile: true };
+    if ([...this.offerByPeer.values()].some(({ update }) => update === offer.update))
+      return { refused: "another peer has offered this update already", hostile: true };
+    this.offerByPeer.set(from, offer);
+    return "first";
+  }
+
+  /** Offers whose bytes are on our disk, as many as they say. */
+  counted(): SignedOffer[] {
+    return [...this.offerByPeer.values()].filter(({ update, bytes }) => this.bytesByBlob.get(update) === bytes);
+  }
+
+  /** When more are counted than a commit may name, (seed, round) draws. Sorted by peer. */
+  drawn(): SignedOffer[] {
+    const { seed, rounds } = this.log.spec;
+    const most = Math.min(CONTRIBUTORS_MAX, rounds.maxContributors);
+    const salt = seed ^ this.log.round;
+    const order = (a: SignedOffer, b: SignedOffer): number =>
+      mixText(salt, a.peer) - mixText(salt, b.peer) || byPeer(a, b);
+    return this.counted().sort(order).slice(0, most).sort(byPeer);
+  }
+
+  /** [R20] Uploads of this round that no commit named. A blob that any kept commit names stays, whoever offered it again. */
+  uncommitted(): string[] {
+    const named = new Set<string>();
+    for (const { commit } of this.log.sealedByRound.values())
+      for (const { update } of commit.contributors) named.add(update);
+    const offered = [...this.offerByPeer.values()].map(({ update }) => update);
+    return [...new Set([...this.bytesByBlob.keys(), ...offered])].filter((update) => !named.has(update));
+  }
+
+  /** Another open: offers answer the one before. Uploads may still serve. */
+  reopen(): void {
+    this.offerByPeer.clear();
+  }
+
+  /** The round is over; an upload that still comes is of no use. */
+  clear(): void {
+    this.offerByPeer.clear();
+    this.bytesByBlob.clear();
+  }
+}
+
+export const byPeer = (a: { readonly peer: PeerId }, b: { readonly peer: PeerId }): number =>
+  a.peer < b.peer ? -1 : 1;

@@ -1,0 +1,52 @@
+// What the sequencer knows of one connection, and how the API shows it.
+import type { LinkReport, Member } from "#wire";
+import type { ConnectedPeer, Millis } from "./ports.ts";
+import type { RunState } from "./run-state.ts";
+import { noTraffic, type Traffic } from "./traffic.ts";
+
+export interface Session {
+  readonly member: Member;
+  readonly connectedAt: Millis;
+  willing: boolean; //               has said ready, and not paused since
+  paused: boolean;
+  bye: string | undefined;
+  foldedRound: number; //            rounds that this peer has folded to our hash; -1: unknown
+  faults: number;
+  refused: number;
+  stepMs: number | null;
+  loss: number | null;
+  step: number;
+  tokensPerSecond: number;
+  links: readonly LinkReport[];
+  traffic: Traffic;
+}
+
+export const newSession = (member: Member, connectedAt: Millis): Session => ({
+  member,
+  connectedAt,
+  willing: false,
+  paused: false,
+  bye: undefined,
+  foldedRound: -1,
+  faults: 0,
+  refused: 0,
+  stepMs: null,
+  loss: null,
+  step: 0,
+  tokensPerSecond: 0,
+  links: [],
+  traffic: noTraffic,
+});
+
+export function connectedPeer(session: Session, log: RunState, hasOffered: boolean): ConnectedPeer {
+  const { member, refused, loss, step, tokensPerSecond, links, traffic } = session;
+  const state = stateOf(session, log, hasOffered);
+  return { member, state, refused, loss, step, tokensPerSecond, ...traffic.total, links };
+}
+
+function stateOf(session: Session, { open, commit, round }: RunState, hasOffered: boolean): ConnectedPeer["state"] {
+  if (session.paused) return "paused";
+  if (!session.willing) return "joining";
+  if (open?.roster.includes(session.member.peer)) return hasOffered || commit !== undefined ? "offered" : "training";
+  return session.foldedRound === round ? "ready" : "joining";
+}
