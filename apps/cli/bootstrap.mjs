@@ -101,14 +101,16 @@ function install(full) {
   step("npm", keepFull ? args : args.concat("--omit=dev"));
 }
 
-function build(signal, always) {
+/** @param wish the signaling host to build for; undefined: the same as last time */
+function build(wish, always) {
   const stamp = join(root, "dist", "stamp.json");
-  const hash = sourceHash(root, signal);
   const last = readJson(stamp);
+  const signal = wish !== undefined ? wish : (last ? last.signal : "") || "";
+  process.env.GOSSAMER_SIGNAL = signal; // the host's content policy lets the page connect there
+  const hash = sourceHash(root, signal);
   if (!always && last && last.hash === hash && existsSync(join(root, "dist", "node", "main.js"))) return;
   console.error("Building the page and the host…");
   rmSync(stamp, { force: true });
-  process.env.GOSSAMER_SIGNAL = signal;
   const vite = join(root, "node_modules", "vite", "bin", "vite.js");
   step(process.execPath, [vite, "build", "--logLevel", "warn"]);
   step(process.execPath, [vite, "build", "--ssr", "--logLevel", "warn"]);
@@ -171,10 +173,11 @@ function main() {
   const args = process.argv.slice(2);
   const command = args[0];
   install(needsFullInstall(command, args));
-  const signal = command === "build" ? flag(args, "--signal") : undefined;
+  // `build` without --signal goes back to a page that signals where it came from.
+  const signal = command === "build" ? flag(args, "--signal") || "" : process.env.GOSSAMER_SIGNAL;
   // `npm test check` alone looks at sources only; everything else runs what was built.
   const sourcesOnly = command === "test" && ["check", "unit"].indexOf(args[1]) >= 0;
-  if (!sourcesOnly) build(signal === undefined ? process.env.GOSSAMER_SIGNAL || "" : signal, command === "build");
+  if (!sourcesOnly) build(signal, command === "build");
   if (command === "build") return;
   if (["prepare", "proof"].indexOf(command) >= 0 || (command === "test" && !sourcesOnly)) chooseBrowser();
   if (command === "prepare") return buildTestPage(); // what Playwright's global setup asks for

@@ -1,8 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { DiskBlobStore } from "#store/disk";
-import { type EntryBody, identityFrom, type LogEntry, type RunSpec, signEntry } from "#wire";
+import { DiskBlobStore, readLog } from "#store/disk";
+import { type EntryBody, identityFrom, type LogEntry, type RunSpec, runIdOf, signEntry } from "#wire";
 import { freshFolder, startTestHost, TestVolunteer, tinyDraft, writeRun } from "../host/test-given.ts";
 import { readEvaluationSet, replay, replayLines } from "./replay.ts";
 
@@ -15,6 +15,7 @@ async function storedRun(
   const host = await startTestHost({ data, run: await writeRun(data, draft) });
   const volunteer = await TestVolunteer.join(host.url, 1);
   const first = await volunteer.playRound(0, host.run.started.genesisHash);
+  if (checkpointEvery === 1) await volunteer.entry("checkpoint");
   const { anchorHash } = await volunteer.playRound(1, first.anchorHash);
   volunteer.socket.close();
   await host.close();
@@ -39,6 +40,20 @@ test("refolds from genesis to the sealed anchor, also when checkpoints exist", a
     expect(report).toMatchObject({ run: id, ok: true, fromRound: 0, rounds: 2, folded: 2, anchorHash });
     expect(replayLines(report).join("\n")).toContain("OK ");
   }
+});
+
+test("begins at the oldest checkpoint from which every update is still stored", async () => {
+  const { data, anchorHash, spec } = await storedRun(1);
+  const log = await readLog(join(data, "runs", runIdOf(spec)), runIdOf(spec), spec.hostKey);
+  const first = log.entries.find((entry) => entry.type === "commit")!;
+  await (await DiskBlobStore.open(data)).delete(first.contributors[0].update);
+  expect(await replay({ data, eval: false })).toMatchObject({
+    ok: true,
+    fromRound: 1,
+    rounds: 2,
+    folded: 1,
+    anchorHash,
+  });
 });
 
 test("a log whose seal says another anchor is a mismatch, by round and entry", async () => {

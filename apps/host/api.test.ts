@@ -235,6 +235,19 @@ describe("errors and headers", () => {
     }
   });
 
+  test("a page built for another signaling host may connect there, to its socket and its documents", async () => {
+    const data = await freshFolder();
+    const other = await startTestHost({
+      data,
+      run: await writeRun(data),
+      page,
+      signal: "wss://signal.example:7443/signal",
+    });
+    const policy = (await fetch(`${other.url}/`)).headers.get("content-security-policy");
+    expect(policy).toMatch(/connect-src [^;]* wss:\/\/signal\.example:7443 https:\/\/signal\.example:7443;/);
+    await other.close();
+  });
+
   test("pages of an allowed origin read the API, others do not", async () => {
     const allowed = await get("/api/runs", { origin: "https://page.example" });
     expect(allowed.headers.get("access-control-allow-origin")).toBe("https://page.example");
