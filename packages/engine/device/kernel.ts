@@ -4,6 +4,8 @@
 //
 // Binding 0 is always the uniform `shape` (the fields in order, 4 bytes each); the others follow in the order of `bindings`.
 
+import { GpuError } from "../errors.ts";
+
 /** What the device offers and the model fixes: one set of pipelines is compiled for one variant. */
 export interface Variant {
   /** Four neighbouring invocations share loads through subgroups: the largest gain found on software adapters. */
@@ -12,7 +14,7 @@ export interface Variant {
   readonly headSize: number;
 }
 
-export type Access = "read" | "write";
+type Access = "read" | "write";
 export type Workgroups = readonly [x: number, y: number, z: number];
 
 export interface Kernel<Shape extends string = string, Binding extends string = string> {
@@ -28,7 +30,7 @@ export const kernel = <Shape extends string, Binding extends string>(
   description: Kernel<Shape, Binding>,
 ): Kernel<Shape, Binding> => description;
 
-export interface CompiledKernel {
+interface CompiledKernel {
   readonly kernel: Kernel;
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
@@ -69,7 +71,7 @@ async function compile(device: GPUDevice, kernel: Kernel, variant: Variant): Pro
     const { messages } = await module.getCompilationInfo();
     const first = messages.find((m) => m.type === "error");
     const where = first ? ` (line ${first.lineNum}: ${first.message})` : "";
-    throw new Error(`kernel "${label}" does not compile${where}`, { cause });
+    throw new GpuError(`kernel "${label}" does not compile${where}`, { cause });
   }
 }
 

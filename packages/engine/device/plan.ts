@@ -21,7 +21,7 @@ export const slice = (view: View, from: number, length: number): View => ({
 });
 
 /** Every device accepts bindings and uniforms at multiples of 256 bytes (the largest minimum that WebGPU allows an adapter to have). */
-export const ALIGN_BYTES = 256;
+const ALIGN_BYTES = 256;
 export const ALIGN_FLOATS = ALIGN_BYTES / 4;
 export const alignFloats = (floats: number): number => Math.ceil(floats / ALIGN_FLOATS) * ALIGN_FLOATS;
 

@@ -1,7 +1,8 @@
 // The end of a step: global gradient norm, loss, clipping and AdamW, without a readback in between.
-import type { StepOptions } from "../engine.ts";
+
 import { kernel } from "../device/kernel.ts";
 import { expand } from "../device/template.ts";
+import type { StepOptions } from "../engine.ts";
 import adamwSource from "./adamw.wgsl?raw";
 import reportSource from "./report.wgsl?raw";
 import squaresSource from "./squares.wgsl?raw";

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
-  relativeError,
   rmsnormBackward as referenceBackward,
   rmsnormForward as referenceForward,
+  relativeError,
 } from "../reference/index.ts";
 import { normals, prng } from "../reference/testing.ts";
 import { gammaBlocks, rmsnormBackward, rmsnormForward, rmsnormGamma, rmsnormGammaSum } from "./rmsnorm.ts";

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
-  relativeError,
   swigluBackward as referenceBackward,
   swigluForward as referenceForward,
+  relativeError,
 } from "../reference/index.ts";
 import { normals, prng } from "../reference/testing.ts";
 import { swigluBackward, swigluForward } from "./swiglu.ts";

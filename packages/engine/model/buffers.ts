@@ -1,10 +1,10 @@
 // Every buffer of one engine, by name. What the backward pass needs is kept per layer; the rest is scratch that all layers share.
 import type { ModelShape } from "#wire";
+import { MemoryPlan } from "../device/memory.ts";
+import { ALIGN_FLOATS, alignFloats } from "../device/plan.ts";
 import { occurrencesLength } from "../kernels/embedding.ts";
 import { GROUPS_MAX, STEP_FLOATS } from "../kernels/optimizer.ts";
 import { gammaBlocks } from "../kernels/rmsnorm.ts";
-import { MemoryPlan } from "../device/memory.ts";
-import { ALIGN_FLOATS, alignFloats } from "../device/plan.ts";
 import type { Layout } from "./layout.ts";
 
 /** Logits and their gradient at once: large enough that a matrix product fills the device, small beside the activations. */
@@ -37,7 +37,7 @@ export function sizesOf(
   return { B: microbatch, T, N, C, F, V, QKV: C + 2 * kvHeads * headSize, headSize, chunkRows };
 }
 
-export const FLAT_VECTORS = ["parameters", "gradient", "momentum", "variance"] as const;
+const FLAT_VECTORS = ["parameters", "gradient", "momentum", "variance"] as const;
 
 export function planMemory(model: ModelShape, layout: Layout, sizes: Sizes, bindingFloats: number): MemoryPlan {
   const { N, C, F, V, QKV, T, headSize, chunkRows } = sizes;

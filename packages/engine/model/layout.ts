@@ -13,7 +13,7 @@ export interface Range {
   readonly length: number;
 }
 
-export interface LayerLayout {
+interface LayerLayout {
   readonly qkv: Range;
   readonly o: Range;
   readonly gateUp: Range;
