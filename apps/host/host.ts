@@ -196,12 +196,6 @@ function runRoom(run: HostedRun, iceServers: (hostName: string) => IceServers): 
   };
 }
 
-/** The page asks that host over HTTP whether it has a run, and speaks to it over a WebSocket. */
-function originsOf(signal: string): string[] {
-  const { origin, protocol, host } = new URL(signal.replace(/^ws/, "http"));
-  return [origin, `${protocol === "https:" ? "wss" : "ws"}://${host}`];
-}
-
 /** Signaling and STUN, for pages and runs that live elsewhere (`--only signaling`). */
 export async function startSignaling(options: NetworkOptions & { readonly data: string }): Promise<RunningHost> {
   let stun: StunServer | undefined;
