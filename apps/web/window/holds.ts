@@ -2,7 +2,7 @@
 import type { Remote } from "comlink";
 import { type HoldPhase, holdPhases, type PeerApi } from "../worker/api.ts";
 
-export interface TestHooks {
+interface TestHooks {
   readonly phases: readonly HoldPhase[];
   hold(phase: HoldPhase): Promise<void>;
   release(phase: HoldPhase): Promise<void>;

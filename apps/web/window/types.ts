@@ -12,7 +12,7 @@ import type { LinkReport, Member, PeerId, RunDetail, RunSpec } from "#wire";
  * idle: the button was not pressed. starting: identity, adapter, engine, host. donating: takes part (phase says what it does now).
  * paused, stopped: the person's wish. ended: the run is over. blocked: cannot go on by itself; `problem` says why and the way out.
  */
-export type DonorStatus = "idle" | "starting" | "donating" | "paused" | "stopped" | "ended" | "blocked";
+type DonorStatus = "idle" | "starting" | "donating" | "paused" | "stopped" | "ended" | "blocked";
 
 /** blocked by one of the first group; the second group are notices while donating goes on. */
 export type ProblemCode =
@@ -114,7 +114,7 @@ export interface Donor extends SnapshotStore<DonorSnapshot> {
 }
 
 /** connecting: first answer outstanding. live: events arrive. retrying: the host is gone for now. unknown-run: the host has no such run. */
-export type WatcherConnection = "connecting" | "live" | "retrying" | "unknown-run";
+type WatcherConnection = "connecting" | "live" | "retrying" | "unknown-run";
 
 export interface SeriesPoint {
   readonly round: number;

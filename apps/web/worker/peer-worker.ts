@@ -2,7 +2,7 @@
 import "../no-eval.ts";
 import { expose } from "comlink";
 import { BatchPort, type ToWindow, type ToWorker } from "#mesh";
-import { identitySeed, openBrowserStore, type Settings, StorageError } from "#store";
+import { type BrowserStore, identitySeed, openBrowserStore, StorageError } from "#store";
 import { identityFrom } from "#wire";
 import type { DonorSnapshot, Problem } from "../window/types.ts";
 import type { PeerApi, StartConfig } from "./api.ts";
@@ -21,7 +21,8 @@ const NAME_LENGTH_MAX = 40;
 let config: StartConfig | undefined;
 let board = new Board(() => {});
 let port: BatchPort<ToWindow, ToWorker> | undefined;
-let settings: Settings | undefined;
+/** Opened once: where the browser refuses storage, memory keeps the identity as long as the tab. */
+let store: BrowserStore | undefined;
 let session: Session | undefined;
 let slot: HeldSlot | undefined;
 let foldThread: FoldThread | undefined;
@@ -42,8 +43,8 @@ async function start(own: number): Promise<void> {
   try {
     const adapter = await findAdapter();
     board.set({ adapter });
-    const store = await openBrowserStore();
-    settings = store.settings;
+    store ??= await openBrowserStore();
+    const { settings, blobs, refused } = store;
     const identity = identityFrom(await identitySeed(settings, crypto.getRandomValues(new Uint8Array(32))));
     const name = await settings.get(NAME_KEY);
     if (typeof name === "string" && board.get().name === "") board.set({ name: name.slice(0, NAME_LENGTH_MAX) });
@@ -52,7 +53,7 @@ async function start(own: number): Promise<void> {
     if (own !== wish) return void held.release();
     slot = held;
     board.set({ slot: held.slot, secondTab: held.slot > 0 });
-    if (store.refused) board.notice(problems.storageRefused(store.refused.message));
+    if (refused) board.notice(problems.storageRefused(refused.message));
     if (adapter.isFallback)
       board.notice(problems.softwareAdapter(adapter.description || adapter.architecture || adapter.vendor));
     if (held.slot > 0) board.notice(problems.secondTab());
@@ -64,7 +65,7 @@ async function start(own: number): Promise<void> {
       identity,
       slot: held.slot,
       adapter,
-      shelf: new BlobShelf(store.blobs, storageFault),
+      shelf: new BlobShelf(blobs, storageFault),
       foldThread,
       board,
       holds,
@@ -80,8 +81,9 @@ async function start(own: number): Promise<void> {
 }
 
 function storageFault(error: unknown): void {
-  const refused = error instanceof StorageError && error.fault === "refused";
-  board.notice(refused ? problems.storageRefused(error.message) : problems.storageFull());
+  const fault = error instanceof StorageError ? error.fault : "broken";
+  if (fault === "gone") store = undefined; // the next start opens it again
+  board.notice(fault === "refused" ? problems.storageRefused(String(error)) : problems.storageFull());
 }
 
 function block(problem: Problem): void {
@@ -126,8 +128,8 @@ const api: PeerApi = {
   async rename(name) {
     const short = name.trim().slice(0, NAME_LENGTH_MAX);
     board.set({ name: short });
-    settings ??= (await openBrowserStore()).settings;
-    await settings.set(NAME_KEY, short).catch(storageFault);
+    store ??= await openBrowserStore();
+    await store.settings.set(NAME_KEY, short).catch(storageFault);
   },
   nudge() {
     session?.nudge();

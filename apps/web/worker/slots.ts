@@ -43,6 +43,10 @@ async function tryLock(volunteer: VolunteerId, slot: number, waitMs: number): Pr
         resolve({ slot, release });
         return held;
       })
-      .catch(() => resolve(undefined)); // waited long enough
+      .catch((error: unknown) => {
+        const waited = error instanceof DOMException && (error.name === "TimeoutError" || error.name === "AbortError");
+        // A browser that refuses storage refuses locks too. Then each tab has an identity of its own, and any slot of it is free.
+        resolve(waited ? undefined : { slot, release: async () => {} });
+      });
   });
 }
