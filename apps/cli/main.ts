@@ -1,10 +1,11 @@
 // `gossamer`: reads the command line and starts what it names. The bootstrap (bootstrap.mjs) has installed and built by now.
 import { resolve } from "node:path";
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { parameterTable } from "#outer";
 import { presets } from "#wire";
 import { builtPage } from "../host/host.ts";
 import { loadDraft } from "../host/load-run.ts";
+import { benchAttention } from "./bench/attention.ts";
 import { benchEngine } from "./bench/engine.ts";
 import { findBrowser } from "./browser.ts";
 import { demo } from "./demo.ts";
@@ -107,17 +108,26 @@ program
     process.exit(passed ? 0 : 1);
   });
 
-program
-  .command("bench")
-  .description("measure: engine (one training step on this machine's adapter, beside its best plain matmul)")
-  .addArgument(new Argument("<what>", "what to measure").choices(["engine"]))
+const benchCommand = program.command("bench").description("measure");
+benchCommand
+  .command("engine")
+  .description("one training step on this machine's adapter, beside its best plain matmul")
   .addOption(new Option("--shape <preset>", "model to measure").choices(Object.keys(presets)).default("nano"))
   .option("--steps <count>", "timed steps", numberFrom(1, 1000), 20)
   .option("--microbatch <count>", "sequences per microbatch (default: the preset's)", numberFrom(1, 1024))
   .option("--profile", "also print the milliseconds of each kernel", false)
   .option("--json", "print one JSON object", false)
-  .action(async (_, options) => {
+  .action(async (options) => {
     await benchEngine(options, (line) => console.log(line));
+  });
+benchCommand
+  .command("attention")
+  .description("the same run with attention and with attention zeroed, two peers, on the CPU reference (minutes)")
+  .option("--run <name or file>", "preset or run spec", "nano")
+  .option("--rounds <count>", "rounds of each of the two", numberFrom(1, 10_000), 30)
+  .option("--json", "print one JSON object", false)
+  .action(async (options) => {
+    await benchAttention({ ...options, from }, (line) => console.log(line));
   });
 
 const runCommand = program.command("run").description("run specs");
