@@ -3,6 +3,7 @@
 import { DataError } from "#store/disk";
 import { type RunningHost, startHost, startSignaling } from "../host/host.ts";
 import { SpecError } from "../host/load-run.ts";
+import type { HostedRun } from "../host/run.ts";
 import { StartError } from "../host/server.ts";
 import { BlobLostError, DivergenceError } from "../host/witness.ts";
 import { WitnessThread } from "../host/witness-thread.ts";
@@ -50,7 +51,7 @@ export async function hostCommand(options: HostCommandOptions): Promise<void> {
     report: (line: string) => console.error(line),
     data: options.data,
   };
-  let host: RunningHost;
+  let host: RunningHost & { readonly run?: HostedRun };
   try {
     host =
       options.only === "signaling"
@@ -72,7 +73,7 @@ export async function hostCommand(options: HostCommandOptions): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  console.log(options.only === "signaling" ? signalingHints(host) : hostHints(host, options));
+  console.log(host.run === undefined ? signalingHints(host) : hostHints(host, host.run, options));
   let stopDonors = async (): Promise<void> => {};
   if (options.donors > 0 && options.only === undefined) {
     try {
@@ -106,10 +107,16 @@ export function stopped(abort: AbortSignal): Promise<void> {
   });
 }
 
-function hostHints(host: RunningHost, options: HostCommandOptions): string {
+function progressOf(run: HostedRun): string {
+  const { round, state } = run.summary();
+  if (state === "ended") return `which has ended: ${run.ended}`;
+  return round === 0 ? "a new run" : `going on after round ${round}`;
+}
+
+function hostHints(host: RunningHost, run: HostedRun, options: HostCommandOptions): string {
   const lines = [
     "",
-    `  Gossamer hosts run "${options.run}"`,
+    `  Gossamer hosts "${run.spec.name}" (--run ${options.run}), ${progressOf(run)}`,
     "",
     `  Donate   ${host.url}         open it in a browser and press "Donate this GPU"`,
     `  Watch    ${host.url}/watch   needs no GPU`,

@@ -6,7 +6,7 @@ import { createReadStream } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { StorageError } from "#store";
 import { BlobRefused, type DiskBlobStore } from "#store/disk";
-import { hashSchema, type LogEntry, PEERS_PAGE, type PeerId, seriesMetrics } from "#wire";
+import { hashSchema, type LogEntry, PEERS_PAGE, type PeerId, ROSTER_MAX, seriesMetrics } from "#wire";
 import { ApiError, answerJson, answerText, notFound } from "./answer.ts";
 import { EventStreams } from "./events.ts";
 import { metricsText } from "./metrics.ts";
@@ -21,6 +21,10 @@ const POINTS_DEFAULT = 500;
 const UPLOADS_MAX = 2;
 /** Uploads of one peer that no commit has named: older ones are deleted, so that nobody fills the disk. */
 const UNNAMED_MAX = 4;
+/** And of all: keys cost nothing, so a limit for each is none. Twice the largest roster. */
+const UNNAMED_TOTAL_MAX = 2 * ROSTER_MAX;
+/** Updates are refused while there is still room for the log: a host that cannot write its log stops. */
+const FREE_BYTES_MIN = 256 * 2 ** 20;
 
 export interface ApiOptions {
   readonly run: HostedRun;
@@ -34,7 +38,7 @@ export class Api {
   readonly #options: ApiOptions;
   readonly #events: EventStreams;
   readonly #uploadsByPeer = new Map<PeerId, number>();
-  readonly #unnamedByPeer = new Map<PeerId, string[]>();
+  readonly #unnamed = new Map<string, PeerId>(); // uploads that no commit has named, oldest first: blob -> who sent it
   readonly #named = new Set<string>(); // updates that a commit names
 
   constructor(options: ApiOptions) {
@@ -209,6 +213,8 @@ export class Api {
     if (uploads >= UPLOADS_MAX) throw new ApiError(429, "uploads", `${UPLOADS_MAX} uploads at once are all.`);
     this.#uploadsByPeer.set(peer, uploads + 1);
     try {
+      if ((await blobs.freeBytes()) < FREE_BYTES_MIN)
+        throw new ApiError(507, "disk-full", "The host's disk is nearly full; its operator must make room.");
       const bytes = await blobs.receive(hash, request, bytesMax);
       await this.#dropUnnamed(peer, hash);
       run.blobStored(hash, bytes);
@@ -222,13 +228,18 @@ export class Api {
     }
   }
 
-  /** Remembers an upload of that peer, and deletes its oldest ones that no commit has named. */
+  /** Remembers an upload, and deletes the oldest ones that no commit has named: of this peer, and of all. */
   async #dropUnnamed(peer: PeerId, hash: string): Promise<void> {
-    const unnamed = [...(this.#unnamedByPeer.get(peer) ?? []), hash].filter((name) => !this.#named.has(name));
-    const dropped = unnamed.splice(0, Math.max(0, unnamed.length - UNNAMED_MAX));
-    this.#unnamedByPeer.set(peer, unnamed);
-    const claimed = new Set([...this.#unnamedByPeer.values()].flat());
-    for (const name of dropped) if (!claimed.has(name)) await this.#options.blobs.delete(name);
+    this.#unnamed.set(hash, peer);
+    for (const name of this.#unnamed.keys()) if (this.#named.has(name)) this.#unnamed.delete(name);
+    const own = [...this.#unnamed].filter(([, owner]) => owner === peer).map(([name]) => name);
+    const dropped = new Set(own.slice(0, Math.max(0, own.length - UNNAMED_MAX)));
+    const excess = this.#unnamed.size - dropped.size - UNNAMED_TOTAL_MAX;
+    for (const name of [...this.#unnamed.keys()].slice(0, Math.max(0, excess))) dropped.add(name);
+    for (const name of dropped) {
+      this.#unnamed.delete(name);
+      await this.#options.blobs.delete(name);
+    }
   }
 
   close(): void {

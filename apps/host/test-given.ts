@@ -20,6 +20,7 @@ import {
   type RoomMessage,
   type RunDraft,
   type RunSpec,
+  type SignedOffer,
   sign,
   signOffer,
 } from "#wire";
@@ -163,6 +164,7 @@ export class TestVolunteer extends TestSocket {
   readonly url: string;
   welcome!: Welcome;
   #state!: SharedState;
+  #update!: Uint8Array;
 
   constructor(url: string, seed: number) {
     super(`${url}/signal`);
@@ -192,31 +194,38 @@ export class TestVolunteer extends TestSocket {
     });
   }
 
-  /** ready -> open -> upload, offer -> commit -> attest -> seal, alone in the swarm; then it rests. */
-  async playRound(round: number, anchorHash: string): Promise<EntryOf<"seal">> {
+  /** ready -> open -> upload, offer: what follows is the host's. */
+  async offerRound(round: number, anchorHash: string, changed: Partial<SignedOffer> = {}): Promise<SignedOffer> {
     const { spec, run } = this.welcome;
     this.send({ type: "ready", round, anchorHash, stepMs: 1 });
     const open = await this.entry("open");
     const tokens = spec.inner.steps * spec.inner.windowsPerStep * spec.model.contextLength;
     const delta = new Float32Array(this.#state.parameters.length).fill(0.01 * (round + 1));
-    const update = encodeUpdate({ round, baseHash: open.baseHash, tokens, delta, blockSize: spec.outer.blockSize });
-    await this.upload(update);
+    this.#update = encodeUpdate({ round, baseHash: open.baseHash, tokens, delta, blockSize: spec.outer.blockSize });
+    await this.upload(this.#update);
     const offer = {
       round,
       openSeq: open.seq,
       baseHash: open.baseHash,
       peer: this.peer,
-      update: blobName(update),
-      bytes: update.length,
+      update: blobName(this.#update),
+      bytes: this.#update.length,
       tokens,
       steps: spec.inner.steps,
       loss: 5,
     };
-    this.send({ type: "offer", offer: signOffer(this.identity, run, offer) });
-    const commit = await this.entry("commit");
-    const folded = foldCommit(this.#state, spec, commit, () => update);
-    this.send({ type: "attest", round, anchorHash: folded.anchorHash });
+    const signed = { ...signOffer(this.identity, run, offer), ...changed };
+    this.send({ type: "offer", offer: signed });
     this.send({ type: "pause", reason: "a test" }); // no further open until the next `ready`
+    return signed;
+  }
+
+  /** offerRound -> commit -> attest -> seal, alone in the swarm; then it rests. */
+  async playRound(round: number, anchorHash: string): Promise<EntryOf<"seal">> {
+    await this.offerRound(round, anchorHash);
+    const commit = await this.entry("commit");
+    const folded = foldCommit(this.#state, this.welcome.spec, commit, () => this.#update);
+    this.send({ type: "attest", round, anchorHash: folded.anchorHash });
     return this.entry("seal");
   }
 }

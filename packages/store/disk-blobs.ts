@@ -2,7 +2,7 @@
 //
 //   blobs/ab/ab12…  (64 hex digits)        blobs/incoming/*.tmp   writes under way; emptied when a host opens the directory
 import { createHash, randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { hashHex, PIECE_BYTES, pieceListOf } from "#wire";
 import { type BlobStore, StorageError, type StorageUsage } from "./blob-store.ts";
@@ -148,6 +148,12 @@ export class DiskBlobStore implements BlobStore {
       await rm(temporary, { force: true });
       throw (error as NodeJS.ErrnoException).syscall === undefined ? error : storageError(error);
     }
+  }
+
+  /** Bytes that this user may still write on the disk that holds the blobs. */
+  async freeBytes(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.#folder);
+    return bavail * bsize;
   }
 
   async delete(name: string): Promise<void> {

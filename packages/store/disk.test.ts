@@ -131,6 +131,17 @@ describe("blobs from strangers", () => {
     expect(await store.names()).toEqual([]);
   });
 
+  test("what an interrupted host left half written goes when the next one opens the directory, and a reader leaves it", async () => {
+    const data = await freshFolder();
+    await DiskBlobStore.open(data, { owner: true });
+    const half = join(data, "blobs", "incoming", "half.tmp");
+    await writeFile(half, "half");
+    await DiskBlobStore.open(data);
+    expect(await readFile(half, "utf8")).toBe("half");
+    await DiskBlobStore.open(data, { owner: true });
+    await expect(readFile(half)).rejects.toThrow(/ENOENT/);
+  });
+
   test("a name never becomes a path", async () => {
     const store = await DiskBlobStore.open(await freshFolder());
     await expect(store.get("../../host.key")).rejects.toThrow(/no blob name/);
