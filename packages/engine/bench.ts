@@ -1,6 +1,7 @@
 // How fast the engine is, and how fast it could be: steps of the whole model beside the best plain matmul on the same adapter.
 //
-//   rounds of [ 512³ in each transposition | steps ]  ->  medians: the machine's noise hits both sides of the ratio alike
+//   rounds of [ 512³ in one transposition | step ]  ->  medians: in turn and of like length, so that a busy machine's noise hits both sides of
+//   the ratio alike
 import type { ModelShape } from "#wire";
 import { openDevice } from "./device/adapter.ts";
 import { compileKernels, type Kernel } from "./device/kernel.ts";
@@ -54,8 +55,9 @@ export interface MeasureOptions {
 }
 
 const MATMUL_SIZE = 512;
-const STEPS_PER_ROUND = 2; // short rounds: the noise of a shared machine lasts seconds
-const PROFILE_REPEATS = 10;
+/** Products per timed submission: about as long as a nano step. */
+const MATMULS_PER_SAMPLE = 3;
+const PROFILE_ROUNDS = 10;
 const STEP = { learningRate: 3e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 
 export async function measureEngine({ model, microbatch, steps, profile }: MeasureOptions): Promise<EngineMeasurement> {
@@ -73,14 +75,12 @@ export async function measureEngine({ model, microbatch, steps, profile }: Measu
   const stepTimes: number[] = [];
   const matmulTimes: Record<string, number[]> = {};
   let lastLoss = firstLoss;
-  while (stepTimes.length < steps) {
-    for (const [name, ms] of Object.entries(await matmuls.round()))
-      matmulTimes[name] = [...(matmulTimes[name] ?? []), ms];
-    for (let i = 0; i < STEPS_PER_ROUND && stepTimes.length < steps; i++) {
-      const before = performance.now();
-      ({ loss: lastLoss } = await engine.step([ids], STEP)); // a peer runs ahead by one; waiting is the slower, honest case
-      stepTimes.push(performance.now() - before);
-    }
+  for (let i = 0; i < steps; i++) {
+    const form = matmuls.forms[i % matmuls.forms.length];
+    matmulTimes[form] = [...(matmulTimes[form] ?? []), await matmuls.time(form)];
+    const before = performance.now();
+    ({ loss: lastLoss } = await engine.step([ids], STEP)); // a peer runs ahead by one; waiting is the slower, honest case
+    stepTimes.push(performance.now() - before);
   }
   const { microbatch: perMicrobatch, update } = engine.dispatches;
   const stepMs = median(stepTimes);
@@ -91,7 +91,7 @@ export async function measureEngine({ model, microbatch, steps, profile }: Measu
   const matmulFlopsPerSecond = Math.max(...Object.values(perSecond));
   const modelFlopsPerStep = modelFlops(model, microbatch);
   const modelFlopsPerSecond = modelFlopsPerStep / (stepMs / 1000);
-  const msByKernel = profile ? await engine.profile(PROFILE_REPEATS) : undefined;
+  const msByKernel = profile ? await engine.profile(PROFILE_ROUNDS) : undefined;
   matmuls.destroy();
   engine.destroy();
   return {
@@ -143,25 +143,25 @@ class MatmulBench {
     const plans = new Map<string, Plan>();
     for (const [name, kernel] of Object.entries(MATMULS)) {
       const plan = new Plan(device, compiled, variant, Number.POSITIVE_INFINITY);
-      plan.add(kernel, shape, views);
+      for (let i = 0; i < MATMULS_PER_SAMPLE; i++) plan.add(kernel, shape, views);
       plan.finish();
       plans.set(name, plan);
     }
     const bench = new MatmulBench(device, plans);
-    await bench.round(); // the first run of a pipeline may still compile
+    for (const form of bench.forms) await bench.time(form); // the first run of a pipeline may still compile
     return bench;
   }
 
-  /** Milliseconds of one product, by transposition. */
-  async round(): Promise<Record<string, number>> {
-    const times: Record<string, number> = {};
-    for (const [name, plan] of this.#plans) {
-      const before = performance.now();
-      plan.replay();
-      await this.#device.queue.onSubmittedWorkDone();
-      times[name] = performance.now() - before;
-    }
-    return times;
+  get forms(): string[] {
+    return [...this.#plans.keys()];
+  }
+
+  /** Milliseconds of one product in a transposition. */
+  async time(form: string): Promise<number> {
+    const before = performance.now();
+    this.#plans.get(form)!.replay();
+    await this.#device.queue.onSubmittedWorkDone();
+    return (performance.now() - before) / MATMULS_PER_SAMPLE;
   }
 
   destroy(): void {

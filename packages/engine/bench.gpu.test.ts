@@ -1,0 +1,12 @@
+import { expect, test } from "vitest";
+import { measureEngine } from "./bench.ts";
+import { tinyModel } from "./reference/testing.ts";
+
+test("the bench measures a step that learns, beside each form of matmul", async () => {
+  const report = await measureEngine({ model: tinyModel(), microbatch: 2, steps: 6, profile: true });
+  expect(Object.keys(report.matmuls)).toEqual(["matmul-nt", "matmul-nn", "matmul-tn"]);
+  expect(report.matmulFlopsPerSecond).toBe(Math.max(...Object.values(report.matmuls)));
+  expect(report.efficiency).toBeCloseTo(report.modelFlopsPerSecond / report.matmulFlopsPerSecond, 9);
+  expect(report.lastLoss).toBeLessThan(report.firstLoss);
+  expect(report.msByKernel).toHaveProperty("adamw");
+});
