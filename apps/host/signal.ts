@@ -11,6 +11,7 @@ import {
   type HostMessage,
   MESSAGE_BYTES_MAX,
   type Member,
+  PAGE_CLOSED,
   type PeerId,
   type PeerMessage,
   PROTOCOL_VERSION,
@@ -89,6 +90,9 @@ export interface SignalOptions {
 const now = (): number => performance.now();
 const memberKey = (run: string, peer: PeerId): string => `${run} ${peer}`;
 
+/** What a WebSocket's closing code says: 1001 comes from a browser whose page went away, 1009 from ws itself. */
+const reasonByCode: Readonly<Record<number, string>> = { 1001: PAGE_CLOSED, 1009: "sent too large a message" };
+
 export class SignalServer {
   readonly #options: SignalOptions;
   readonly #limits: SignalLimits;
@@ -159,7 +163,7 @@ export class SignalServer {
     socket.on("error", () => undefined); // a close always follows
     socket.on("close", (code) => {
       clearTimeout(helloTimer);
-      this.#forget(session, session.leaving ?? (code === 1009 ? "sent too large a message" : "connection closed"));
+      this.#forget(session, session.leaving ?? reasonByCode[code] ?? "connection closed");
     });
     this.#write(session, { type: "challenge", nonce });
   }

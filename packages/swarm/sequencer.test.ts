@@ -1,6 +1,6 @@
 // The sequencer at close quarters: what it refuses, and the order in which it lets things out. Whole rounds are in packages/sim.
 import { expect, test } from "vitest";
-import type { EntryBody, Offer, PeerId, PeerMessage } from "#wire";
+import { type EntryBody, type Offer, PAGE_CLOSED, type PeerId, type PeerMessage } from "#wire";
 import type { SequencerInput, SequencerOutput } from "./ports.ts";
 import { Sequencer } from "./sequencer.ts";
 import {
@@ -129,6 +129,17 @@ test("[R7] who said goodbye is not waited for; who vanished has three seconds", 
   vanished.now = 4_000;
   vanished.step({ type: "tick" });
   expect(vanished.appends()).toEqual(["commit"]);
+});
+
+test("[R7] a page that was closed is no crash, but it may be a reload: it is waited for all the same", () => {
+  const given = inRound(alice, bob);
+  given.offer(alice);
+  given.step({ type: "disconnected", peer: bob, reason: PAGE_CLOSED });
+  expect(given.out).toContainEqual({ type: "event", event: { kind: "left", peer: bob, reason: PAGE_CLOSED } });
+  expect(given.appends()).toEqual([]);
+  given.now = 4_000;
+  given.step({ type: "tick" });
+  expect(given.appends()).toEqual(["commit"]);
 });
 
 test("[R7] at the deadline the commit names who has offered", () => {

@@ -10,14 +10,15 @@ import {
   type HostMessage,
   type LogEntry,
   type Member,
+  PAGE_CLOSED,
   type PeerId,
   type PeerMessage,
   ROSTER_MAX,
   type SignedOffer,
 } from "#wire";
 import { assert } from "./assert.ts";
-import type { Millis, SequencerInput, SequencerOptions, SequencerOutput, SequencerView } from "./ports.ts";
 import { byPeer, Offers } from "./offers.ts";
+import type { Millis, SequencerInput, SequencerOptions, SequencerOutput, SequencerView } from "./ports.ts";
 import { RunState } from "./run-state.ts";
 import { connectedPeer, newSession, type Session } from "./session.ts";
 import { ATTEST_WAIT_MS, END_WAIT_MS, GATHER_REST_MS, gatherMs, Pace, RECONNECT_GRACE_MS, Wake } from "./timing.ts";
@@ -168,8 +169,9 @@ export class Sequencer {
     const session = this.sessions.get(peer);
     if (session === undefined) return; // we sent it away ourselves
     this.sessions.delete(peer);
-    const kind = session.bye === undefined ? "crashed" : "left";
-    if (kind === "crashed" && this.roster.includes(peer)) this.lostAt = now;
+    // A reload looks like a closed page, so it is waited for like a crash.
+    if (session.bye === undefined && this.roster.includes(peer)) this.lostAt = now;
+    const kind = session.bye === undefined && reason !== PAGE_CLOSED ? "crashed" : "left";
     this.out.push({ type: "broadcast", message: { type: "left", peer, reason: session.bye ?? reason } });
     this.out.push({ type: "event", event: { kind, peer, reason: session.bye ?? reason } });
   }

@@ -93,6 +93,9 @@ export const iceServerSchema = z.strictObject({
   credential: z.string().optional(),
 });
 
+/** Why a peer left whose browser closed the line itself (WebSocket code 1001), without a bye: no crash. */
+export const PAGE_CLOSED = "the page was closed or reloaded";
+
 export const refusalCodes = [
   "version",
   "run-unknown",
