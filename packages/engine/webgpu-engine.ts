@@ -83,7 +83,10 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
     return new WebGpuEngine(device, description, context, plans);
   } catch (error) {
     device.destroy();
-    throw error;
+    if (error instanceof GpuError) throw error;
+    throw new GpuError(`The engine could not start: ${error instanceof Error ? error.message : error}`, {
+      cause: error,
+    });
   }
 }
 
