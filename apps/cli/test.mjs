@@ -34,7 +34,7 @@ function readReport(path) {
 
 async function checks() {
   const licences =
-    "MIT;ISC;BSD-2-Clause;BSD-3-Clause;Apache-2.0;0BSD;CC0-1.0;CC-BY-4.0;BlueOak-1.0.0;Python-2.0;Unlicense;MPL-2.0;ODC-By-1.0;PDDL-1.0";
+    "MIT;ISC;BSD-2-Clause;BSD-3-Clause;Apache-2.0;0BSD;CC0-1.0;CC-BY-3.0;CC-BY-4.0;BlueOak-1.0.0;Python-2.0;Unlicense;MPL-2.0;ODC-By-1.0;PDDL-1.0";
   const all = {
     types: [bin("tsc"), ["-p", "tsconfig.json"]],
     "types of the pure packages (no DOM, no Node)": [bin("tsc"), ["-p", "tsconfig.pure.json"]],

@@ -1,5 +1,5 @@
-import { hashHex } from "#wire";
 import { expect, test } from "vitest";
+import { hashHex } from "#wire";
 import { genesisParameters, genesisState, parameterTable } from "./index.ts";
 import { tinySpec } from "./test-given.ts";
 

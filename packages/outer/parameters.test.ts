@@ -1,5 +1,5 @@
-import { presets } from "#wire";
 import { expect, test } from "vitest";
+import { presets } from "#wire";
 import { parameterTable } from "./index.ts";
 
 test("the table covers the flat vector without gaps, in name order", () => {

@@ -46,7 +46,7 @@ export function noise(seed: number, length: number, size = 1): Float32Array {
 }
 
 export const BASE_HASH = "5a".repeat(32);
-export const peerOf = (n: number): string => n.toString(16).padStart(64, "0") + "00";
+export const peerOf = (n: number): string => `${n.toString(16).padStart(64, "0")}00`;
 
 export interface Given {
   peer: string;

@@ -129,7 +129,7 @@ test("addTo over any split into ranges gives the bits of the whole", () => {
     fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 999 }), { maxLength: 6 }), (cuts) => {
       const edges = [0, ...cuts.sort((a, b) => a - b), 1000];
       const start = noise(6, 1000);
-      edges.slice(1).forEach((end, i) => addTo(update, start.subarray(edges[i], end), 0.3, edges[i], end));
+      for (const [i, end] of edges.slice(1).entries()) addTo(update, start.subarray(edges[i], end), 0.3, edges[i], end);
       expect(start).toEqual(whole);
     }),
   );

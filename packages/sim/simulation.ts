@@ -1,18 +1,6 @@
 // A whole swarm in one process from one seed: N peers and a host under a virtual clock, over a network that delays, cuts and
 // forgets. The protocol core is the real one; tensors are hashes. A failure names its seed.
-import { Random } from "./random.ts";
-import { Clock } from "./clock.ts";
-import {
-  Arithmetic,
-  genesisHash,
-  peerIdOfIndex,
-  refold,
-  type SpecChange,
-  simulatedRun,
-  simulatedSpec,
-} from "./given.ts";
-import { HostNode, hashOf } from "./host-node.ts";
-import { PeerNode } from "./peer-node.ts";
+
 import { RunState } from "#swarm";
 import type {
   EntryOf,
@@ -25,7 +13,19 @@ import type {
   peerMessageSchema,
   RunSpec,
 } from "#wire";
-import { fakeHash } from "./random.ts";
+import { Clock } from "./clock.ts";
+import {
+  Arithmetic,
+  genesisHash,
+  peerIdOfIndex,
+  refold,
+  type SpecChange,
+  simulatedRun,
+  simulatedSpec,
+} from "./given.ts";
+import { HostNode, hashOf } from "./host-node.ts";
+import { PeerNode } from "./peer-node.ts";
+import { fakeHash, Random } from "./random.ts";
 
 export interface SimulationOptions {
   readonly seed: number;
