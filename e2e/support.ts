@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium, expect, type Page } from "@playwright/test";
+import { type BrowserContextOptions, chromium, expect, type Page } from "@playwright/test";
 import { chromiumFlags, findInstalledBrowser, NO_BROWSER } from "../apps/cli/browser.ts";
 import type { LogEntry, RunDetail } from "../packages/wire/index.ts";
 
@@ -23,10 +23,17 @@ export interface HostOptions {
   readonly dataDir?: string;
   readonly port?: number;
   readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts `gossamer host` and waits until it says where it listens. */
-export async function startHost({ run = "nano", dataDir, port = 0, args = [] }: HostOptions = {}): Promise<TestHost> {
+export async function startHost({
+  run = "nano",
+  dataDir,
+  port = 0,
+  args = [],
+  env = {},
+}: HostOptions = {}): Promise<TestHost> {
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), "gossamer-e2e-"));
   const child = spawn(
     process.execPath,
@@ -43,14 +50,14 @@ export async function startHost({ run = "nano", dataDir, port = 0, args = [] }: 
       "dist/web-test",
       ...args,
     ],
-    { stdio: ["ignore", "pipe", "pipe"] },
+    { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } },
   );
   let output = "";
   const url = await new Promise<string>((resolve, reject) => {
     const read = (chunk: Buffer): void => {
       output += chunk.toString();
-      const match = /https?:\/\/(?:localhost|127\.0\.0\.1):\d+/.exec(output);
-      if (match) resolve(match[0]);
+      const match = /(?:http|ws)(s?:\/\/(?:localhost|127\.0\.0\.1):\d+)/.exec(output);
+      if (match) resolve(`http${match[1]}`);
     };
     child.stdout.on("data", read);
     child.stderr.on("data", read);
@@ -97,18 +104,19 @@ export interface DonorOptions {
   readonly press?: boolean;
   readonly flags?: readonly string[];
   readonly path?: string;
+  readonly context?: BrowserContextOptions;
 }
 
 /** A browser process of its own, as a second volunteer would have. */
 export async function openDonor(
   url: string,
-  { press = true, flags = chromiumFlags(), path = "/" }: DonorOptions = {},
+  { press = true, flags = chromiumFlags(), path = "/", context = {} }: DonorOptions = {},
 ): Promise<TestDonor> {
   const found = findInstalledBrowser();
   if (found === undefined) throw new Error(NO_BROWSER);
   const server = await chromium.launchServer({ executablePath: found.path, args: [...flags] });
   const browser = await chromium.connect(server.wsEndpoint());
-  const page = await browser.newPage();
+  const page = await browser.newPage(context);
   await page.goto(url + path);
   const donor: TestDonor = {
     page,

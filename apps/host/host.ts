@@ -142,7 +142,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
       certificate: options.share ? await certificateFor(options.data) : undefined,
       connect: signalOrigins(options.signal),
       api: (request, response, url) => api.handle(request, response, url),
-      upgrade: (request, stream, head) => signal.upgrade(request, stream, head),
+      upgrade: (request, stream, head, refusal) => signal.upgrade(request, stream, head, refusal),
     });
     undo.unshift(() => server.close());
     const stun = await startStunNear(options.host, server.port, options.report);
@@ -220,7 +220,7 @@ export async function startSignaling(options: NetworkOptions & { readonly data: 
       response.writeHead(200, { "Content-Type": "application/json; charset=utf-8" }).end('{"ok":true}');
       return true;
     },
-    upgrade: (request, stream, head) => signal.upgrade(request, stream, head),
+    upgrade: (request, stream, head, refusal) => signal.upgrade(request, stream, head, refusal),
   });
   stun = await startStunNear(options.host, server.port, options.report);
   return {

@@ -38,7 +38,8 @@ export interface ServerOptions {
   readonly connect: readonly string[];
   /** @returns false when the path is none of its own */
   readonly api: (request: IncomingMessage, response: ServerResponse, url: URL) => Promise<boolean>;
-  readonly upgrade: (request: IncomingMessage, stream: Duplex, head: Buffer) => void;
+  /** @param refusal why this page may not come in: a browser shows its scripts no HTTP status, so it is told over the socket */
+  readonly upgrade: (request: IncomingMessage, stream: Duplex, head: Buffer, refusal?: string) => void;
   readonly report: (line: string) => void;
 }
 
@@ -53,6 +54,13 @@ const isLoopback = (host: string): boolean => host === "localhost" || host === "
 function urlOf(request: IncomingMessage): URL | undefined {
   const path = request.url ?? "/";
   return URL.canParse(path, "http://host") ? new URL(path, "http://host") : undefined;
+}
+
+/** The origin is the page's word: told back only when it is one. */
+function originRefusal({ headers }: IncomingMessage): string {
+  const { origin = "" } = headers;
+  const whose = URL.canParse(origin) && new URL(origin).origin === origin ? origin : "that origin";
+  return `Pages of ${whose} may not use this host. Its operator allows them with --allow-origin ORIGIN.`;
 }
 
 type StaticFiles = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
@@ -117,8 +125,8 @@ export async function startServer(options: ServerOptions): Promise<ListeningServ
     stream.on("error", () => undefined); // a client that vanishes in the handshake
     const refuse = (status: string) => stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
     if (urlOf(request)?.pathname !== "/signal") return refuse("404 Not Found");
-    if (!hostIsOurs(hostHeader(request), policy) || !originIsAllowed(request, policy)) return refuse("403 Forbidden");
-    options.upgrade(request, stream, head);
+    if (!hostIsOurs(hostHeader(request), policy)) return refuse("403 Forbidden");
+    options.upgrade(request, stream, head, originIsAllowed(request, policy) ? undefined : originRefusal(request));
   });
   server.on("clientError", (_, stream) => {
     if (stream.writable) stream.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");

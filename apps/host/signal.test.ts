@@ -161,15 +161,20 @@ describe("limits", () => {
 });
 
 describe("origins", () => {
-  test.each([
-    ["our own page", () => host.url, "challenge"],
-    ["another site's page", () => "https://evil.example", undefined],
-    ["a sandboxed page", () => "null", undefined],
-  ])("%s", async (_, origin, expected) => {
-    const socket = new TestSocket(`${host.url}/signal`, { origin: origin() });
-    if (expected !== undefined) expect((await socket.next("challenge")).nonce).toHaveLength(64);
-    else expect((await socket.whenClosed()).code).toBe(1006);
+  test("our own page is challenged", async () => {
+    const socket = new TestSocket(`${host.url}/signal`, { origin: host.url });
+    expect((await socket.next("challenge")).nonce).toHaveLength(64);
     socket.socket.close();
+  });
+
+  test.each([
+    ["another site's page", "https://evil.example", "Pages of https://evil.example may not"],
+    ["a sandboxed page", "null", "Pages of that origin may not"],
+  ])("%s is told why it may not come in, and nothing else", async (_, origin, message) => {
+    const socket = new TestSocket(`${host.url}/signal`, { origin });
+    expect(await socket.next("refuse")).toMatchObject({ code: "origin", message: expect.stringContaining(message) });
+    expect((await socket.whenClosed()).code).toBe(1008);
+    await expect(socket.next("challenge")).rejects.toThrow(/closed with 1008/);
   });
 
   test("a name that somebody else points at loopback is not ours", async () => {

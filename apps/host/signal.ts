@@ -122,8 +122,8 @@ export class SignalServer {
     return this.#sessions.size;
   }
 
-  /** The origin is checked before. */
-  upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+  /** @param refusal why a page of that origin may not come in: it is told, and never challenged */
+  upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, refusal?: string): void {
     const address = request.socket.remoteAddress ?? "";
     const count = this.#countByAddress.get(address) ?? 0;
     if (this.#sessions.size >= this.#limits.connectionsMax || count >= this.#limits.connectionsPerAddressMax) {
@@ -131,10 +131,10 @@ export class SignalServer {
       return;
     }
     const hostName = this.#options.hostNameOf(request);
-    this.#server.handleUpgrade(request, stream, head, (socket) => this.#accept(socket, address, hostName));
+    this.#server.handleUpgrade(request, stream, head, (socket) => this.#accept(socket, address, hostName, refusal));
   }
 
-  #accept(socket: WebSocket, address: string, hostName: string): void {
+  #accept(socket: WebSocket, address: string, hostName: string, refusal: string | undefined): void {
     const at = now();
     const session: Session = {
       socket,
@@ -165,6 +165,7 @@ export class SignalServer {
       clearTimeout(helloTimer);
       this.#forget(session, session.leaving ?? reasonByCode[code] ?? "connection closed");
     });
+    if (refusal !== undefined) return this.#refuse(session, "origin", refusal);
     this.#write(session, { type: "challenge", nonce });
   }
 

@@ -97,6 +97,7 @@ export const iceServerSchema = z.strictObject({
 export const PAGE_CLOSED = "the page was closed or reloaded";
 
 export const refusalCodes = [
+  "origin",
   "version",
   "run-unknown",
   "run-ended",

@@ -4,6 +4,7 @@ import type { AdapterDescription } from "#engine";
 import { hostDialect, openWebSocket, type RoomWelcome, roomDialect, Signaling, type Welcome } from "#mesh";
 import type { HostMessage, Identity, PeerMessage, RoomMessage, RunId } from "#wire";
 import type { StartConfig } from "./api.ts";
+import { SignalRoute } from "./signal-route.ts";
 
 const scheduler = {
   now: () => performance.now(),
@@ -33,6 +34,7 @@ export interface ControlLinesOptions {
 export class ControlLines {
   readonly #host: Signaling<Welcome, HostMessage>;
   readonly #room: Signaling<RoomWelcome, RoomMessage> | undefined;
+  readonly #route: SignalRoute | undefined;
   readonly #iceServers: { host: RTCIceServer[]; room: RTCIceServer[] } = { host: [], room: [] };
   #run: RunId;
 
@@ -60,19 +62,35 @@ export class ControlLines {
       onRefused: options.onRefused,
     });
     if (config.room === null) return;
+    const route = new SignalRoute({
+      room: (signal) => this.#room?.send(signal) ?? false,
+      host: (signal) => void this.#host.send(signal),
+      after: scheduler.after,
+    });
+    this.#route = route;
     this.#room = new Signaling({
       ...line,
       url: config.room,
       dialect: roomDialect,
-      onOpen: ({ iceServers }) => {
+      onOpen: ({ iceServers, members }) => {
         this.#iceServers.room = iceServers as RTCIceServer[];
         tellServers();
+        route.entered(members.map(({ peer }) => peer));
       },
       onMessage: (message) => {
-        if (message.type === "signal") options.onMessage(message); // who is here, the run's host says
+        // Who takes part, the run's host says; the room says whom its signals reach.
+        if (message.type === "signal") options.onMessage(message);
+        else if (message.type === "joined") route.joined(message.member.peer);
+        else if (message.type === "left") route.left(message.peer);
       },
-      onClosed: (reason) => console.warn("the signaling host is away, signals go through the run's host:", reason),
-      onRefused: (code, message) => console.warn(`the signaling host refuses this peer (${code}): ${message}`),
+      onClosed: (reason) => {
+        console.warn("the signaling host is away, signals go through the run's host:", reason);
+        route.gone();
+      },
+      onRefused: (code, message) => {
+        console.warn(`the signaling host refuses this peer (${code}): ${message}`);
+        route.gone();
+      },
     });
   }
 
@@ -85,7 +103,8 @@ export class ControlLines {
   }
 
   signal(message: Signal): void {
-    if (!this.#room?.send(message)) this.#host.send(message);
+    if (this.#route === undefined) this.#host.send(message);
+    else this.#route.send(message);
   }
 
   nudge(): void {
@@ -96,5 +115,6 @@ export class ControlLines {
   stop(reason: string): void {
     this.#host.stop(reason);
     this.#room?.stop(reason);
+    this.#route?.stop();
   }
 }

@@ -1,0 +1,169 @@
+// The host as an operator starts it: the default run, shared over HTTPS, signaling elsewhere, and what it refuses to start.
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, test } from "@playwright/test";
+import { chromiumFlags } from "../apps/cli/browser.ts";
+import type { RunDetail } from "../packages/wire/index.ts";
+import { openDonor, startHost, untilRun } from "./support.ts";
+
+const shortRounds = "e2e/short-rounds.json";
+const seconds = (sinceMs: number): number => (performance.now() - sinceMs) / 1000;
+
+test("the default run, on a software adapter: a loss within 30 s of the button, a commit within two minutes", async () => {
+  const host = await startHost({ run: "micro" });
+  const donor = await openDonor(host.url, { press: false });
+  try {
+    const pressedMs = performance.now();
+    await donor.donate();
+    await expect(donor.page.locator("[data-figure=own-loss]")).toHaveText(/^\d+\.\d+$/, { timeout: 60_000 });
+    const lossS = seconds(pressedMs);
+    const committed = async () => (await host.log()).some((entry) => entry.type === "commit");
+    await expect.poll(committed, { message: "a commit", timeout: 150_000, intervals: [250] }).toBe(true);
+    const commitS = seconds(pressedMs);
+    console.log(`micro: first loss ${lossS.toFixed(1)} s, first commit ${commitS.toFixed(1)} s after the button`);
+    expect(lossS).toBeLessThan(30);
+    expect(commitS).toBeLessThan(120);
+    expect((await host.run()).peers[0]?.adapter?.isFallback).toBe(true);
+  } finally {
+    await donor.close();
+    await host.stop();
+    host.remove();
+  }
+});
+
+test("--share: over HTTPS and a name that is not localhost's, a volunteer has WebGPU and trains", async () => {
+  const host = await startHost({ run: shortRounds, args: ["--share"] });
+  expect(host.url).toMatch(/^https:/);
+  const { port } = new URL(host.url);
+  // Nothing is asked of a name server: the browser is told where that name is.
+  const donor = await openDonor(`https://gossamer.test:${port}`, {
+    flags: [...chromiumFlags(), "--host-resolver-rules=MAP gossamer.test 127.0.0.1"],
+    context: { ignoreHTTPSErrors: true }, // "Advanced", "Proceed"
+  });
+  try {
+    const { page } = donor;
+    expect(await page.evaluate(() => isSecureContext && "gpu" in navigator)).toBe(true);
+    const round = () =>
+      page.evaluate(async () => ((await (await fetch("/api/runs/default")).json()) as { round: number }).round);
+    await expect
+      .poll(round, { message: "a round sealed", timeout: 90_000, intervals: [250] })
+      .toBeGreaterThanOrEqual(1);
+  } finally {
+    await donor.close();
+    await host.stop();
+    host.remove();
+  }
+});
+
+/** Passes bytes on to a port that is known later, and keeps what came back: a server's frames are not masked, so text can be read. */
+async function wiretap(): Promise<{
+  port: number;
+  to: (port: number) => void;
+  heard: () => string;
+  close: () => void;
+}> {
+  let target = 0;
+  let heard = "";
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((client) => {
+    const upstream = connect(target, "127.0.0.1");
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on("error", () => undefined);
+      socket.on("close", () => sockets.delete(socket));
+    }
+    upstream.on("data", (chunk) => {
+      heard += chunk.toString("latin1");
+    });
+    client.pipe(upstream).pipe(client);
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  return {
+    port: (server.address() as { port: number }).port,
+    to: (port) => {
+      target = port;
+    },
+    heard: () => heard,
+    close() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+test("--only signaling: a page built for it finds its peers there; a page of another origin is told why not", async () => {
+  const line = await wiretap();
+  const signal = `ws://localhost:${line.port}/signal`;
+  const page = mkdtempSync(join(tmpdir(), "gossamer-page-"));
+  execFileSync(process.execPath, ["node_modules/vite/bin/vite.js", "build", "--logLevel", "error", "--outDir", page], {
+    env: { ...process.env, GOSSAMER_SIGNAL: signal },
+    stdio: "inherit",
+  });
+  const given = { run: shortRounds, args: ["--page", page], env: { GOSSAMER_SIGNAL: signal } };
+  const [host, stranger] = [await startHost(given), await startHost(given)];
+  const signaling = await startHost({ args: ["--only", "signaling", "--allow-origin", host.url] });
+  line.to(Number(new URL(signaling.url).port));
+  const donors = [await openDonor(host.url), await openDonor(host.url)];
+  const refused = await openDonor(stranger.url, { press: false });
+  try {
+    const linked = ({ peers, round }: RunDetail) =>
+      round >= 2 && peers.length === 2 && peers.every(({ links }) => links.some(({ kind }) => kind === "direct"));
+    await untilRun(host, "two peers with a direct link, and two rounds", linked, 90_000);
+    const both = ({ peers }: RunDetail) => peers.every(({ rounds, bytesReceived }) => rounds >= 1 && bytesReceived > 0);
+    await untilRun(host, "a round of both, whose updates went from browser to browser", both, 60_000);
+    // What made that link, its answer and its candidates, passed through that process.
+    expect(line.heard()).toContain('"type":"room"');
+    expect(line.heard()).toMatch(/"type":"signal","from":"[0-9a-f]{66}"/);
+    expect((await fetch(`${signaling.url}/api/runs`)).status).toBe(404);
+
+    const warning = refused.page.waitForEvent("console", {
+      predicate: (message) => message.text().includes("--allow-origin"),
+      timeout: 60_000,
+    });
+    await refused.donate();
+    expect((await warning).text()).toContain(`(origin): Pages of ${stranger.url} may not use this host`);
+    await untilRun(stranger, "it trains all the same, with its own host's signals", ({ round }) => round >= 1, 60_000);
+  } finally {
+    await Promise.all([...donors, refused].map((donor) => donor.close()));
+    await Promise.all([host, stranger, signaling].map((each) => each.stop()));
+    for (const each of [host, stranger, signaling]) each.remove();
+    rmSync(page, { recursive: true, force: true });
+    line.close();
+  }
+});
+
+test("a second host is refused: the port's owner and the flag are named, and so is the data directory's", async () => {
+  const host = await startHost({ run: shortRounds });
+  const other = mkdtempSync(join(tmpdir(), "gossamer-e2e-"));
+  const start = async (port: number, data: string): Promise<{ code: number; text: string }> => {
+    const args = ["dist/node/main.js", "host", "--run", shortRounds, "--port", String(port), "--data", data];
+    try {
+      await promisify(execFile)(process.execPath, args, { timeout: 60_000 });
+    } catch (error) {
+      const { code, stderr } = error as { code: number; stderr: string };
+      return { code, text: stderr };
+    }
+    throw new Error("a second host started");
+  };
+  try {
+    const port = Number(new URL(host.url).port);
+    const onPort = await start(port, other);
+    expect(onPort.code).toBe(1);
+    expect(onPort.text).toContain(`Port ${port} is taken by`);
+    if (process.platform === "linux") expect(onPort.text).toContain(`process ${host.process.pid} (`);
+    expect(onPort.text).toContain(`--port ${port + 1}`);
+    const onData = await start(0, host.dataDir);
+    expect(onData.code).toBe(1);
+    expect(onData.text).toContain(`in use by the host with process id ${host.process.pid}`);
+    expect(onData.text).toContain("--data");
+    expect((await fetch(`${host.url}/healthz`)).status).toBe(200); // the first one never noticed
+  } finally {
+    await host.stop();
+    host.remove();
+    rmSync(other, { recursive: true, force: true });
+  }
+});
