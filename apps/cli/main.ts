@@ -5,8 +5,8 @@ import { parameterTable } from "#outer";
 import { presets } from "#wire";
 import { builtPage } from "../host/host.ts";
 import { loadDraft } from "../host/load-run.ts";
-import { benchAttention } from "./bench/attention.ts";
 import { benchEngine } from "./bench/engine.ts";
+import { benchRun } from "./bench/run.ts";
 import { findBrowser } from "./browser.ts";
 import { demo } from "./demo.ts";
 import { hostCommand, tell } from "./host-command.ts";
@@ -26,6 +26,8 @@ function numberFrom(min: number, max: number): (text: string) => number {
     return value;
   };
 }
+
+const listFrom = (text: string, before: readonly string[]): string[] => [...before, text];
 
 function originFrom(text: string, before: readonly string[] = []): string[] {
   if (!URL.canParse(text) || new URL(text).origin !== text)
@@ -121,13 +123,21 @@ benchCommand
     await benchEngine(options, (line) => console.log(line));
   });
 benchCommand
-  .command("attention")
-  .description("the same run with attention and with attention zeroed, two peers, on the CPU reference (minutes)")
+  .command("run")
+  .description("how a run learns, on the CPU reference and without browsers (minutes)")
   .option("--run <name or file>", "preset or run spec", "nano")
-  .option("--rounds <count>", "rounds of each of the two", numberFrom(1, 10_000), 30)
+  .option("--peers <count>", "peers", numberFrom(1, 32), 2)
+  .option("--rounds <count>", "rounds", numberFrom(1, 10_000), 30)
+  .option(
+    "--set <field=value>",
+    "change a field of the spec, for example outer.momentum=0.9 (repeat for several)",
+    listFrom,
+    [],
+  )
+  .option("--zero-attention", "hold attention's output at zero: what is left is what a model without it learns", false)
   .option("--json", "print one JSON object", false)
   .action(async (options) => {
-    await benchAttention({ ...options, from }, (line) => console.log(line));
+    await benchRun({ ...options, from }, (line) => console.log(line));
   });
 
 const runCommand = program.command("run").description("run specs");

@@ -46,7 +46,8 @@ export async function loadDraft(run: string, from: string): Promise<LoadedDraft>
   return { draft: checkDraft(value, path), folder: dirname(path) };
 }
 
-function checkDraft(value: unknown, where: string): RunDraft {
+/** @param where for the message: what was read. @throws SpecError */
+export function checkDraft(value: unknown, where: string): RunDraft {
   const parsed = draftSchema.safeParse(value);
   if (!parsed.success) throw new SpecError(`${where} is no valid run:\n${explainSpecError(parsed.error)}`);
   return parsed.data;

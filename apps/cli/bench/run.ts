@@ -1,0 +1,139 @@
+// `gossamer bench run`: how a run learns, on the CPU reference and without browsers: to choose a preset's numbers, and to see what
+// attention adds (`--zero-attention` holds its output projections at zero, so that nothing of it reaches the residual stream).
+//
+//   spec -> rounds of N peers (ReferenceTrainer, data's assignment, outer's codec and fold) -> evaluation loss every few rounds
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { decodeShard, microbatchIds, TokenSource, windowsPerRound } from "#data";
+import { ReferenceTrainer } from "#engine/reference";
+import { anchorHashOf, encodeUpdate, foldCommit, genesisState, learningRateAt, parameterTable } from "#outer";
+import { DiskBlobStore, openDataFolder } from "#store/disk";
+import { blobName, type Contribution, type EntryOf, type RunDraft, type RunSpec } from "#wire";
+import { checkDraft, loadDraft, makeSpec, SpecError } from "../../host/load-run.ts";
+import { readEvaluationSet } from "../replay.ts";
+
+export interface BenchRunOptions {
+  readonly run: string; // preset or file
+  readonly from: string; // folder that a relative file name starts from
+  readonly peers: number;
+  readonly rounds: number;
+  /** Fields of the spec to change, as "outer.momentum=0.9". */
+  readonly set: readonly string[];
+  readonly zeroAttention: boolean;
+  readonly json: boolean;
+}
+
+export interface RunReport {
+  readonly run: string;
+  readonly peers: number;
+  readonly set: readonly string[];
+  readonly attention: boolean;
+  readonly points: readonly { readonly round: number; readonly tokens: number; readonly evalLoss: number }[]; // nats per token
+}
+
+/** @throws SpecError when the run, or what `set` makes of it, is not valid */
+export async function benchRun(options: BenchRunOptions, out: (line: string) => void): Promise<RunReport> {
+  const data = await mkdtemp(join(tmpdir(), "gossamer-bench-"));
+  const folder = await openDataFolder(data);
+  try {
+    const blobs = await DiskBlobStore.open(data, { owner: true });
+    const loaded = await loadDraft(options.run, options.from);
+    const draft = checkDraft(changed(loaded.draft, options.set), [options.run, ...options.set].join(", "));
+    const spec = await makeSpec({ ...loaded, draft }, "0".repeat(64), folder, blobs);
+    const shards = await Promise.all(
+      spec.data.train.map(async ({ hash }) => decodeShard((await blobs.get(hash))!).ids),
+    );
+    const { windows } = await readEvaluationSet(spec, blobs);
+    const points = train(spec, new TokenSource(shards), windows, options, options.json ? () => {} : out);
+    const { peers, set, zeroAttention } = options;
+    const report = { run: spec.name, peers, set, attention: !zeroAttention, points };
+    if (options.json) out(JSON.stringify(report));
+    return report;
+  } finally {
+    await folder.close();
+    await rm(data, { recursive: true, force: true });
+  }
+}
+
+/** A copy of the draft with each "path=value" applied; whether it is still a run is for the schema to say. */
+function changed(draft: RunDraft, set: readonly string[]): unknown {
+  const copy: unknown = structuredClone(draft);
+  for (const assignment of set) {
+    const [path = "", value = ""] = assignment.split("=", 2);
+    const names = path.split(".");
+    const last = names.pop()!;
+    const place = names.reduce((at: unknown, name) => (at as Record<string, unknown> | undefined)?.[name], copy);
+    if (typeof place !== "object" || place === null || !Object.hasOwn(place, last))
+      throw new SpecError(`--set ${assignment}: the spec has no field "${path}"; for example --set outer.momentum=0.9`);
+    (place as Record<string, unknown>)[last] = valueOf(value);
+  }
+  return copy;
+}
+
+/** JSON where it is JSON, else the text itself. */
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Two volunteers, three, ... by id. */
+const peerId = (n: number): string => `${n.toString(16).padStart(64, "0")}00`;
+
+function train(
+  spec: RunSpec,
+  source: TokenSource,
+  windows: readonly Uint16Array[],
+  { peers, rounds, zeroAttention }: BenchRunOptions,
+  out: (line: string) => void,
+): RunReport["points"] {
+  const { steps, windowsPerStep } = spec.inner;
+  const state = genesisState(spec);
+  const { tensors } = parameterTable(spec.model);
+  const zeroed = zeroAttention ? tensors.filter(({ name }) => name.endsWith("o_proj.weight")) : [];
+  const zero = (parameters: Float32Array): void => {
+    for (const { offset, length } of zeroed) parameters.fill(0, offset, offset + length);
+  };
+  zero(state.parameters);
+  const plan = { seed: spec.seed, trainTokens: source.length, contextLength: spec.model.contextLength };
+  const ids = Array.from({ length: peers }, (_, n) => peerId(n));
+  const trainers = ids.map(() => new ReferenceTrainer(spec.model, state.parameters));
+  const points: { round: number; tokens: number; evalLoss: number }[] = [];
+  let tokensBefore = 0;
+  let cursor = 0;
+  for (let round = 0; round < rounds; round++) {
+    const baseHash = anchorHashOf(state);
+    const blobByName = new Map<string, Uint8Array>();
+    const contributors = ids.map((peer, position): Contribution => {
+      const trainer = trainers[position]!;
+      const place = { cursor, rosterSize: peers, position, windowsPerStep };
+      trainer.load(state.parameters);
+      let loss = 0;
+      for (let innerStep = 0; innerStep < steps; innerStep++) {
+        const batch = microbatchIds(source, plan, place, { innerStep, firstSlot: 0, count: windowsPerStep });
+        const learningRate = learningRateAt(spec, tokensBefore, innerStep, peers);
+        loss += trainer.step([batch], { ...spec.inner, learningRate }).loss / steps;
+        zero(trainer.parameters);
+      }
+      const tokens = steps * windowsPerStep * spec.model.contextLength;
+      const delta = state.parameters.map((value, i) => value - trainer.parameters[i]!);
+      const bytes = encodeUpdate({ round, baseHash, tokens, delta, blockSize: spec.outer.blockSize });
+      const update = blobName(bytes);
+      blobByName.set(update, bytes);
+      return { round, openSeq: 0, baseHash, peer, update, bytes: bytes.length, tokens, steps, loss, signature: "" };
+    });
+    const commit = { round, baseHash, contributors } as unknown as EntryOf<"commit">; // the fold reads nothing else
+    foldCommit(state, spec, commit, (name) => blobByName.get(name));
+    tokensBefore += contributors.reduce((sum, { tokens }) => sum + tokens, 0);
+    cursor += windowsPerRound({ rosterSize: peers, windowsPerStep, steps });
+    if ((round + 1) % spec.evaluation.everyRounds !== 0) continue;
+    const judge = new ReferenceTrainer(spec.model, state.parameters);
+    const evalLoss = judge.evaluate(windows);
+    points.push({ round: round + 1, tokens: tokensBefore, evalLoss });
+    out(`  round ${round + 1}, ${tokensBefore} tokens: evaluation ${evalLoss.toFixed(4)} nats per byte`);
+  }
+  return points;
+}
