@@ -66,13 +66,13 @@ function changed(draft: RunDraft, set: readonly string[]): unknown {
     const place = names.reduce((at: unknown, name) => (at as Record<string, unknown> | undefined)?.[name], copy);
     if (typeof place !== "object" || place === null || !Object.hasOwn(place, last))
       throw new SpecError(`--set ${assignment}: the spec has no field "${path}"; for example --set outer.momentum=0.9`);
-    (place as Record<string, unknown>)[last] = valueOf(value);
+    (place as Record<string, unknown>)[last] = jsonOrText(value);
   }
   return copy;
 }
 
 /** JSON where it is JSON, else the text itself. */
-function valueOf(text: string): unknown {
+function jsonOrText(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
