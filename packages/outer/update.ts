@@ -10,7 +10,8 @@ import { assert } from "./assert.ts";
 
 export const UPDATE_VERSION = 1;
 const CODEC_INT8_BLOCK = 1;
-const HEADER_BYTES = 56;
+/** The scales follow. */
+export const UPDATE_HEADER_BYTES = 56;
 const MAGIC = 0x4450_5547; // "GUPD" as a little-endian u32
 const CODE_MAX = 127;
 const { fround } = Math;
@@ -26,7 +27,7 @@ export interface Update {
 
 /** Bytes of an encoded update of that many parameters: 1.016 bytes per parameter at blockSize 256. */
 export const updateBytes = (length: number, blockSize: number): number =>
-  HEADER_BYTES + 4 * Math.ceil(length / blockSize) + length;
+  UPDATE_HEADER_BYTES + 4 * Math.ceil(length / blockSize) + length;
 
 /**
  * Encodes a pseudo-gradient (mark - local).
@@ -54,7 +55,7 @@ export function encodeUpdate(given: {
   bytes.set(base, 24);
 
   const blocks = Math.ceil(delta.length / blockSize);
-  const codes = new Int8Array(bytes.buffer, HEADER_BYTES + 4 * blocks, delta.length);
+  const codes = new Int8Array(bytes.buffer, UPDATE_HEADER_BYTES + 4 * blocks, delta.length);
   for (let block = 0; block < blocks; block++) {
     const start = block * blockSize;
     const end = Math.min(start + blockSize, delta.length);
@@ -69,7 +70,7 @@ export function encodeUpdate(given: {
       throw new RangeError(
         `the pseudo-gradient holds ${largest} among parameters ${start} to ${end - 1}: training diverged`,
       );
-    view.setFloat32(HEADER_BYTES + 4 * block, scale, true);
+    view.setFloat32(UPDATE_HEADER_BYTES + 4 * block, scale, true);
     if (scale === 0) continue; // codes stay 0
     for (let i = start; i < end; i++) {
       const code = Math.round(delta[i] / scale);
@@ -90,7 +91,7 @@ export interface ExpectedUpdate {
 /** The update, or why its weight is 0 by rule: the same answer on every machine, whatever the bytes. Never throws. */
 export function readUpdate(bytes: Uint8Array, expected: ExpectedUpdate): Update | string {
   const { round, length, tokens, blockSize = 256 } = expected;
-  if (bytes.length < HEADER_BYTES) return `${bytes.length} bytes are too few for an update`;
+  if (bytes.length < UPDATE_HEADER_BYTES) return `${bytes.length} bytes are too few for an update`;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint32(0, true) !== MAGIC) return "not an update: wrong magic";
   if (view.getUint16(4, true) !== UPDATE_VERSION) return `update version ${view.getUint16(4, true)} is unknown`;
@@ -105,12 +106,12 @@ export function readUpdate(bytes: Uint8Array, expected: ExpectedUpdate): Update 
 
   const scales = new Float32Array(Math.ceil(length / blockSize));
   for (let block = 0; block < scales.length; block++) {
-    const scale = view.getFloat32(HEADER_BYTES + 4 * block, true);
+    const scale = view.getFloat32(UPDATE_HEADER_BYTES + 4 * block, true);
     if (!Number.isFinite(fround(scale * CODE_MAX)) || scale < 0 || Object.is(scale, -0))
       return `the scale of block ${block} is ${Object.is(scale, -0) ? "-0" : scale}`;
     scales[block] = scale;
   }
-  const codes = new Int8Array(bytes.buffer, bytes.byteOffset + HEADER_BYTES + 4 * scales.length, length);
+  const codes = new Int8Array(bytes.buffer, bytes.byteOffset + UPDATE_HEADER_BYTES + 4 * scales.length, length);
   const bad = codes.indexOf(-128);
   if (bad !== -1) return `the code of parameter ${bad} is -128`;
   return { round, tokens, length, blockSize, scales, codes };

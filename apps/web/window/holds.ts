@@ -1,4 +1,5 @@
 // Test builds only (VITE_TEST_HOOKS=1): window.__gossamer holds a peer in any phase of a round, so that a test can kill it exactly there.
+// It can also make a peer send updates that decode to nothing.
 import type { Remote } from "comlink";
 import { type HoldPhase, holdPhases, type PeerApi } from "../worker/api.ts";
 
@@ -8,6 +9,7 @@ interface TestHooks {
   release(phase: HoldPhase): Promise<void>;
   /** Resolves when the peer waits in that phase. */
   reached(phase: HoldPhase): Promise<void>;
+  spoilUpdates(): Promise<void>;
 }
 
 declare global {
@@ -23,5 +25,6 @@ export function exposeHolds(peer: Remote<PeerApi>): void {
     hold: (phase) => peer.hold(phase),
     release: (phase) => peer.release(phase),
     reached: (phase) => peer.reached(phase),
+    spoilUpdates: () => peer.spoilUpdates(),
   };
 }

@@ -27,9 +27,14 @@ export interface PeerApi {
   release(phase: HoldPhase): void;
   /** Resolves when something waits in that phase. */
   reached(phase: HoldPhase): Promise<void>;
+  /** Test builds only: from now on this peer's updates do not decode. */
+  spoilUpdates(): void;
 }
 
-/** Named after what has just happened; the core has not heard of it yet. After offered and attested, the host's messages wait. */
+/**
+ * Named after what has just happened, of which the core has not heard yet. After offered and attested, the host's messages wait;
+ * training is held between two steps, and fetching before anybody is asked.
+ */
 export const holdPhases = [
   "restored",
   "training",
@@ -37,6 +42,7 @@ export const holdPhases = [
   "encoded",
   "uploaded",
   "offered",
+  "fetching",
   "fetched",
   "folded",
   "attested",

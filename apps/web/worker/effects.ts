@@ -63,7 +63,7 @@ export class Effects {
   async encode({ round, baseHash, tokens }: Asked<"encode">): Answer {
     let update: Uint8Array;
     try {
-      update = await this.#options.trainer.encode(round, baseHash, tokens);
+      update = this.#options.holds.spoiled(await this.#options.trainer.encode(round, baseHash, tokens));
     } catch (error) {
       return { type: "encode-failed", round, reason: textOf(error) };
     }
@@ -90,6 +90,7 @@ export class Effects {
     const { shelf, exchange } = this.#options;
     try {
       if (!(await shelf.has(hash))) {
+        await this.#pass("fetching");
         const blob = await exchange.fetch(hash, bytes, sources).catch((error: unknown) => {
           if (!host) throw error;
           return this.#options.host.download(hash, bytes);

@@ -1,4 +1,5 @@
-// Stops a peer in a chosen phase, so that tests can kill it exactly there. In other builds nothing is ever held.
+// Stops a peer in a chosen phase, so that tests can kill it exactly there, or spoils what it sends. In other builds nothing of this ever happens.
+import { UPDATE_HEADER_BYTES } from "#outer";
 import type { HoldPhase } from "./api.ts";
 
 interface Hold {
@@ -10,6 +11,7 @@ export class Holds {
   readonly #holdByPhase = new Map<HoldPhase, Hold>();
   readonly #waiting = new Set<HoldPhase>();
   readonly #watchers = new Map<HoldPhase, (() => void)[]>();
+  #spoiling = false;
 
   hold(phase: HoldPhase): void {
     if (this.#holdByPhase.has(phase)) return;
@@ -31,6 +33,18 @@ export class Holds {
     return new Promise((resolve) => {
       this.#watchers.set(phase, [...(this.#watchers.get(phase) ?? []), resolve]);
     });
+  }
+
+  spoilUpdates(): void {
+    this.#spoiling = true;
+  }
+
+  /** The update, or one of the same size whose first scale is NaN. */
+  spoiled(update: Uint8Array): Uint8Array {
+    if (!this.#spoiling) return update;
+    const spoiled = update.slice();
+    new DataView(spoiled.buffer).setFloat32(UPDATE_HEADER_BYTES, Number.NaN, true);
+    return spoiled;
   }
 
   /** Undefined when nothing holds this phase: then the caller goes on in the same turn. */

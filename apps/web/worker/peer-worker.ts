@@ -52,11 +52,11 @@ async function start(own: number): Promise<void> {
     if (!held) throw new BlockedError(problems.noSlot());
     if (own !== wish) return void held.release();
     slot = held;
-    board.set({ slot: held.slot, secondTab: held.slot > 0 });
+    board.set({ slot: held.slot, secondTab: held.shared });
     if (refused) board.notice(problems.storageRefused(refused.message));
     if (adapter.isFallback)
       board.notice(problems.softwareAdapter(adapter.description || adapter.architecture || adapter.vendor));
-    if (held.slot > 0) board.notice(problems.secondTab());
+    if (held.shared) board.notice(problems.secondTab());
 
     foldThread ??= new FoldThread((reason) => block(problems.workerFailed(reason)));
     const toWindow = port;
@@ -137,6 +137,9 @@ const api: PeerApi = {
   hold: (phase) => holds.hold(phase),
   release: (phase) => holds.release(phase),
   reached: (phase) => holds.reached(phase),
+  spoilUpdates() {
+    if (import.meta.env.VITE_TEST_HOOKS) holds.spoilUpdates();
+  },
 };
 
 expose(api);

@@ -6,6 +6,8 @@ const OWN_SLOT_WAIT_MS = 1_000;
 
 export interface HeldSlot {
   readonly slot: number;
+  /** Another tab of this browser held a slot when this one was taken. */
+  readonly shared: boolean;
   /** Resolves when another tab may have it. */
   release(): Promise<void>;
 }
@@ -23,6 +25,14 @@ export async function takeSlot(volunteer: VolunteerId, preferred: number | null)
   return undefined;
 }
 
+const lockPrefix = (volunteer: VolunteerId): string => `gossamer-${volunteer}-`;
+
+async function othersHold(volunteer: VolunteerId, slot: number): Promise<boolean> {
+  const { held = [] } = await navigator.locks.query();
+  const prefix = lockPrefix(volunteer);
+  return held.some(({ name = "" }) => name.startsWith(prefix) && name !== `${prefix}${slot}`);
+}
+
 async function tryLock(volunteer: VolunteerId, slot: number, waitMs: number): Promise<HeldSlot | undefined> {
   const options: LockOptions = waitMs > 0 ? { signal: AbortSignal.timeout(waitMs) } : { ifAvailable: true };
   return new Promise((resolve) => {
@@ -31,7 +41,7 @@ async function tryLock(volunteer: VolunteerId, slot: number, waitMs: number): Pr
       free = release;
     });
     const requested: Promise<unknown> = navigator.locks
-      .request(`gossamer-${volunteer}-${slot}`, options, (lock) => {
+      .request(`${lockPrefix(volunteer)}${slot}`, options, (lock) => {
         if (lock === null) {
           resolve(undefined);
           return undefined;
@@ -40,13 +50,16 @@ async function tryLock(volunteer: VolunteerId, slot: number, waitMs: number): Pr
           free();
           await requested;
         };
-        resolve({ slot, release });
+        othersHold(volunteer, slot).then(
+          (shared) => resolve({ slot, shared, release }),
+          () => resolve({ slot, shared: slot > 0, release }),
+        );
         return held;
       })
       .catch((error: unknown) => {
         const waited = error instanceof DOMException && (error.name === "TimeoutError" || error.name === "AbortError");
         // A browser that refuses storage refuses locks too. Then each tab has an identity of its own, and any slot of it is free.
-        resolve(waited ? undefined : { slot, release: async () => {} });
+        resolve(waited ? undefined : { slot, shared: false, release: async () => {} });
       });
   });
 }
