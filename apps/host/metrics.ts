@@ -5,10 +5,10 @@ type Sample = readonly [labels: Record<string, string>, value: number];
 
 /** @param connections open /signal sockets */
 export function metricsText(run: HostedRun, connections: number): string {
-  const { head, peers } = run.detail(0, Number.MAX_SAFE_INTEGER);
+  const { head, peers, traffic } = run.detail(0, Number.MAX_SAFE_INTEGER);
   const connected = peers.filter(({ state }) => state !== "left");
-  const sum = (key: "bytesSent" | "bytesReceived" | "bytesRelayed") =>
-    peers.reduce((total, peer) => total + peer[key], 0);
+  const ways = ["direct", "turn", "relayed"] as const;
+  const moved = ways.map((way): Sample => [{ way }, traffic[way]]);
   const stateCounts = new Map<string, number>();
   for (const { state } of connected) stateCounts.set(state, (stateCounts.get(state) ?? 0) + 1);
   const served = Object.entries(run.bytesServed).map(([kind, value]): Sample => [{ kind }, value]);
@@ -27,19 +27,14 @@ export function metricsText(run: HostedRun, connections: number): string {
       [...stateCounts].map(([state, n]) => [{ state }, n]),
     ),
     family("gossamer_host_sent_bytes_total", "counter", "Blob bytes that the host sent, by kind.", served),
-    family("gossamer_peer_sent_bytes", "gauge", "Bytes that connected peers sent over links.", one(sum("bytesSent"))),
+    family("gossamer_peer_bytes_total", "counter", "Bytes that peers sent each other, by way.", moved),
     family(
-      "gossamer_peer_received_bytes",
-      "gauge",
-      "Bytes that connected peers received over links.",
-      one(sum("bytesReceived")),
+      "gossamer_peer_from_host_bytes_total",
+      "counter",
+      "Bytes that peers had from the host.",
+      one(traffic.fromHost),
     ),
-    family(
-      "gossamer_peer_relayed_bytes",
-      "gauge",
-      "Bytes of connected peers that went through a relay.",
-      one(sum("bytesRelayed")),
-    ),
+    family("gossamer_peer_to_host_bytes_total", "counter", "Bytes that peers gave to the host.", one(traffic.toHost)),
     family("process_resident_memory_bytes", "gauge", "Memory of the host's process.", one(process.memoryUsage.rss())),
   ].join("");
 }

@@ -76,3 +76,27 @@ describe("when the host's own parts fail", () => {
     await host.close();
   });
 });
+
+test("what a peer has moved stays in its row and in the run's totals when it leaves, and after the end", async () => {
+  const data = await freshFolder();
+  const host = await startTestHost({ data, run: await writeRun(data) });
+  const ada = await TestVolunteer.join(host.url, 1);
+  const bob = await TestVolunteer.join(host.url, 2);
+  const links = [{ peer: bob.peer, kind: "direct" as const, bytesSent: 700, bytesReceived: 300, rttMs: 1 }];
+  ada.send({ type: "links", links, bytesFromHost: 40, bytesToHost: 50 });
+  await ada.playRound(0, host.run.started.genesisHash);
+  const moved = { bytesSent: 700, bytesReceived: 300, bytesFromHost: 40, bytesToHost: 50 };
+  const traffic = { direct: 700, turn: 0, relayed: 0, fromHost: 40, toHost: 50 };
+  expect(host.run.detail(0, 2)).toMatchObject({ traffic, peers: [{ id: ada.peer, ...moved, links }, {}] });
+
+  ada.send({ type: "bye", reason: "enough" });
+  await ada.whenClosed();
+  expect((await bob.next("left")).peer).toBe(ada.peer);
+  host.run.end("a test");
+  await bob.entry("end");
+  const detail = host.run.detail(0, 2);
+  expect(detail.traffic).toEqual(traffic);
+  expect(detail.peers.find(({ id }) => id === ada.peer)).toMatchObject({ state: "left", ...moved, links: [] });
+  bob.socket.close();
+  await host.close();
+});

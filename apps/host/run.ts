@@ -311,6 +311,7 @@ export class HostedRun {
       peers: rows.slice(from, from + pageSize),
       peersTotal: rows.length,
       churn: [...this.#churn],
+      traffic: this.#sequencer.traffic.total(),
       updateBytesServed: this.bytesServed.update,
       endReason: log.ended ?? null,
     };
@@ -361,11 +362,7 @@ export class HostedRun {
       loss,
       step: 0,
       tokensPerSecond: 0,
-      bytesSent: 0,
-      bytesReceived: 0,
-      bytesRelayed: 0,
-      bytesFromHost: 0,
-      bytesToHost: 0,
+      ...this.#sequencer.traffic.of(peer),
       links: [],
     };
   }

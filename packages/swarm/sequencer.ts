@@ -22,7 +22,7 @@ import type { Millis, SequencerInput, SequencerOptions, SequencerOutput, Sequenc
 import { RunState } from "./run-state.ts";
 import { connectedPeer, newSession, type Session } from "./session.ts";
 import { ATTEST_WAIT_MS, END_WAIT_MS, GATHER_REST_MS, gatherMs, Pace, RECONNECT_GRACE_MS, Wake } from "./timing.ts";
-import { addTraffic } from "./traffic.ts";
+import { TrafficLedger } from "./traffic.ts";
 
 /** [R18] One refused contribution may be bad luck with memory; three in a row are a broken or hostile machine. */
 const REFUSED_IN_ROW_MAX = 3;
@@ -40,6 +40,7 @@ interface Witness {
 export class Sequencer {
   /** The log so far, folded: for the API too. Read only. */
   readonly log: RunState;
+  readonly traffic = new TrafficLedger();
   private readonly sessions = new Map<PeerId, Session>();
   private readonly offers: Offers;
   private readonly attested = new Map<PeerId, string>(); //      anchor hash, for the pending commit
@@ -94,7 +95,7 @@ export class Sequencer {
       headSeq: this.log.seq,
       members: [...this.sessions.values()].map(({ member }) => member),
       peers: [...this.sessions.values()].map((session) =>
-        connectedPeer(session, this.log, this.offers.has(session.member.peer)),
+        connectedPeer(session, this.log, this.offers.has(session.member.peer), this.traffic.of(session.member.peer)),
       ),
     };
   }
@@ -217,7 +218,7 @@ export class Sequencer {
       }
       case "links":
         session.links = message.links;
-        session.traffic = addTraffic(session.traffic, message);
+        this.traffic.report(from, message);
         return;
       case "bye":
         session.bye = message.reason === "" ? "closed" : message.reason;

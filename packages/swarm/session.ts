@@ -2,7 +2,7 @@
 import type { LinkReport, Member } from "#wire";
 import type { ConnectedPeer, Millis } from "./ports.ts";
 import type { RunState } from "./run-state.ts";
-import { noTraffic, type Traffic } from "./traffic.ts";
+import type { PeerTraffic } from "./traffic.ts";
 
 export interface Session {
   readonly member: Member;
@@ -18,7 +18,6 @@ export interface Session {
   step: number;
   tokensPerSecond: number;
   links: readonly LinkReport[];
-  traffic: Traffic;
 }
 
 export const newSession = (member: Member, connectedAt: Millis): Session => ({
@@ -35,13 +34,17 @@ export const newSession = (member: Member, connectedAt: Millis): Session => ({
   step: 0,
   tokensPerSecond: 0,
   links: [],
-  traffic: noTraffic,
 });
 
-export function connectedPeer(session: Session, log: RunState, hasOffered: boolean): ConnectedPeer {
-  const { member, refused, loss, step, tokensPerSecond, links, traffic } = session;
+export function connectedPeer(
+  session: Session,
+  log: RunState,
+  hasOffered: boolean,
+  traffic: PeerTraffic,
+): ConnectedPeer {
+  const { member, refused, loss, step, tokensPerSecond, links } = session;
   const state = stateOf(session, log, hasOffered);
-  return { member, state, refused, loss, step, tokensPerSecond, ...traffic.total, links };
+  return { member, state, refused, loss, step, tokensPerSecond, ...traffic, links };
 }
 
 function stateOf(session: Session, { open, commit, round }: RunState, hasOffered: boolean): ConnectedPeer["state"] {

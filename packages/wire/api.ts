@@ -73,6 +73,14 @@ export const runDetailSchema = z.object({
   peers: z.array(peerRowSchema),
   peersTotal: z.int(),
   churn: z.array(churnRowSchema), // newest last
+  /** Bytes since this host started, also of peers who left: between peers by way, each counted once; to and from the host. */
+  traffic: z.object({
+    direct: z.number(),
+    turn: z.number(),
+    relayed: z.number(), //      through the host, for want of a link
+    fromHost: z.number(),
+    toHost: z.number(),
+  }),
   updateBytesServed: z.number(), //  update bytes that the host sent to peers
   endReason: z.string().nullable(),
 });

@@ -175,6 +175,7 @@ export const run: RunDetail = {
     { time: START + 310_000, kind: "joined", peer: peerC, name: "", reason: "" },
     { time: START + 360_000, kind: "refused", peer: peerC, name: "", reason: "update has the wrong base" },
   ],
+  traffic: { direct: 240_000_000, turn: 122_000_000, relayed: 1_200_000, fromHost: 66_000_000, toHost: 190_000_000 },
   updateBytesServed: 0,
   endReason: null,
 };
@@ -266,6 +267,7 @@ export const emptyRun: RunDetail = {
   peers: [],
   peersTotal: 0,
   churn: [],
+  traffic: { direct: 0, turn: 0, relayed: 0, fromHost: 0, toHost: 0 },
   head: { round: 0, anchorHash: hex("0"), trainLoss: null, evalLoss: null, tokens: 0, seq: -1 },
 };
 export const emptyPage = page({ watcher: { ...emptyWatcher, connection: "live", run: emptyRun } });

@@ -56,32 +56,12 @@ export function runLinks(run: RunDetail, rateByLink: ReadonlyMap<string, Rate>):
   return rows;
 }
 
-export interface TrafficTotals {
-  readonly direct: number; //    bytes between peers over links, each byte counted once (by its sender), of links that are open now
-  readonly turn: number;
-  readonly relayed: number; //   through the host, for want of a link
-  readonly fromHost: number;
-  readonly toHost: number;
+/** Bytes in all, by the way they took, also of peers who left. */
+export type TrafficTotals = RunDetail["traffic"] & {
   readonly updatesByHost: number; // update bytes that the host served
-}
+};
 
-export function trafficTotals(run: RunDetail): TrafficTotals {
-  const links = run.peers.flatMap((peer) => peer.links);
-  const sentOver = (kind: LinkReport["kind"]) =>
-    links.reduce((sum, link) => sum + (link.kind === kind ? link.bytesSent : 0), 0);
-  const sum = (field: "bytesRelayed" | "bytesFromHost" | "bytesToHost") =>
-    run.peers.reduce((total, peer) => total + peer[field], 0);
-  const turn = sentOver("turn");
-  return {
-    // A peer's total outlives its links; what is not known to have gone through TURN or the host went directly.
-    direct: Math.max(
-      sentOver("direct"),
-      run.peers.reduce((total, peer) => total + peer.bytesSent, 0) - turn - sentOver("relayed"),
-    ),
-    turn,
-    relayed: Math.max(sentOver("relayed"), sum("bytesRelayed")),
-    fromHost: sum("bytesFromHost"),
-    toHost: sum("bytesToHost"),
-    updatesByHost: run.updateBytesServed,
-  };
-}
+export const trafficTotals = (run: RunDetail): TrafficTotals => ({
+  ...run.traffic,
+  updatesByHost: run.updateBytesServed,
+});
