@@ -27,6 +27,10 @@ test.each([
   expect(bindingResponse(bytes, "192.0.2.1", 1)).toBeUndefined();
 });
 
+test("a packet from port 0, where nothing can be sent, gets no answer", () => {
+  expect(bindingResponse(request, "192.0.2.1", 0)).toBeUndefined();
+});
+
 test("a client learns its own port over UDP", async () => {
   const server = await startStun("127.0.0.1", 0);
   const client = createSocket("udp4");

@@ -32,7 +32,7 @@ function ipv6Bytes(address: string): Buffer {
 
 /** The answer to a Binding request from that address, or undefined for anything else: noise gets no answer. */
 export function bindingResponse(request: Uint8Array, address: string, port: number): Uint8Array | undefined {
-  if (request.length < HEADER_BYTES) return undefined;
+  if (request.length < HEADER_BYTES || port === 0) return undefined; // RFC 768 allows port 0, but sending there throws
   const view = Buffer.from(request.buffer, request.byteOffset, request.length);
   if (view.readUInt16BE(0) !== BINDING_REQUEST || view.readUInt32BE(4) !== MAGIC_COOKIE) return undefined;
   if (view.readUInt16BE(2) !== request.length - HEADER_BYTES) return undefined;

@@ -21,6 +21,14 @@ test("[R8] a newcomer counts with its announced steps, an unknown device with th
   expect(deadline(pace, ["a", "new"], new Map([["new", 4_000]]))).toBe(8_000);
 });
 
+test("[R8] whatever a stranger announces, the deadline is a number", () => {
+  const pace = new Pace();
+  for (let i = 0; i < 4; i++) pace.record("a", 4_000);
+  const never = new Map([["new", 1e308 * 20]]);
+  expect(deadline(pace, ["new"], never)).toBe(60_000);
+  expect(deadline(pace, ["a", "new"], never)).toBe(60_000);
+});
+
 test("[R8] the spec's bounds hold", () => {
   const pace = new Pace();
   for (let i = 0; i < 4; i++) pace.record("a", 10);

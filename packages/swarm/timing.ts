@@ -1,5 +1,5 @@
 // Every wait of the protocol, with its reason. All in ms of the monotonic clock that `now` reads.
-import type { PeerId } from "#wire";
+import { type PeerId, ROSTER_MAX } from "#wire";
 import type { Millis } from "./ports.ts";
 
 /** [R12] After the witness: a peer that folds slower than the host by more than this is sealed without. */
@@ -21,6 +21,8 @@ export const backoffMs = (attempt: number, firstMs: number, maxMs: number): numb
 
 /** Newest round times kept per peer: enough for a median, few enough to follow a device that heats up. */
 const SAMPLES_PER_PEER = 5;
+/** Peers whose times are kept, the newest: keys cost nothing, so what is kept of each must not add up. */
+const PEERS_MAX = 4 * ROSTER_MAX;
 /** [R8] Below this many measured rounds a prediction is a guess: the spec's maximum holds. */
 const SAMPLES_MIN = 4;
 /** [R8] k of median + k*MAD; with the floor of MAD below, a steady swarm gets twice its median. */
@@ -37,7 +39,9 @@ export class Pace {
     const list = this.roundMsByPeer.get(peer) ?? [];
     list.push(roundMs);
     if (list.length > SAMPLES_PER_PEER) list.shift();
+    this.roundMsByPeer.delete(peer); // so that it becomes the newest
     this.roundMsByPeer.set(peer, list);
+    if (this.roundMsByPeer.size > PEERS_MAX) this.roundMsByPeer.delete(this.roundMsByPeer.keys().next().value!);
     this.samples += 1;
   }
 
@@ -52,7 +56,7 @@ export class Pace {
     const predicted = roster.flatMap((peer) => {
       const measured = this.roundMsByPeer.get(peer);
       const ms = measured ? median(measured) : announcedMs.get(peer);
-      return ms === undefined ? [] : [ms];
+      return ms === undefined ? [] : [Math.min(ms, maxMs)]; // what a stranger announces may be any number: nothing waits longer
     });
     if (predicted.length < roster.length) return maxMs; // an unknown device may be the slowest
     const middle = median(predicted);
