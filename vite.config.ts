@@ -2,19 +2,53 @@
 //
 //   vite build          apps/web/index.html -> dist/web     the page; workers are ES modules
 //   vite build --ssr    apps/cli, apps/host -> dist/node    the command and the witness's thread; packages stay in node_modules
-import { resolve } from "node:path";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { brotliCompress, constants, gzip } from "node:zlib";
 import react from "@vitejs/plugin-react";
-import { defineConfig, type UserConfig } from "vite";
+import { defineConfig, type Plugin, type UserConfig } from "vite";
 
 const here = import.meta.dirname;
 
 /** The signaling that a page asks when it is not its own origin: `GOSSAMER_SIGNAL=wss://host npm run build`, or `gossamer build --signal`. */
 const signal = process.env.GOSSAMER_SIGNAL ?? "";
 
+/** Below this a packet is a packet, compressed or not. */
+const COMPRESS_BYTES_MIN = 1024;
+/** 0.9 MB in 0.3 s; 11 saves another 7 % and takes 2 s, of which the first start would consist. */
+const BROTLI_QUALITY = 9;
+
+/** Lays NAME.gz and NAME.br beside each text of the build, which the host serves to whoever takes them. */
+function precompress(): Plugin {
+  let folder = "";
+  return {
+    name: "precompress",
+    apply: "build",
+    configResolved(config) {
+      folder = config.build.outDir;
+    },
+    async closeBundle() {
+      const names = await readdir(folder, { recursive: true });
+      const texts = names.filter((name) => /\.(js|css|html|svg|webmanifest)$/.test(name));
+      await Promise.all(
+        texts.map(async (name) => {
+          const path = join(folder, name);
+          const bytes = await readFile(path);
+          if (bytes.length < COMPRESS_BYTES_MIN) return;
+          const params = { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY };
+          await writeFile(`${path}.gz`, await promisify(gzip)(bytes, { level: 9 }));
+          await writeFile(`${path}.br`, await promisify(brotliCompress)(bytes, { params }));
+        }),
+      );
+    },
+  };
+}
+
 const web: UserConfig = {
   root: resolve(here, "apps/web"),
   publicDir: resolve(here, "public"),
-  plugins: [react()],
+  plugins: [react(), precompress()],
   worker: { format: "es" },
   define: { "import.meta.env.GOSSAMER_SIGNAL": JSON.stringify(signal) },
   build: {

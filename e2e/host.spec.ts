@@ -35,6 +35,31 @@ test("the default run, on a software adapter: a loss within 30 s of the button, 
   }
 });
 
+test("looking at the page costs less than 200 kB, all of it packed where that helps", async ({ page }) => {
+  const host = await startHost({ run: shortRounds });
+  try {
+    const costs: Promise<readonly [path: string, bytes: number]>[] = [];
+    page.on("requestfinished", (request) => {
+      const cost = request
+        .sizes()
+        .then(({ responseBodySize, responseHeadersSize }) => responseBodySize + responseHeadersSize);
+      costs.push(cost.then((bytes) => [new URL(request.url()).pathname, bytes]));
+    });
+    await page.goto(host.url);
+    await expect(page.getByRole("button", { name: "Donate this GPU" })).toBeVisible();
+    await page.waitForLoadState("load");
+    const paid = await Promise.all(costs);
+    const bytes = paid.reduce((sum, [, each]) => sum + each, 0);
+    console.log(`first load: ${paid.length} requests, ${(bytes / 1000).toFixed(0)} kB`);
+    expect(paid.filter(([path]) => path.endsWith(".js")).length).toBeGreaterThan(0);
+    expect(bytes).toBeGreaterThan(20_000); // sizes were measured at all
+    expect(bytes).toBeLessThan(200_000);
+  } finally {
+    await host.stop();
+    host.remove();
+  }
+});
+
 test("--share: over HTTPS and a name that is not localhost's, a volunteer has WebGPU and trains", async () => {
   const host = await startHost({ run: shortRounds, args: ["--share"] });
   expect(host.url).toMatch(/^https:/);

@@ -2,7 +2,9 @@ import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { downloadBlob } from "#mesh";
 import { apiErrorSchema, blobName, logEntrySchema, runDetailSchema, runSummarySchema, seriesSchema } from "#wire";
 import { parseRange } from "./api.ts";
 import { type RunningHost, startHost } from "./host.ts";
@@ -18,6 +20,7 @@ beforeAll(async () => {
   const data = await freshFolder();
   page = await mkdtemp(join(tmpdir(), "gossamer-page-"));
   await writeFile(join(page, "index.html"), "<!doctype html><title>page</title>");
+  await writeFile(join(page, "index.html.gz"), gzipSync("<!doctype html><title>page, packed</title>"));
   host = await startTestHost({ data, run: await writeRun(data), page, allowOrigins: ["https://page.example"] });
   volunteer = await TestVolunteer.join(host.url, 1);
   await volunteer.playRound(0, host.run.started.genesisHash);
@@ -142,6 +145,28 @@ describe("blobs", () => {
     if (range === "bytes=-5") expect(part).toEqual(whole.slice(-5));
   });
 
+  test("a shard comes packed to whoever takes gzip, with a tag of its own; ranges and other blobs do not", async () => {
+    const { hash, bytes } = shard();
+    const plain = await get(`/api/blobs/${hash}`, { "accept-encoding": "gzip;q=0" });
+    const packed = await get(`/api/blobs/${hash}`, { "accept-encoding": "gzip", origin: "https://page.example" });
+    expect(plain.headers.get("content-encoding")).toBeNull();
+    expect(packed.headers.get("content-encoding")).toBe("gzip");
+    expect(Number(packed.headers.get("content-length"))).toBeLessThan(bytes / 3);
+    expect(packed.headers.get("vary")).toBe("Origin, Accept-Encoding");
+    expect(packed.headers.get("etag")).not.toBe(plain.headers.get("etag"));
+    const content = new Uint8Array(await packed.arrayBuffer()); // unpacked by fetch, as in a browser
+    expect(blobName(content)).toBe(hash);
+    expect(content).toEqual(new Uint8Array(await plain.arrayBuffer()));
+    expect(await downloadBlob({ base: host.url, fetch }, hash, bytes)).toEqual(content);
+
+    const part = await get(`/api/blobs/${hash}`, { "accept-encoding": "gzip", range: "bytes=0-3" });
+    expect([part.status, part.headers.get("content-encoding")]).toEqual([206, null]);
+    const { blobs } = (await json("/api/runs/default/checkpoints/latest")) as { blobs: { hash: string }[] };
+    const other = await get(`/api/blobs/${blobs[0].hash}`, { "accept-encoding": "gzip" });
+    expect(other.headers.get("content-encoding")).toBeNull();
+    await other.arrayBuffer();
+  });
+
   test("a range behind the end is 416 and says how long the blob is", async () => {
     const { hash, bytes } = shard();
     const response = await get(`/api/blobs/${hash}`, { range: `bytes=${bytes}-` });
@@ -165,7 +190,7 @@ describe("blobs", () => {
   test("served bytes are counted by kind: shards, and updates apart", async () => {
     const before = { ...host.run.bytesServed };
     const { hash, bytes } = shard();
-    await (await get(`/api/blobs/${hash}`)).arrayBuffer();
+    await (await get(`/api/blobs/${hash}`, { "accept-encoding": "identity" })).arrayBuffer();
     const commit = host.run.entries.find((entry) => entry.type === "commit")!;
     const update = commit.contributors[0];
     await (await get(`/api/blobs/${update.update}`)).arrayBuffer();
@@ -224,7 +249,7 @@ describe("errors and headers", () => {
 
   test("the page is isolated and may run its own scripts alone; /watch is the page too", async () => {
     for (const path of ["/", "/watch"]) {
-      const response = await get(path);
+      const response = await get(path, { "accept-encoding": "identity" });
       expect(await response.text()).toContain("<title>page</title>");
       expect(response.headers.get("cross-origin-opener-policy")).toBe("same-origin");
       expect(response.headers.get("cross-origin-embedder-policy")).toBe("require-corp");
@@ -232,6 +257,16 @@ describe("errors and headers", () => {
       expect(policy).toContain("script-src 'self' 'wasm-unsafe-eval';");
       expect(policy).toContain(`connect-src 'self' ws://localhost:${host.port} wss://localhost:${host.port};`);
       expect(policy).not.toContain("unsafe-inline");
+    }
+  });
+
+  test("what the build has packed is served packed, isolated all the same", async () => {
+    for (const path of ["/", "/watch"]) {
+      const response = await get(path, { "accept-encoding": "gzip, deflate" });
+      expect(await response.text()).toContain("<title>page, packed</title>");
+      expect(response.headers.get("content-type")).toMatch(/^text\/html/);
+      expect(response.headers.get("vary")).toBe("Accept-Encoding");
+      expect(response.headers.get("content-security-policy")).toContain("default-src 'self'");
     }
   });
 

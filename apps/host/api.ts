@@ -9,6 +9,7 @@ import { BlobRefused, type DiskBlobStore } from "#store/disk";
 import { hashSchema, type LogEntry, PEERS_PAGE, type PeerId, ROSTER_MAX, seriesMetrics } from "#wire";
 import { ApiError, answerJson, answerText, notFound } from "./answer.ts";
 import { EventStreams } from "./events.ts";
+import { GzipCache } from "./gzip-cache.ts";
 import { metricsText } from "./metrics.ts";
 import type { HostedRun } from "./run.ts";
 import { type Metric, POINTS_MAX } from "./series.ts";
@@ -37,6 +38,7 @@ export interface ApiOptions {
 export class Api {
   readonly #options: ApiOptions;
   readonly #events: EventStreams;
+  readonly #gzips: GzipCache;
   readonly #uploadsByPeer = new Map<PeerId, number>();
   readonly #unnamed = new Map<string, PeerId>(); // uploads that no commit has named, oldest first: blob -> who sent it
   readonly #named = new Set<string>(); // updates that a commit names
@@ -45,6 +47,7 @@ export class Api {
     this.#options = options;
     const { run } = options;
     this.#events = new EventStreams(run);
+    this.#gzips = new GzipCache((name) => options.blobs.get(name));
     for (const entry of run.entries) this.#learn(entry);
     run.subscribe({ entry: (entry) => this.#learn(entry) });
   }
@@ -170,6 +173,23 @@ export class Api {
       "Cache-Control": "public, max-age=31536000, immutable", // a name never gets other bytes
       ETag: `"${hash}"`,
     };
+    const kind = run.kindOf(hash);
+    if (kind === "shard") response.appendHeader("Vary", "Accept-Encoding");
+    if (kind === "shard" && request.headers.range === undefined && acceptsGzip(request)) {
+      const packed = await this.#gzips.get(hash);
+      if (packed !== undefined) {
+        // Other bytes than the blob's own, so another tag; the name is checked by whoever unpacks them.
+        response.writeHead(200, {
+          ...headers,
+          ...gzipHeaders,
+          ETag: `"${hash}-gzip"`,
+          "Content-Length": packed.length,
+        });
+        if (request.method === "HEAD") return void response.end();
+        run.bytesServed.shard += packed.length;
+        return void response.end(packed);
+      }
+    }
     const range = parseRange(request.headers.range, size);
     if (range === "unsatisfiable") {
       response.setHeader("Content-Range", `bytes */${size}`);
@@ -181,7 +201,6 @@ export class Api {
     response.writeHead(range === undefined ? 200 : 206, headers);
     if (request.method === "HEAD" || size === 0) return void response.end();
     const file = createReadStream(blobs.path(hash), { start, end });
-    const kind = run.kindOf(hash);
     for await (const chunk of file) {
       if (response.destroyed) break;
       run.bytesServed[kind] += (chunk as Buffer).length;
@@ -267,6 +286,12 @@ function numberOf(query: URLSearchParams, name: string, otherwise: number, min: 
     throw new ApiError(400, "parameter", `${name} is "${text}"; it must be a whole number from ${min} on.`);
   return Math.min(value, max);
 }
+
+const gzipHeaders = { "Content-Encoding": "gzip" } as const;
+
+/** "gzip;q=0" is a no. */
+const acceptsGzip = ({ headers }: IncomingMessage): boolean =>
+  /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(String(headers["accept-encoding"] ?? ""));
 
 /** One range, as RFC 9110 has it; several, or nonsense, count as none and get the whole. */
 export function parseRange(

@@ -71,6 +71,8 @@ function staticFiles(page: string | undefined): StaticFiles {
   return sirv(page, {
     etag: true,
     single: false,
+    gzip: true, // the build lays .gz and .br beside each text (vite.config.ts)
+    brotli: true,
     setHeaders: (response, path) => {
       const hashed = path.startsWith("/assets/");
       response.setHeader("Cache-Control", hashed ? "public, max-age=31536000, immutable" : "no-cache");
@@ -107,6 +109,9 @@ export async function startServer(options: ServerOptions): Promise<ListeningServ
     );
   };
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
+    // A pipelined request waits behind the answer before its own, and Node never tells it that the line has closed: what it holds
+    // would be held for ever. Browsers and proxies send none.
+    if (response.socket === null) return void request.socket.destroy();
     handle(request, response).catch((error) => answerError(response, error, options.report));
   };
 
@@ -123,13 +128,13 @@ export async function startServer(options: ServerOptions): Promise<ListeningServ
   server.maxConnections = CONNECTIONS_MAX;
   server.on("upgrade", (request, stream, head) => {
     stream.on("error", () => undefined); // a client that vanishes in the handshake
-    const refuse = (status: string) => stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+    const refuse = (status: string) => endAndClose(stream, `HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
     if (urlOf(request)?.pathname !== "/signal") return refuse("404 Not Found");
     if (!hostIsOurs(hostHeader(request), policy)) return refuse("403 Forbidden");
     options.upgrade(request, stream, head, originIsAllowed(request, policy) ? undefined : originRefusal(request));
   });
   server.on("clientError", (_, stream) => {
-    if (stream.writable) stream.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+    if (stream.writable) endAndClose(stream, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
   });
 
   const port = await listen(server, options.host, options.port);
@@ -142,6 +147,11 @@ export async function startServer(options: ServerOptions): Promise<ListeningServ
         server.closeAllConnections();
       }),
   };
+}
+
+/** Last words: the other side may leave its half open for as long as it likes, so ours does not wait for it. */
+export function endAndClose(stream: Duplex, text: string): void {
+  stream.end(text, () => stream.destroy());
 }
 
 function listen(server: Server, host: string, port: number): Promise<number> {
