@@ -22,6 +22,7 @@ import {
   verify,
 } from "#wire";
 import { type RateLimit, TokenBucket } from "./rate.ts";
+import { endAndClose } from "./server.ts";
 
 export type RefusalCode = (typeof refusalCodes)[number];
 export type Hello = Extract<PeerMessage, { type: "hello" }>;
@@ -127,8 +128,7 @@ export class SignalServer {
     const address = request.socket.remoteAddress ?? "";
     const count = this.#countByAddress.get(address) ?? 0;
     if (this.#sessions.size >= this.#limits.connectionsMax || count >= this.#limits.connectionsPerAddressMax) {
-      stream.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n\r\n");
-      return;
+      return endAndClose(stream, "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n\r\n");
     }
     const hostName = this.#options.hostNameOf(request);
     this.#server.handleUpgrade(request, stream, head, (socket) => this.#accept(socket, address, hostName, refusal));
