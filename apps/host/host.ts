@@ -13,6 +13,7 @@ import { HostedRun } from "./run.ts";
 import { bracketed, type ListeningServer, reachedAs, startServer } from "./server.ts";
 import { type Room, type SignalLimits, SignalServer } from "./signal.ts";
 import { type StunServer, startStun } from "./stun.ts";
+import { type Swept, sweepBlobs } from "./sweep.ts";
 import type { WitnessPort } from "./witness.ts";
 
 type IceServers = Extract<HostMessage, { type: "welcome" }>["iceServers"];
@@ -100,6 +101,12 @@ function addressesOf(options: NetworkOptions, port: number): Pick<RunningHost, "
   };
 }
 
+function reportSwept({ blobs, bytes, kept }: Swept, report: (line: string) => void): void {
+  if (kept !== undefined) report(`Old uploads are not looked for: ${kept}.`);
+  else if (blobs > 0)
+    report(`Removed ${blobs} upload${blobs === 1 ? "" : "s"} of ${bytes} bytes that no commit names.`);
+}
+
 /** @throws StartError, SpecError, DataError: mistakes that the operator can put right */
 export async function startHost(options: HostOptions): Promise<RunningHost & { readonly run: HostedRun }> {
   const data = await openDataFolder(options.data);
@@ -108,6 +115,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
     const blobs = await DiskBlobStore.open(options.data, { owner: true });
     const identity = identityFrom(await data.keySeed());
     const spec = await makeSpec(await loadDraft(options.run, options.from), identity.volunteer, data, blobs);
+    reportSwept(await sweepBlobs(options.data, blobs), options.report);
     const witness = options.witness(spec, data, blobs);
     undo.unshift(() => witness.close());
     const run = await HostedRun.open({
