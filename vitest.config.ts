@@ -17,6 +17,7 @@ export default defineConfig({
           environment: "node",
           include: ["{apps,packages}/**/*.test.{ts,tsx}"],
           exclude: ["**/*.gpu.test.ts", "**/node_modules/**"],
+          testTimeout: 30_000, // what takes one second alone takes ten when browsers fill the cores
         },
       },
       {

@@ -13,5 +13,6 @@ interface Lock {
 export function nodeFault(version: string): string | undefined;
 export function missingPackages(wanted: Lock, installed: Lock | undefined, full: boolean): string[];
 export function sourceHash(folder: string, signal: string): string;
+export function signalFault(signal: string): string | undefined;
 export function flag(args: readonly string[], name: string): string | undefined;
 export function needsFullInstall(command: string, args: readonly string[]): boolean;

@@ -144,6 +144,20 @@ export function needsFullInstall(command, args) {
   return ["test", "bench", "demo", "proof", "prepare"].indexOf(command) >= 0 || flag(args, "--donors") !== undefined;
 }
 
+/** Undefined when a page can signal there, else what to tell the user. */
+export function signalFault(signal) {
+  if (signal === "" || /^wss?:$/.test(protocolOf(signal))) return undefined;
+  return `"${signal}" is no signaling host: give --signal (or GOSSAMER_SIGNAL) an address like wss://example.org/signal`;
+}
+
+function protocolOf(url) {
+  try {
+    return new URL(url).protocol;
+  } catch (_) {
+    return "";
+  }
+}
+
 /** A longer proof: the same file that `npm test` runs in its short form. */
 function proof(name) {
   const playwright = join(root, "node_modules", "@playwright", "test", "cli.js");
@@ -172,9 +186,15 @@ function main() {
   }
   const args = process.argv.slice(2);
   const command = args[0];
+  // `build` without --signal goes back to a page that signals where it came from; other commands keep what was built.
+  const { GOSSAMER_SIGNAL } = process.env;
+  const signal = command === "build" ? flag(args, "--signal") || GOSSAMER_SIGNAL || "" : GOSSAMER_SIGNAL;
+  const wrongSignal = signalFault(signal || "");
+  if (wrongSignal !== undefined) {
+    console.error(wrongSignal);
+    process.exit(1);
+  }
   install(needsFullInstall(command, args));
-  // `build` without --signal goes back to a page that signals where it came from.
-  const signal = command === "build" ? flag(args, "--signal") || "" : process.env.GOSSAMER_SIGNAL;
   // `npm test check` alone looks at sources only; everything else runs what was built.
   const sourcesOnly = command === "test" && ["check", "unit"].indexOf(args[1]) >= 0;
   if (!sourcesOnly) build(signal, command === "build");

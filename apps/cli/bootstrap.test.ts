@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { flag, missingPackages, needsFullInstall, nodeFault, sourceHash } from "./bootstrap.mjs";
+import { flag, missingPackages, needsFullInstall, nodeFault, signalFault, sourceHash } from "./bootstrap.mjs";
 
 const root = join(import.meta.dirname, "..", "..");
 
@@ -94,3 +94,13 @@ test.each([
 ])("--signal of %j", (args, expected) => {
   expect(flag(args, "--signal")).toBe(expected);
 });
+
+test.each(["", "ws://localhost:7070/signal", "wss://example.org/signal"])("a page may signal at %j", (signal) => {
+  expect(signalFault(signal)).toBeUndefined();
+});
+test.each(["nonsense", "example.org", "https://example.org", "--port"])(
+  "--signal %s is refused with an example",
+  (signal) => {
+    expect(signalFault(signal)).toMatch(/is no signaling host: .*wss:\/\/example\.org\/signal/);
+  },
+);

@@ -1,10 +1,12 @@
 // `gossamer`: reads the command line and starts what it names. The bootstrap (bootstrap.mjs) has installed and built by now.
-import { resolve } from "node:path";
+import { writeFile } from "node:fs/promises";
+import { relative, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { parameterTable } from "#outer";
 import { presets } from "#wire";
+import { BUILD } from "../host/build.ts";
 import { builtPage } from "../host/host.ts";
-import { loadDraft } from "../host/load-run.ts";
+import { loadDraft, SpecError } from "../host/load-run.ts";
 import { benchEngine } from "./bench/engine.ts";
 import { benchRun } from "./bench/run.ts";
 import { findBrowser } from "./browser.ts";
@@ -29,6 +31,12 @@ function numberFrom(min: number, max: number): (text: string) => number {
 
 const listFrom = (text: string, before: readonly string[]): string[] => [...before, text];
 
+function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw new InvalidArgumentError("It must be a number above 0.");
+  return value;
+}
+
 function originFrom(text: string, before: readonly string[] = []): string[] {
   if (!URL.canParse(text) || new URL(text).origin !== text)
     throw new InvalidArgumentError("An origin is scheme, name and port alone, for example https://example.org:8443");
@@ -43,6 +51,7 @@ const dataOption = (): Option =>
 
 const program = new Command("gossamer")
   .description("Train one transformer in borrowed browsers.")
+  .version(BUILD, "-v, --version", "show the version")
   .helpOption("-h, --help", "show this help")
   .showHelpAfterError("(--help explains)")
   .addHelpText(
@@ -55,7 +64,7 @@ Examples:
   npm start -- --run nano --donors 2          with two headless browsers that donate
   npm run demo                                host, two donors, live lines, a summary
   npm run gossamer -- replay --eval           fold the log again and compare every anchor
-  npm run gossamer -- run check my-run.json   is this run spec valid?`,
+  npm run gossamer -- run new my-run.json     a run spec of your own to begin with`,
   );
 
 program
@@ -101,8 +110,8 @@ program
   .description("a host and headless browsers in one terminal, until the evaluation loss is low enough; then a replay")
   .option("--run <name or file>", "preset or run spec", "nano")
   .option("--donors <count>", "headless browsers", numberFrom(1, 64), 2)
-  .option("--minutes <count>", "stop after so many", Number, 20)
-  .option("--target-loss <nats>", "stop when an evaluation is below this, in nats per byte", Number, 2.1)
+  .option("--minutes <count>", "stop after so many", positiveNumber, 20)
+  .option("--target-loss <nats>", "stop when an evaluation is below this, in nats per byte", positiveNumber, 2.1)
   .option("--data <dir>", "keep the run there (default: a temporary directory)", (text) => resolve(from, text))
   .addOption(new Option("--port <port>", "0: any free one").default(0).argParser(numberFrom(0, 65_535)))
   .action(async (options) => {
@@ -140,7 +149,21 @@ benchCommand
     await benchRun({ ...options, from }, (line) => console.log(line));
   });
 
-const runCommand = program.command("run").description("run specs");
+const runCommand = program.command("run").description("write and check run specs");
+runCommand
+  .command("new")
+  .description("write a preset into a file, to make your own run of it")
+  .argument("<file>", "JSON file that is not there yet", (text) => resolve(from, text))
+  .addOption(new Option("--preset <name>", "what to begin with").choices(Object.keys(presets)).default("nano"))
+  .action(async (file: string, { preset }: { preset: keyof typeof presets }) => {
+    await writeFile(file, `${JSON.stringify(presets[preset], null, 2)}\n`, { flag: "wx" }).catch((error: Error) => {
+      throw new SpecError(`${file} is not written: ${error.message}`);
+    });
+    console.log(`${file} holds the preset ${preset}. Change it, then:  npm start -- --run ${relative(from, file)}`);
+    console.log(
+      'For a text of your own: "corpus": { "kind": "file", "path": "./book.txt", "source": …, "licence": … }',
+    );
+  });
 runCommand
   .command("check")
   .description("is this file a valid run spec? Names the field, the reason and an example when not")

@@ -43,15 +43,15 @@ export interface ReplayReport {
 /** The run of that id, or the newest by its log. @throws DataError when there is none */
 async function runFolder(data: string, run: string | undefined): Promise<string> {
   const folder = join(data, "runs");
-  const ids = (await readdir(folder).catch(() => [] as string[])).filter((id) => run === undefined || id === run);
+  const stored = await readdir(folder).catch(() => [] as string[]);
+  const ids = stored.filter((id) => run === undefined || id === run);
   const times = await Promise.all(
     ids.map(async (id) => (await stat(join(folder, id, "log.ndjson")).catch(() => undefined))?.mtimeMs ?? 0),
   );
   const newest = ids[times.indexOf(Math.max(...times))];
-  if (newest === undefined)
-    throw new DataError(
-      `${data} holds no run${run === undefined ? "" : ` ${run}`}. Give the host's data directory with --data.`,
-    );
+  if (newest === undefined && stored.length > 0)
+    throw new DataError(`${data} holds no run ${run}. Its runs are ${stored.join(", ")}.`);
+  if (newest === undefined) throw new DataError(`${data} holds no run. Give the host's data directory with --data.`);
   return join(folder, newest);
 }
 

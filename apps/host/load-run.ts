@@ -2,8 +2,10 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { decodeShard, makeShards, splitCorpus, tokenizers } from "#data";
+import { parameterTable } from "#outer";
 import { type DataFolder, type DiskBlobStore, readFileIfThere, writeFileWhole } from "#store/disk";
 import {
   blobName,
@@ -21,10 +23,22 @@ export class SpecError extends Error {
   override readonly name = "SpecError";
 }
 
+/** A checkpoint holds the parameters in one file, f32 behind a header of 16 bytes, and Node reads files below 2 GiB whole. */
+const PARAMETERS_MAX = (2 ** 31 - 1 - 16) >> 2;
+
 interface LoadedDraft {
   readonly draft: RunDraft;
   /** Folder that corpus.path is relative to. */
   readonly folder: string;
+}
+
+/** A file that the operator named. @throws SpecError when it is there and cannot be read: a folder, somebody else's, too large */
+async function readGiven(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFileIfThere(path);
+  } catch (error) {
+    throw new SpecError(`${path} cannot be read: ${(error as Error).message}`);
+  }
 }
 
 const isPreset = (name: string): name is keyof typeof presets => Object.hasOwn(presets, name);
@@ -34,12 +48,12 @@ export async function loadDraft(run: string, from: string): Promise<LoadedDraft>
   const names = Object.keys(presets).join(", ");
   if (isPreset(run)) return { draft: checkDraft(presets[run], `preset ${run}`), folder: from };
   const path = resolve(from, run);
-  const content = await readFileIfThere(path);
+  const content = await readGiven(path);
   if (content === undefined)
     throw new SpecError(`--run ${run}: neither a preset (${names}) nor a file. Looked for ${path}.`);
   let value: unknown;
   try {
-    value = JSON.parse(content.toString());
+    value = JSON.parse(Buffer.from(content).toString());
   } catch (error) {
     throw new SpecError(`${path} is not JSON: ${(error as Error).message}`);
   }
@@ -50,8 +64,27 @@ export async function loadDraft(run: string, from: string): Promise<LoadedDraft>
 export function checkDraft(value: unknown, where: string): RunDraft {
   const parsed = draftSchema.safeParse(value);
   if (!parsed.success) throw new SpecError(`${where} is no valid run:\n${explainSpecError(parsed.error)}`);
+  const { length } = parameterTable(parsed.data.model);
+  if (length > PARAMETERS_MAX)
+    throw new SpecError(
+      `${where} is no valid run:\nmodel: has ${inWords(length)} parameters; a host holds ${inWords(PARAMETERS_MAX)} at most. Make dModel or layers smaller.`,
+    );
   return parsed.data;
 }
+
+/** @throws SpecError when the witness could not fold on this machine; found out here, not in the first round. */
+function checkMemory({ model, rounds }: RunDraft): void {
+  const { length } = parameterTable(model);
+  // Parameters, velocity, accumulator and a checkpoint being written, in f32; the updates of a commit, a byte per parameter each.
+  const bytes = length * (4 * 4 + rounds.maxContributors);
+  if (bytes > totalmem())
+    throw new SpecError(
+      `model: ${inWords(length)} parameters take a host ${gibibytes(bytes)}, this machine has ${gibibytes(totalmem())}. Make dModel, layers or rounds.maxContributors smaller.`,
+    );
+}
+
+const inWords = (count: number): string => `${(count / 1e6).toFixed(count < 1e7 ? 2 : 0)} million`;
+const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
 /** Addresses in the order of their file names, which begin with the year: the held-out end is the newest. */
 async function readSotu(): Promise<Uint8Array> {
@@ -65,7 +98,7 @@ async function readCorpus({ draft, folder }: LoadedDraft): Promise<Uint8Array> {
   const { kind, path } = draft.corpus;
   if (kind === "sotu") return readSotu();
   const file = resolve(folder, path ?? "");
-  const content = await readFileIfThere(file);
+  const content = await readGiven(file);
   if (content === undefined)
     throw new SpecError(`corpus.path: there is no file ${file}. The path is relative to the spec's own folder.`);
   return content;
@@ -94,6 +127,7 @@ export async function makeSpec(
   blobs: DiskBlobStore,
 ): Promise<RunSpec> {
   const { draft } = loaded;
+  checkMemory(draft);
   const { corpus, ...rest } = draft;
   const tokenizer = tokenizers.bytes;
   if (draft.model.vocabSize < tokenizer.vocabSize)
@@ -132,13 +166,14 @@ function splitParts(text: Uint8Array, part: number): { train: Uint8Array; evalua
   }
 }
 
-/** A window has T + 1 tokens: both parts must hold one. */
+/** Training windows shift by up to T tokens from epoch to epoch, so one needs 2 T; an evaluation window is T + 1. */
 function checkLengths({ data, model }: RunSpec): void {
+  const needed = { train: 2 * model.contextLength, evaluation: model.contextLength + 1 };
   for (const part of ["train", "evaluation"] as const) {
     const tokens = data[part].reduce((sum, shard) => sum + shard.tokens, 0);
-    if (tokens <= model.contextLength)
+    if (tokens < needed[part])
       throw new SpecError(
-        `corpus: the ${part} part has ${tokens} tokens, but one window needs ${model.contextLength + 1}. Give a longer text or a smaller model.contextLength.`,
+        `corpus: the ${part} part has ${tokens} tokens, but needs ${needed[part]}. Give a longer text or a smaller model.contextLength.`,
       );
   }
 }

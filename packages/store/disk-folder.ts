@@ -1,6 +1,6 @@
 // The data directory: its version, the lock that keeps a second host out, the host's key, and small files written whole.
 import { randomBytes } from "node:crypto";
-import { link, mkdir, open, readFile, rename, rm, unlink } from "node:fs/promises";
+import { access, constants, link, mkdir, open, readFile, rename, rm, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 export const DATA_VERSION = 1;
@@ -153,9 +153,14 @@ export interface DataFolder {
   close(): Promise<void>;
 }
 
-/** @throws DataError when the directory has another format or another host uses it. */
+/** @throws DataError when the directory cannot be made or written, has another format, or another host uses it. */
 export async function openDataFolder(path: string): Promise<DataFolder> {
-  await mkdir(join(path, "runs"), { recursive: true });
+  try {
+    await mkdir(join(path, "runs"), { recursive: true });
+    await access(path, constants.W_OK);
+  } catch (error) {
+    throw new DataError(`${path} cannot be a data directory: ${(error as Error).message}. Choose another with --data.`);
+  }
   await checkVersion(path);
   const unlock = await lockFolder(path);
   return {

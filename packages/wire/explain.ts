@@ -27,8 +27,12 @@ function explainIssue(issue: Issue): string {
     const unknown = issue.keys.map((key) => `"${key}"`).join(", ");
     return `${field}: has the unknown field ${unknown}${names.length > 0 ? `; known are ${names.join(", ")}` : ""}`;
   }
-  const example = exampleAt(issue.path);
-  return `${field}: ${issue.message}${example === undefined ? "" : `; for example ${JSON.stringify(example)}`}`;
+  const reason = issue.message.replace(
+    /^Invalid input: expected (.*), received undefined$/,
+    "is missing: $1 belongs here",
+  );
+  const example = issue.path.length === 0 || reason.includes("for example") ? undefined : exampleAt(issue.path);
+  return `${field}: ${reason}${example === undefined ? "" : `; for example ${JSON.stringify(example)}`}`;
 }
 
 function exampleAt(path: Path): unknown {

@@ -11,6 +11,12 @@ export const SPEC_VERSION = 1;
 /** Version of decode, combine and outer step. A log replays with the version it was made with, or is refused by name. */
 export const MATH_VERSION = 1;
 
+/** Another version is refused by its number: what it means is not for this build to guess. */
+const versionSchema = <T extends number>(version: T) =>
+  z.literal(version, {
+    error: ({ input }) => `${JSON.stringify(input)} is unknown: this build reads version ${version}`,
+  });
+
 const text = (max: number) => z.string().trim().min(1).max(max);
 const positive = z.number().positive().finite();
 const count = (max: number) => z.int().min(1).max(max);
@@ -96,8 +102,8 @@ export const dataRefSchema = z.strictObject({
 /** What an operator writes: everything but the host's key and the hashes of the shards, which the host fills in. */
 export const draftSchema = z
   .strictObject({
-    version: z.literal(SPEC_VERSION),
-    mathVersion: z.literal(MATH_VERSION),
+    version: versionSchema(SPEC_VERSION),
+    mathVersion: versionSchema(MATH_VERSION),
     name: text(80),
     operator: text(200),
     purpose: text(1000),

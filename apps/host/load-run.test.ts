@@ -1,0 +1,78 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { DiskBlobStore, openDataFolder } from "#store/disk";
+import type { RunDraft } from "#wire";
+import { loadDraft, makeSpec } from "./load-run.ts";
+import { freshFolder, tinyDraft, writeRun } from "./test-given.ts";
+
+const corpus = tinyDraft().corpus;
+
+/** What the operator is told about this draft, or "accepted". */
+async function told(draft: RunDraft, given: (folder: string) => Promise<void> = async () => {}): Promise<string> {
+  const folder = await freshFolder();
+  const run = await writeRun(folder, draft);
+  await given(folder);
+  const data = await openDataFolder(join(folder, "data"));
+  try {
+    await makeSpec(await loadDraft(run, folder), "0".repeat(64), data, await DiskBlobStore.open(data.path));
+    return "accepted";
+  } catch (error) {
+    expect((error as Error).name).toBe("SpecError"); // anything else would be shown with a stack
+    return (error as Error).message.replaceAll(folder, "FOLDER");
+  } finally {
+    await data.close();
+  }
+}
+
+const text = (content: string) => (folder: string) => writeFile(join(folder, "text.txt"), content);
+
+test.each<[string, RunDraft, ((folder: string) => Promise<void>) | undefined, RegExp]>([
+  ["a good spec", tinyDraft(), undefined, /^accepted$/],
+  [
+    "no such text",
+    tinyDraft({ corpus: { ...corpus, path: "./no.txt" } }),
+    undefined,
+    /^corpus\.path: there is no file FOLDER\/no\.txt/,
+  ],
+  ["a folder for a text", tinyDraft({ corpus: { ...corpus, path: "." } }), undefined, /^FOLDER cannot be read: EISDIR/],
+  ["a name that no file can have", tinyDraft({ corpus: { ...corpus, path: "a\0b" } }), undefined, /cannot be read/],
+  ["an empty text", tinyDraft(), text(""), /^corpus: 0 bytes cannot be split/],
+  [
+    "a text below one window",
+    tinyDraft(),
+    text("twenty bytes of text"),
+    /^corpus: the evaluation part has 4 tokens, but needs 9/,
+  ],
+  [
+    "a model that no host holds",
+    tinyDraft({ model: { ...tinyDraft().model, dModel: 4096, layers: 48, dFfn: 16_384 } }),
+    undefined,
+    /model: has \d+ million parameters; a host holds 537 million at most/,
+  ],
+  [
+    "a vocabulary smaller than the tokenizer's",
+    tinyDraft({ model: { ...tinyDraft().model, vocabSize: 100 } }),
+    undefined,
+    /^model\.vocabSize: the bytes tokenizer has 256 ids, got 100/,
+  ],
+])("%s: the operator is told what to change", async (_, draft, given, message) => {
+  expect(await told(draft, given)).toMatch(message);
+});
+
+test("a run that is neither a preset nor a readable file names both, and where it looked", async () => {
+  const folder = await freshFolder();
+  await expect(loadDraft("naon", folder)).rejects.toThrow(
+    `neither a preset (nano, micro) nor a file. Looked for ${folder}/naon`,
+  );
+  await expect(loadDraft(".", folder)).rejects.toThrow("cannot be read: EISDIR");
+  await writeFile(join(folder, "run.json"), "{ a: 1");
+  await expect(loadDraft("run.json", folder)).rejects.toThrow("run.json is not JSON: ");
+});
+
+test("a data directory that cannot be one is refused by name", async () => {
+  const folder = await freshFolder();
+  const file = join(folder, "file");
+  await writeFile(file, "");
+  await expect(openDataFolder(file)).rejects.toThrow(`${file} cannot be a data directory: ENOTDIR`);
+});
