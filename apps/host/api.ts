@@ -247,18 +247,24 @@ export class Api {
     }
   }
 
-  /** Remembers an upload, and deletes the oldest ones that no commit has named: of this peer, and of all. */
+  /**
+   * Remembers an upload, and deletes the oldest ones that no commit has named: of this peer, and of all. What an offer names may be
+   * named by the next commit, so it stays: there is one per peer of the roster.
+   */
   async #dropUnnamed(peer: PeerId, hash: string): Promise<void> {
+    const { blobs, run } = this.#options;
     this.#unnamed.set(hash, peer);
     for (const name of this.#unnamed.keys()) if (this.#named.has(name)) this.#unnamed.delete(name);
-    const own = [...this.#unnamed].filter(([, owner]) => owner === peer).map(([name]) => name);
+    const idle = [...this.#unnamed].filter(([name]) => !run.isOffered(name));
+    const own = idle.filter(([, owner]) => owner === peer).map(([name]) => name);
     const dropped = new Set(own.slice(0, Math.max(0, own.length - UNNAMED_MAX)));
-    const excess = this.#unnamed.size - dropped.size - UNNAMED_TOTAL_MAX;
-    for (const name of [...this.#unnamed.keys()].slice(0, Math.max(0, excess))) dropped.add(name);
+    const others = idle.map(([name]) => name).filter((name) => !dropped.has(name));
+    for (const name of others.slice(0, Math.max(0, others.length - UNNAMED_TOTAL_MAX))) dropped.add(name);
     for (const name of dropped) {
       this.#unnamed.delete(name);
-      await this.#options.blobs.delete(name);
+      run.blobDropped(name);
     }
+    for (const name of dropped) await blobs.delete(name);
   }
 
   close(): void {

@@ -77,6 +77,22 @@ describe("when the host's own parts fail", () => {
   });
 });
 
+test("what a peer has on offer stays on the disk, however much it uploads after it", async () => {
+  const data = await freshFolder();
+  const host = await startTestHost({ data, run: await writeRun(data) });
+  const [ada, bob] = [await TestVolunteer.join(host.url, 1), await TestVolunteer.join(host.url, 2)];
+  const { genesisHash } = host.run.started;
+  bob.send({ type: "ready", round: 0, anchorHash: genesisHash, stepMs: 1 });
+  const { update } = await ada.offerRound(0, genesisHash);
+  for (let i = 0; i < 6; i++) await ada.upload(Uint8Array.of(1, i)); // four unnamed ones stay
+  expect((await fetch(`${host.url}/api/blobs/${update}`)).status).toBe(200);
+  bob.send({ type: "pause", reason: "a test" });
+  expect((await ada.entry("seal")).refused).toEqual([]);
+  ada.socket.close();
+  bob.socket.close();
+  await host.close();
+});
+
 test("what a peer has moved stays in its row and in the run's totals when it leaves, and after the end", async () => {
   const data = await freshFolder();
   const host = await startTestHost({ data, run: await writeRun(data) });

@@ -165,6 +165,16 @@ export class HostedRun {
     this.input({ type: "blob-stored", hash, bytes });
   }
 
+  /** An offer for the open round names that upload. */
+  isOffered(hash: string): boolean {
+    return this.#sequencer.isOffered(hash);
+  }
+
+  /** Call it before an upload is deleted: from then on no offer counts with it. */
+  blobDropped(hash: string): void {
+    this.input({ type: "blob-dropped", hash });
+  }
+
   kindOf(hash: string): BlobKind {
     return this.#kindByBlob.get(hash) ?? "other";
   }
@@ -262,7 +272,9 @@ export class HostedRun {
   /** What the API keeps of an entry. */
   #learn(entry: LogEntry): void {
     this.series.apply(entry);
-    if (entry.type === "commit") for (const { update } of entry.contributors) this.#kindByBlob.set(update, "update");
+    if (entry.type === "commit")
+      for (const { update } of entry.contributors)
+        if (!this.#kindByBlob.has(update)) this.#kindByBlob.set(update, "update"); // a shard stays one, whoever offers it
     if (entry.type === "checkpoint") for (const { hash } of entry.blobs) this.#kindByBlob.set(hash, "checkpoint");
   }
 

@@ -19,8 +19,20 @@ export class Offers {
   }
 
   stored(hash: string, bytes: number): void {
-    if (this.bytesByBlob.size >= STORED_MAX) this.bytesByBlob.delete(this.bytesByBlob.keys().next().value!);
     this.bytesByBlob.set(hash, bytes);
+    if (this.bytesByBlob.size <= STORED_MAX) return;
+    for (const oldest of this.bytesByBlob.keys()) if (!this.names(oldest)) return void this.bytesByBlob.delete(oldest);
+  }
+
+  /** The host has made room: it is not on the disk any more. */
+  dropped(hash: string): void {
+    this.bytesByBlob.delete(hash);
+  }
+
+  /** Whether an offer for the current open names that blob: it must stay. */
+  names(hash: string): boolean {
+    for (const { update } of this.offerByPeer.values()) if (update === hash) return true;
+    return false;
   }
 
   has(peer: PeerId): boolean {
@@ -57,9 +69,12 @@ export class Offers {
     return this.counted().sort(order).slice(0, most).sort(byPeer);
   }
 
-  /** [R20] Uploads of this round that no commit named. A blob that any kept commit names stays, whoever offered it again. */
+  /** [R20] Uploads of this round that no commit named. A blob that the run needs stays, whoever uploaded or offered it again. */
   uncommitted(): string[] {
-    const named = new Set<string>();
+    const { data } = this.log.spec;
+    const named = new Set([...data.train, ...data.evaluation].map(({ hash }) => hash));
+    for (const checkpoint of [this.log.checkpoint, this.log.previousCheckpoint])
+      for (const { hash } of checkpoint?.blobs ?? []) named.add(hash);
     for (const { commit } of this.log.sealedByRound.values())
       for (const { update } of commit.contributors) named.add(update);
     const offered = [...this.offerByPeer.values()].map(({ update }) => update);

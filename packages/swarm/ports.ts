@@ -124,6 +124,7 @@ export type SequencerInput =
   | { type: "disconnected"; peer: PeerId; reason: string }
   | { type: "message"; from: PeerId; message: PeerMessage } // already validated by schema; offers with a checked signature
   | { type: "blob-stored"; hash: string; bytes: number } // synced on the host's disk
+  | { type: "blob-dropped"; hash: string } //               about to be deleted there: no offer names it
   | { type: "appended"; entry: LogEntry } // the body of the last `append`, chained, signed and synced: it may be broadcast
   | { type: "folded"; round: number; anchorHash: string; refused: readonly { peer: PeerId; reason: string }[] } // the witness
   /** Instead of `folded`: a blob that the commit names is gone for good. The commit is voided; nobody's anchor moves. */

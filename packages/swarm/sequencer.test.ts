@@ -8,12 +8,14 @@ import {
   bob,
   carol,
   commitBody,
+  dave,
   genesisHash,
   hash,
   member,
   offerOf,
   openBody,
   run,
+  sealBody,
   spec,
   TestLog,
 } from "./test-given.ts";
@@ -232,6 +234,45 @@ test("[R12] the seal waits for attests, three seconds after the witness at most,
   slow.now = 4_000;
   slow.step({ type: "tick" });
   expect(slow.out[0]).toMatchObject({ body: { type: "seal", attesters: [] } });
+});
+
+test("[R20] an upload that nobody committed is forgotten; shards and checkpoints are not, whoever offers them", () => {
+  const anchor = hash("anchor 1");
+  const shard = spec.data.train[0].hash;
+  const checkpoint = hash("parameters");
+  const given = new Given([
+    openBody(),
+    commitBody(),
+    sealBody(),
+    { type: "checkpoint", round: 1, anchorHash: anchor, blobs: [{ name: "parameters", hash: checkpoint, bytes: 9 }] },
+    openBody({ round: 1, baseHash: anchor, cursor: 32, tokensBefore: 2_048, roster: [alice, bob, carol, dave] }),
+  ]);
+  for (const peer of [alice, bob, carol, dave]) given.step({ type: "connected", member: member(peer) });
+  const change = { round: 1, openSeq: 4, baseHash: anchor };
+  for (const update of [shard, checkpoint]) given.step({ type: "blob-stored", hash: update, bytes: 5 });
+  given.step({ type: "blob-stored", hash: hash("unused"), bytes: 5 });
+  given.say(bob, { type: "offer", offer: offerOf(bob, { ...change, update: checkpoint }) });
+  given.say(carol, { type: "offer", offer: offerOf(carol, { ...change, update: shard }) });
+  given.offer(alice, change);
+  given.now = 60_000;
+  given.step({ type: "tick" });
+  expect(given.appends()).toEqual(["commit"]);
+  given.sync();
+  given.step({ type: "folded", round: 1, anchorHash: hash("anchor 2"), refused: [] });
+  expect(given.appends()).toEqual(["seal"]);
+  expect(given.sync()).toContainEqual({ type: "forget", hashes: [hash("unused")] });
+});
+
+test("[R10] an upload that the host had to delete counts again when it is back", () => {
+  const given = inRound(alice, bob);
+  const offer = offerOf(alice);
+  given.say(bob, { type: "pause", reason: "" });
+  given.step({ type: "blob-stored", hash: offer.update, bytes: 1_000 });
+  given.step({ type: "blob-dropped", hash: offer.update });
+  given.say(alice, { type: "offer", offer });
+  expect(given.appends()).toEqual([]);
+  given.step({ type: "blob-stored", hash: offer.update, bytes: 1_000 });
+  expect(given.appends()).toEqual(["commit"]);
 });
 
 test("[R24] after a restart a commit without a seal is folded again, an open goes on", () => {

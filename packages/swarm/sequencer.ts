@@ -100,6 +100,11 @@ export class Sequencer {
     };
   }
 
+  /** Whether the open round may still need that upload. */
+  isOffered(hash: string): boolean {
+    return this.offers.names(hash);
+  }
+
   /** [R24] After a restart the stored log says where the run is; what was asked of the witness is asked again. */
   private start(now: Millis): void {
     this.started = true;
@@ -124,6 +129,9 @@ export class Sequencer {
         return this.message(now, input.from, input.message);
       case "blob-stored":
         this.offers.stored(input.hash, input.bytes);
+        return;
+      case "blob-dropped":
+        this.offers.dropped(input.hash);
         return;
       case "appended":
         return this.appended(now, input.entry);
@@ -418,10 +426,8 @@ export class Sequencer {
   /** [R7] */
   private advanceTraining(now: Millis, open: EntryOf<"open">): void {
     const counted = this.offers.counted();
-    const missing = open.roster.filter((peer) => {
-      const session = this.sessions.get(peer);
-      return session?.willing && !counted.some((offer) => offer.peer === peer);
-    });
+    const offered = new Set(counted.map(({ peer }) => peer));
+    const missing = open.roster.filter((peer) => this.sessions.get(peer)?.willing && !offered.has(peer));
     const late = now >= this.deadlineAt;
     const graceUntil = this.lostAt + RECONNECT_GRACE_MS;
     if (counted.length > 0) {
