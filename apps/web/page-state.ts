@@ -45,6 +45,7 @@ export const idleDonor: DonorSnapshot = {
   step: 0,
   steps: 0,
   stepMs: null,
+  windows: null,
   tokensPerSecond: 0,
   tokensOffered: 0,
   rounds: 0,

@@ -1,3 +1,4 @@
+export * from "./device-share.ts";
 export * from "./peer.ts";
 export * from "./ports.ts";
 export * from "./run-state.ts";

@@ -85,7 +85,7 @@ test("[R5] a peer that follows but does not donate says nothing; the button make
 test("a round from open to attest, with the handles that go in and out", () => {
   const given = new Given().atGenesis();
   const [train] = given.entry(openBody());
-  const place = { cursor: 0, rosterSize: 2, position: 0, tokensBefore: 0 };
+  const place = { cursor: 0, rosterSize: 2, position: 0, tokensBefore: 0, deadlineMs: 20_000 };
   expect(train).toEqual({
     type: "train",
     assignment: { round: 0, openSeq: 0, steps: 8, windowsPerStep: 2, ...place },

@@ -33,6 +33,7 @@ export interface Assignment {
   readonly steps: number; //             H
   readonly windowsPerStep: number;
   readonly tokensBefore: number; //      drives the learning rate
+  readonly deadlineMs: Millis; //        of the round, from its open
 }
 
 export type PeerInput =

@@ -74,10 +74,9 @@ export class Work {
       uploadAt: undefined,
       offeredSeq: undefined,
     };
-    const { round, seq: openSeq, cursor, tokensBefore } = open;
-    const rosterSize = open.roster.length;
-    const assignment = { round, openSeq, cursor, rosterSize, position, steps, windowsPerStep, tokensBefore };
-    return [{ type: "train", assignment }];
+    const { round, seq: openSeq, cursor, tokensBefore, deadlineMs } = open;
+    const place = { cursor, rosterSize: open.roster.length, position, steps, windowsPerStep };
+    return [{ type: "train", assignment: { round, openSeq, ...place, tokensBefore, deadlineMs } }];
   }
 
   /** [R11] Another open of the same round: what is done for this base still counts, if it names us. */

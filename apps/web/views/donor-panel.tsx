@@ -56,6 +56,17 @@ const TaskProgress = ({ task }: { task: Task }) => (
   />
 );
 
+/** Only of a device that takes less than it was given: a note that reassures, not another figure. */
+const ShareOfStep = ({ donor: { windows, spec } }: { donor: DonorSnapshot }) =>
+  windows === null || spec === null || windows >= spec.inner.windowsPerStep ? null : (
+    <div>
+      <dt>Share of a step</dt>
+      <dd>
+        {windows} of {spec.inner.windowsPerStep} <small>sequences per step, so that this device keeps up</small>
+      </dd>
+    </div>
+  );
+
 const Mine = ({ donor, page }: { donor: DonorSnapshot; page: PageSnapshot }) => {
   const row = page.watcher.run?.peers.find(({ id }) => id === donor.peer);
   const latest = donor.lossHistory.at(-1);
@@ -73,6 +84,7 @@ const Mine = ({ donor, page }: { donor: DonorSnapshot; page: PageSnapshot }) => 
         <dt>Time per step</dt>
         <dd>{donor.stepMs === null ? "–" : duration(donor.stepMs)}</dd>
       </div>
+      <ShareOfStep donor={donor} />
       <div>
         <dt>Your contribution</dt>
         <dd>

@@ -5,6 +5,7 @@ import { runDetailSchema } from "#wire";
 import type { Machine } from "../machine.ts";
 import { emptyWatcher, idleDonor, type PageSnapshot } from "../page-state.ts";
 import type { ProblemCode } from "../window/types.ts";
+import { problems } from "../worker/problems.ts";
 import * as fixtures from "./fixtures.ts";
 import { Page } from "./page.tsx";
 import { problemTitle } from "./words.ts";
@@ -94,6 +95,19 @@ describe("one button, then pause, resume, stop", () => {
   ] as const)("%s", (status, expected) => {
     const donor = { ...donating, status, problem: status === "blocked" ? problem("device-lost") : null };
     expect(buttons(page({ donor }))).toEqual(expected);
+  });
+
+  test("with the host away a donor reads that it waits and that what it trained is kept", () => {
+    const away = { ...donating, hostConnected: false, notices: [problems.hostGone("closed")] };
+    const trained = text(page({ donor: { ...away, phase: "exchange" } }));
+    expect(trained).toContain("trained, and kept here until the host is back");
+    expect(trained).toContain("nothing is lost");
+    expect(text(page({ donor: { ...away, phase: "waiting" } }))).toContain("Waiting for the host");
+  });
+
+  test("a device that takes part of a step sees its share; one that takes all of it reads nothing about that", () => {
+    expect(text(page({ donor: { ...donating, windows: 4 } }))).toMatch(/4 of 16\s*sequences per step/);
+    expect(text(page({ donor: { ...donating, windows: 16 } }))).not.toContain("sequences per step");
   });
 
   test("donating shows round, phase, step, own loss and contribution", () => {

@@ -59,7 +59,10 @@ export function stateLine(donor: DonorSnapshot): string {
   }
 }
 
-function phaseLine({ phase, round, step, steps }: DonorSnapshot): string {
+function phaseLine({ phase, round, step, steps, hostConnected }: DonorSnapshot): string {
+  if (!hostConnected && phase === "exchange")
+    return `Round ${count(round)}: trained, and kept here until the host is back`;
+  if (!hostConnected && phase === "waiting") return "Waiting for the host";
   switch (phase) {
     case null:
     case "connecting":

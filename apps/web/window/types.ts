@@ -72,7 +72,7 @@ export interface DonorSnapshot {
   readonly peer: PeerId | null;
   readonly name: string;
   readonly slot: number | null;
-  readonly secondTab: boolean; //            slot > 0
+  readonly secondTab: boolean; //            another tab of this browser donated when this one began
   readonly adapter: AdapterDescription | null;
   readonly spec: RunSpec | null; //          from the host's welcome
   readonly run: string | null;
@@ -82,6 +82,7 @@ export interface DonorSnapshot {
   readonly step: number; //                  inner steps done in this round, of `steps`
   readonly steps: number;
   readonly stepMs: number | null;
+  readonly windows: number | null; //        sequences per inner step that this device takes: at most the spec's windowsPerStep
   readonly tokensPerSecond: number;
   readonly tokensOffered: number; //         by this page since it was opened; what counts is in the run's log
   readonly rounds: number; //                commits that named this peer since the page was opened

@@ -1,5 +1,5 @@
 // Keeps an engine running: makes kernels and text ready side by side, and makes another engine when the device is lost.
-import type { Engine } from "#engine";
+import { DeviceLostError, type Engine } from "#engine";
 import type { BlobHost } from "#mesh";
 import type { RunSpec } from "#wire";
 import type { BlobShelf } from "./blob-shelf.ts";
@@ -31,6 +31,8 @@ export interface GpuKeeperOptions {
 export class GpuKeeper {
   readonly #options: GpuKeeperOptions;
   #engine: Engine | undefined;
+  #dataset: Dataset | undefined;
+  #microbatchMax: number | undefined;
   #lostAt = Number.NEGATIVE_INFINITY;
   #ended = false;
 
@@ -51,13 +53,13 @@ export class GpuKeeper {
 
   async #prepare(): Promise<void> {
     const { spec, shelf, host, board } = this.#options;
-    board.set({ task: { what: "kernels", done: 0, total: null } });
     const total = spec.data.train.reduce((sum, { bytes }) => sum + bytes, 0);
     const sources = { shelf, host: host.blobs, onHostBytes: host.countDown };
     const onProgress = (done: number) => board.set({ task: { what: "data", done, total } });
+    const opening = this.#open();
     const loading = this.#untilLoaded(() => loadDataset(spec, sources, onProgress));
     loading.catch(() => {}); // when the engine fails first, that is the news
-    const engine = await openEngine(spec);
+    const engine = await opening;
     this.#use(engine, await loading);
   }
 
@@ -74,20 +76,52 @@ export class GpuKeeper {
     }
   }
 
-  #use(engine: Engine, dataset: Dataset): void {
-    if (this.#ended) return engine.destroy();
-    const { trainer, board, onFailed, onReady } = this.#options;
-    this.#engine = engine;
-    trainer.use(engine, dataset);
-    board.set({ adapter: engine.adapter, task: null });
-    void engine.lost.then(({ reason, message }) => {
-      if (this.#engine === engine) this.#replace(engine, dataset, message || reason).catch(onFailed);
-    });
-    onReady();
+  /** For a device that does not keep up with B sequences at once. The caller has read what it needs of the old engine. */
+  async reopen(microbatch: number): Promise<Engine | undefined> {
+    const [old, dataset] = [this.#engine, this.#dataset];
+    if (!old || !dataset) return undefined;
+    this.#engine = undefined;
+    old.destroy(); // first: both at once may be more than its memory
+    const engine = await this.#open(microbatch);
+    if (this.#ended) {
+      engine.destroy();
+      return undefined;
+    }
+    this.#keep(engine);
+    this.#options.onReady(); // the person may have paused and resumed meanwhile
+    return engine;
   }
 
-  async #replace(lost: Engine, dataset: Dataset, reason: string): Promise<void> {
-    const { spec, trainer, board, now, onLost } = this.#options;
+  #use(engine: Engine, dataset: Dataset): void {
+    if (this.#ended) return engine.destroy();
+    this.#dataset = dataset;
+    this.#options.trainer.use(engine, dataset);
+    this.#keep(engine);
+    this.#options.onReady();
+  }
+
+  #keep(engine: Engine): void {
+    const { board, onFailed } = this.#options;
+    this.#engine = engine;
+    this.#microbatchMax = engine.microbatch;
+    board.set({ adapter: engine.adapter, task: null });
+    void engine.lost.then(({ reason, message }) => {
+      if (this.#engine === engine) this.#replace(engine, message || reason).catch(onFailed);
+    });
+  }
+
+  /** A device that is lost before its engine stands is told nowhere else. */
+  async #open(microbatchMax?: number): Promise<Engine> {
+    this.#options.board.set({ task: { what: "kernels", done: 0, total: null } });
+    try {
+      return await openEngine(this.#options.spec, microbatchMax);
+    } catch (error) {
+      throw error instanceof DeviceLostError ? new BlockedError(problems.deviceLost(error.message)) : error;
+    }
+  }
+
+  async #replace(lost: Engine, reason: string): Promise<void> {
+    const { trainer, now, onLost } = this.#options;
     this.#engine = undefined;
     trainer.engineGone();
     lost.destroy();
@@ -95,7 +129,7 @@ export class GpuKeeper {
     const again = now() - this.#lostAt < LOST_AGAIN_MS;
     this.#lostAt = now();
     if (again) throw new BlockedError(problems.deviceLost(reason));
-    board.set({ task: { what: "kernels", done: 0, total: null } });
-    this.#use(await openEngine(spec), dataset);
+    const engine = await this.#open(this.#microbatchMax);
+    if (this.#dataset) this.#use(engine, this.#dataset);
   }
 }

@@ -32,10 +32,10 @@ export async function findAdapter(): Promise<AdapterDescription> {
 }
 
 /** Microbatches divide a step's windows evenly; the largest that fits is the fastest. Rejects with BlockedError or DeviceLostError. */
-export async function openEngine(spec: RunSpec): Promise<Engine> {
+export async function openEngine(spec: RunSpec, microbatchMax = spec.inner.windowsPerStep): Promise<Engine> {
   const { windowsPerStep } = spec.inner;
   const divisors = Array.from({ length: windowsPerStep }, (_, i) => windowsPerStep - i).filter(
-    (B) => windowsPerStep % B === 0,
+    (B) => windowsPerStep % B === 0 && B <= microbatchMax,
   );
   let last: unknown;
   for (const microbatch of divisors) {

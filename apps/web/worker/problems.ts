@@ -63,7 +63,8 @@ export const problems = {
   hostGone: (reason: string): Problem => ({
     code: "host-gone",
     message: `No connection to the host: ${reason}`,
-    remedy: "Nothing to do: this page keeps trying. Open links to other peers stay.",
+    remedy:
+      "Nothing to do: this page keeps trying, and nothing is lost. What was trained waits here, and links to other peers stay.",
   }),
   storageRefused: (reason: string): Problem => ({
     code: "storage-refused",

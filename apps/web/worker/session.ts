@@ -180,7 +180,11 @@ export class Session {
     const { foldThread, holds, shelf, board } = this.#options;
     const [exchange, host] = [this.#exchange, this.#host];
     const fold = foldThread.begin(spec);
-    const trainer = new Trainer({ spec, fold, holds, now, onStep: (step) => this.#stepped(step) });
+    const trainer = new Trainer({
+      ...{ spec, fold, holds, now },
+      reopen: async (microbatch) => this.#gpu?.reopen(microbatch),
+      onStep: (step) => this.#stepped(step),
+    });
     this.#run = run;
     this.#trainer = trainer;
     this.#peer = new Peer({ run, spec, self: peer });
@@ -209,11 +213,11 @@ export class Session {
 
   // ---- machine ----------------------------------------------------------------------------------------------------------
 
-  #stepped({ round, step, loss, stepMs, tokensPerSecond }: StepDone): void {
+  #stepped({ round, step, loss, stepMs, windows, tokensPerSecond }: StepDone): void {
     const { board } = this.#options;
     const point = board.get().lossHistory.at(-1);
     if (loss !== null) board.loss({ round, step: (point?.step ?? 0) + 1, loss });
-    board.set({ stepMs, tokensPerSecond });
+    board.set({ stepMs, windows, tokensPerSecond });
     this.#input({ type: "progress", round, step, loss, tokensPerSecond, stepMs });
   }
 

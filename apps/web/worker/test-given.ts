@@ -70,7 +70,7 @@ export class FakeEngine implements Engine {
     isFallback: true,
   } as const;
   readonly model = spec.model;
-  readonly microbatch = 2;
+  readonly microbatch: number;
   readonly allocatedBytes = 0;
   readonly lost = new Promise<never>(() => {});
   parameters = new Float32Array(0);
@@ -84,6 +84,13 @@ export class FakeEngine implements Engine {
   /** Set: steps wait for their turn in here. */
   held: (() => void)[] | undefined;
   failure: Error | undefined;
+  /** Windows of each step. */
+  readonly rows: number[] = [];
+  onStep = (_windows: number): void => {};
+
+  constructor(microbatch = 2) {
+    this.microbatch = microbatch;
+  }
 
   load(parameters: Float32Array): void {
     this.parameters = parameters.slice();
@@ -92,13 +99,16 @@ export class FakeEngine implements Engine {
     this.moments = "reset";
   }
   async step(microbatches: readonly Uint16Array[], { learningRate }: { learningRate: number }): Promise<StepReport> {
-    if (microbatches.length !== 2 || microbatches[0].length !== 2 * 5)
-      throw new Error("two microbatches of two windows");
+    if (microbatches.some(({ length }) => length !== this.microbatch * 5))
+      throw new Error(`microbatches of ${this.microbatch} windows`);
+    const windows = microbatches.length * this.microbatch;
+    this.rows.push(windows);
     this.rates.push(learningRate);
     this.inFlightMost = Math.max(this.inFlightMost, ++this.inFlight);
     if (this.held) await new Promise<void>((resolve) => this.held?.push(resolve));
     this.inFlight--;
     if (this.failure) throw this.failure;
+    this.onStep(windows);
     this.parameters = this.parameters.map((value) => value + this.by);
     return { loss: 1 + ++this.steps, gradNorm: 1 };
   }

@@ -27,18 +27,30 @@ const assignment: Assignment = {
   steps: H,
   windowsPerStep: 4,
   tokensBefore: 0,
+  deadlineMs: 10_000,
 };
 
-async function setUp({ restored = true, engine = new FakeEngine() } = {}) {
+async function setUp({ restored = true, engine = new FakeEngine(), stepMs = (_windows: number): number => 100 } = {}) {
   const service = new FoldService();
   service.begin(spec);
   const steps: StepDone[] = [];
   let nowMs = 0;
+  const listen = (given: FakeEngine) => {
+    given.onStep = (windows) => {
+      nowMs += stepMs(windows);
+    };
+    return given;
+  };
+  const engines = [listen(engine)];
   const trainer = new Trainer({
     spec,
     fold: service as unknown as Remote<FoldApi>, // comlink's promises or plain values: both are awaited
     holds: new Holds(),
-    now: () => (nowMs += 100),
+    now: () => nowMs,
+    reopen: async (microbatch) => {
+      engines.push(listen(new FakeEngine(microbatch)));
+      return engines[engines.length - 1];
+    },
     onStep: (step) => steps.push(step),
   });
   trainer.use(engine, dataset);
@@ -55,7 +67,7 @@ async function setUp({ restored = true, engine = new FakeEngine() } = {}) {
     const update = await trainer.encode(0, anchorHash, TOKENS);
     return { update, ...(await trainer.fold(commitOf(update), named, new Map([[blobName(update), update]]))) };
   };
-  return { trainer, engine, steps, service, anchorHash, commitOf, foldOwn };
+  return { trainer, engine, engines, steps, service, anchorHash, commitOf, foldOwn };
 }
 
 const meanOf = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -68,6 +80,7 @@ describe("trainer", () => {
     expect(trained).toEqual({ steps: H, tokens: TOKENS, loss: (2 + 3 + 4 + 5) / 4 });
     expect(engine.rates.map((rate) => Math.round(rate * 1000))).toEqual([10, 20, 30, 40]);
     expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4]);
+    expect(steps[3].windows).toBe(4);
     expect(steps[3].tokensPerSecond).toBeCloseTo((1000 * 16) / steps[3].stepMs);
     const bytes = await trainer.encode(0, anchorHash, TOKENS);
     const length = engine.parameters.length;
@@ -116,13 +129,14 @@ describe("trainer", () => {
     expect(await stopped).toBeUndefined();
 
     const { trainer: second, engine: slow, steps } = await setUp();
+    await second.train(assignment); // the first round measures this device, one step at a time
     slow.held = [];
     const finished = second.train(assignment);
     while (slow.held.length < 2) await Promise.resolve();
     second.finish();
     for (const end of slow.held) end();
     expect(await finished).toMatchObject({ steps: 2, tokens: TOKENS / 2 });
-    expect(steps).toHaveLength(2);
+    expect(steps).toHaveLength(H + 2);
     expect(slow.inFlightMost).toBe(2); // one hides the other's readback, a third would only grow memory
   });
 
@@ -162,5 +176,50 @@ describe("trainer", () => {
     expect(await trainer.restore(0, [])).toBe(anchorHash);
     expect(meanOf(engine.parameters)).toBeCloseTo(genesisMean, 6);
     expect(await trainer.restore(3, [new Uint8Array(10)])).toBe(""); // no checkpoint: says so, changes nothing
+  });
+
+  describe("a slow device", () => {
+    const rowsOf = ({ rows }: FakeEngine) => rows;
+    const slow = (windowMs: number) => ({ stepMs: (windows: number) => windows * windowMs });
+
+    test("takes fewer windows a step after its first one, H steps all the same, and offers what it trained", async () => {
+      // 4 windows x 4 steps would take 16 s of 10 s; after the first step of 4 s, 70 % of 6 s hold 4.2 windows: one a step.
+      const { trainer, engine, engines, steps } = await setUp({ engine: new FakeEngine(1), ...slow(1_000) });
+      expect(await trainer.train(assignment)).toMatchObject({ steps: H, tokens: (4 + 1 + 1 + 1) * 4 });
+      expect(rowsOf(engine)).toEqual([4, 1, 1, 1]);
+      expect(steps.map(({ windows }) => windows)).toEqual([4, 1, 1, 1]);
+      expect(engines).toHaveLength(1); // its microbatch is small enough
+    });
+
+    test("gets an engine with a smaller microbatch when it must, and goes on from the same parameters", async () => {
+      const { trainer, engine, engines } = await setUp({ engine: new FakeEngine(4), ...slow(700) });
+      await trainer.train(assignment);
+      expect(engines.map(({ microbatch }) => microbatch)).toEqual([4, 2]);
+      expect(rowsOf(engine)).toEqual([4]);
+      expect(rowsOf(engines[1])).toEqual([2, 2, 2]);
+      expect(meanOf(engines[1].parameters) - genesisMean).toBeCloseTo(H * engine.by, 3);
+    });
+
+    test("looks twice when the first step was quick: compilation is not speed", async () => {
+      let calls = 0;
+      const { trainer, engine } = await setUp({ stepMs: () => (calls++ === 0 ? 900 : 10) });
+      await trainer.train({ ...assignment, deadlineMs: 9_500, steps: 20 });
+      expect(engine.rows.slice(0, 3)).toEqual([4, 4, 4]);
+    });
+
+    test("takes more again when deadlines grow, never more than it was given", async () => {
+      const { trainer, engine } = await setUp({ engine: new FakeEngine(1), ...slow(1_000) });
+      await trainer.train(assignment);
+      await trainer.train({ ...assignment, deadlineMs: 60_000 });
+      expect(rowsOf(engine)).toEqual([4, 1, 1, 1, 4, 4, 4, 4]);
+    });
+
+    test("one hiccup moves nothing", async () => {
+      let calls = 0;
+      const { trainer, engine } = await setUp({ stepMs: () => (calls++ === 2 ? 9_000 : 100) });
+      await trainer.train(assignment);
+      await trainer.train(assignment);
+      expect(rowsOf(engine)).toEqual([4, 4, 4, 4, 4, 4, 4, 4]);
+    });
   });
 });

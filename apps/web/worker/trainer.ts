@@ -8,7 +8,7 @@ import type { Remote } from "comlink";
 import { microbatchIds } from "#data";
 import type { Engine, StepOptions } from "#engine";
 import { learningRateAt } from "#outer";
-import type { Assignment } from "#swarm";
+import { type Assignment, windowsForDevice } from "#swarm";
 import type { EntryOf, PeerId, RunSpec } from "#wire";
 import type { Dataset } from "./dataset.ts";
 import type { FoldApi } from "./fold-worker.ts";
@@ -16,6 +16,8 @@ import type { Holds } from "./holds.ts";
 
 /** Steps queued on the GPU: hides the readback of one behind the next. */
 const STEPS_IN_FLIGHT = 2;
+/** A device whose first step looks too slow has time for a second one when that took less than this part of the round: late compilation is over then. */
+const SECOND_LOOK_PART = 0.1;
 /** Moments that start from zero take their first steps small: a joiner's step of full size would be mostly noise. */
 const RAMP_STEPS = 10;
 
@@ -24,6 +26,7 @@ export interface StepDone {
   readonly step: number; //          done in this round
   readonly loss: number | null;
   readonly stepMs: number; //        smoothed
+  readonly windows: number; //       sequences that the step read
   readonly tokensPerSecond: number;
 }
 
@@ -44,6 +47,8 @@ export interface TrainerOptions {
   readonly fold: Remote<FoldApi>;
   readonly holds: Holds;
   readonly now: () => number;
+  /** Replaces the engine by one with that smaller microbatch; undefined when this peer has no GPU now, or is done. Rejects as createEngine does. */
+  readonly reopen: (microbatch: number) => Promise<Engine | undefined>;
   readonly onStep: (step: StepDone) => void;
 }
 
@@ -59,6 +64,10 @@ export class Trainer {
   #stepsSinceReset = 0;
   #anchor: { round: number; anchorHash: string } | undefined;
   #stepMs: number | null = null;
+  /** This device's share of a step, in windows; undefined: not measured, all of them. */
+  #share: number | undefined;
+  /** Per window, of the newest round: the median of its steps, so that one hiccup moves nothing. */
+  #windowMs: number | undefined;
 
   constructor(options: TrainerOptions) {
     this.#options = options;
@@ -153,46 +162,79 @@ export class Trainer {
   }
 
   async #run(job: Job): Promise<Trained | undefined> {
-    const [engine, dataset] = [this.#engine, this.#dataset];
-    if (!engine || !dataset) return undefined;
     const { assignment } = job;
-    const { spec } = this.#options;
-    const tokensPerStep = assignment.windowsPerStep * spec.model.contextLength;
+    const { contextLength } = this.#options.spec.model;
+    const startedAt = this.#options.now();
+    const windowTimesMs: number[] = [];
     const inFlight: Promise<void>[] = [];
-    let [done, lossSum] = [0, 0];
-    let lastAt = this.#options.now();
-    const stepDone = (loss: number) => {
+    let [done, tokens, lossSum] = [0, 0, 0];
+    let lastAt = startedAt;
+    const stepDone = (loss: number, windows: number) => {
       const now = this.#options.now();
-      // Steps overlap, so the time between two ends is what a step takes.
-      this.#stepMs = this.#stepMs === null ? now - lastAt : 0.7 * this.#stepMs + 0.3 * (now - lastAt);
+      const tookMs = now - lastAt; // steps overlap, so the time between two ends is what a step takes
       lastAt = now;
+      windowTimesMs.push(tookMs / windows);
+      this.#stepMs = this.#stepMs === null ? tookMs : 0.7 * this.#stepMs + 0.3 * tookMs;
       done++;
+      tokens += windows * contextLength;
       lossSum += loss;
       this.#options.onStep({
         round: assignment.round,
         step: done,
         loss: Number.isFinite(loss) ? loss : null,
         stepMs: this.#stepMs,
-        tokensPerSecond: this.#stepMs > 0 ? (1000 * tokensPerStep) / this.#stepMs : 0,
+        windows,
+        tokensPerSecond: tookMs > 0 ? (1000 * windows * contextLength) / this.#stepMs : 0,
       });
     };
+    let measuring = this.#windowMs === undefined;
     try {
+      if (this.#windowMs !== undefined) await this.#take(assignment, this.#fitting(assignment, this.#windowMs, 0, 0));
       for (let step = 0; step < assignment.steps && !job.stop && !job.finish; step++) {
         if (step === 1) await this.#options.holds.pass("training");
-        const microbatches = microbatchesOf(dataset, assignment, step, engine.microbatch);
+        const [engine, dataset] = [this.#engine, this.#dataset];
+        if (!engine || !dataset) return undefined;
+        const windows = this.#share ?? assignment.windowsPerStep;
+        const microbatches = microbatchesOf(dataset, assignment, step, windows, engine.microbatch);
         this.#stepped = true;
         this.#stepsSinceReset++;
-        inFlight.push(
-          engine.step(microbatches, this.#stepOptions(assignment, step)).then(({ loss }) => stepDone(loss)),
-        );
-        if (inFlight.length >= STEPS_IN_FLIGHT) await inFlight.shift();
+        const options = this.#stepOptions(assignment, step);
+        inFlight.push(engine.step(microbatches, options).then(({ loss }) => stepDone(loss, windows)));
+        if (inFlight.length >= STEPS_IN_FLIGHT || measuring) await inFlight.shift();
+        if (!measuring) continue;
+        const fitting = this.#fitting(assignment, windowTimesMs[step], done, lastAt - startedAt);
+        const early = step === 0 && lastAt - startedAt < SECOND_LOOK_PART * assignment.deadlineMs;
+        if (fitting < windows && early) continue;
+        measuring = false;
+        await this.#take(assignment, fitting);
+        lastAt = this.#options.now();
       }
     } finally {
       await Promise.allSettled(inFlight);
     }
     await Promise.all(inFlight);
     if (job.stop || done === 0) return undefined;
-    return { steps: done, tokens: done * tokensPerStep, loss: lossSum / done };
+    this.#windowMs = median(windowTimesMs);
+    return { steps: done, tokens, loss: lossSum / done };
+  }
+
+  #fitting({ windowsPerStep, steps, deadlineMs }: Assignment, windowMs: number, done: number, goneMs: number): number {
+    const windows = this.#share ?? windowsPerStep;
+    return windowsForDevice({ windowsPerStep, windows, windowMs, steps: steps - done, leftMs: deadlineMs - goneMs });
+  }
+
+  /** From now on so many windows a step, in microbatches of the engine; in smaller ones when it must be. */
+  async #take({ windowsPerStep }: Assignment, windows: number): Promise<void> {
+    if (windows === (this.#share ?? windowsPerStep)) return;
+    if (this.#engine && this.#dataset && windows < this.#engine.microbatch) {
+      await this.#readLocal(); // the next engine goes on from here
+      const smaller = await this.#options.reopen(largestDivisor(windowsPerStep, windows));
+      if (!smaller) return;
+      this.use(smaller, this.#dataset);
+    }
+    const { microbatch = 1 } = this.#engine ?? {};
+    this.#share = windows - (windows % microbatch);
+    this.#stepMs = null; // a step means something else now
   }
 
   #stepOptions({ tokensBefore, rosterSize }: Assignment, step: number): StepOptions {
@@ -227,9 +269,24 @@ export class Trainer {
   }
 }
 
-/** The step's windows in microbatches of B rows. */
-function microbatchesOf({ train, plan }: Dataset, assignment: Assignment, innerStep: number, B: number): Uint16Array[] {
-  return Array.from({ length: assignment.windowsPerStep / B }, (_, m) =>
+/** The step's windows in microbatches of B rows: the first ones of the assignment when the device takes fewer. */
+function microbatchesOf(
+  { train, plan }: Dataset,
+  assignment: Assignment,
+  innerStep: number,
+  windows: number,
+  B: number,
+): Uint16Array[] {
+  return Array.from({ length: windows / B }, (_, m) =>
     microbatchIds(train, plan, assignment, { innerStep, firstSlot: m * B, count: B }),
   );
 }
+
+function largestDivisor(of: number, atMost: number): number {
+  let divisor = atMost;
+  while (of % divisor !== 0) divisor--;
+  return divisor;
+}
+
+/** The upper one of the two in the middle. */
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
