@@ -1,0 +1,83 @@
+// The page judged by axe-core (WCAG 2.2 A and AA, and axe's best practices) in each of its main states: narrow and wide, light and dark.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { expect, type Page, test } from "@playwright/test";
+import type { AxeResults } from "axe-core";
+import { openDonor, startHost, type TestHost } from "./support.ts";
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+const appearances = [1280, 390].flatMap((width) =>
+  (["light", "dark"] as const).map((colorScheme) => ({ width, colorScheme })),
+);
+
+let host: TestHost;
+test.beforeAll(async () => {
+  host = await startHost();
+});
+test.afterAll(async () => {
+  await host.stop();
+  host.remove();
+});
+
+/** Rule, element and remedy of everything that axe finds, in both widths and both colour schemes. */
+async function findings(page: Page): Promise<string[]> {
+  const found = new Set<string>();
+  for (const { width, colorScheme } of appearances) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" }); // a colour in transition is judged as it passes
+    const { violations } = (await page.evaluate(
+      (runOnly) => Reflect.get(globalThis, "axe").run(document, { runOnly, resultTypes: ["violations"] }),
+      TAGS,
+    )) as AxeResults;
+    for (const { id, nodes } of violations)
+      for (const { target, failureSummary } of nodes)
+        found.add(`${width} px, ${colorScheme}: ${id} at ${target.join(" ")}: ${failureSummary?.replace(/\s+/g, " ")}`);
+  }
+  return [...found];
+}
+
+/** Before any script of the page: the page's policy forbids what comes later. */
+const bringAxe = (page: Page): Promise<void> => page.addInitScript({ content: axeSource });
+
+test("before donating, donating, paused and stopped", async () => {
+  const donor = await openDonor(host.url, { press: false });
+  const { page } = donor;
+  try {
+    await bringAxe(page);
+    await page.reload();
+    const button = (name: string) => page.getByRole("button", { name, exact: true });
+    await expect(button("Donate this GPU")).toBeVisible();
+    await expect(page.getByRole("heading", { name: "Bandwidth" })).toBeVisible();
+    expect(await findings(page)).toEqual([]);
+    await button("Donate this GPU").click();
+    await expect(page.locator("[data-figure=own-loss]")).toHaveText(/^\d+\.\d+$/, { timeout: 60_000 });
+    expect(await findings(page)).toEqual([]);
+    await button("Pause").click();
+    await expect(page.getByRole("status").first()).toHaveText("Paused");
+    expect(await findings(page)).toEqual([]);
+    await button("Stop").click();
+    await expect(button("Donate this GPU")).toBeVisible();
+    expect(await findings(page)).toEqual([]);
+  } finally {
+    await donor.close();
+  }
+});
+
+test("watching, without WebGPU, and without the host", async ({ page }) => {
+  await bringAxe(page);
+  await page.goto(`${host.url}/watch`);
+  await expect(page.getByRole("heading", { name: "Right now" })).toBeVisible();
+  expect(await findings(page)).toEqual([]);
+  await page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, "gpu"));
+  await page.goto(host.url);
+  await expect(page.getByRole("alert")).toContainText("This browser has no WebGPU");
+  expect(await findings(page)).toEqual([]);
+  await page.route("**/api/**", (route) => route.abort());
+  await page.reload();
+  await expect(page.getByText("The host does not answer.")).toBeVisible();
+  expect(await findings(page)).toEqual([]);
+  // What finds nothing must be able to find something.
+  await page.evaluate(() => document.querySelector("main")?.append(document.createElement("button")));
+  expect((await findings(page)).join()).toContain("button-name");
+});
