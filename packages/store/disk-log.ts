@@ -5,6 +5,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { chainFault, type LogEntry, logEntrySchema, type RunId } from "#wire";
 import { DataError, readFileIfThere, syncFolder } from "./disk-folder.ts";
+import { verifyNatively } from "./disk-verify.ts";
 
 export interface LoadedLog {
   readonly entries: LogEntry[];
@@ -46,7 +47,7 @@ export async function readLog(folder: string, run: RunId, hostKey: string): Prom
       );
     }
     const entry = parsed.data as LogEntry;
-    const broken = chainFault(run, hostKey, entries.at(-1), entry);
+    const broken = chainFault(run, hostKey, entries.at(-1), entry, verifyNatively);
     if (broken !== undefined) throw fault(broken);
     entries.push(entry);
   }

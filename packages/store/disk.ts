@@ -4,3 +4,4 @@
 export * from "./disk-blobs.ts";
 export * from "./disk-folder.ts";
 export * from "./disk-log.ts";
+export * from "./disk-verify.ts";
