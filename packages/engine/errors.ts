@@ -1,4 +1,4 @@
-// How the engine fails: every rejection of createEngine(), step(), evaluate() and read() is one of these (or a TypeError for a wrong argument).
+// How the engine fails: every rejection of createEngine(), step(), evaluate() and read() is one of these (or a RangeError for a wrong argument).
 
 /** The device refused work: a validation error, an internal error or too little memory. The engine is not usable any more. */
 export class GpuError extends Error {
@@ -8,6 +8,11 @@ export class GpuError extends Error {
 /** This machine cannot hold the model. The message gives the number that does fit. */
 export class ModelTooLargeError extends GpuError {
   override readonly name = "ModelTooLargeError";
+}
+
+/** The device's memory is used up, by this engine or by others: what is legal did not fit. Fewer sequences per microbatch may. */
+export class OutOfMemoryError extends GpuError {
+  override readonly name = "OutOfMemoryError";
 }
 
 /** The device is gone (driver reset, GPU process killed, tab in the background for too long, or destroy()). */

@@ -5,10 +5,10 @@ import { createWebGpuEngine } from "./webgpu-engine.ts";
 export { type EngineMeasurement, type MeasureOptions, measureEngine, modelFlops } from "./bench.ts";
 export { describeAdapter } from "./device/adapter.ts";
 export type * from "./engine.ts";
-export { DeviceLostError, GpuError, ModelTooLargeError } from "./errors.ts";
+export { DeviceLostError, GpuError, ModelTooLargeError, OutOfMemoryError } from "./errors.ts";
 
 /**
  * A transformer on the adapter's device, parameters zero until load(). Rejects with ModelTooLargeError when the model or the microbatch does
- * not fit (the message says what would), with GpuError when there is no usable WebGPU.
+ * not fit (the message says what would), with OutOfMemoryError when the device's memory is in use, with GpuError when there is no usable WebGPU.
  */
 export const createEngine = (options: EngineOptions): Promise<Engine> => createWebGpuEngine(options);

@@ -6,8 +6,9 @@ import { openDevice } from "./device/adapter.ts";
 import { compileKernels, type Kernel, type Variant } from "./device/kernel.ts";
 import type { Memory } from "./device/memory.ts";
 import { Plan } from "./device/plan.ts";
+import { checked, namedError } from "./device/scopes.ts";
 import type { AdapterDescription, Engine, EngineOptions, StepOptions, StepReport } from "./engine.ts";
-import { DeviceLostError, GpuError } from "./errors.ts";
+import { DeviceLostError, GpuError, ModelTooLargeError } from "./errors.ts";
 import { packStep } from "./kernels/optimizer.ts";
 import { ropeTables } from "./kernels/rope.ts";
 import { type Batch, batchOf } from "./model/batch.ts";
@@ -33,6 +34,12 @@ const STEPS_IN_FLIGHT = 2;
 /** Evaluation waits for the device after so many microbatches, so that a long one does not fill the queue. */
 const EVALUATIONS_IN_FLIGHT = 4;
 
+/** A lost device rejects what it was asked first and says so a moment later. */
+const LOSS_SHOWS_MS = 1000;
+
+const lostWithin = (device: GPUDevice, ms: number): Promise<GPUDeviceLostInfo | undefined> =>
+  Promise.race([device.lost, new Promise<undefined>((resolve) => setTimeout(resolve, ms))]);
+
 /** Sizes that the device decides; tests make them small, so that small models are cut as large ones are. */
 export interface Cuts {
   /** The widest range of a flat vector that one dispatch binds. */
@@ -41,7 +48,7 @@ export interface Cuts {
   readonly flopsPerSubmit?: number;
 }
 
-/** Rejects with ModelTooLargeError or GpuError. */
+/** Rejects with ModelTooLargeError, OutOfMemoryError, GpuError, or DeviceLostError when the device went while the engine was made. */
 export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}): Promise<WebGpuEngine> {
   const { model, microbatch } = options;
   const { device, description, quads } = await openDevice(options.adapter, options.defaultLimits);
@@ -64,8 +71,7 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
       plan.finish();
       return plan;
     };
-    device.pushErrorScope("validation");
-    const plans: Plans = {
+    const plans = await checked(device, "The engine's plan is invalid on this device", () => ({
       train: record((p) => {
         recordForward(p, context);
         recordLoss(p, context, true);
@@ -77,11 +83,11 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
         recordLoss(p, context, false);
       }),
       report: record((p) => recordReport(p, context, 0)),
-    };
-    const invalid = await device.popErrorScope();
-    if (invalid) throw new GpuError(`The engine's plan is invalid on this device: ${invalid.message}`);
+    }));
     return new WebGpuEngine(device, description, context, plans);
   } catch (error) {
+    const lost = error instanceof ModelTooLargeError ? undefined : await lostWithin(device, LOSS_SHOWS_MS);
+    if (lost) throw new DeviceLostError(lost.reason, lost.message); // whatever failed, failed for that
     device.destroy();
     if (error instanceof GpuError) throw error;
     throw new GpuError(`The engine could not start: ${error instanceof Error ? error.message : error}`, {
@@ -142,7 +148,7 @@ export class WebGpuEngine implements Engine {
       return { reason, message };
     });
     device.addEventListener("uncapturederror", ({ error }) => {
-      this.#failure ??= new GpuError(`The device refused work: ${error.message}`);
+      this.#failure ??= namedError("The device refused work", error);
     });
     const { cosines, sines } = ropeTables(sizes.T, sizes.headSize, model.ropeTheta);
     this.#write("cosines", cosines);
@@ -287,10 +293,10 @@ export class WebGpuEngine implements Engine {
     try {
       await staging.mapAsync(GPUMapMode.READ);
     } catch (cause) {
-      // A lost device rejects its maps first and says so a moment later.
-      await Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, 1000))]);
+      await Promise.race([this.lost, lostWithin(this.#device, LOSS_SHOWS_MS)]);
       this.#throwIfFailed();
-      throw new GpuError("The device could not return a result.", { cause });
+      this.#failure = new GpuError("The device could not return a result.", { cause });
+      throw this.#failure;
     }
     this.#throwIfFailed();
     const copy = new Float32Array(staging.getMappedRange().slice(0));

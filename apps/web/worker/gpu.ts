@@ -7,6 +7,7 @@ import {
   type Engine,
   GpuError,
   ModelTooLargeError,
+  OutOfMemoryError,
 } from "#engine";
 import type { RunSpec } from "#wire";
 import type { Problem } from "../window/types.ts";
@@ -53,5 +54,4 @@ export async function openEngine(spec: RunSpec, microbatchMax = spec.inner.windo
   throw last;
 }
 
-export const isOutOfMemory = (error: unknown): boolean =>
-  error instanceof GpuError && /out of memory|memory/i.test(error.message);
+export const isOutOfMemory = (error: unknown): boolean => error instanceof OutOfMemoryError;

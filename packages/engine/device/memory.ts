@@ -1,6 +1,7 @@
 // The engine's GPU memory: planned as a list first, checked against the device's limits, then allocated, once.
-import { GpuError, ModelTooLargeError } from "../errors.ts";
+import { ModelTooLargeError } from "../errors.ts";
 import { alignFloats, type View } from "./plan.ts";
+import { checked } from "./scopes.ts";
 
 const MIB = 2 ** 20;
 
@@ -49,24 +50,21 @@ export class MemoryPlan {
     }
   }
 
-  /** Allocates everything (zeroed, as WebGPU promises). Rejects with GpuError when the device has too little memory. */
+  /** Allocates everything (zeroed, as WebGPU promises). Rejects with OutOfMemoryError when the device has too little memory. */
   async allocate(device: GPUDevice): Promise<Memory> {
-    device.pushErrorScope("out-of-memory");
-    device.pushErrorScope("validation");
-    const buffers = new Map<string, GPUBuffer>();
-    for (const { name, floats } of this.#requests) {
-      const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
-      buffers.set(name, device.createBuffer({ label: name, size: floats * 4, usage }));
-    }
-    const invalid = await device.popErrorScope();
-    const exhausted = await device.popErrorScope();
-    if (exhausted ?? invalid) {
-      for (const buffer of buffers.values()) buffer.destroy();
-      const bytes = Math.ceil(this.bytes / MIB);
-      throw new GpuError(
-        `The device could not allocate ${bytes} MiB: ${(exhausted ?? invalid)!.message}. Use fewer sequences per microbatch or a smaller model.`,
-      );
-    }
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+    const what = `The device could not allocate ${Math.ceil(this.bytes / MIB)} MiB`;
+    const buffers = await checked(
+      device,
+      what,
+      () =>
+        new Map(
+          this.#requests.map(({ name, floats }) => [
+            name,
+            device.createBuffer({ label: name, size: floats * 4, usage }),
+          ]),
+        ),
+    );
     return new Memory(buffers, this.bytes);
   }
 }
