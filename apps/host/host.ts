@@ -1,7 +1,7 @@
 // One host: data directory, run, signaling, API, page and STUN, started in the order in which each needs the one before.
 import { join } from "node:path";
 import { type DataFolder, DiskBlobStore, openDataFolder } from "#store/disk";
-import { type HostMessage, identityFrom, PROTOCOL_VERSION, type RunSpec } from "#wire";
+import { type HostMessage, identityFrom, PROTOCOL_VERSION, ROSTER_MAX, type RunSpec } from "#wire";
 import { ApiError } from "./answer.ts";
 import { Api } from "./api.ts";
 import { BUILD } from "./build.ts";
@@ -184,8 +184,11 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
 function runRoom(run: HostedRun, iceServers: (hostName: string) => IceServers): Room {
   return {
     run: run.id,
-    refusal: () =>
-      run.ended === undefined ? undefined : { code: "run-ended", message: `This run has ended: ${run.ended}.` },
+    refusal: () => {
+      if (run.ended !== undefined) return { code: "run-ended", message: `This run has ended: ${run.ended}.` };
+      if (run.view.members.length < ROSTER_MAX) return undefined;
+      return { code: "full", message: `${ROSTER_MAX} peers are here, and a round takes no more. Try again later.` };
+    },
     welcome: (peer, session, hostName) => ({
       type: "welcome",
       protocol: PROTOCOL_VERSION,

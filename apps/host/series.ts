@@ -45,6 +45,7 @@ export class SeriesStore {
   }
 
   #add(metric: Metric, round: number, time: number, value: number): void {
+    if (!Number.isFinite(value)) return; // losses near the largest double: JSON could not tell their sum
     this.#points[metric].push({ round, tokens: this.#tokens, time, value });
   }
 

@@ -29,6 +29,7 @@ describe("hello", () => {
   test.each([
     ["another's signature", "signature", { signature: "00".repeat(64) }],
     ["a protocol of tomorrow", "version", { protocolMin: 7, protocolMax: 9 }],
+    ["a protocol of tomorrow with a field of tomorrow", "version", { protocolMin: 2, protocolMax: 2, mood: "good" }],
     ["another run", "run-unknown", { run: "ab".repeat(32) }],
     ["a slot out of range", "invalid", { slot: 16 }],
   ] as const)("%s is refused by name", async (_, code, changed) => {

@@ -16,6 +16,7 @@ import {
   type PeerMessage,
   PROTOCOL_VERSION,
   parsePeerMessage,
+  protocolRangeOf,
   peerIdOf,
   type RoomMessage,
   type refusalCodes,
@@ -89,6 +90,8 @@ export interface SignalOptions {
 }
 
 const now = (): number => performance.now();
+type ProtocolRange = NonNullable<ReturnType<typeof protocolRangeOf>>;
+const speaks = ({ min, max }: ProtocolRange): boolean => min <= PROTOCOL_VERSION && PROTOCOL_VERSION <= max;
 const memberKey = (run: string, peer: PeerId): string => `${run} ${peer}`;
 
 /** What a WebSocket's closing code says: 1001 comes from a browser whose page went away, 1009 from ws itself. */
@@ -174,7 +177,12 @@ export class SignalServer {
     if (!session.messages.take(1, session.heardAt) || !session.bytes.take(bytes, session.heardAt))
       return this.#refuse(session, "rate", "Too many messages or bytes in a short time.");
     const message = isBinary ? "binary data on the control line" : parsePeerMessage((data as Buffer).toString("utf8"));
-    if (typeof message === "string") return this.#refuse(session, "invalid", message);
+    if (typeof message === "string") {
+      const range =
+        session.peer === undefined && !isBinary ? protocolRangeOf((data as Buffer).toString("utf8")) : undefined;
+      if (range !== undefined && !speaks(range)) return this.#refuseVersion(session, range);
+      return this.#refuse(session, "invalid", message);
+    }
     if (session.peer === undefined || session.room === undefined) {
       if (message.type !== "hello") return this.#refuse(session, "invalid", `${message.type} before hello`);
       return this.#hello(session, message, nonce, hostName);
@@ -193,12 +201,8 @@ export class SignalServer {
   }
 
   #hello(session: Session, hello: Hello, nonce: string, hostName: string): void {
-    if (hello.protocolMin > PROTOCOL_VERSION || hello.protocolMax < PROTOCOL_VERSION)
-      return this.#refuse(
-        session,
-        "version",
-        `This host speaks protocol ${PROTOCOL_VERSION}; this page ${hello.protocolMin} to ${hello.protocolMax}. Reload the page.`,
-      );
+    const range = { min: hello.protocolMin, max: hello.protocolMax };
+    if (!speaks(range)) return this.#refuseVersion(session, range);
     const room = this.#options.roomOf(hello.run);
     if (room === undefined) return this.#refuse(session, "run-unknown", `This host does not serve run ${hello.run}.`);
     if (!verify(hello.volunteer, "gossamer hello v1", [nonce, hello.run, hello.slot], hello.signature))
@@ -221,6 +225,11 @@ export class SignalServer {
     this.#byToken.set(session.token, session);
     this.#write(session, room.welcome(peer, session.token, hostName));
     room.connected({ peer, name: hello.name, adapter: hello.adapter });
+  }
+
+  #refuseVersion(session: Session, { min, max }: ProtocolRange): void {
+    const message = `This host speaks protocol ${PROTOCOL_VERSION}; this page ${min} to ${max}. Reload the page.`;
+    this.#refuse(session, "version", message);
   }
 
   #relay(room: Room, from: PeerId, { to, data }: Extract<PeerMessage, { type: "signal" }>): void {

@@ -97,6 +97,27 @@ test("the largest open fits a message", () => {
   expect(parseHostMessage(text)).toBeTypeOf("object");
 });
 
+test("a welcome fits a message, with a full house of long names and the longest list of shards", () => {
+  const adapter = { vendor: "\0".repeat(80), architecture: "\0".repeat(80), description: "\0".repeat(200) };
+  const member = { peer: peer(1), name: "\0".repeat(40), adapter: { backend: "webgpu", ...adapter, isFallback: true } };
+  const shard = { hash: hash(1), bytes: 2 ** 52, tokens: 2 ** 51 };
+  const { data } = specOf();
+  const spec = { ...specOf(), data: { ...data, train: Array(4096).fill(shard), evaluation: Array(256).fill(shard) } };
+  const text = JSON.stringify({
+    ...fromHost.find(({ type }) => type === "welcome"),
+    members: Array(ROSTER_MAX).fill(member),
+    spec,
+  });
+  expect(parseHostMessage(text)).toBeTypeOf("object");
+});
+
+test("what strangers count adds up to a finite number", () => {
+  const links = { type: "links", links: [], bytesFromHost: 1e308, bytesToHost: 0 };
+  expect(parsePeerMessage(JSON.stringify(links))).toMatch(/^bytesFromHost: /);
+  const ready = { type: "ready", round: 0, anchorHash: hash(1), stepMs: 1e308 };
+  expect(parsePeerMessage(JSON.stringify(ready))).toMatch(/^stepMs: /);
+});
+
 test("any text: a message or a reason, never an exception", () => {
   fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => typeof parsePeerMessage(text) === "string"));
   expect(parsePeerMessage("[".repeat(200_000))).toBeTypeOf("string");

@@ -12,11 +12,14 @@ export const PROTOCOL_VERSION = 1;
 
 /** An `open` or `seal` of the largest roster is below 100 kB; SDP with candidates is below 20 kB. */
 export const MESSAGE_BYTES_MAX = 256 * 1024;
+/** What a peer takes of its host: a welcome with 1,024 members of the longest names, all escaped (2.8 MB), and 4,352 shards (0.6 MB). */
+export const HOST_MESSAGE_BYTES_MAX = 4 * 2 ** 20;
 /** Entries per message: a commit of 32 contributors is about 20 kB. */
 export const ENTRIES_MAX = 10;
 
 const name = z.string().trim().max(40);
-const count = z.number().min(0).finite();
+/** Sums of such counts stay finite, whatever strangers say: JSON knows no Infinity, and a document with one is none. */
+const count = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
 const reason = z.string().max(400);
 
 export const adapterSchema = z.strictObject({
@@ -158,14 +161,24 @@ export const roomMessageSchema = z.discriminatedUnion("type", [
 export type RoomMessage = z.infer<typeof roomMessageSchema>;
 
 /** The message, or why the text is none: for the socket's owner to refuse or log. Never throws; the size is checked before anything is parsed. */
-export const parsePeerMessage = (text: string): PeerMessage | string => parseMessage(peerMessageSchema, text);
-export const parseHostMessage = (text: string): HostMessage | string => parseMessage(hostMessageSchema, text);
-export const parseRoomMessage = (text: string): RoomMessage | string => parseMessage(roomMessageSchema, text);
+export const parsePeerMessage = (text: string): PeerMessage | string =>
+  parseMessage(peerMessageSchema, text, MESSAGE_BYTES_MAX);
+export const parseHostMessage = (text: string): HostMessage | string =>
+  parseMessage(hostMessageSchema, text, HOST_MESSAGE_BYTES_MAX);
+export const parseRoomMessage = (text: string): RoomMessage | string =>
+  parseMessage(roomMessageSchema, text, HOST_MESSAGE_BYTES_MAX);
 
-function parseMessage<T>(schema: z.ZodType<T>, text: string): T | string {
+const helloOfAnyVersion = z.looseObject({ type: z.literal("hello"), protocolMin: z.int(), protocolMax: z.int() });
+
+/** The range that a hello names which this build may not understand otherwise: so it is refused for its version, by name. */
+export function protocolRangeOf(text: string): { min: number; max: number } | undefined {
+  const hello = parseMessage(helloOfAnyVersion, text, MESSAGE_BYTES_MAX);
+  return typeof hello === "string" ? undefined : { min: hello.protocolMin, max: hello.protocolMax };
+}
+
+function parseMessage<T>(schema: z.ZodType<T>, text: string, bytesMax: number): T | string {
   // UTF-8 never has fewer bytes than the string has code units, so this bounds the work without counting bytes.
-  if (text.length > MESSAGE_BYTES_MAX)
-    return `a message of ${text.length} characters; ${MESSAGE_BYTES_MAX} is the most`;
+  if (text.length > bytesMax) return `a message of ${text.length} characters; ${bytesMax} is the most`;
   let value: unknown;
   try {
     value = JSON.parse(text);

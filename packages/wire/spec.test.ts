@@ -35,6 +35,15 @@ test.each([
   ["a missing field", { ...nano, operator: undefined }, /^operator: .*; for example "the local host"$/],
   ["an empty text", { ...nano, modelLicence: " " }, /^modelLicence: .*; for example "CC0-1\.0"$/],
   ["an unknown version", { ...nano, version: 2 }, /^version: .*1.*; for example 1$/],
+  [
+    "a round of more tokens than an update can count",
+    {
+      ...nano,
+      inner: { ...nano.inner, steps: 10_000, windowsPerStep: 4096 },
+      model: { ...nano.model, contextLength: 128 },
+    },
+    /^inner\.steps: .*below 2\^32.*; for example 20$/,
+  ],
   ["heads that do not divide", { ...nano, model: { ...nano.model, heads: 3 } }, /model\.heads: must divide dModel/],
   [
     "an odd width",

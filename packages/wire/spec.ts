@@ -127,6 +127,10 @@ export const draftSchema = z
   .refine((d) => d.corpus.kind !== "file" || d.corpus.path !== undefined, {
     path: ["corpus", "path"],
     error: 'is required when corpus.kind is "file" (for example "./book.txt")',
+  })
+  .refine((d) => d.inner.steps * d.inner.windowsPerStep * d.model.contextLength <= 0xffff_ffff, {
+    path: ["inner", "steps"],
+    error: "times windowsPerStep times contextLength must be below 2^32: an update counts its tokens in 32 bits",
   });
 export type RunDraft = z.infer<typeof draftSchema>;
 
