@@ -99,6 +99,16 @@ program
   .option("--run <id>", "a run's id (default: the run that was written last)")
   .option("--eval", "also compute the last evaluation again, on the CPU reference", false)
   .option("--json", "print one JSON object", false)
+  .addHelpText(
+    "after",
+    `
+Checked, in this order, and the first that is wrong is named with its round and entry:
+  log          each entry follows the one before and is signed by the host's key
+  offers       each contribution that a commit names is signed by its volunteer
+  anchors      the stored updates fold to the hash of each seal, from genesis or the oldest checkpoint with all updates after it
+  evaluation   with --eval: the last one within 0.02 nats per token
+It only reads: the host may go on meanwhile.`,
+  )
   .action(async (options) => {
     const report = await replay(options);
     for (const line of options.json ? [JSON.stringify(report)] : replayLines(report)) console.log(line);

@@ -56,23 +56,42 @@ test("begins at the oldest checkpoint from which every update is still stored", 
   });
 });
 
-test("a log whose seal says another anchor is a mismatch, by round and entry", async () => {
-  const { data, id } = await storedRun();
+/** A dishonest host changes bodies and signs its whole chain again. */
+async function forge(data: string, id: string, change: (body: EntryBody) => EntryBody): Promise<void> {
   const path = join(data, "runs", id, "log.ndjson");
   const host = identityFrom(
     new Uint8Array(Buffer.from((await readFile(join(data, "host.key"), "utf8")).trim(), "hex")),
   );
-  // A dishonest host re-signs its whole chain; only folding finds it out.
   const chain: LogEntry[] = [];
   for (const line of (await readFile(path, "utf8")).trimEnd().split("\n")) {
     const { version: _v, seq: _s, prevHash: _p, time: _t, signature: _g, ...body } = JSON.parse(line) as LogEntry;
-    const forged = body.type === "seal" && body.round === 1 ? { ...body, anchorHash: "ab".repeat(32) } : body;
-    chain.push(signEntry(host, id, chain.at(-1), 0, forged as EntryBody));
+    chain.push(signEntry(host, id, chain.at(-1), 0, change(body as EntryBody)));
   }
   await writeFile(path, chain.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+}
+
+test("a log whose seal says another anchor is a mismatch, by round and entry", async () => {
+  const { data, id } = await storedRun();
+  await forge(data, id, (body) =>
+    body.type === "seal" && body.round === 1 ? { ...body, anchorHash: "ab".repeat(32) } : body,
+  ); // only folding finds it out
   const report = await replay({ data, eval: false });
   expect(report.ok).toBe(false);
   expect(report.fault).toMatch(/round 1 folds to anchor .* but its seal \(entry \d+\) says abab/);
+});
+
+test("a commit that credits more than its volunteer signed is named, by round, entry and peer", async () => {
+  const { data, id } = await storedRun();
+  expect(await replay({ data, eval: false })).toMatchObject({ ok: true, signed: 2 });
+  await forge(data, id, (body) =>
+    body.type === "commit" && body.round === 1
+      ? { ...body, contributors: body.contributors.map((offer) => ({ ...offer, tokens: offer.tokens + 1 })) }
+      : body,
+  );
+  const report = await replay({ data, eval: false });
+  expect(report).toMatchObject({ ok: false, signed: 1, folded: 0 });
+  expect(report.fault).toMatch(/^round 1 \(entry \d+\): peer [0-9a-f]{66} did not sign this offer$/);
+  expect(replayLines(report).join("\n")).toContain("MISMATCH    round 1");
 });
 
 test("--eval computes the last evaluation again, and finds one that was made up", async () => {

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { decodeShard, type EvaluationSet, evaluationSet, TokenSource } from "#data";
 import { lossOnly } from "#engine/reference";
 import type { BlobStore } from "#store";
-import { DataError, DiskBlobStore, readFileIfThere, readLog } from "#store/disk";
-import { type EntryOf, type LogEntry, type RunSpec, runIdOf, specSchema } from "#wire";
+import { DataError, DiskBlobStore, readFileIfThere, readLog, verifyNatively } from "#store/disk";
+import { type EntryOf, type LogEntry, type RunSpec, runIdOf, specSchema, verifyOffer } from "#wire";
 import { BlobLostError, DivergenceError, Witness } from "../host/witness.ts";
 
 /** Largest difference, in nats per token, between a peer's GPU and the f32 reference that counts as agreement. */
@@ -26,6 +26,8 @@ export interface ReplayReport {
   readonly entries: number;
   readonly fromRound: number; // 0: genesis
   readonly rounds: number;
+  /** Contributions whose volunteer signed just that: round, base, update, tokens. */
+  readonly signed: number;
   readonly folded: number; // commits that were folded and arrived at their sealed hash
   readonly anchorHash: string;
   readonly ok: boolean;
@@ -70,8 +72,10 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
   const { entries } = await readLog(folder, run, spec.hostKey);
   const blobs = await DiskBlobStore.open(options.data);
   const witness = new Witness(spec, blobs);
-  const head = { run, name: spec.name, entries: entries.length };
+  const offers = checkOffers(run, entries);
+  const head = { run, name: spec.name, entries: entries.length, signed: offers.signed };
   try {
+    if (offers.fault !== undefined) throw new DivergenceError(offers.fault);
     const until = options.eval ? lastEvaluation(entries) : undefined;
     let evaluation: ReplayReport["evaluation"] = null;
     const started = await witness.start(entries, "oldest", async (round, parameters) => {
@@ -104,6 +108,23 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
       evaluation: null,
     };
   }
+}
+
+/** A host cannot put words into a volunteer's mouth: whatever a commit names, the one who gets the credit has signed. */
+function checkOffers(run: string, entries: readonly LogEntry[]): { signed: number; fault?: string } {
+  let signed = 0;
+  for (const entry of entries) {
+    if (entry.type !== "commit") continue;
+    for (const offer of entry.contributors) {
+      if (!verifyOffer(run, offer, verifyNatively))
+        return {
+          signed,
+          fault: `round ${entry.round} (entry ${entry.seq}): peer ${offer.peer} did not sign this offer`,
+        };
+      signed++;
+    }
+  }
+  return { signed };
 }
 
 const lastEvaluation = (entries: readonly LogEntry[]): EntryOf<"eval"> | undefined =>
@@ -143,10 +164,11 @@ async function evaluate(
 }
 
 export function replayLines(report: ReplayReport): string[] {
-  const { run, name, entries, fromRound, rounds, folded, anchorHash, ok, fault, evaluation } = report;
+  const { run, name, entries, signed, fromRound, rounds, folded, anchorHash, ok, fault, evaluation } = report;
   const lines = [
     `run         ${name} (${run})`,
-    `log         ${entries} entries, chain and signatures good`,
+    `log         ${entries} entries, chain and the host's signatures good`,
+    `offers      ${signed} contributions, signed by their volunteers`,
     `folded      ${folded} commits, from ${fromRound === 0 ? "genesis" : `the checkpoint of round ${fromRound}`} to round ${rounds}`,
     `anchor      ${anchorHash === "" ? "—" : anchorHash}`,
   ];
