@@ -38,7 +38,7 @@ async function findings(page: Page): Promise<string[]> {
 }
 
 /** Before any script of the page: the page's policy forbids what comes later. */
-const bringAxe = (page: Page): Promise<void> => page.addInitScript({ content: axeSource });
+const bringAxe = (page: Page): Promise<unknown> => page.addInitScript({ content: axeSource });
 
 test("before donating, donating, paused and stopped", async () => {
   const donor = await openDonor(host.url, { press: false });

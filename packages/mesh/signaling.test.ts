@@ -1,5 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { type Identity, identityFrom, type PeerMessage, PROTOCOL_VERSION, peerIdOf, type RunSpec, verify } from "#wire";
+import {
+  type Identity,
+  identityFrom,
+  type PeerMessage,
+  PROTOCOL_VERSION,
+  peerIdOf,
+  presets,
+  type RunSpec,
+  verify,
+} from "#wire";
 import {
   hostDialect,
   roomDialect,
@@ -86,6 +95,7 @@ function setUp() {
   return { signaling, sockets, scheduler, heard };
 }
 
+const { corpus: _, ...draft } = presets.nano;
 const welcome = {
   type: "welcome",
   protocol: PROTOCOL_VERSION,
@@ -97,50 +107,7 @@ const welcome = {
   headSeq: -1,
   members: [],
   spec: {
-    version: 1,
-    mathVersion: 1,
-    name: "n",
-    operator: "o",
-    purpose: "p",
-    modelLicence: "MIT",
-    seed: 1,
-    model: {
-      vocabSize: 256,
-      dModel: 8,
-      layers: 1,
-      heads: 2,
-      kvHeads: 2,
-      dFfn: 16,
-      contextLength: 8,
-      ropeTheta: 10_000,
-      normEps: 1e-5,
-      tiedEmbedding: true,
-    },
-    inner: {
-      steps: 1,
-      windowsPerStep: 1,
-      learningRate: 0.1,
-      learningRateMin: 0,
-      warmupTokens: 0,
-      decayTokens: 0,
-      beta1: 0.9,
-      beta2: 0.9,
-      eps: 1e-8,
-      weightDecay: 0,
-      clipNorm: 1,
-    },
-    outer: {
-      method: "diloco",
-      learningRate: 0.7,
-      momentum: 0.9,
-      codec: "int8-block",
-      blockSize: 256,
-      clipToMedianNorm: true,
-    },
-    rounds: { quorum: 1, maxContributors: 1, deadlineMinMs: 500, deadlineMaxMs: 500 },
-    evaluation: { everyRounds: 1, windows: 1 },
-    checkpoint: { everyRounds: 1, retain: "all" },
-    end: {},
+    ...draft,
     data: {
       source: "s",
       licence: "CC0",

@@ -1,51 +1,27 @@
 // What the worker's tests share: a spec of a few hundred parameters, and an engine whose steps the test decides.
 import type { Engine, StepReport } from "#engine";
-import { type PeerId, type RunSpec, specSchema } from "#wire";
+import { type PeerId, presets, type RunSpec, specSchema } from "#wire";
 
 const hash = "e".repeat(64);
 export const peerOf = (digit: string): PeerId => `${digit.repeat(64)}00`;
 
+const { corpus: _, ...draft } = presets.nano;
 export const spec: RunSpec = specSchema.parse({
-  version: 1,
-  mathVersion: 1,
-  name: "test",
-  operator: "test",
-  purpose: "test",
-  modelLicence: "CC0-1.0",
+  ...draft,
   seed: 5,
-  model: {
-    vocabSize: 8,
-    dModel: 8,
-    layers: 1,
-    heads: 2,
-    kvHeads: 2,
-    dFfn: 8,
-    contextLength: 4,
-    ropeTheta: 10_000,
-    normEps: 1e-5,
-    tiedEmbedding: true,
-  },
+  model: { ...draft.model, vocabSize: 8, dModel: 8, layers: 1, dFfn: 8, contextLength: 4 },
   inner: {
+    ...draft.inner,
     steps: 4,
     windowsPerStep: 4,
     learningRate: 0.1,
     learningRateMin: 0.1,
     warmupTokens: 0,
     decayTokens: 0,
-    beta1: 0.9,
     beta2: 0.9,
-    eps: 1e-8,
     weightDecay: 0,
-    clipNorm: 1,
   },
-  outer: {
-    method: "diloco",
-    learningRate: 1,
-    momentum: 0,
-    codec: "int8-block",
-    blockSize: 256,
-    clipToMedianNorm: false,
-  },
+  outer: { ...draft.outer, learningRate: 1, momentum: 0, clipToMedianNorm: false },
   rounds: { quorum: 1, maxContributors: 8, deadlineMinMs: 500, deadlineMaxMs: 500 },
   data: {
     source: "test",
