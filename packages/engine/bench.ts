@@ -128,8 +128,8 @@ class MatmulBench {
   }
 
   static async open(): Promise<MatmulBench> {
-    const { device, quads } = await openDevice();
-    const variant = { quads, headSize: 4 };
+    const { device, quads, tiled } = await openDevice();
+    const variant = { quads, tiled, headSize: 4 };
     const kernels = Object.values(MATMULS);
     const compiled = await compileKernels(device, kernels as readonly unknown[] as readonly Kernel[], variant);
     const length = MATMUL_SIZE * MATMUL_SIZE;

@@ -77,21 +77,23 @@ test("evaluation covers a number of windows that no microbatch divides, and chan
   other.destroy();
 });
 
-test("a model cut into chunks and ranges computes the same", async () => {
+test("a model cut into chunks and ranges, or multiplied in shared tiles, computes the same", async () => {
   const long = tinyModel({ dModel: 8, heads: 2, kvHeads: 1, layers: 1, dFfn: 8, contextLength: 50, vocabSize: 70 });
   const parameters = Float32Array.from(randomParameters(random, long, 0.1));
   const ids = randomIds(random, 3 * 51, long.vocabSize); // 150 rows: three chunks of logits
   const cuts = { bindingFloats: 640, logitsChunkBytes: 1, flopsPerSubmit: 1 };
   const results: { loss: number; parameters: Float32Array }[] = [];
-  for (const given of [{}, cuts]) {
+  for (const given of [{}, cuts, { ...cuts, tiled: true }]) {
     const engine = await createWebGpuEngine({ model: long, microbatch: 3 }, given);
     engine.load(parameters);
     const { loss } = await engine.step([ids], options);
     results.push({ loss, parameters: await engine.read() });
     engine.destroy();
   }
-  expect(results[1].loss).toBeCloseTo(results[0].loss, 6);
-  expect(relativeError(results[1].parameters, results[0].parameters)).toBeLessThan(1e-6);
+  for (const cut of results.slice(1)) {
+    expect(cut.loss).toBeCloseTo(results[0].loss, 6);
+    expect(relativeError(cut.parameters, results[0].parameters)).toBeLessThan(1e-5);
+  }
 });
 
 describe("refusals", () => {
@@ -107,6 +109,13 @@ describe("refusals", () => {
     const error = await createEngine({ model: wide, microbatch: 64, defaultLimits: true }).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(ModelTooLargeError);
     expect((error as Error).message).toMatch(/at most \d+ sequences per microbatch \(asked: 64\)/);
+  });
+
+  test("more tokens than one dispatch covers say how many sequences fit", async () => {
+    const small = tinyModel({ dModel: 4, heads: 1, kvHeads: 1, layers: 1, dFfn: 4, vocabSize: 4, contextLength: 1024 });
+    const error = await createEngine({ model: small, microbatch: 512, defaultLimits: true }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(ModelTooLargeError);
+    expect((error as Error).message).toMatch(/524,288 tokens .* at most 255 sequences per microbatch \(asked: 512\)/);
   });
 
   test("wrong lengths and ids are refused before anything is queued", async () => {

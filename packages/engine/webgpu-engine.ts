@@ -12,7 +12,7 @@ import { DeviceLostError, GpuError, ModelTooLargeError } from "./errors.ts";
 import { packStep } from "./kernels/optimizer.ts";
 import { ropeTables } from "./kernels/rope.ts";
 import { type Batch, batchOf } from "./model/batch.ts";
-import { planMemory, type Sizes, sizesOf } from "./model/buffers.ts";
+import { checkRows, planMemory, type Sizes, sizesOf } from "./model/buffers.ts";
 import { fromEngine, type Layout, layoutOf, toEngine } from "./model/layout.ts";
 import {
   ALL_KERNELS,
@@ -40,25 +40,27 @@ const LOSS_SHOWS_MS = 1000;
 const lostWithin = (device: GPUDevice, ms: number): Promise<GPUDeviceLostInfo | undefined> =>
   Promise.race([device.lost, new Promise<undefined>((resolve) => setTimeout(resolve, ms))]);
 
-/** Sizes that the device decides; tests make them small, so that small models are cut as large ones are. */
+/** What the device decides; tests make it small, so that small models are cut as large ones are, or ask for what another device would take. */
 export interface Cuts {
   /** The widest range of a flat vector that one dispatch binds. */
   readonly bindingFloats?: number;
   readonly logitsChunkBytes?: number;
   readonly flopsPerSubmit?: number;
+  readonly tiled?: boolean;
 }
 
 /** Rejects with ModelTooLargeError, OutOfMemoryError, GpuError, or DeviceLostError when the device went while the engine was made. */
 export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}): Promise<WebGpuEngine> {
   const { model, microbatch } = options;
-  const { device, description, quads } = await openDevice(options.adapter, options.defaultLimits);
+  const { device, description, quads, ...opened } = await openDevice(options.adapter, options.defaultLimits);
   try {
     const layout = layoutOf(model);
     const sizes = sizesOf(model, microbatch, layout, cuts.logitsChunkBytes);
     const bindingFloats = cuts.bindingFloats ?? Math.floor(device.limits.maxStorageBufferBindingSize / 4);
     const plan = planMemory(model, layout, sizes, bindingFloats);
     plan.check(device.limits, layout.parameters, microbatch);
-    const variant: Variant = { quads, headSize: sizes.headSize };
+    checkRows(sizes.N, microbatch, device.limits);
+    const variant: Variant = { quads, tiled: cuts.tiled ?? opened.tiled, headSize: sizes.headSize };
     const [compiled, memory] = await Promise.all([
       compileKernels(device, ALL_KERNELS as readonly unknown[] as readonly Kernel[], variant),
       plan.allocate(device),

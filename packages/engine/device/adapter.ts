@@ -4,6 +4,7 @@ import { GpuError } from "../errors.ts";
 
 /** Software adapters pose as GPUs; not all of them set isFallbackAdapter. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render/i;
+const QUADS_TRIED = /swiftshader|llvmpipe|lavapipe/i;
 
 export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
   const { vendor, architecture, description, device, isFallbackAdapter } = adapter.info;
@@ -46,15 +47,17 @@ export interface OpenDevice {
   readonly device: GPUDevice;
   readonly description: AdapterDescription;
   /**
-   * Whether four neighbouring invocations are one quad of lanes and may share loads: true of the software adapters that were tried (SwiftShader,
-   * lavapipe), promised by none.
+   * Whether four neighbouring invocations are one quad of lanes and may share loads: true of the software adapters that were tried, promised by
+   * none. Windows' own may arrange a quad as 2x2 of a workgroup that has two dimensions.
    */
   readonly quads: boolean;
+  readonly tiled: boolean;
 }
 
 export async function openDevice(given?: GPUAdapter, defaultLimits = false): Promise<OpenDevice> {
   const adapter = given ?? (await requestAdapter());
   const description = describeAdapter(adapter);
   const device = await requestDevice(adapter, defaultLimits);
-  return { device, description, quads: description.isFallback && device.features.has("subgroups") };
+  const tried = QUADS_TRIED.test(`${description.architecture} ${description.description}`);
+  return { device, description, quads: tried && device.features.has("subgroups"), tiled: !description.isFallback };
 }

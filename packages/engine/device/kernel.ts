@@ -10,6 +10,8 @@ import { GpuError } from "../errors.ts";
 export interface Variant {
   /** Four neighbouring invocations share loads through subgroups: the largest gain found on software adapters. */
   readonly quads: boolean;
+  /** Matrix products share tiles in workgroup memory: right for GPUs, wrong for CPUs. */
+  readonly tiled: boolean;
   /** Channels per attention head, a multiple of 4. */
   readonly headSize: number;
 }

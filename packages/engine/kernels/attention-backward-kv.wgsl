@@ -13,6 +13,7 @@ struct Shape { T: u32, heads: u32, kvHeads: u32, scale: f32 }
 @group(0) @binding(3) var<storage, read> lse: array<f32>;
 @group(0) @binding(4) var<storage, read> delta: array<f32>;
 @group(0) @binding(5) var<storage, read_write> dqkv: array<vec4f>;
+const NONE = -1e30; // a masked exponent: what lies before the key may be too large for exp
 
 @compute @workgroup_size(GROUP)
 #if QUADS
@@ -56,7 +57,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 #end
       let queries = vec4u(query) + vec4u(0u, 1u, 2u, 3u);
       let seen = (queries >= vec4u(key)) & (queries <= vec4u(last));
-      let p = select(vec4f(), exp(vec4f(s0, s1, s2, s3) - lses), seen);
+      let p = exp(select(vec4f(NONE), vec4f(s0, s1, s2, s3) - lses, seen));
       let ds = p * (vec4f(dp0, dp1, dp2, dp3) - deltas) * shape.scale;
 #if QUADS
       dv$d += p[$i] * quadBroadcast(dyRow$d, $iu);

@@ -13,6 +13,7 @@ struct Shape { T: u32, heads: u32, kvHeads: u32, scale: f32 }
 @group(0) @binding(4) var<storage, read> lse: array<f32>;
 @group(0) @binding(5) var<storage, read_write> dqkv: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> delta: array<f32>;
+const NONE = -1e30; // a masked exponent: what lies after the query may be too large for exp
 
 @compute @workgroup_size(GROUP)
 #if QUADS
@@ -54,7 +55,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     dp$i += dot(dy$d, qkv[row$i + vAt + $du]);
 #end
     let masked = vec4u(key) + vec4u(0u, 1u, 2u, 3u) > vec4u(query);
-    let p = select(exp(vec4f(s0, s1, s2, s3) - ownLse), vec4f(), masked);
+    let p = exp(select(vec4f(s0, s1, s2, s3) - ownLse, vec4f(NONE), masked));
     let ds = p * (vec4f(dp0, dp1, dp2, dp3) - ownDelta) * shape.scale;
 #if QUADS
     dq$d += ds[$i] * quadBroadcast(kRow$d, $iu);

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { linearBackward, linearForward, relativeError } from "../reference/index.ts";
 import { normals, prng } from "../reference/testing.ts";
 import { matmulNn, matmulNt, matmulTn } from "./matmul.ts";
-import { DEVICES, f32, KernelRunner, unwritten } from "./testing.ts";
+import { f32, KernelRunner, TILED_DEVICES, unwritten } from "./testing.ts";
 
-// Tiles are 32 and 8 rows by 8 columns, workgroups 32 by 32 and 64 by 64.
+// Tiles are 32 and 8 rows by 8 columns, workgroups 32 by 32 and 64 by 64; shared tiles are 64 by 64, 16 deep.
 const SHAPES = [
   { N: 1, I: 4, O: 4 },
   { N: 5, I: 12, O: 8 },
@@ -13,10 +13,10 @@ const SHAPES = [
   { N: 131, I: 68, O: 132 },
 ];
 
-describe.each(DEVICES)("matmul on $device", ({ defaultLimits }) => {
+describe.each(TILED_DEVICES)("matmul on $device", ({ defaultLimits, tiled }) => {
   let runner: KernelRunner;
   beforeAll(async () => {
-    runner = await KernelRunner.open({ defaultLimits });
+    runner = await KernelRunner.open({ defaultLimits, tiled });
   });
   afterAll(() => runner.destroy());
 

@@ -19,6 +19,7 @@ describe.each(DEVICES)("swiglu on $device", ({ defaultLimits }) => {
     { rows: 1, F: 4, deviation: 1 },
     { rows: 7, F: 68, deviation: 1 },
     { rows: 65, F: 172, deviation: 30 }, // deep in both tails
+    { rows: 3, F: 64, deviation: 1000 }, // where exp overflows
   ])("rows=$rows F=$F deviation $deviation", async ({ rows, F, deviation }) => {
     const random = prng(rows);
     const gateUp = f32(normals(random, rows * 2 * F, deviation));

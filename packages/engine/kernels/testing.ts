@@ -20,12 +20,14 @@ export class KernelRunner {
   static async open({
     defaultLimits,
     headSize = 4,
+    tiled = false,
   }: {
     defaultLimits: boolean;
     headSize?: number;
+    tiled?: boolean;
   }): Promise<KernelRunner> {
     const { device, quads } = await openDevice(undefined, defaultLimits);
-    return new KernelRunner(device, { quads, headSize });
+    return new KernelRunner(device, { quads, headSize, tiled });
   }
 
   /** Dispatches the kernel once. Bindings that it writes come back as f32; they start from what is given. */
@@ -83,6 +85,12 @@ export const DEVICES = [
 ];
 
 export const f32 = (values: ArrayLike<number>): Float32Array<ArrayBuffer> => Float32Array.from(values);
+
+/** What a matrix product must run on besides: the tiles that real GPUs use. */
+export const TILED_DEVICES = [
+  ...DEVICES.map((given) => ({ ...given, tiled: false })),
+  { device: "WebGPU's default limits, tiled", defaultLimits: true, tiled: true },
+];
 
 /** An output that a kernel must overwrite: NaN shows what it forgot. */
 export const unwritten = (length: number): Float32Array<ArrayBuffer> => new Float32Array(length).fill(Number.NaN);

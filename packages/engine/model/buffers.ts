@@ -2,6 +2,7 @@
 import type { ModelShape } from "#wire";
 import { MemoryPlan } from "../device/memory.ts";
 import { ALIGN_FLOATS, alignFloats } from "../device/plan.ts";
+import { ModelTooLargeError } from "../errors.ts";
 import { occurrencesLength } from "../kernels/embedding.ts";
 import { GROUPS_MAX, STEP_FLOATS } from "../kernels/optimizer.ts";
 import { gammaBlocks } from "../kernels/rmsnorm.ts";
@@ -35,6 +36,23 @@ export function sizesOf(
   const chunk = Math.max(1, Math.floor(logitsChunkBytes / (V * 4 * ALIGN_FLOATS))) * ALIGN_FLOATS;
   const chunkRows = Math.min(chunk, Math.ceil(N / ALIGN_FLOATS) * ALIGN_FLOATS);
   return { B: microbatch, T, N, C, F, V, QKV: C + 2 * kvHeads * headSize, headSize, chunkRows };
+}
+
+/** Rows that a workgroup of the kernels over single elements covers: the fewest of all kernels. */
+const ROWS_PER_WORKGROUP = 4;
+
+/** A dispatch has a bounded number of workgroups per dimension. Throws ModelTooLargeError with the microbatch that fits. */
+export function checkRows(rows: number, microbatch: number, limits: GPUSupportedLimits): void {
+  const allowed = ROWS_PER_WORKGROUP * limits.maxComputeWorkgroupsPerDimension;
+  if (rows <= allowed) return;
+  const fits = Math.floor((microbatch * allowed) / rows);
+  const remedy =
+    fits >= 1
+      ? `use at most ${fits} sequences per microbatch (asked: ${microbatch})`
+      : "not even one sequence fits: use a shorter context";
+  throw new ModelTooLargeError(
+    `A microbatch of ${rows.toLocaleString("en")} tokens is more than one dispatch covers on this device (${allowed.toLocaleString("en")}): ${remedy}.`,
+  );
 }
 
 const FLAT_VECTORS = ["parameters", "gradient", "momentum", "variance"] as const;
