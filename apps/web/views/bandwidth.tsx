@@ -18,7 +18,7 @@ const WAYS: readonly { way: keyof TrafficTotals; label: string; note: string }[]
   { way: "direct", label: "Direct", note: "peer to peer" },
   { way: "turn", label: "TURN", note: "relayed, encrypted end to end" },
   { way: "relayed", label: "Relayed", note: "through the host, for want of a link" },
-  { way: "toHost", label: "To the host", note: "offers and signaling" },
+  { way: "toHost", label: "To the host", note: "updates to keep, offers, signals" },
   { way: "fromHost", label: "From the host", note: "text, model, log" },
   { way: "updatesByHost", label: "Updates by the host", note: "fetched from it instead of from peers" },
 ];

@@ -103,6 +103,9 @@ describe("one button, then pause, resume, stop", () => {
     expect(trained).toContain("trained, and kept here until the host is back");
     expect(trained).toContain("nothing is lost");
     expect(text(page({ donor: { ...away, phase: "waiting" } }))).toContain("Waiting for the host");
+    const gone = { ...page().watcher, connection: "retrying" as const };
+    expect(text(page({ donor: away, watcher: gone }))).toContain("as last heard of");
+    expect(text(page({ donor: donating }))).not.toContain("as last heard of");
   });
 
   test("a device that takes part of a step sees its share; one that takes all of it reads nothing about that", () => {

@@ -146,7 +146,7 @@ export const Page = ({ page, actions }: { page: PageSnapshot; actions: PageActio
         {run ? (
           <>
             <div className="two">
-              <RunNow run={run} self={donor.peer} />
+              <RunNow run={run} self={donor.peer} stale={watcher.connection === "retrying"} />
               <Churn run={run} self={donor.peer} />
             </div>
             <Charts page={page} actions={actions} />

@@ -15,7 +15,7 @@ function meanStep(run: RunDetail): number {
   );
 }
 
-const RoundProgress = ({ run }: { run: RunDetail }) => {
+const RoundProgress = ({ run, stale }: { run: RunDetail; stale: boolean }) => {
   const step = meanStep(run);
   const { steps } = run.spec.inner;
   const training = run.phase === "training";
@@ -23,7 +23,7 @@ const RoundProgress = ({ run }: { run: RunDetail }) => {
     <div className="round">
       <p className="round-line">
         <span className="round-number">Round {count(run.round)}</span>
-        <span className="round-phase">{runPhaseWords(run)}</span>
+        <span className="round-phase">{stale ? "as last heard of" : runPhaseWords(run)}</span>
       </p>
       {training ? (
         <>
@@ -42,7 +42,8 @@ const RoundProgress = ({ run }: { run: RunDetail }) => {
   );
 };
 
-export const RunNow = ({ run, self }: { run: RunDetail; self: PeerId | null }) => {
+/** @param stale the host does not answer: this is how it was */
+export const RunNow = ({ run, self, stale }: { run: RunDetail; self: PeerId | null; stale: boolean }) => {
   const tokensPerSecond = run.peers
     .filter(({ state }) => state === "training" || state === "offered")
     .reduce((sum, peer) => sum + peer.tokensPerSecond, 0);
@@ -50,9 +51,12 @@ export const RunNow = ({ run, self }: { run: RunDetail; self: PeerId | null }) =
     <section aria-labelledby="now" className="now">
       <h2 id="now">Right now</h2>
       <div className="now-grid">
-        <OrbWeb run={run} self={self} />
+        <figure className="web">
+          <OrbWeb run={run} self={self} />
+          <figcaption>A drop is a peer: it runs to the middle as its steps go by.</figcaption>
+        </figure>
         <div>
-          <RoundProgress run={run} />
+          <RoundProgress run={run} stale={stale} />
           <dl className="figures" aria-label="The run’s figures">
             <div>
               <dt>Training loss</dt>
