@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readFile, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +15,17 @@ describe("Node", () => {
     expect(nodeFault(version)).toMatch(
       new RegExp(`Node 20\\.19 or newer; this is Node ${version}.*https://nodejs\\.org`),
     );
+  });
+  test("an old one is told so before anything is installed or built", async () => {
+    const pretence = join(await mkdtemp(join(tmpdir(), "gossamer-node-")), "old.cjs");
+    await writeFile(
+      pretence,
+      'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "18.20.4" } });',
+    );
+    const args = ["--require", pretence, join(root, "apps/cli/bootstrap.mjs"), "host"];
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    expect([status, stdout]).toEqual([1, ""]);
+    expect(stderr).toBe(`${nodeFault("18.20.4")}\n`);
   });
   test("the bootstrap itself has no syntax newer than Node 12, so that an old one gets this far", async () => {
     const source = await readFile(join(root, "apps/cli/bootstrap.mjs"), "utf8");
