@@ -98,8 +98,8 @@ export class Serving {
       // Only what has unacknowledged bytes can time out: the others wait for their turn.
       const live = serves.filter((serve) => serve.sent === serve.acknowledged || serve.progressAt > oldest);
       if (live.length === serves.length) continue;
-      this.#servesByPeer.set(peer, live);
-      this.#pump(peer, live);
+      serves.splice(0, serves.length, ...live); // in place: whoever waits for a blob to be read holds this very list
+      this.#pump(peer, serves);
     }
   }
 

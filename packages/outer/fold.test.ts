@@ -11,7 +11,6 @@ import {
 import { addTo, anchorHashOf, foldCommit, genesisState, readUpdate, type Update } from "./index.ts";
 import { BASE_HASH, commitOf, noise, peerOf } from "./test-given.ts";
 
-const ASSIGNMENT = 20 * 8 * 8; // H x windows x T of the tiny spec
 const { length } = genesisState(spec).parameters;
 
 test("the golden folds: these logs must refold to these hashes for ever", () => {
