@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { chromium, expect, type Page, test } from "@playwright/test";
 import { chromiumFlags, findInstalledBrowser } from "../apps/cli/browser.ts";
 import type { HoldPhase } from "../apps/web/worker/api.ts";
-import type { EntryOf, LogEntry, PeerId, RunDetail } from "../packages/wire/index.ts";
+import type { EntryOf, LogEntry, PeerId, RunDetail, RunDraft } from "../packages/wire/index.ts";
 import { openDonor, startHost, type TestDonor, type TestHost, untilRun } from "./support.ts";
 
 const SHORT_ROUNDS = "e2e/short-rounds.json";
@@ -19,6 +19,15 @@ const reached = (page: Page, phase: HoldPhase) => page.evaluate((name) => window
 const press = (page: Page) => page.getByRole("button", { name: "Donate this GPU" }).click();
 const trains = (page: Page) =>
   expect(page.locator("[data-figure=own-loss]")).toHaveText(/^\d+\.\d+$/, { timeout: 60_000 });
+
+/** A file with the spec of short rounds, but for what `change` says. */
+function specLike(change: (spec: RunDraft) => Partial<RunDraft>): { file: string; remove(): void } {
+  const dir = mkdtempSync(join(tmpdir(), "gossamer-spec-"));
+  const file = join(dir, "run.json");
+  const spec = JSON.parse(readFileSync(SHORT_ROUNDS, "utf8")) as RunDraft;
+  writeFileSync(file, JSON.stringify({ ...spec, ...change(spec) }));
+  return { file, remove: () => rmSync(dir, { recursive: true, force: true }) };
+}
 
 test.describe("a run of short rounds", () => {
   test.describe.configure({ mode: "serial" }); // one host, one steady donor: each test goes on where the last one stopped
@@ -202,10 +211,8 @@ test.describe("a run of short rounds", () => {
 });
 
 test("a run that reaches its last round ends: both pages say so, donors stop, and both hold the final anchor", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "gossamer-spec-"));
-  const spec = join(dir, "three-rounds.json");
-  writeFileSync(spec, JSON.stringify({ ...JSON.parse(readFileSync(SHORT_ROUNDS, "utf8")), end: { roundsMax: 3 } }));
-  const host = await startHost({ run: spec });
+  const spec = specLike(() => ({ end: { roundsMax: 3 } }));
+  const host = await startHost({ run: spec.file });
   const donors = await Promise.all([openDonor(host.url, { press: false }), openDonor(host.url, { press: false })]);
   try {
     await Promise.all(donors.map(({ page }) => press(page)));
@@ -224,6 +231,29 @@ test("a run that reaches its last round ends: both pages say so, donors stop, an
     await Promise.all(donors.map((donor) => donor.close()));
     await host.stop();
     host.remove();
-    rmSync(dir, { recursive: true, force: true });
+    spec.remove();
+  }
+});
+
+test("a device that would be late takes fewer sequences per step, says so, and ends all its steps", async () => {
+  // A model of a quarter of a million parameters and two seconds for eight steps of eight sequences: a software adapter needs five and more.
+  const spec = specLike(({ model }) => ({
+    model: { ...model, dModel: 128, layers: 3, heads: 4, kvHeads: 4, dFfn: 352, contextLength: 64 },
+    rounds: { quorum: 32, maxContributors: 32, deadlineMinMs: 2_000, deadlineMaxMs: 2_000 },
+  }));
+  const host = await startHost({ run: spec.file });
+  const donor = await openDonor(host.url);
+  try {
+    await untilRun(host, "four rounds", ({ round }) => round >= 4);
+    await expect(donor.page.getByText("sequences per step")).toBeVisible();
+    const { steps, windowsPerStep } = (await host.run()).spec.inner;
+    const contributions = entriesOf(await host.log(), "commit").flatMap(({ contributors }) => contributors);
+    const partial = contributions.filter(({ tokens }) => tokens < steps * windowsPerStep * 64);
+    expect(partial.some((contribution) => contribution.steps === steps)).toBe(true);
+  } finally {
+    await donor.close();
+    await host.stop();
+    host.remove();
+    spec.remove();
   }
 });
