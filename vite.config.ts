@@ -45,11 +45,14 @@ function precompress(): Plugin {
   };
 }
 
+/** A slow machine is no news to whoever starts a host. */
+const QUIET = { bundlerTimings: false };
+
 const web: UserConfig = {
   root: resolve(here, "apps/web"),
   publicDir: resolve(here, "public"),
   plugins: [react(), precompress()],
-  worker: { format: "es" },
+  worker: { format: "es", rolldownOptions: { checks: QUIET } },
   define: { "import.meta.env.GOSSAMER_SIGNAL": JSON.stringify(signal) },
   build: {
     outDir: resolve(here, "dist/web"),
@@ -58,7 +61,7 @@ const web: UserConfig = {
     // The content security policy allows no inline script and no data: worker.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rollupOptions: { checks: { pluginTimings: false } }, // a slow machine is no news to whoever starts a host
+    rolldownOptions: { checks: QUIET },
   },
 };
 
@@ -71,7 +74,8 @@ const node: UserConfig = {
     emptyOutDir: true,
     target: "node20",
     minify: false,
-    rollupOptions: {
+    rolldownOptions: {
+      checks: QUIET,
       external: ["playwright-core"], // a development package: not there when only hosting
       // One folder deep, like the sources: what looks for the project's files from import.meta finds them.
       output: { entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" },
