@@ -109,9 +109,7 @@ export async function startServer(options: ServerOptions): Promise<ListeningServ
     );
   };
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
-    // A pipelined request waits behind the answer before its own, and Node never tells it that the line has closed: what it holds
-    // would be held for ever. Browsers and proxies send none.
-    if (response.socket === null) return void request.socket.destroy();
+    if (response.socket === null) closeWithLine(request, response);
     handle(request, response).catch((error) => answerError(response, error, options.report));
   };
 
@@ -147,6 +145,20 @@ export async function startServer(options: ServerOptions): Promise<ListeningServ
         server.closeAllConnections();
       }),
   };
+}
+
+/**
+ * A request that waits behind the answer before its own (a pipelined one, or one that came with that answer's last byte) is not told
+ * by Node that the line has closed: the file or stream that it holds would be held for ever.
+ */
+function closeWithLine({ socket }: IncomingMessage, response: ServerResponse): void {
+  const gone = () => {
+    if (response.closed) return;
+    response.destroy();
+    response.emit("close");
+  };
+  socket.once("close", gone);
+  response.once("close", () => socket.off("close", gone));
 }
 
 /** Last words: the other side may leave its half open for as long as it likes, so ours does not wait for it. */
