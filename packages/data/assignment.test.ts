@@ -110,8 +110,8 @@ describe("assignment", () => {
         for (const { steps, ...round } of rounds) {
           for (const position of range(round.rosterSize))
             for (const step of range(steps))
-              for (const slot of range(round.windowsPerStep))
-                given.push(windowIndex({ ...round, cursor, position }, step, slot));
+              for (const sequence of range(round.windowsPerStep))
+                given.push(windowIndex({ ...round, cursor, position }, step, sequence));
           cursor += windowsPerRound({ ...round, steps });
         }
         expect(given.toSorted((a, b) => a - b)).toEqual(range(cursor));
@@ -122,7 +122,7 @@ describe("assignment", () => {
   test("a place outside of the round, or a text without a window, is refused", () => {
     const place = { cursor: 0, rosterSize: 2, position: 1, windowsPerStep: 4 };
     expect(() => windowIndex({ ...place, position: 2 }, 0, 0)).toThrow("position 2 of 2");
-    expect(() => windowIndex(place, 0, 4)).toThrow("slot 4 of 4");
+    expect(() => windowIndex(place, 0, 4)).toThrow("sequence 4 of 4");
     expect(() => windowsPerEpoch({ seed: 0, trainTokens: 15, contextLength: 8 })).toThrow("give at least 16 tokens");
   });
 });
@@ -145,13 +145,13 @@ describe("TokenSource", () => {
     expect(() => source.windowAt(-1, 1)).toThrow(RangeError);
   });
 
-  test("a microbatch is its slots' windows, row by row", () => {
+  test("a microbatch is its sequences' windows, row by row", () => {
     const row = Uint16Array.from(range(100));
     const source = new TokenSource([row.subarray(0, 37), row.subarray(37)]);
     const plan = { seed: 9, trainTokens: 100, contextLength: 8 };
     const place = { cursor: 3, rosterSize: 2, position: 1, windowsPerStep: 4 };
-    const ids = microbatchIds(source, plan, place, { innerStep: 2, firstSlot: 1, count: 2 });
-    const start = (slot: number) => windowStart(plan, 3 + (2 * 2 + 1) * 4 + slot);
+    const ids = microbatchIds(source, plan, place, { innerStep: 2, firstSequence: 1, count: 2 });
+    const start = (sequence: number) => windowStart(plan, 3 + (2 * 2 + 1) * 4 + sequence);
     expect([...ids]).toEqual([...row.subarray(start(1), start(1) + 9), ...row.subarray(start(2), start(2) + 9)]);
   });
 });

@@ -1,14 +1,14 @@
 // Which tokens a peer reads: pure addressing, so that every peer and every auditor knows each batch from the log alone.
 //
-//   (cursor of the `open` entry, roster position, inner step, slot) -> global window index -> (epoch, place) -> first token
+//   (cursor of the `open` entry, roster position, inner step, sequence) -> global window index -> (epoch, place) -> first token
 //
 // A training window is T+1 ids at stride T: inputs are the first T, targets the last T, so each token is a target once per epoch.
 // Global indices count windows since the run began. Epoch e is a permutation of the W windows by (seed, e), and shifts all of them by
 // an offset in [0, T), so that window boundaries differ from epoch to epoch. In a round of n peers, H inner steps and w windows a step,
 //
-//   index = cursor + (innerStep · n + position) · w + slot          the next round's cursor = cursor + H · n · w
+//   index = cursor + (innerStep · n + position) · w + sequence      the next round's cursor = cursor + H · n · w
 //
-// so peers of a round never share an index. A slow peer takes slots 0..k-1 of its w and leaves the rest unread in this epoch.
+// so peers of a round never share an index. A slow peer takes sequences 0..k-1 of its w and leaves the rest unread in this epoch.
 import { hash32, permuted } from "./permutation.ts";
 
 export interface DataPlan {
@@ -39,17 +39,17 @@ export function windowsPerEpoch({ trainTokens, contextLength }: DataPlan): numbe
 export const windowsPerRound = (round: { rosterSize: number; windowsPerStep: number; steps: number }): number =>
   round.rosterSize * round.windowsPerStep * round.steps;
 
-/** Global window index of a peer's slot (0 <= slot < windowsPerStep) in an inner step (counted from 0). */
+/** Global window index of a peer's sequence (0 <= sequence < windowsPerStep) in an inner step (counted from 0). */
 export function windowIndex(
   { cursor, rosterSize, position, windowsPerStep }: RoundPlace,
   innerStep: number,
-  slot: number,
+  sequence: number,
 ): number {
-  if (!(position >= 0 && position < rosterSize && slot >= 0 && slot < windowsPerStep && innerStep >= 0))
+  if (!(position >= 0 && position < rosterSize && sequence >= 0 && sequence < windowsPerStep && innerStep >= 0))
     throw new RangeError(
-      `assignment: position ${position} of ${rosterSize}, slot ${slot} of ${windowsPerStep}, inner step ${innerStep} is outside of the round`,
+      `assignment: position ${position} of ${rosterSize}, sequence ${sequence} of ${windowsPerStep}, inner step ${innerStep} is outside of the round`,
     );
-  return cursor + (innerStep * rosterSize + position) * windowsPerStep + slot;
+  return cursor + (innerStep * rosterSize + position) * windowsPerStep + sequence;
 }
 
 /** First token of the window with that global index. */

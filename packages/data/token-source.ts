@@ -56,19 +56,23 @@ export class TokenSource {
 }
 
 /**
- * Ids (count, T+1), row-major, of a peer's slots firstSlot..firstSlot+count-1 in an inner step: what the engine's step takes.
+ * Ids (count, T+1), row-major, of a peer's sequences firstSequence..firstSequence+count-1 in an inner step: what the engine's step takes.
  * `source` holds the training split, plan.trainTokens long.
  */
 export function microbatchIds(
   source: TokenSource,
   plan: DataPlan,
   place: RoundPlace,
-  { innerStep, firstSlot, count }: { readonly innerStep: number; readonly firstSlot: number; readonly count: number },
+  {
+    innerStep,
+    firstSequence,
+    count,
+  }: { readonly innerStep: number; readonly firstSequence: number; readonly count: number },
 ): Uint16Array {
   const width = plan.contextLength + 1;
   const ids = new Uint16Array(count * width);
   for (let row = 0; row < count; row++) {
-    const start = windowStart(plan, windowIndex(place, innerStep, firstSlot + row));
+    const start = windowStart(plan, windowIndex(place, innerStep, firstSequence + row));
     ids.set(source.windowAt(start, width), row * width);
   }
   return ids;

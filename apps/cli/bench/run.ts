@@ -113,7 +113,7 @@ function train(
       trainer.load(state.parameters);
       let loss = 0;
       for (let innerStep = 0; innerStep < steps; innerStep++) {
-        const batch = microbatchIds(source, plan, place, { innerStep, firstSlot: 0, count: windowsPerStep });
+        const batch = microbatchIds(source, plan, place, { innerStep, firstSequence: 0, count: windowsPerStep });
         const learningRate = learningRateAt(spec, tokensBefore, innerStep, peers);
         loss += trainer.step([batch], { ...spec.inner, learningRate }).loss / steps;
         zero(trainer.parameters);

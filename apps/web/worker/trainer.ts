@@ -278,7 +278,7 @@ function microbatchesOf(
   B: number,
 ): Uint16Array[] {
   return Array.from({ length: windows / B }, (_, m) =>
-    microbatchIds(train, plan, assignment, { innerStep, firstSlot: m * B, count: B }),
+    microbatchIds(train, plan, assignment, { innerStep, firstSequence: m * B, count: B }),
   );
 }
 
