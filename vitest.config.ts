@@ -6,6 +6,22 @@ import { chromiumFlags, findInstalledBrowser } from "./apps/cli/browser.ts";
 
 const chromium = findInstalledBrowser()?.path;
 
+/** The folder of npm's `webgpu` (Dawn for Node): the engine's kernels then run in Node, on any adapter that Vulkan, Metal or D3D12 offers. */
+const dawn = process.env.DAWN_FOR_NODE;
+
+const inChromium = {
+  enabled: true,
+  headless: true,
+  screenshotFailures: false,
+  provider: playwright({
+    launchOptions: {
+      ...(chromium === undefined ? {} : { executablePath: chromium }),
+      args: chromiumFlags(),
+    },
+  }),
+  instances: [{ browser: "chromium" as const }],
+};
+
 export default defineConfig({
   plugins: [react()],
   test: {
@@ -24,22 +40,11 @@ export default defineConfig({
         extends: true,
         test: {
           name: "gpu",
-          include: ["{apps,packages}/**/*.gpu.test.ts"],
+          include: [dawn ? "packages/engine/**/*.gpu.test.ts" : "{apps,packages}/**/*.gpu.test.ts"],
           // One software adapter serves every page: files in turn, so that timings and memory stay honest.
           fileParallelism: false,
           testTimeout: 60_000,
-          browser: {
-            enabled: true,
-            headless: true,
-            screenshotFailures: false,
-            provider: playwright({
-              launchOptions: {
-                ...(chromium === undefined ? {} : { executablePath: chromium }),
-                args: chromiumFlags(),
-              },
-            }),
-            instances: [{ browser: "chromium" }],
-          },
+          ...(dawn ? { environment: "node", setupFiles: ["packages/engine/dawn.ts"] } : { browser: inChromium }),
         },
       },
     ],

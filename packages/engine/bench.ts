@@ -1,7 +1,7 @@
 // How fast the engine is, and how fast it could be: steps of the whole model beside the best plain matmul on the same adapter.
 //
-//   rounds of [ 512³ in one transposition | step ]  ->  medians: in turn and of like length, so that a busy machine's noise hits both sides of
-//   the ratio alike
+//   rounds of [ 512³ in each transposition | step ]  ->  medians: in turn, equally often and of like length, so that a busy machine's noise hits
+//   both sides of the ratio alike
 import type { ModelShape } from "#wire";
 import { openDevice } from "./device/adapter.ts";
 import { compileKernels, type Kernel } from "./device/kernel.ts";
@@ -55,8 +55,6 @@ export interface MeasureOptions {
 }
 
 const MATMUL_SIZE = 512;
-/** Products per timed submission: about as long as a nano step. */
-const MATMULS_PER_SAMPLE = 3;
 const PROFILE_ROUNDS = 10;
 const STEP = { learningRate: 3e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 
@@ -76,8 +74,7 @@ export async function measureEngine({ model, microbatch, steps, profile }: Measu
   const matmulTimes: Record<string, number[]> = {};
   let lastLoss = firstLoss;
   for (let i = 0; i < steps; i++) {
-    const form = matmuls.forms[i % matmuls.forms.length];
-    matmulTimes[form] = [...(matmulTimes[form] ?? []), await matmuls.time(form)];
+    for (const form of matmuls.forms) matmulTimes[form] = [...(matmulTimes[form] ?? []), await matmuls.time(form)];
     const before = performance.now();
     ({ loss: lastLoss } = await engine.step([ids], STEP)); // a peer runs ahead by one; waiting is the slower, honest case
     stepTimes.push(performance.now() - before);
@@ -143,7 +140,7 @@ class MatmulBench {
     const plans = new Map<string, Plan>();
     for (const [name, kernel] of Object.entries(MATMULS)) {
       const plan = new Plan(device, compiled, variant, Number.POSITIVE_INFINITY);
-      for (let i = 0; i < MATMULS_PER_SAMPLE; i++) plan.add(kernel, shape, views);
+      plan.add(kernel, shape, views);
       plan.finish();
       plans.set(name, plan);
     }
@@ -161,7 +158,7 @@ class MatmulBench {
     const before = performance.now();
     this.#plans.get(form)!.replay();
     await this.#device.queue.onSubmittedWorkDone();
-    return (performance.now() - before) / MATMULS_PER_SAMPLE;
+    return performance.now() - before;
   }
 
   destroy(): void {
