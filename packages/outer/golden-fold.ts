@@ -29,7 +29,7 @@ export const AWKWARD = [
   "30de457d58be4ebc6ced590be238a742bfc60a67c4b15972db608a2e135ab2a2",
 ];
 
-export function foldRounds(sizes: readonly number[]): string[] {
+function foldRounds(sizes: readonly number[]): string[] {
   const state = genesisState(goldenSpec);
   return sizes.map((size, round) => {
     const { commit, blob } = commitOf(round, goldenContributions(size));
