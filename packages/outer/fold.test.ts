@@ -3,10 +3,10 @@ import { describe, expect, test } from "vitest";
 import {
   AWKWARD,
   awkwardHashes,
-  goldenContributions as three,
-  goldenSpec as spec,
   PLAIN,
   plainHashes,
+  goldenSpec as spec,
+  goldenContributions as three,
 } from "./golden-fold.ts";
 import { addTo, anchorHashOf, foldCommit, genesisState, readUpdate, type Update } from "./index.ts";
 import { BASE_HASH, commitOf, noise, peerOf } from "./test-given.ts";
