@@ -54,13 +54,22 @@ export async function readLog(folder: string, run: RunId, hostKey: string): Prom
   return { entries, bytes, tornBytes: content.length - bytes };
 }
 
+/** What the operator can do about it. Nothing was acknowledged that the file does not hold. */
+export function appendError(path: string, { code, message }: NodeJS.ErrnoException): DataError {
+  const full = code === "ENOSPC" || code === "EDQUOT";
+  const remedy = full ? "Make room on that disk" : "Check that disk and this user's rights there";
+  return new DataError(`${path} takes no more entries: ${message}. ${remedy}, then start again: the run goes on.`);
+}
+
 export class DiskLog {
   readonly #file: FileHandle;
+  readonly #path: string;
   #tail: Promise<void> = Promise.resolve();
   #failure: unknown;
 
-  private constructor(file: FileHandle) {
+  private constructor(file: FileHandle, path: string) {
     this.#file = file;
+    this.#path = path;
   }
 
   /** Opens for appending; a torn last line is cut off, and its length reported in `tornBytes`. */
@@ -72,7 +81,7 @@ export class DiskLog {
       await file.truncate(loaded.bytes);
       await file.sync();
     }
-    return { log: new DiskLog(file), loaded };
+    return { log: new DiskLog(file, logPath(folder)), loaded };
   }
 
   /**
@@ -86,8 +95,8 @@ export class DiskLog {
         await this.#file.appendFile(`${JSON.stringify(entry)}\n`);
         await this.#file.datasync();
       } catch (error) {
-        this.#failure = error;
-        throw error;
+        this.#failure = appendError(this.#path, error as NodeJS.ErrnoException);
+        throw this.#failure;
       }
     };
     const done = this.#tail.then(write);

@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { blobName, identityFrom, type LogEntry, PIECE_BYTES, signEntry } from "#wire";
 import { blobStoreContract } from "./contract.ts";
-import { BlobRefused, DataError, DiskBlobStore, DiskLog, openDataFolder, readLog } from "./disk.ts";
+import { appendError, BlobRefused, DataError, DiskBlobStore, DiskLog, openDataFolder, readLog } from "./disk.ts";
 
 const freshFolder = () => mkdtemp(join(tmpdir(), "gossamer-store-"));
 const host = identityFrom(new Uint8Array(32).fill(1));
@@ -87,8 +87,10 @@ describe("log on disk", () => {
     const { log } = await DiskLog.open(folder, run, host.volunteer);
     await log.append(first);
     await log.close();
-    await expect(log.append(second)).rejects.toThrow();
-    await expect(log.append(second)).rejects.toThrow();
+    await expect(log.append(second)).rejects.toThrow("start again: the run goes on");
+    await expect(log.append(second)).rejects.toThrow("start again: the run goes on");
+    const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+    expect(appendError("log.ndjson", full).message).toMatch(/^log.ndjson takes no more .* Make room on that disk/);
     expect((await readLog(folder, run, host.volunteer)).entries).toEqual([first]);
   });
 });
