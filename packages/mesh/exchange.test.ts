@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { blobName, CHUNK_BYTES, decodeFrame, encodeFrame, type Frame, PIECE_BYTES, WINDOW_BYTES } from "#wire";
-import { Exchange, LINK_DEAD_MS } from "./exchange.ts";
+import { Exchange, LINK_DEAD_MS, PROBE_MS, TICK_MS } from "./exchange.ts";
 import { REQUEST_TIMEOUT_MS } from "./fetching.ts";
 import { SERVE_TIMEOUT_MS } from "./serving.ts";
 
@@ -321,5 +321,21 @@ describe("exchange", () => {
     mesh.filter = () => undefined;
     await mesh.pass(LINK_DEAD_MS + 2_500);
     expect(a.closed).toEqual(["b"]);
+  });
+
+  test("a peer that is said to have left keeps its link if it answers, and loses it at once if not", async () => {
+    const mesh = new FakeMesh();
+    const a = mesh.add("a");
+    mesh.add("b");
+    mesh.link("a", "b");
+    await mesh.pass(5_000);
+    a.exchange.probe("b");
+    await mesh.pass(2 * PROBE_MS);
+    expect(a.closed).toEqual([]);
+    mesh.filter = () => undefined; // its tab is closed
+    a.exchange.probe("b");
+    await mesh.pass(PROBE_MS + TICK_MS);
+    expect(a.closed).toEqual(["b"]);
+    a.exchange.probe("b"); // nobody there: nothing to ask
   });
 });

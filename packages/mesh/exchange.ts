@@ -13,6 +13,8 @@ export const TICK_MS = 500;
 const PING_EVERY_MS = 2_000;
 /** Four pings unanswered. A close can take minutes to show by itself. */
 export const LINK_DEAD_MS = 8_000;
+/** A peer that the host has lost answers within this, or is taken for gone: half of what a seal waits for those who fold. */
+export const PROBE_MS = 1_500;
 /** Ticks so far apart mean that this worker slept (a closed lid): links get a new chance before they are judged. */
 const SLEPT_MS = 4_000;
 
@@ -34,6 +36,7 @@ export interface ExchangeOptions {
 interface Link {
   heardAt: number;
   pingedAt: number;
+  probedAt?: number | undefined; // asked whether it is still there, and not heard since
   rttMs: number | null;
 }
 
@@ -81,6 +84,15 @@ export class Exchange {
     return this.#fetching.fetch(name, bytes, sources);
   }
 
+  /** There is reason to think that this peer is gone: asks it now, and closes the link unless it is heard within PROBE_MS. */
+  probe(peer: PeerId): void {
+    const link = this.#linkByPeer.get(peer);
+    if (!link) return;
+    link.probedAt = this.#options.now();
+    link.pingedAt = link.probedAt;
+    this.#send(peer, { type: "ping", stamp: link.probedAt });
+  }
+
   cancel(name: string): void {
     this.#fetching.cancel(name);
   }
@@ -89,6 +101,7 @@ export class Exchange {
     const link = this.#linkByPeer.get(from);
     if (!link) return; // closed while its last frames were on the way
     link.heardAt = this.#options.now();
+    link.probedAt = undefined;
     const frame = decodeFrame(bytes);
     if (!frame) {
       this.#options.onMisbehaviour?.(from, "sent a frame that does not decode");
@@ -122,9 +135,14 @@ export class Exchange {
     const slept = now - this.#tickedAt >= SLEPT_MS;
     this.#tickedAt = now;
     for (const [peer, link] of [...this.#linkByPeer]) {
-      if (slept) link.heardAt = now;
+      if (slept) {
+        link.heardAt = now;
+        link.probedAt = undefined;
+      }
       if (now - link.heardAt >= LINK_DEAD_MS) {
         this.#close(peer, `silent for ${LINK_DEAD_MS} ms`);
+      } else if (link.probedAt !== undefined && now - link.probedAt >= PROBE_MS) {
+        this.#close(peer, `left, and silent for ${PROBE_MS} ms`);
       } else if (now - link.pingedAt >= PING_EVERY_MS) {
         link.pingedAt = now;
         this.#send(peer, { type: "ping", stamp: now });

@@ -131,6 +131,8 @@ export class PeerNode {
         return sim.connect(this, output.peer, output.initiator);
       case "disconnect":
         return sim.unlink(this.id, output.peer);
+      case "probe":
+        return; // the simulated network tells of a dead link by itself
       case "signal":
         return sim.signalled(this, output.from, output.data);
       case "restore":

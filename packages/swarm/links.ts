@@ -42,9 +42,10 @@ export class Links {
     if (link?.state === "down") this.linkByPeer.delete(member.peer); // it came back: no reason to wait out the backoff
   }
 
-  /** Its control socket is gone; an open link may live on, and is worth keeping. */
-  leave(peer: PeerId): void {
+  /** Its control socket is gone. An open link may live on, and is worth keeping if it does: ask, or a fetch waits for a closed tab. */
+  leave(peer: PeerId): PeerOutput[] {
     this.members.delete(peer);
+    return this.isUp(peer) ? [{ type: "probe", peer }] : [];
   }
 
   isUp(peer: PeerId): boolean {

@@ -200,7 +200,7 @@ export class Peer {
       case "joined":
         return this.links.join(message.member);
       case "left":
-        return this.links.leave(message.peer);
+        return this.emit(...this.links.leave(message.peer));
       case "signal": {
         const open = this.links.signalled(now, message.from);
         if (open !== undefined) this.emit(...open, { type: "signal", from: message.from, data: message.data });

@@ -67,6 +67,7 @@ export type PeerOutput =
   | { type: "fetch-log"; from: number }
   | { type: "connect"; peer: PeerId; initiator: boolean }
   | { type: "disconnect"; peer: PeerId }
+  | { type: "probe"; peer: PeerId } //   the host says that it left: a link that does not answer at once is dead
   | { type: "signal"; from: PeerId; data: string } // from the host to the mesh
   /** A checkpoint's blobs are here: load them; mark = local = anchor. round 0, no blobs: genesis; its anchorHash is "" while the log is empty. */
   | { type: "restore"; round: number; anchorHash: string; blobs: readonly BlobRef[] }

@@ -47,6 +47,7 @@ const immediate = [
   "send",
   "offer",
   "connect",
+  "probe",
   "disconnect",
   "signal",
   "finish-training",
@@ -288,6 +289,9 @@ export class Session {
         return;
       case "connect":
         toWindow({ type: "open", peer: output.peer, initiator: output.initiator });
+        return;
+      case "probe":
+        this.#exchange.probe(output.peer);
         return;
       case "disconnect":
         this.#exchange.linkDown(output.peer);
