@@ -9,7 +9,7 @@ import { decodeShard, microbatchIds, TokenSource, windowsPerRound } from "#data"
 import { ReferenceTrainer } from "#engine/reference";
 import { anchorHashOf, encodeUpdate, foldCommit, genesisState, learningRateAt, parameterTable } from "#outer";
 import { DiskBlobStore, openDataFolder } from "#store/disk";
-import { blobName, type Contribution, type EntryOf, type RunDraft, type RunSpec } from "#wire";
+import { blobName, type Contribution, type EntryOf, peerIdOf, type RunDraft, type RunSpec } from "#wire";
 import { checkDraft, loadDraft, makeSpec, SpecError } from "../../host/load-run.ts";
 import { readEvaluationSet } from "../replay.ts";
 
@@ -80,8 +80,8 @@ function jsonOrText(text: string): unknown {
   }
 }
 
-/** Two volunteers, three, ... by id. */
-const peerId = (n: number): string => `${n.toString(16).padStart(64, "0")}00`;
+/** Stand-ins for volunteers' keys: the fold only sorts by them. */
+const peerId = (n: number): string => peerIdOf(n.toString(16).padStart(64, "0"), 0);
 
 function train(
   spec: RunSpec,
