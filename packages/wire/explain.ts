@@ -9,6 +9,7 @@ type Path = readonly PropertyKey[];
 const furtherExamples: Record<string, unknown> = {
   "corpus.path": "./book.txt",
   "end.roundsMax": 1000,
+  "rounds.overlap": true,
 };
 
 /** One line per wrong field: `inner.learningRate: must be ..., got ...; for example 0.003`. Lists eight at most: the first ones explain the rest. */

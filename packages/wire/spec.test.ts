@@ -19,6 +19,13 @@ test("a spec survives JSON and keeps its id; one changed value is another run", 
   expect(runIdOf({ ...spec, seed: 2 })).not.toBe(runIdOf(spec));
 });
 
+test("version 2 may use what came with it; a run of version 1 reads as it always did, under the id that it always had", () => {
+  const overlapping = { ...nano, version: 2, rounds: { ...nano.rounds, overlap: true } };
+  expect(explained(overlapping)).toBe("accepted");
+  expect(specSchema.safeParse({ ...specOf(), rounds: overlapping.rounds }).success).toBe(false);
+  expect(specSchema.parse({ ...specOf(), version: 2, rounds: overlapping.rounds }).rounds.overlap).toBe(true);
+});
+
 test("the canonical form is golden and knows no key order", () => {
   const text = new TextDecoder().decode(canonicalBytes({ b: [1e21, 0.1, -0], a: "é\n", A: null }));
   expect(text).toBe('{"A":null,"a":"é\\n","b":[1e+21,0.1,0]}');
@@ -34,7 +41,12 @@ test.each([
   ["a wrong type", { ...nano, seed: "one" }, /^seed: .*number.*; for example 1$/],
   ["a missing field", { ...nano, operator: undefined }, /^operator: .*; for example "the local host"$/],
   ["an empty text", { ...nano, modelLicence: " " }, /^modelLicence: .*; for example "CC0-1\.0"$/],
-  ["an unknown version", { ...nano, version: 2 }, /^version: .*1.*; for example 1$/],
+  ["an unknown version", { ...nano, version: 3 }, /^version: 3 is unknown: .* 1 and 2; for example 1$/],
+  [
+    "a field that is newer than the version",
+    { ...nano, rounds: { ...nano.rounds, overlap: true } },
+    /^rounds\.overlap: came with version 2: say "version": 2; for example true$/,
+  ],
   [
     "a round of more tokens than an update can count",
     {

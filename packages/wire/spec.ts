@@ -7,14 +7,15 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";
 import { z } from "zod";
 
-export const SPEC_VERSION = 1;
+/** The newest that this build writes; it reads all of them. Version 2 may use the fields of `newerFields`, version 1 may not. */
+export const SPEC_VERSION = 2;
 /** Version of decode, combine and outer step. A log replays with the version it was made with, or is refused by name. */
 export const MATH_VERSION = 1;
 
 /** Another version is refused by its number: what it means is not for this build to guess. */
-const versionSchema = <T extends number>(version: T) =>
-  z.literal(version, {
-    error: ({ input }) => `${JSON.stringify(input)} is unknown: this build reads version ${version}`,
+const versionSchema = <T extends number>(...versions: readonly T[]) =>
+  z.literal(versions, {
+    error: ({ input }) => `${JSON.stringify(input)} is unknown: this build reads version ${versions.join(" and ")}`,
   });
 
 const text = (max: number) => z.string().trim().min(1).max(max);
@@ -79,6 +80,7 @@ export const roundsSchema = z
     maxContributors: count(32),
     deadlineMinMs: z.int().min(500).max(3_600_000),
     deadlineMaxMs: z.int().min(500).max(3_600_000),
+    overlap: z.boolean().optional(), //    train on while an update is exchanged; absent: wait for the next round
   })
   .refine((r) => r.deadlineMinMs <= r.deadlineMaxMs, {
     path: ["deadlineMinMs"],
@@ -99,10 +101,21 @@ export const dataRefSchema = z.strictObject({
     .max(256),
 });
 
+/** Fields that came after version 1: optional, so that a spec which does not use them keeps its version, and with it the run's id. */
+const newerFields = [{ path: ["rounds", "overlap"], since: 2 }] as const;
+
+function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue }: z.RefinementCtx): void {
+  for (const { path, since } of newerFields) {
+    const value = path.reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], spec);
+    if (value === undefined || version >= since) continue;
+    addIssue({ code: "custom", path: [...path], message: `came with version ${since}: say "version": ${since}` });
+  }
+}
+
 /** What an operator writes: everything but the host's key and the hashes of the shards, which the host fills in. */
 export const draftSchema = z
   .strictObject({
-    version: versionSchema(SPEC_VERSION),
+    version: versionSchema(1, SPEC_VERSION),
     mathVersion: versionSchema(MATH_VERSION),
     name: text(80),
     operator: text(200),
@@ -131,15 +144,18 @@ export const draftSchema = z
   .refine((d) => d.inner.steps * d.inner.windowsPerStep * d.model.contextLength <= 0xffff_ffff, {
     path: ["inner", "steps"],
     error: "times windowsPerStep times contextLength must be below 2^32: an update counts its tokens in 32 bits",
-  });
+  })
+  .superRefine(refuseNewerFields);
 export type RunDraft = z.infer<typeof draftSchema>;
 
-export const specSchema = z.strictObject({
-  ...draftSchema.shape,
-  corpus: z.undefined().optional(),
-  data: dataRefSchema,
-  hostKey: publicKeySchema,
-});
+export const specSchema = z
+  .strictObject({
+    ...draftSchema.shape,
+    corpus: z.undefined().optional(),
+    data: dataRefSchema,
+    hostKey: publicKeySchema,
+  })
+  .superRefine(refuseNewerFields);
 export type RunSpec = z.infer<typeof specSchema>;
 
 export type RunId = string;
