@@ -1,0 +1,293 @@
+// A second implementation of the formats, written from docs/FORMATS.md alone: it imports nothing of this project, only Node's crypto.
+// It is there so that the page stays enough for one; formats.test.ts gives it a signed run.
+//
+//   (spec, log, blobs) -> chain, signatures, every fold from genesis -> the sealed anchor hashes, or the first fault
+import { createHash, createPublicKey, verify } from "node:crypto";
+
+const { fround, imul, min, sqrt } = Math;
+
+// What the page names of the documents, and no more.
+interface Model {
+  readonly vocabSize: number;
+  readonly dModel: number;
+  readonly layers: number;
+  readonly dFfn: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly contextLength: number;
+  readonly tiedEmbedding: boolean;
+}
+interface Spec {
+  readonly seed: number;
+  readonly hostKey: string;
+  readonly model: Model;
+  readonly inner: { readonly steps: number; readonly windowsPerStep: number };
+  readonly outer: {
+    readonly learningRate: number;
+    readonly momentum: number;
+    readonly blockSize: number;
+    readonly clipToMedianNorm: boolean;
+  };
+}
+interface Offer {
+  readonly peer: string;
+  readonly round: number;
+  readonly baseHash: string;
+  readonly update: string;
+  readonly tokens: number;
+  readonly signature: string;
+}
+interface Entry {
+  readonly type: string;
+  readonly seq: number;
+  readonly prevHash: string;
+  readonly signature: string;
+  readonly baseHash?: string;
+  readonly anchorHash?: string;
+  readonly contributors?: readonly Offer[];
+  readonly refused?: readonly { readonly peer: string }[];
+}
+type State = Readonly<Record<"parameters" | "velocity", Float32Array>>;
+
+const sha256 = (...parts: (Uint8Array | string)[]): Buffer => {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+};
+
+function canonical(value: unknown): string {
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
+}
+
+function signed(key: string, purpose: string, value: unknown, signature: string): boolean {
+  const spki = Buffer.concat([Buffer.from("302a300506032b6570032100", "hex"), Buffer.from(key, "hex")]); // RFC 8410
+  const publicKey = createPublicKey({ key: spki, format: "der", type: "spki" });
+  return verify(null, Buffer.from(canonical([purpose, value])), publicKey, Buffer.from(signature, "hex"));
+}
+
+function blobName(blob: Uint8Array): string {
+  const pieces: Buffer[] = [];
+  for (let start = 0; start === 0 || start < blob.length; start += 262_144)
+    pieces.push(sha256(blob.subarray(start, start + 262_144)));
+  const header = Buffer.alloc(16);
+  header.write("GBLB");
+  header.writeUInt16LE(1, 4);
+  header.writeBigUInt64LE(BigInt(blob.length), 8);
+  return sha256(header, ...pieces).toString("hex");
+}
+
+// ---- parameters -------------------------------------------------------------------------------------------------------------
+
+function tensors({ vocabSize, dModel, layers, dFfn, heads, kvHeads, tiedEmbedding }: Model): [string, number][] {
+  const kv = (dModel / heads) * kvHeads;
+  const sizes: [string, number][] = [
+    ["model.embed_tokens.weight", vocabSize * dModel],
+    ["model.norm.weight", dModel],
+    ...(tiedEmbedding ? [] : ([["lm_head.weight", vocabSize * dModel]] as [string, number][])),
+  ];
+  for (let layer = 0; layer < layers; layer++)
+    for (const [name, size] of [
+      ["input_layernorm", dModel],
+      ["self_attn.q_proj", dModel * dModel],
+      ["self_attn.k_proj", kv * dModel],
+      ["self_attn.v_proj", kv * dModel],
+      ["self_attn.o_proj", dModel * dModel],
+      ["post_attention_layernorm", dModel],
+      ["mlp.gate_proj", dFfn * dModel],
+      ["mlp.up_proj", dFfn * dModel],
+      ["mlp.down_proj", dModel * dFfn],
+    ] as const)
+      sizes.push([`model.layers.${layer}.${name}.weight`, size]);
+  return sizes.sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function mix(value: number): number {
+  let x = value | 0;
+  x = imul(x ^ (x >>> 16), 0x21f0aaad);
+  x = imul(x ^ (x >>> 15), 0xd35a2d97);
+  return x ^ (x >>> 15);
+}
+
+function genesis(spec: Spec): Float32Array {
+  const list = tensors(spec.model);
+  const values = new Float32Array(list.reduce((sum, [, size]) => sum + size, 0));
+  const key = mix(spec.seed ^ 0x9e3779b9);
+  let place = 0;
+  for (const [name, size] of list)
+    for (const end = place + size; place < end; place++) {
+      if (name.endsWith("norm.weight")) {
+        values[place] = 1;
+        continue;
+      }
+      let sum = 0;
+      for (let draw = 0; draw < 4; draw++) {
+        const bits = mix(mix(imul(4, place) + draw) ^ key);
+        sum += (bits & 0xffff) + (bits >>> 16);
+      }
+      const small = /(o_proj|down_proj)/.test(name);
+      const std = name.includes("embed_tokens") ? 0.05 : small ? 0.02 / sqrt(2 * spec.model.layers) : 0.02;
+      values[place] = (sum - 262_140) * (std / sqrt((8 * (65_536 ** 2 - 1)) / 12));
+    }
+  return values;
+}
+
+// ---- fold -------------------------------------------------------------------------------------------------------------------
+
+function anchorHash(state: State): string {
+  const head = Buffer.alloc(12);
+  head.write("GANC");
+  head.writeUInt16LE(1, 4);
+  head.writeUInt16LE(1, 6);
+  head.writeUInt32LE(2, 8);
+  const parts: Buffer[] = [head];
+  for (const name of ["parameters", "velocity"] as const) {
+    const values = state[name];
+    const title = Buffer.alloc(2 + name.length + 8);
+    title.writeUInt16LE(name.length, 0);
+    title.write(name, 2);
+    title.writeBigUInt64LE(BigInt(values.length), 2 + name.length);
+    parts.push(title);
+    const bytes = new Uint8Array(values.buffer);
+    for (let start = 0; start < bytes.length; start += 1_048_576)
+      parts.push(sha256(bytes.subarray(start, start + 1_048_576)));
+  }
+  return sha256(...parts).toString("hex");
+}
+
+interface Read {
+  readonly tokens: number;
+  readonly norm: number;
+  readonly values: Float32Array;
+}
+
+/** Undefined: weight 0. */
+function readUpdate(bytes: Buffer, length: number, blockSize: number, offer: Offer): Read | undefined {
+  const blocks = Math.ceil(length / blockSize);
+  const header = [4, 6].map((at) => bytes.readUInt16LE(at)).concat([8, 12, 16, 20].map((at) => bytes.readUInt32LE(at)));
+  const expected = [1, 1, offer.round, length, blockSize, offer.tokens];
+  if (bytes.toString("latin1", 0, 4) !== "GUPD" || header.some((value, i) => value !== expected[i])) return undefined;
+  if (bytes.toString("hex", 24, 56) !== offer.baseHash || bytes.length !== 56 + 4 * blocks + length) return undefined;
+  const values = new Float32Array(length);
+  let squares = 0;
+  for (let block = 0; block < blocks; block++) {
+    const scale = bytes.readFloatLE(56 + 4 * block);
+    if (!Number.isFinite(fround(scale * 127)) || scale < 0 || Object.is(scale, -0)) return undefined;
+    let sum = 0;
+    for (let i = block * blockSize; i < min(length, (block + 1) * blockSize); i++) {
+      const code = bytes.readInt8(56 + 4 * blocks + i);
+      if (code === -128) return undefined;
+      sum += code * code;
+      values[i] = scale * code;
+    }
+    squares += scale * scale * sum;
+  }
+  return { tokens: offer.tokens, norm: sqrt(squares), values };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+}
+
+/** @returns the peers whose weight is 0 */
+function fold(spec: Spec, state: State, offers: readonly Offer[], blobs: Map<string, Uint8Array>): string[] {
+  const { parameters, velocity } = state;
+  const seen = new Set<string>();
+  const refused: string[] = [];
+  const counted: Read[] = [];
+  for (const offer of [...offers].sort((a, b) => (a.peer < b.peer ? -1 : 1))) {
+    const bytes = blobs.get(offer.update);
+    if (bytes === undefined || blobName(bytes) !== offer.update) throw new Error(`blob ${offer.update} is not here`);
+    const update = readUpdate(Buffer.from(bytes), parameters.length, spec.outer.blockSize, offer);
+    if (update === undefined || seen.has(offer.peer)) refused.push(offer.peer);
+    else counted.push(update);
+    seen.add(offer.peer);
+  }
+  if (counted.length === 0) return refused;
+  const assignment = spec.inner.steps * spec.inner.windowsPerStep * spec.model.contextLength;
+  const most = min(assignment, 2 * median(counted.map(({ tokens }) => tokens)));
+  const middle = median(counted.map(({ norm }) => norm));
+  const total = counted.reduce((sum, { tokens }) => sum + min(tokens, most), 0);
+  const mean = new Float32Array(parameters.length);
+  for (const { tokens, norm, values } of counted) {
+    const clip = spec.outer.clipToMedianNorm && norm > middle ? middle / norm : 1;
+    const weight = fround((min(tokens, most) / total) * clip);
+    for (let i = 0; i < mean.length; i++) mean[i] += fround(weight * values[i]);
+  }
+  const [rate, momentum] = [fround(spec.outer.learningRate), fround(spec.outer.momentum)];
+  for (let i = 0; i < mean.length; i++) {
+    const m = fround(fround(momentum * velocity[i]) + mean[i]);
+    const phi = fround(parameters[i] - fround(rate * fround(mean[i] + fround(momentum * m))));
+    if (!Number.isFinite(m) || !Number.isFinite(phi)) continue;
+    velocity[i] = m + 0;
+    parameters[i] = phi + 0;
+  }
+  return refused;
+}
+
+/** Reads a whole run from genesis. @returns the anchor hash after each sealed round. @throws Error at the first fault */
+export function readRun(spec: Spec, log: readonly Entry[], blobs: Map<string, Uint8Array>): string[] {
+  const run = sha256(canonical(spec)).toString("hex");
+  const parameters = genesis(spec);
+  const state = { parameters, velocity: new Float32Array(parameters.length) };
+  const sealed: string[] = [];
+  let before = run;
+  let refused: string[] = [];
+  for (const [seq, { signature, ...entry }] of log.entries()) {
+    const hash = sha256(canonical(entry)).toString("hex");
+    if (entry.seq !== seq || entry.prevHash !== before) throw new Error(`entry ${seq} breaks the chain`);
+    if (!signed(spec.hostKey, "gossamer entry v1", hash, signature)) throw new Error(`entry ${seq} is not the host's`);
+    before = hash;
+    if (entry.type === "open" || entry.type === "commit")
+      if (entry.baseHash !== anchorHash(state)) throw new Error(`entry ${seq} starts from another anchor`);
+    if (entry.type === "commit") {
+      const offers = entry.contributors ?? [];
+      for (const { signature: own, ...offer } of offers)
+        if (!signed(offer.peer.slice(0, 64), "gossamer offer v1", [run, offer], own))
+          throw new Error(`an offer of entry ${seq} is not its peer's`);
+      refused = fold(spec, state, offers, blobs);
+    }
+    if (entry.type !== "seal") continue;
+    if (entry.anchorHash !== anchorHash(state)) throw new Error(`entry ${seq} seals another anchor`);
+    if (canonical(entry.refused?.map(({ peer }) => peer)) !== canonical(refused))
+      throw new Error(`entry ${seq} refuses others`);
+    sealed.push(anchorHash(state));
+  }
+  return sealed;
+}
+
+// ---- data -------------------------------------------------------------------------------------------------------------------
+
+function hash32(...words: number[]): number {
+  let h = 0x9747b28c | 0;
+  for (const word of words) {
+    let k = imul(word, 0xcc9e2d51);
+    k = (k << 15) | (k >>> 17);
+    h ^= imul(k, 0x1b873593);
+    h = imul((h << 13) | (h >>> 19), 5) + 0xe6546b64;
+  }
+  h ^= 4 * words.length;
+  h = imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+/** First token of the window with that global index. */
+export function firstToken(seed: number, tokens: number, T: number, index: number): number {
+  const size = Math.floor(tokens / T) - 1;
+  const epoch = Math.floor(index / size);
+  const key = hash32(seed, epoch, 0);
+  let b = 1;
+  while (4 ** b < size) b++;
+  const mask = 2 ** b - 1;
+  let place = index - epoch * size;
+  do {
+    let [left, right] = [place >>> b, place & mask];
+    for (let r = 0; r < 8; r++) [left, right] = [right, left ^ (hash32(key, r, right) & mask)];
+    place = left * 2 ** b + right;
+  } while (place >= size);
+  return place * T + (hash32(seed, epoch, 1) % T);
+}
