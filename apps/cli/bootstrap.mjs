@@ -141,7 +141,9 @@ export function flag(args, name) {
 
 /** Headless browsers and test runners are development packages: these commands alone need them. */
 export function needsFullInstall(command, args) {
-  return ["test", "bench", "demo", "proof", "prepare"].indexOf(command) >= 0 || flag(args, "--donors") !== undefined;
+  return (
+    ["test", "bench", "demo", "proof", "prepare", "nat"].indexOf(command) >= 0 || flag(args, "--donors") !== undefined
+  );
 }
 
 /** Undefined when a page can signal there, else what to tell the user. */
@@ -158,13 +160,17 @@ function protocolOf(url) {
   }
 }
 
+function playwright(args) {
+  const cli = join(root, "node_modules", "@playwright", "test", "cli.js");
+  process.chdir(root);
+  process.argv = [process.argv[0], cli, "test"].concat(args);
+  import(pathToFileURL(cli).href);
+}
+
 /** A longer proof: the same file that `npm test` runs in its short form. */
 function proof(name) {
-  const playwright = join(root, "node_modules", "@playwright", "test", "cli.js");
-  process.chdir(root);
   process.env.GOSSAMER_PROOF = "whole";
-  process.argv = [process.argv[0], playwright, "test", `e2e/${name}.spec.ts`];
-  import(pathToFileURL(playwright).href);
+  playwright([`e2e/${name}.spec.ts`]);
 }
 
 /** Tests run in whatever `gossamer browser` finds. None is a failure of the tests that need one: they say so, nothing is skipped. */
@@ -195,6 +201,8 @@ function main() {
     process.exit(1);
   }
   install(needsFullInstall(command, args));
+  // Its own global setup builds, after a look at whether this machine can have a lab at all.
+  if (command === "nat") return playwright(["--config", "e2e/nat"].concat(args.slice(1)));
   // `npm test check` alone looks at sources only; everything else runs what was built.
   const sourcesOnly = command === "test" && ["check", "unit"].indexOf(args[1]) >= 0;
   if (!sourcesOnly) build(signal, command === "build");
