@@ -32,8 +32,11 @@ export function fuzz(seed: number): FuzzResult {
     seed,
     peers: 1 + (seed % 4),
     validate: false,
-    delayMs: shape === 0 ? [50, 400] : [2, 60],
-    fetchLoss: shape === 1 ? 0.3 : 0,
+    network: {
+      delayMs: shape === 0 ? [50, 400] : [2, 60],
+      faults: shape === 1 ? { frameLost: 0.15, requestFailed: 0.1 } : {},
+    },
+
     unlinkable: shape === 2 ? 0.5 : 0,
     spec: { checkpoint: { everyRounds: 1 + (seed % 5), retain: seed % 3 === 0 ? "all" : "window" } },
   }).startAll();
@@ -62,10 +65,10 @@ export function fuzz(seed: number): FuzzResult {
         peer.cutControl();
         break;
       case "drop-link": {
-        const [other] = peer.linked;
+        const [other] = peer.linked.keys();
         if (other === undefined) break;
         count[fault] += 1;
-        sim.unlink(peer.id, other);
+        sim.network.unlink(peer.id, other);
         break;
       }
       case "restart-host":
@@ -134,5 +137,5 @@ export function fuzz(seed: number): FuzzResult {
     "everybody training together",
   );
   sim.checkAll();
-  return { rounds: sim.round, faults: count, lost: sim.lost };
+  return { rounds: sim.round, faults: count, lost: sim.network.struck.lostWithSocket };
 }

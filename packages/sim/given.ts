@@ -1,5 +1,5 @@
 // A run to simulate: the nano preset with a small H, and arithmetic that is a hash of its inputs.
-import { type EntryOf, type LogEntry, type PeerId, presets, type RunSpec, runIdOf } from "#wire";
+import { type EntryOf, type LogEntry, type Offer, type PeerId, presets, type RunSpec, runIdOf } from "#wire";
 import { fakeHash } from "./random.ts";
 
 export type SpecChange = Partial<Pick<RunSpec, "rounds" | "evaluation" | "checkpoint" | "end">> & { steps?: number };
@@ -30,9 +30,13 @@ export const simulatedRun = (spec: RunSpec): string => runIdOf(spec);
 export const genesisHash = fakeHash("genesis");
 export const peerIdOfIndex = (index: number): PeerId => `${fakeHash("peer", index)}00`;
 
-/** Updates that do not decode, by rule of their bytes: everybody sees the same. */
+/** A run's arithmetic, shared by all who fold. An anchor is one number here, and its hash names all that led to it. */
 export class Arithmetic {
+  /** Updates that do not decode, by rule of their bytes: everybody sees the same. */
   readonly badUpdates = new Set<string>();
+  /** Inner steps that an update carries. */
+  readonly workByUpdate = new Map<string, number>();
+  private readonly valueByAnchor = new Map<string, number>([[genesisHash, 0]]);
 
   refusedOf(commit: EntryOf<"commit">): { peer: PeerId; reason: string }[] {
     return commit.contributors
@@ -42,8 +46,25 @@ export class Arithmetic {
 
   fold(anchorHash: string, commit: EntryOf<"commit">): string {
     const counted = commit.contributors.filter(({ update }) => !this.badUpdates.has(update));
-    return fakeHash("fold", anchorHash, ...counted.flatMap(({ peer, update, tokens }) => [peer, update, tokens]));
+    const hash = fakeHash("fold", anchorHash, ...counted.flatMap(({ peer, update, tokens }) => [peer, update, tokens]));
+    if (!this.valueByAnchor.has(hash)) {
+      const work = counted.reduce((sum, { update }) => sum + (this.workByUpdate.get(update) ?? 0), 0);
+      this.valueByAnchor.set(hash, this.valueOf(anchorHash) - work);
+    }
+    return hash;
   }
+
+  /** 0 for what a broken machine takes for an anchor. */
+  valueOf(anchorHash: string): number {
+    return this.valueByAnchor.get(anchorHash) ?? 0;
+  }
+}
+
+/** Stands in for Ed25519: depends on every field that is signed. */
+export function signatureOf(offer: Offer): string {
+  const { peer, round, openSeq, baseHash, update, bytes, tokens, steps, loss } = offer;
+  const first = fakeHash("offer", peer, round, openSeq, baseHash, update, bytes, tokens, steps, loss);
+  return first + fakeHash("second half", first);
 }
 
 /** Refolds a log from genesis, knowing nothing of who ran it. @returns the anchor after each round, by round */

@@ -2,19 +2,22 @@
 import { Sequencer, type SequencerInput, type SequencerOutput } from "#swarm";
 import {
   type BlobRef,
+  ENTRIES_MAX,
   type EntryBody,
   entryHash,
   type HostMessage,
-  hostMessageSchema,
   LOG_VERSION,
   type LogEntry,
+  type Member,
   type PeerId,
   type PeerMessage,
-  peerMessageSchema,
+  PROTOCOL_VERSION,
   type UnsignedEntry,
 } from "#wire";
+import { HostDisk } from "./disk.ts";
 import { genesisHash } from "./given.ts";
-import type { PeerNode } from "./peer-node.ts";
+import { LocalClock } from "./local-clock.ts";
+import type { HostSocketEnd, Socket } from "./network.ts";
 import { fakeHash } from "./random.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -27,53 +30,11 @@ export function hashOf(entry: LogEntry): string {
   return hash;
 }
 
-/** One control socket: messages in order, none after a cut. */
-export class Socket {
-  open = true;
-  private upAt = 0;
-  private downAt = 0;
-  private readonly sim: Simulation;
-  readonly peer: PeerNode;
+const CHECKPOINT_BYTES = 1_000_000;
 
-  constructor(sim: Simulation, peer: PeerNode) {
-    this.sim = sim;
-    this.peer = peer;
-  }
-
-  toPeer(message: HostMessage): void {
-    this.sim.checkMessage(hostMessageSchema, message);
-    this.downAt = Math.max(this.downAt, this.sim.clock.now + this.sim.delay());
-    this.sim.messages += 1;
-    this.sim.clock.at(this.downAt, () => {
-      if (this.open) this.peer.input({ type: "message", message });
-      else this.sim.lost += 1;
-    });
-  }
-
-  toHost(message: PeerMessage): void {
-    this.sim.checkMessage(peerMessageSchema, message);
-    this.upAt = Math.max(this.upAt, this.sim.clock.now + this.sim.delay());
-    this.sim.messages += 1;
-    this.sim.clock.at(this.upAt, () => {
-      if (this.open) this.sim.host.message(this, message);
-      else this.sim.lost += 1;
-    });
-  }
-
-  /** Both ends notice, each in its own time. */
-  close(reason: string): void {
-    if (!this.open) return;
-    this.open = false;
-    this.sim.clock.after(this.sim.delay(), () => this.sim.host.socketClosed(this, reason));
-    this.sim.clock.after(this.sim.delay(), () => this.peer.socketClosed(this));
-  }
-}
-
-export class HostNode {
-  readonly log: LogEntry[] = []; //            on the disk
-  readonly blobs = new Set<string>(); //       on the disk
-  /** Hash of everything that anybody was ever told, by seq: it must stay. */
-  readonly acknowledged: string[] = [];
+export class HostNode implements HostSocketEnd {
+  readonly disk = new HostDisk();
+  readonly time: LocalClock;
   readonly events: string[] = [];
   readonly disconnects: string[] = [];
   updateFetches = 0; //                        update blobs served to peers
@@ -81,133 +42,150 @@ export class HostNode {
   starts = 0;
   private readonly socketByPeer = new Map<PeerId, Socket>();
   private readonly sim: Simulation;
-  private life = 0;
   private witnessFreeAt = 0;
   private witness = { round: 0, anchorHash: genesisHash };
 
   constructor(sim: Simulation) {
     this.sim = sim;
+    this.time = new LocalClock(sim.clock, 0);
   }
 
   get up(): boolean {
     return this.sequencer !== undefined;
   }
 
+  /** Synced entries. */
+  get log(): readonly LogEntry[] {
+    return this.disk.log;
+  }
+
+  get blobs(): HostDisk["blobs"] {
+    return this.disk.blobs;
+  }
+
   start(): void {
     if (this.up) return;
-    const { spec, run, clock } = this.sim;
-    this.life += 1;
+    const { spec, run, clock, random } = this.sim;
+    this.time.restart(random.between(0, 10_000));
     this.starts += 1;
     this.sequencer = new Sequencer({ spec, run, genesisHash, log: this.log });
     const { round, anchorHash } = this.sequencer.log;
     this.witness = { round, anchorHash: anchorHash ?? genesisHash };
-    this.witnessFreeAt = clock.now + this.sim.random.between(20, 200); // it restores a checkpoint
+    this.witnessFreeAt = clock.now + random.between(20, 200); // it restores a checkpoint
     this.input({ type: "tick" });
   }
 
+  /** kill -9, or the power is gone. */
   crash(): void {
+    if (!this.up) return;
     this.sequencer = undefined;
-    this.life += 1;
+    this.time.restart(0);
+    const survived = this.disk.crash(this.sim.random);
+    if (survived !== undefined) this.sim.judge.synced(survived, this.blobs);
     for (const socket of this.socketByPeer.values()) socket.close("host gone");
     this.socketByPeer.clear();
   }
 
   input(input: SequencerInput): void {
     if (this.sequencer === undefined) return;
-    const outputs = this.sequencer.step(this.sim.clock.now, input);
+    const outputs = this.sequencer.step(this.time.now, input);
     for (const output of outputs) this.effect(output);
     this.sim.observe();
   }
 
-  /** Later in this life; a crash between forgets it. */
-  private after(delayMs: number, run: () => void): void {
-    const { life } = this;
-    this.sim.clock.after(delayMs, () => life === this.life && run());
-  }
+  // ---- sockets and requests -----------------------------------------------------------------------------------------------
 
-  accept(socket: Socket): void {
+  accept(socket: Socket, member: Member): void {
     if (this.sequencer === undefined) return socket.close("refused");
-    const { peer } = socket;
-    this.socketByPeer.get(peer.id)?.close("superseded");
-    this.socketByPeer.set(peer.id, socket);
+    const { peer } = member;
+    this.socketByPeer.get(peer)?.close("superseded");
+    this.socketByPeer.set(peer, socket);
     const { headSeq, members } = this.sequencer.view();
-    socket.toPeer({
-      type: "welcome",
-      protocol: 1,
-      build: "sim",
-      peer: peer.id,
-      run: this.sim.run,
-      spec: this.sim.spec,
-      session: "token",
-      iceServers: [],
-      headSeq,
-      members: [...members],
-    });
-    this.input({ type: "connected", member: peer.member });
+    const { run, spec } = this.sim;
+    const about = { protocol: PROTOCOL_VERSION, build: "sim", peer, run, spec, session: "token", iceServers: [] };
+    this.send(socket, { type: "welcome", ...about, headSeq, members: [...members] });
+    this.input({ type: "connected", member });
   }
 
-  message(socket: Socket, message: PeerMessage): void {
-    if (this.socketByPeer.get(socket.peer.id) === socket)
-      this.input({ type: "message", from: socket.peer.id, message });
+  peerMessage(socket: Socket, message: PeerMessage): void {
+    this.time.do(() => {
+      if (this.socketByPeer.get(socket.peer) === socket) this.input({ type: "message", from: socket.peer, message });
+    });
   }
 
   socketClosed(socket: Socket, reason: string): void {
-    if (this.socketByPeer.get(socket.peer.id) !== socket) return;
-    this.socketByPeer.delete(socket.peer.id);
-    this.input({ type: "disconnected", peer: socket.peer.id, reason });
+    this.time.do(() => {
+      if (this.socketByPeer.get(socket.peer) !== socket) return;
+      this.socketByPeer.delete(socket.peer);
+      this.input({ type: "disconnected", peer: socket.peer, reason });
+    });
   }
 
-  store(hash: string, bytes: number): boolean {
-    if (!this.up) return false;
-    this.blobs.add(hash);
-    this.input({ type: "blob-stored", hash, bytes });
-    return true;
+  /** The answer to fetch-log: what it has synced and heard of. */
+  served(from: number): LogEntry[] {
+    return this.log.slice(from, from + ENTRIES_MAX);
   }
+
+  /** @param stored it is on the disk, synced */
+  store(hash: string, bytes: number, stored: () => void): void {
+    this.blobs.add(hash, bytes);
+    this.time.after(this.sim.random.between(0, 10), () => {
+      this.blobs.sync(hash);
+      this.input({ type: "blob-stored", hash, bytes });
+      stored();
+    });
+  }
+
+  serveBlob(hash: string): number | undefined {
+    if (!this.blobs.has(hash)) return undefined;
+    if (this.sim.judge.isUpdate(hash)) this.updateFetches += 1;
+    return this.blobs.bytesOf(hash);
+  }
+
+  private send(socket: Socket, message: HostMessage): void {
+    this.sim.checkHostMessage(message);
+    if (message.type === "entries") for (const entry of message.entries) this.sim.judge.acknowledged(entry);
+    socket.toPeer(message);
+  }
+
+  // ---- effects ------------------------------------------------------------------------------------------------------------
 
   private effect(output: SequencerOutput): void {
     const { sim } = this;
     switch (output.type) {
       case "append":
-        return this.after(sim.random.between(1, 15), () => this.append(output.body));
-      case "send":
-        return this.socketByPeer.get(output.to)?.toPeer(output.message);
+        return this.append(output.body);
+      case "send": {
+        const socket = this.socketByPeer.get(output.to);
+        if (socket !== undefined) this.send(socket, output.message);
+        return;
+      }
       case "broadcast":
-        if (output.message.type === "entries")
-          for (const entry of output.message.entries) this.acknowledged[entry.seq] = hashOf(entry);
-        for (const [peer, socket] of this.socketByPeer) if (peer !== output.except) socket.toPeer(output.message);
+        for (const [peer, socket] of this.socketByPeer) if (peer !== output.except) this.send(socket, output.message);
         return;
       case "disconnect": {
         const socket = this.socketByPeer.get(output.peer);
         this.disconnects.push(`${output.code}: ${output.message}`);
-        socket?.toPeer({ type: "refuse", code: "invalid", message: output.message });
-        if (socket) sim.clock.after(1_000, () => socket.close(output.message));
+        if (socket === undefined) return;
+        this.send(socket, { type: "refuse", code: "invalid", message: output.message });
         this.socketByPeer.delete(output.peer);
+        sim.clock.after(1_000, () => socket.close(output.message));
         return;
       }
-      case "fold": {
-        const { commit } = output;
-        if (!commit.contributors.every(({ update }) => this.blobs.has(update)))
-          return this.witnessWork(1, () => {
-            sim.pendingIsLost();
-            this.input({ type: "blob-lost", round: commit.round, reason: "a disk was replaced" });
-          });
-        return this.witnessWork(sim.random.between(5, 80), () => {
-          sim.check(this.witness.round === commit.round, "the witness folds in order");
-          this.witness = {
-            round: commit.round + 1,
-            anchorHash: sim.arithmetic.fold(this.witness.anchorHash, commit),
-          };
-          const refused = sim.arithmetic.refusedOf(commit);
-          this.input({ type: "folded", round: commit.round, anchorHash: this.witness.anchorHash, refused });
-        });
-      }
+      case "fold":
+        return this.fold(output.commit);
       case "checkpoint":
-        return this.witnessWork(sim.random.between(5, 50), () => {
+        return this.witnessWork([5, 50], () => {
           sim.check(this.witness.round === output.round, "the witness is at the anchor that it stores");
-          const hash = fakeHash("checkpoint", this.witness.anchorHash);
-          const blobs: BlobRef[] = [{ name: "anchor", hash, bytes: 1_000_000 }];
-          this.blobs.add(hash);
-          this.input({ type: "checkpointed", round: output.round, anchorHash: this.witness.anchorHash, blobs });
+          const { anchorHash } = this.witness;
+          const blobs: BlobRef[] = [
+            { name: "anchor", hash: fakeHash("checkpoint", anchorHash), bytes: CHECKPOINT_BYTES },
+          ];
+          for (const { hash, bytes } of blobs) {
+            this.blobs.add(hash, bytes);
+            this.blobs.sync(hash);
+          }
+          this.input({ type: "checkpointed", round: output.round, anchorHash, blobs });
         });
       case "forget":
         for (const hash of output.hashes) this.blobs.delete(hash);
@@ -216,28 +194,51 @@ export class HostNode {
         this.events.push(output.event.kind);
         return;
       case "wake":
-        return this.after(sim.timer(output.at), () => this.input({ type: "tick" }));
+        return this.time.after(sim.timer(output.at - this.time.now), () => this.input({ type: "tick" }));
     }
   }
 
-  private witnessWork(workMs: number, run: () => void): void {
-    this.witnessFreeAt = Math.max(this.witnessFreeAt, this.sim.clock.now) + workMs;
-    this.after(this.witnessFreeAt - this.sim.clock.now, run);
+  private fold(commit: Extract<SequencerOutput, { type: "fold" }>["commit"]): void {
+    const { sim } = this;
+    const { round } = commit;
+    if (!commit.contributors.every(({ update }) => this.blobs.has(update)))
+      return this.witnessWork([1, 2], () => {
+        sim.judge.blobIsLost();
+        this.input({ type: "blob-lost", round, reason: "a disk was replaced" });
+      });
+    this.witnessWork([5, 80], () => {
+      sim.check(this.witness.round === round, "the witness folds in order");
+      const anchorHash = sim.arithmetic.fold(this.witness.anchorHash, commit);
+      this.witness = { round: round + 1, anchorHash };
+      this.input({ type: "folded", round, anchorHash, refused: sim.arithmetic.refusedOf(commit) });
+    });
   }
 
+  private witnessWork([min, max]: readonly [number, number], run: () => void): void {
+    const { now } = this.sim.clock;
+    this.witnessFreeAt = Math.max(this.witnessFreeAt, now) + this.sim.random.between(min, max);
+    this.time.after(this.witnessFreeAt - now, run);
+  }
+
+  /** Written, then synced, then heard of: the process may die between any two. */
   private append(body: EntryBody): void {
-    const previous = this.log.at(-1);
-    const unsigned = {
-      version: LOG_VERSION,
-      seq: this.log.length,
-      prevHash: previous ? hashOf(previous) : this.sim.run,
-      time: Math.round(this.sim.clock.now),
-      ...body,
-    } as UnsignedEntry;
-    const entry = { ...unsigned, signature: "0".repeat(128) } as LogEntry;
-    this.sim.judgeEntry(entry);
-    this.log.push(entry);
-    // Synced, but the process may die before it hears of it.
-    this.after(this.sim.random.between(0, 5), () => this.input({ type: "appended", entry }));
+    const { random, clock, run, judge } = this.sim;
+    this.time.after(random.between(0, 5), () => {
+      const previous = this.log.at(-1);
+      const unsigned = {
+        version: LOG_VERSION,
+        seq: this.log.length,
+        prevHash: previous ? hashOf(previous) : run,
+        time: Math.round(clock.now),
+        ...body,
+      } as UnsignedEntry;
+      const entry = { ...unsigned, signature: "0".repeat(128) } as LogEntry;
+      this.disk.write(entry);
+      this.time.after(random.between(1, 10), () => {
+        this.disk.sync();
+        judge.synced(entry, this.blobs);
+        this.time.after(random.between(0, 5), () => this.input({ type: "appended", entry }));
+      });
+    });
   }
 }

@@ -88,7 +88,7 @@ test("[R13] the host serves updates only where no link can", () => {
   const sim = new Simulation({ seed: 36, peers: 2, unlinkable: 1 }).startAll();
   sim.runRounds(4);
   sim.checkAll();
-  expect(sim.linksMade).toBe(0);
+  expect(sim.network.linksMade).toBe(0);
   expect(sim.host.updateFetches).toBeGreaterThanOrEqual(6);
 });
 
@@ -212,7 +212,7 @@ test("[R3] a commit whose blob is lost is voided, everybody goes back to the anc
   sim.runUntil(({ state }) => state.commit !== undefined, 20_000);
   const round = sim.round;
   sim.host.crash();
-  sim.blobsLost += 1;
+  sim.judge.blobsLost += 1;
   sim.host.blobs.delete(sim.state.commit!.contributors[0].update);
   sim.runFor(2_000); // peers fold it meanwhile
   sim.host.start();

@@ -1,24 +1,34 @@
 // A browser's adapter in the simulator: a store and an identity that survive, a peer, a replica and links that do not.
+//
+//   control socket, frames, requests, timers -> peer.step -> effects -> network, replica, store -> inputs again
 import { type Assignment, Peer, type PeerInput, type PeerOutput } from "#swarm";
-import type { LogEntry, Member, PeerId } from "#wire";
-import { Socket } from "./host-node.ts";
+import type { HostMessage, LogEntry, Member, PeerId } from "#wire";
+import { BlobStore } from "./disk.ts";
+import { Fetching } from "./fetching.ts";
+import { signatureOf } from "./given.ts";
+import { hashOf } from "./host-node.ts";
+import { LocalClock } from "./local-clock.ts";
+import { HOST, type Link, type PeerSocketEnd, type Socket } from "./network.ts";
 import { fakeHash } from "./random.ts";
+import { ReplicaNode } from "./replica-node.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** As wire's chainFault, without the cost of signatures. */
-function chainWithoutSignatures(run: string, hash: (entry: LogEntry) => string) {
+function chainWithoutSignatures(run: string) {
   return (previous: LogEntry | undefined, entry: LogEntry): string | undefined =>
-    entry.seq === (previous ? previous.seq + 1 : 0) && entry.prevHash === (previous ? hash(previous) : run)
+    entry.seq === (previous ? previous.seq + 1 : 0) && entry.prevHash === (previous ? hashOf(previous) : run)
       ? undefined
       : `entry ${entry.seq} does not follow`;
 }
 
-export class PeerNode {
+const UPDATE_BYTES = 1_000;
+
+export class PeerNode implements PeerSocketEnd {
   readonly id: PeerId;
   readonly name: string;
   readonly member: Member;
-  readonly blobs = new Set<string>(); //   survives a reload
-  readonly linked = new Set<PeerId>();
+  readonly time: LocalClock;
+  readonly blobs = new BlobStore(); //     survives a reload
   readonly refusals: string[] = [];
   stepMs: number;
   /** Its updates do not decode. */
@@ -26,9 +36,9 @@ export class PeerNode {
   /** The next fold comes out wrong, as from a machine with broken memory. */
   wrongFolds = 0;
   peer: Peer | undefined;
-  replica: { round: number; anchorHash: string } | undefined;
+  replica: ReplicaNode | undefined;
   socket: Socket | undefined;
-  /** No new control socket: the network is cut, links stay. */
+  /** No way to the host: the network is cut, links stay. */
   offline = false;
   offersMade = 0;
   carried = 0; //                          rounds whose work was not offered
@@ -36,114 +46,125 @@ export class PeerNode {
   ended: string | undefined;
   readonly namedFolds: number[] = [];
   private readonly sim: Simulation;
-  private life = 0;
+  private fetching: Fetching;
   private work: { assignment: Assignment; step: number; run: number } | undefined;
   private workRun = 0;
   private replicaFreeAt = 0;
   private offerNonce = 0;
-  /** Our update since the last fold or restore: the replica's mark has moved with it. */
-  private inFlight: string | undefined;
 
   constructor(sim: Simulation, index: number, stepMs: number) {
     this.sim = sim;
     this.id = sim.peerId(index);
     this.name = `peer-${index}`;
     this.stepMs = stepMs;
+    this.time = new LocalClock(sim.clock, 0);
     const adapter = { backend: "webgpu", vendor: "sim", architecture: "", description: "", isFallback: true } as const;
     this.member = { peer: this.id, name: this.name, adapter };
+    this.fetching = this.newFetching();
+    sim.network.listen(this.id, {
+      frame: (from, bytes) => this.time.do(() => this.up && this.fetching.frame(from, bytes)),
+      closed: (other) => this.time.do(() => this.linkClosed(other)),
+    });
   }
 
   get up(): boolean {
     return this.peer !== undefined;
   }
 
+  /** Peers with an open link to this one. */
+  get linked(): ReadonlyMap<PeerId, Link> {
+    return this.sim.network.linksOf(this.id);
+  }
+
   start(): void {
     if (this.up) return;
-    const { run, spec, hash } = this.sim;
-    this.life += 1;
-    this.peer = new Peer({ run, spec, self: this.id, chain: chainWithoutSignatures(run, hash) });
+    const { run, spec, random } = this.sim;
+    this.time.restart(random.between(0, 10_000));
+    this.replicaFreeAt = 0;
+    this.fetching = this.newFetching();
+    this.peer = new Peer({ run, spec, self: this.id, chain: chainWithoutSignatures(run) });
     this.input({ type: "donate" });
     this.connectHost();
   }
 
   /** The tab is gone from one moment to the next. */
   crash(): void {
-    this.life += 1;
+    this.time.restart(0);
+    this.blobs.crash(this.sim.random);
     this.peer = undefined;
     this.replica = undefined;
     this.work = undefined;
     this.socket?.close("tab gone");
     this.socket = undefined;
-    for (const other of [...this.linked]) this.sim.unlink(this.id, other);
+    for (const other of [...this.linked.keys()]) this.sim.network.unlink(this.id, other);
   }
 
   input(input: PeerInput): void {
     if (this.peer === undefined) return;
-    const outputs = this.peer.step(this.sim.clock.now, input);
+    const outputs = this.peer.step(this.time.now, input);
     for (const output of outputs) this.effect(output);
     this.sim.observePeer(this);
   }
+
+  // ---- control socket and links -------------------------------------------------------------------------------------------
 
   cutControl(): void {
     this.socket?.close("cut");
   }
 
   connectHost(): void {
-    this.after(this.sim.random.between(50, 400), () => {
+    const { sim } = this;
+    this.time.after(sim.random.between(50, 400), () => {
       if (this.socket !== undefined) return;
-      if (this.offline || !this.sim.host.up) return this.connectHost();
-      const socket = new Socket(this.sim, this);
+      if (this.offline || !sim.host.up) return this.connectHost();
+      const socket = sim.network.socket(this, sim.host, this.id);
       this.socket = socket;
       this.input({ type: "host-open" });
-      this.sim.clock.after(this.sim.delay(), () => socket.open && this.sim.host.accept(socket));
+      sim.network.later(() => socket.open && sim.host.accept(socket, this.member));
     });
   }
 
-  socketClosed(socket: Socket): void {
-    if (this.socket !== socket) return;
-    this.socket = undefined;
-    this.input({ type: "host-closed" });
-    if (this.up) this.connectHost();
+  hostMessage(socket: Socket, message: HostMessage): void {
+    this.time.do(() => this.socket === socket && this.input({ type: "message", message }));
   }
 
-  after(delayMs: number, run: () => void): void {
-    const { life } = this;
-    this.sim.clock.after(delayMs, () => life === this.life && run());
+  socketClosed(socket: Socket): void {
+    this.time.do(() => {
+      if (this.socket !== socket) return;
+      this.socket = undefined;
+      this.input({ type: "host-closed" });
+      if (this.up) this.connectHost();
+    });
   }
+
+  private linkClosed(other: PeerId): void {
+    if (!this.up || this.linked.has(other)) return; // a new one is there already
+    this.fetching.linkDown(other);
+    this.input({ type: "link-down", peer: other });
+  }
+
+  // ---- effects ------------------------------------------------------------------------------------------------------------
 
   private effect(output: PeerOutput): void {
     const { sim } = this;
     switch (output.type) {
       case "send":
-        return this.socket?.toHost(output.message);
+        return this.send(output.message);
       case "offer":
         this.offersMade += 1;
-        return this.socket?.toHost({
-          type: "offer",
-          offer: { ...output.offer, signature: sim.signature(output.offer) },
-        });
+        return this.send({ type: "offer", offer: { ...output.offer, signature: signatureOf(output.offer) } });
       case "fetch-log":
-        return this.request(() => {
-          const entries = sim.host.up ? sim.host.log.slice(output.from, output.from + 10) : [];
-          return () => this.input({ type: "log", entries });
-        });
+        return this.fetchLog(output.from);
       case "connect":
         return sim.connect(this, output.peer, output.initiator);
       case "disconnect":
-        return sim.unlink(this.id, output.peer);
+        return sim.network.unlink(this.id, output.peer);
       case "probe":
         return; // the simulated network tells of a dead link by itself
       case "signal":
         return sim.signalled(this, output.from, output.data);
       case "restore":
-        return this.replicaWork(sim.random.between(5, 100), () => {
-          const missing = output.blobs.some(({ hash }) => !this.blobs.has(hash));
-          sim.check(!missing, "a peer restores from blobs that it holds");
-          const anchorHash = output.round === 0 ? sim.genesisHash : output.anchorHash;
-          this.replica = { round: output.round, anchorHash };
-          this.inFlight = undefined;
-          this.input({ type: "restored", round: output.round, anchorHash });
-        });
+        return this.restore(output);
       case "train":
         return this.train(output.assignment);
       case "finish-training":
@@ -153,49 +174,15 @@ export class PeerNode {
         this.work = undefined;
         return;
       case "encode":
-        return this.replicaWork(sim.random.between(5, 50), () => {
-          const update = fakeHash("update", this.id, output.round, output.baseHash, this.offerNonce++);
-          sim.check(this.replica?.anchorHash === output.baseHash, "an update starts from the replica's anchor");
-          sim.check(this.inFlight === undefined, "one offer in flight at most");
-          this.inFlight = update;
-          if (this.bad) sim.arithmetic.badUpdates.add(update);
-          this.blobs.add(update);
-          this.input({ type: "encoded", round: output.round, update, bytes: 1_000 });
-        });
+        return this.encode(output);
       case "upload":
-        return this.request(() => {
-          const stored = this.socket?.open === true && sim.host.store(output.hash, 1_000);
-          return () =>
-            this.input(
-              stored
-                ? { type: "uploaded", hash: output.hash }
-                : { type: "upload-failed", hash: output.hash, reason: "host away" },
-            );
-        });
+        return this.upload(output.hash);
       case "fetch":
-        return this.fetch(output.hash, [...output.sources], output.host, sim.isUpdate(output.hash));
-      case "fold": {
-        const { commit } = output;
-        const all = commit.contributors.every(({ update }) => this.blobs.has(update));
-        sim.check(all, "a peer folds what it holds");
-        return this.replicaWork(sim.random.between(5, 100), () => {
-          sim.check(this.replica?.round === commit.round, "a peer folds in order");
-          const named = commit.contributors.some(({ update }) => update === this.inFlight);
-          sim.check(output.named === named, "the mark rule hears whether our own update counts");
-          if (named) this.namedFolds.push(commit.round);
-          this.inFlight = undefined;
-          let anchorHash = sim.arithmetic.fold(this.replica!.anchorHash, commit);
-          if (this.wrongFolds > 0) {
-            this.wrongFolds -= 1;
-            anchorHash = fakeHash("wrong", anchorHash);
-          }
-          this.replica = { round: commit.round + 1, anchorHash };
-          const refused = sim.arithmetic.refusedOf(commit);
-          this.input({ type: "folded", round: commit.round, anchorHash, refused });
-        });
-      }
+        return this.fetch(output);
+      case "fold":
+        return this.fold(output);
       case "evaluate":
-        return this.replicaWork(sim.random.between(20, 200), () => {
+        return this.replicaWork([20, 200], () => {
           this.evaluations += 1;
           const { round, anchorHash } = this.replica!;
           sim.check(round === output.round, "the anchor to evaluate is the replica's");
@@ -206,28 +193,158 @@ export class PeerNode {
         return;
       case "refused":
         this.refusals.push(`${output.code}: ${output.message}`);
-        this.peer = undefined;
         return this.crash();
       case "ended":
         this.ended = output.reason;
         return;
       case "wake":
-        return this.after(sim.timer(output.at), () => this.input({ type: "tick" }));
+        return this.time.after(sim.timer(output.at - this.time.now), () => this.input({ type: "tick" }));
     }
   }
 
-  /** A request over HTTP: there, and back with what `at` found. */
-  private request(at: () => () => void): void {
-    this.after(this.sim.delay(), () => {
-      const answer = at();
-      this.after(this.sim.delay(), answer);
+  private send(message: Extract<PeerOutput, { type: "send" }>["message"]): void {
+    this.sim.checkPeerMessage(message);
+    this.socket?.toHost(message);
+  }
+
+  private fetchLog(from: number): void {
+    const { host } = this.sim;
+    this.request(
+      0,
+      (answer) => {
+        const entries = host.served(from);
+        answer(entries.length * 500, () => this.input({ type: "log", entries }));
+      },
+      () => this.input({ type: "log", entries: [] }),
+    );
+  }
+
+  private upload(hash: string): void {
+    const failed = (): void => this.input({ type: "upload-failed", hash, reason: "host away" });
+    if (!this.blobs.has(hash)) return this.time.after(1, failed);
+    this.request(
+      UPDATE_BYTES,
+      (answer, refuse) => {
+        if (this.socket?.open !== true) return refuse(); // its session is over
+        this.sim.host.store(hash, UPDATE_BYTES, () => answer(0, () => this.input({ type: "uploaded", hash })));
+      },
+      failed,
+    );
+  }
+
+  private fetch({ hash, sources, host }: Extract<PeerOutput, { type: "fetch" }>): void {
+    if (this.blobs.has(hash)) return this.time.after(1, () => this.input({ type: "fetched", hash }));
+    this.fetching.ask(hash, sources, () => {
+      if (host) this.fetchFromHost(hash);
+      else this.time.after(1, () => this.input({ type: "fetch-failed", hash, reason: "nobody has it" }));
     });
   }
 
+  private fetchFromHost(hash: string): void {
+    this.request(
+      0,
+      (answer, refuse) => {
+        const bytes = this.sim.host.serveBlob(hash);
+        if (bytes === undefined) refuse();
+        else answer(bytes, () => this.fetched(hash, bytes));
+      },
+      () => this.input({ type: "fetch-failed", hash, reason: "the host does not have it" }),
+    );
+  }
+
+  private fetched(hash: string, bytes: number): void {
+    this.blobs.add(hash, bytes);
+    this.syncLater(hash);
+    this.input({ type: "fetched", hash });
+  }
+
+  /** The browser's store writes when it likes. */
+  private syncLater(hash: string): void {
+    this.time.after(this.sim.random.between(5, 200), () => this.blobs.sync(hash));
+  }
+
+  private newFetching(): Fetching {
+    const { sim, time, blobs } = this;
+    return new Fetching({
+      has: (name) => blobs.has(name),
+      bytesOf: (name) => blobs.bytesOf(name),
+      linked: (peer) => this.linked.has(peer),
+      frame: (to, bytes) => sim.network.frame(this.id, to, bytes),
+      after: (delayMs, run) => time.after(delayMs, run),
+      received: (name, bytes) => {
+        sim.peerFetches += 1;
+        this.fetched(name, bytes);
+      },
+    });
+  }
+
+  /** HTTP, to the host. Its answer is for this life only. */
+  private request(bytesUp: number, serve: Parameters<Simulation["network"]["request"]>[3], failed: () => void): void {
+    const here = this.time.thisLife();
+    const { network, host } = this.sim;
+    if (this.offline) return this.time.after(1, failed);
+    network.request(
+      this.id,
+      HOST,
+      bytesUp,
+      (answer, refuse) => (host.up ? serve((bytes, run) => answer(bytes, () => here(run)), refuse) : refuse()),
+      () => here(failed),
+    );
+  }
+
+  // ---- the replica --------------------------------------------------------------------------------------------------------
+
   /** Effects on the replica, one after the other. */
-  private replicaWork(workMs: number, run: () => void): void {
-    this.replicaFreeAt = Math.max(this.replicaFreeAt, this.sim.clock.now) + workMs;
-    this.after(this.replicaFreeAt - this.sim.clock.now, run);
+  private replicaWork([min, max]: readonly [number, number], run: () => void): void {
+    const { now } = this.sim.clock;
+    this.replicaFreeAt = Math.max(this.replicaFreeAt, now) + this.sim.random.between(min, max);
+    this.time.after(this.replicaFreeAt - now, run);
+  }
+
+  private restore({ round, anchorHash, blobs }: Extract<PeerOutput, { type: "restore" }>): void {
+    const { sim } = this;
+    this.replicaWork([5, 100], () => {
+      sim.check(!blobs.some(({ hash }) => !this.blobs.has(hash)), "a peer restores from blobs that it holds");
+      const anchor = round === 0 ? sim.genesisHash : anchorHash;
+      this.replica = new ReplicaNode(sim.arithmetic, round, anchor);
+      this.input({ type: "restored", round, anchorHash: anchor });
+    });
+  }
+
+  private encode({ round, baseHash }: Extract<PeerOutput, { type: "encode" }>): void {
+    const { sim } = this;
+    this.replicaWork([5, 50], () => {
+      const { replica } = this;
+      const update = fakeHash("update", this.id, round, baseHash, this.offerNonce++);
+      sim.check(replica?.anchorHash === baseHash, "an update starts from the replica's anchor");
+      sim.check(replica!.inFlight === undefined, "one offer in flight at most");
+      replica!.encoded(update);
+      if (this.bad) sim.arithmetic.badUpdates.add(update);
+      this.blobs.add(update, UPDATE_BYTES);
+      this.syncLater(update);
+      this.input({ type: "encoded", round, update, bytes: UPDATE_BYTES });
+    });
+  }
+
+  private fold({ commit, named }: Extract<PeerOutput, { type: "fold" }>): void {
+    const { sim } = this;
+    const all = commit.contributors.every(({ update }) => this.blobs.has(update));
+    sim.check(all, "a peer folds what it holds");
+    this.replicaWork([5, 100], () => {
+      const replica = this.replica!;
+      sim.check(replica.round === commit.round, "a peer folds in order");
+      const ours = commit.contributors.some(({ update }) => update === replica.inFlight);
+      sim.check(named === ours, "the mark rule hears whether our own update counts");
+      if (named) this.namedFolds.push(commit.round);
+      let anchorHash = sim.arithmetic.fold(replica.anchorHash, commit);
+      if (this.wrongFolds > 0) {
+        this.wrongFolds -= 1;
+        anchorHash = fakeHash("wrong", anchorHash);
+      }
+      replica.fold(commit, named, anchorHash);
+      sim.check(replica.unaccounted === 0, `${this.name} lost or doubled ${replica.unaccounted} inner steps`);
+      this.input({ type: "folded", round: commit.round, anchorHash, refused: sim.arithmetic.refusedOf(commit) });
+    });
   }
 
   private train(assignment: Assignment): void {
@@ -239,10 +356,11 @@ export class PeerNode {
   }
 
   private trainStep(run: number): void {
-    this.after(this.stepMs * this.sim.random.between(0.8, 1.3), () => {
+    this.time.after(this.stepMs * this.sim.random.between(0.8, 1.3), () => {
       const { work } = this;
       if (work?.run !== run) return;
       work.step += 1;
+      this.replica!.step();
       if (work.step >= work.assignment.steps) return this.finish();
       const { round } = work.assignment;
       this.input({ type: "progress", round, step: work.step, loss: 4, tokensPerSecond: 1, stepMs: this.stepMs });
@@ -256,27 +374,6 @@ export class PeerNode {
     this.work = undefined;
     const { round, openSeq, windowsPerStep } = work.assignment;
     const tokens = work.step * windowsPerStep * this.sim.spec.model.contextLength;
-    this.after(1, () => this.input({ type: "trained", round, openSeq, steps: work.step, tokens, loss: 3.5 }));
-  }
-
-  private fetch(hash: string, sources: PeerId[], host: boolean, update: boolean): void {
-    if (this.blobs.has(hash)) return this.after(1, () => this.input({ type: "fetched", hash }));
-    const [source, ...others] = sources;
-    if (source === undefined && !host)
-      return this.after(1, () => this.input({ type: "fetch-failed", hash, reason: "nobody has it" }));
-    this.after(2 * this.sim.delay() + this.sim.random.between(1, 60), () => {
-      if (source !== undefined) {
-        const other = this.sim.peer(source);
-        if (!this.linked.has(source) || !other?.blobs.has(hash) || this.sim.fetchFails())
-          return this.fetch(hash, others, host, update);
-        this.sim.peerFetches += 1;
-      } else {
-        if (!this.sim.host.up || !this.sim.host.blobs.has(hash))
-          return this.input({ type: "fetch-failed", hash, reason: "the host does not have it" });
-        if (update) this.sim.host.updateFetches += 1;
-      }
-      this.blobs.add(hash);
-      this.input({ type: "fetched", hash });
-    });
+    this.time.after(1, () => this.input({ type: "trained", round, openSeq, steps: work.step, tokens, loss: 3.5 }));
   }
 }

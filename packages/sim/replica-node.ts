@@ -1,0 +1,59 @@
+// The replica that a simulated peer trains: outer's own mark rule over one exact number. Each inner step takes 1 off `local`, and an
+// update adds up, so work can be counted: what was trained is in a named update, in the one in flight, or kept.
+import { Replica } from "#outer";
+import type { EntryOf } from "#wire";
+import type { Arithmetic } from "./given.ts";
+
+export class ReplicaNode {
+  round: number;
+  anchorHash: string;
+  /** Since this replica was restored: inner steps, and those of our own updates that commits named. */
+  trained = 0;
+  named = 0;
+  inFlight: string | undefined;
+  private readonly arithmetic: Arithmetic;
+  private readonly replica: Replica;
+  private local: Float32Array;
+
+  constructor(arithmetic: Arithmetic, round: number, anchorHash: string) {
+    this.arithmetic = arithmetic;
+    this.round = round;
+    this.anchorHash = anchorHash;
+    const anchor = new Float32Array([arithmetic.valueOf(anchorHash)]);
+    this.replica = new Replica(anchor);
+    this.local = anchor.slice();
+  }
+
+  step(): void {
+    this.trained += 1;
+    this.local[0] -= 1;
+  }
+
+  /** What the next update holds: the work since the mark. */
+  get kept(): number {
+    return this.replica.pseudoGradient(this.local)[0];
+  }
+
+  encoded(update: string): void {
+    this.arithmetic.workByUpdate.set(update, this.kept);
+    this.inFlight = update;
+    this.replica.offered(this.local);
+  }
+
+  /** @returns why this is not what the swarm agreed on */
+  fold(commit: EntryOf<"commit">, named: boolean, anchorHash: string): void {
+    const anchor = new Float32Array([this.arithmetic.valueOf(anchorHash)]);
+    if (named && this.inFlight !== undefined) this.named += this.arithmetic.workByUpdate.get(this.inFlight)!;
+    this.local = this.replica.sealed(anchor, this.local, named);
+    this.inFlight = undefined;
+    this.round = commit.round + 1;
+    this.anchorHash = anchorHash;
+  }
+
+  /** Inner steps that are neither in a named update, nor in the one in flight, nor kept: 0, or work was lost or counted twice. */
+  get unaccounted(): number {
+    const { previousMark, mark } = this.replica;
+    const inFlight = previousMark === undefined ? 0 : previousMark[0] - mark[0];
+    return this.trained - this.named - inFlight - this.kept;
+  }
+}
