@@ -5,12 +5,13 @@ import { type RunningHost, startHost, startSignaling } from "../host/host.ts";
 import { SpecError } from "../host/load-run.ts";
 import type { HostedRun } from "../host/run.ts";
 import { StartError } from "../host/server.ts";
+import { loadTurn, type TurnOptions } from "../host/turn.ts";
 import { BlobLostError, DivergenceError } from "../host/witness.ts";
 import { WitnessThread } from "../host/witness-thread.ts";
 import { BrowserError } from "./browser.ts";
 import { startDonors } from "./donors.ts";
 
-export interface HostCommandOptions {
+export interface HostCommandOptions extends TurnOptions {
   readonly port: number;
   readonly host: string;
   readonly data: string;
@@ -53,11 +54,13 @@ export async function hostCommand(options: HostCommandOptions): Promise<void> {
   };
   let host: RunningHost & { readonly run?: HostedRun };
   try {
+    const turn = await loadTurn(options);
     host =
       options.only === "signaling"
-        ? await startSignaling(network)
+        ? await startSignaling({ ...network, turn })
         : await startHost({
             ...network,
+            turn,
             run: options.run,
             from: options.from,
             witness: (spec, data) => new WitnessThread(witnessScript(), { spec, data: data.path }),

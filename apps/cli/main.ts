@@ -7,6 +7,7 @@ import { presets } from "#wire";
 import { BUILD } from "../host/build.ts";
 import { builtPage } from "../host/host.ts";
 import { loadDraft, SpecError } from "../host/load-run.ts";
+import { turnUrlFault } from "../host/turn.ts";
 import { benchEngine } from "./bench/engine.ts";
 import { benchRun } from "./bench/run.ts";
 import { findBrowser } from "./browser.ts";
@@ -40,6 +41,12 @@ function positiveNumber(text: string): number {
 function originFrom(text: string, before: readonly string[] = []): string[] {
   if (!URL.canParse(text) || new URL(text).origin !== text)
     throw new InvalidArgumentError("An origin is scheme, name and port alone, for example https://example.org:8443");
+  return [...before, text];
+}
+
+function turnUrlFrom(text: string, before: readonly string[] = []): string[] {
+  const fault = turnUrlFault(text);
+  if (fault !== undefined) throw new InvalidArgumentError(fault);
   return [...before, text];
 }
 
@@ -84,6 +91,14 @@ program
   .addOption(new Option("--only <part>", "start one part alone").choices(["signaling"]))
   .addOption(new Option("--page <dir>", "serve this build of the page").default(builtPage(), "dist/web").hideHelp())
   .option("--allow-origin <origin>", "page of another origin that may connect (repeat for several)", originFrom)
+  .option("--turn <url>", "TURN server for pairs that cannot connect directly (repeat for several)", turnUrlFrom)
+  .option(
+    "--turn-secret-file <file>",
+    "coturn's static-auth-secret: each peer gets a login of its own, for a day",
+    (text) => resolve(from, text),
+  )
+  .option("--turn-user <name>", "a login that the TURN server knows, the same for every peer")
+  .option("--turn-password-file <file>", "its password", (text) => resolve(from, text))
   .addHelpText(
     "after",
     `

@@ -1,7 +1,7 @@
 // One host: data directory, run, signaling, API, page and STUN, started in the order in which each needs the one before.
 import { join } from "node:path";
 import { type DataFolder, DiskBlobStore, openDataFolder } from "#store/disk";
-import { type HostMessage, identityFrom, PROTOCOL_VERSION, ROSTER_MAX, type RunSpec } from "#wire";
+import { type IceServers, identityFrom, type PeerId, PROTOCOL_VERSION, ROSTER_MAX, type RunSpec } from "#wire";
 import { ApiError } from "./answer.ts";
 import { Api } from "./api.ts";
 import { BUILD } from "./build.ts";
@@ -14,9 +14,8 @@ import { bracketed, type ListeningServer, reachedAs, startServer } from "./serve
 import { type Room, type SignalLimits, SignalServer } from "./signal.ts";
 import { type StunServer, startStun } from "./stun.ts";
 import { type Swept, sweepBlobs } from "./sweep.ts";
+import { type TurnServers, turnServer } from "./turn.ts";
 import type { WitnessPort } from "./witness.ts";
-
-type IceServers = Extract<HostMessage, { type: "welcome" }>["iceServers"];
 
 /** STUN's port is the page's when it is free (UDP and TCP do not collide), else one of the next. */
 const STUN_PORTS_TRIED = 20;
@@ -31,6 +30,8 @@ export interface NetworkOptions {
   readonly signal?: string | undefined;
   /** Built page; undefined serves none. */
   readonly page?: string | undefined;
+  /** For pairs that cannot connect directly. */
+  readonly turn?: TurnServers | undefined;
   readonly limits?: Partial<SignalLimits>;
   readonly report: (line: string) => void;
 }
@@ -88,8 +89,16 @@ async function startStunNear(
   return undefined;
 }
 
-const iceServersAt = (stun: StunServer | undefined, hostName: string): IceServers =>
-  stun === undefined ? [] : [{ urls: `stun:${hostName}:${stun.port}` }];
+/** Our own STUN, and the operator's TURN: nobody else hears who volunteers. */
+const iceServers = (
+  stun: StunServer | undefined,
+  turn: TurnServers | undefined,
+  peer: PeerId,
+  hostName: string,
+): IceServers => [
+  ...(stun === undefined ? [] : [{ urls: `stun:${hostName}:${stun.port}` }]),
+  ...(turn === undefined ? [] : [turnServer(turn, peer, Date.now())]),
+];
 
 function addressesOf(options: NetworkOptions, port: number): Pick<RunningHost, "url" | "lanUrls"> {
   const scheme = options.share ? "https" : "http";
@@ -131,10 +140,11 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
     undo.unshift(() => run.close());
 
     let network: Network | undefined;
-    const room = runRoom(run, (hostName) => iceServersAt(network?.stun, hostName));
+    const room = runRoom(run);
     const signal = new SignalServer({
       roomOf: (name) => (name === "default" || name === run.id ? room : undefined),
       hostNameOf: reachedAs,
+      iceServers: (peer, hostName) => iceServers(network?.stun, options.turn, peer, hostName),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
     undo.unshift(() => signal.terminate());
@@ -181,7 +191,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
   }
 }
 
-function runRoom(run: HostedRun, iceServers: (hostName: string) => IceServers): Room {
+function runRoom(run: HostedRun): Room {
   return {
     run: run.id,
     refusal: () => {
@@ -189,7 +199,7 @@ function runRoom(run: HostedRun, iceServers: (hostName: string) => IceServers): 
       if (run.view.members.length < ROSTER_MAX) return undefined;
       return { code: "full", message: `${ROSTER_MAX} peers are here, and a round takes no more. Try again later.` };
     },
-    welcome: (peer, session, hostName) => ({
+    welcome: (peer, session, iceServers) => ({
       type: "welcome",
       protocol: PROTOCOL_VERSION,
       build: BUILD,
@@ -197,7 +207,7 @@ function runRoom(run: HostedRun, iceServers: (hostName: string) => IceServers): 
       run: run.id,
       spec: run.spec,
       session,
-      iceServers: iceServers(hostName),
+      iceServers,
       headSeq: run.view.headSeq,
       members: [...run.view.members],
     }),
@@ -212,12 +222,12 @@ export async function startSignaling(options: NetworkOptions & { readonly data: 
   let stun: StunServer | undefined;
   const roomOf = relayRooms({
     build: BUILD,
-    iceServers: (hostName) => iceServersAt(stun, hostName),
     broadcast: (run, message, except) => signal.broadcast(run, message, except),
   });
   const signal: SignalServer = new SignalServer({
     roomOf,
     hostNameOf: reachedAs,
+    iceServers: (peer, hostName) => iceServers(stun, options.turn, peer, hostName),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   const server = await startServer({

@@ -1,5 +1,5 @@
 // Signaling alone (`--only signaling`): a room is whatever run its members name, and all that happens in it is that they find each other.
-import { type HostMessage, type Member, type PeerId, PROTOCOL_VERSION, type RoomMessage } from "#wire";
+import { type IceServers, type Member, type PeerId, PROTOCOL_VERSION, type RoomMessage } from "#wire";
 import type { Hello, RefusalCode, Room } from "./signal.ts";
 
 /** Strangers name rooms: their number and size are bounded. 24 links per peer need no larger neighbourhood than this. */
@@ -8,7 +8,6 @@ const MEMBERS_MAX = 256;
 
 export interface RelayPorts {
   readonly build: string;
-  readonly iceServers: (hostName: string) => Extract<HostMessage, { type: "welcome" }>["iceServers"];
   readonly broadcast: (run: string, message: RoomMessage, except?: PeerId) => void;
 }
 
@@ -29,8 +28,8 @@ class RelayRoom implements Room {
     return { code: "full", message: `This room has ${MEMBERS_MAX} members: that is all.` };
   }
 
-  welcome(peer: PeerId, _session: string, hostName: string): RoomMessage {
-    const { build, iceServers } = this.#ports;
+  welcome(peer: PeerId, _session: string, iceServers: IceServers): RoomMessage {
+    const { build } = this.#ports;
     const members = [...this.#members.values()];
     return {
       type: "room",
@@ -38,7 +37,7 @@ class RelayRoom implements Room {
       build,
       peer,
       run: this.run,
-      iceServers: iceServers(hostName),
+      iceServers,
       members,
     };
   }

@@ -3,6 +3,7 @@ import { identityFrom, MESSAGE_BYTES_MAX } from "#wire";
 import { type RunningHost, startSignaling } from "./host.ts";
 import type { HostedRun } from "./run.ts";
 import { freshFolder, helloOf, startTestHost, TestSocket, TestVolunteer, writeRun } from "./test-given.ts";
+import { turnPassword } from "./turn.ts";
 
 let host: RunningHost & { readonly run: HostedRun };
 beforeAll(async () => {
@@ -29,7 +30,7 @@ describe("hello", () => {
   test.each([
     ["another's signature", "signature", { signature: "00".repeat(64) }],
     ["a protocol of tomorrow", "version", { protocolMin: 7, protocolMax: 9 }],
-    ["a protocol of tomorrow with a field of tomorrow", "version", { protocolMin: 2, protocolMax: 2, mood: "good" }],
+    ["a protocol of tomorrow with a field of tomorrow", "version", { protocolMin: 3, protocolMax: 3, mood: "good" }],
     ["another run", "run-unknown", { run: "ab".repeat(32) }],
     ["a slot out of range", "invalid", { slot: 16 }],
   ] as const)("%s is refused by name", async (_, code, changed) => {
@@ -181,6 +182,37 @@ describe("origins", () => {
   test("a name that somebody else points at loopback is not ours", async () => {
     const socket = new TestSocket(`${host.url}/signal`, { host: "evil.example" });
     expect((await socket.whenClosed()).code).toBe(1006);
+  });
+});
+
+describe("TURN", () => {
+  const turn = { urls: ["turn:turn.example.org:3478"], secret: "north" };
+  const limits = { pingEveryMs: 5, iceRenewMs: 1 };
+
+  test("each peer hears of it in its welcome with a login of its own, and again before that login ends", async () => {
+    const data = await freshFolder();
+    const relaying = await startTestHost({ data, run: await writeRun(data), turn, limits });
+    const volunteer = await TestVolunteer.join(relaying.url, 1);
+    const [stun, told] = volunteer.welcome.iceServers;
+    expect(stun.urls).toBe(`stun:localhost:${relaying.stunPort}`);
+    expect(told.urls).toEqual(turn.urls);
+    expect(told.username?.split(":")[1]).toBe(volunteer.peer);
+    const again = (await volunteer.next("ice")).iceServers[1];
+    expect(Number.parseInt(again.username ?? "", 10)).toBeGreaterThanOrEqual(Number.parseInt(told.username ?? "", 10));
+    expect(again.credential).toBe(turnPassword("north", again.username ?? ""));
+    volunteer.socket.close();
+    await relaying.close();
+  });
+
+  test("a host that only signals names it too", async () => {
+    const options = { host: "127.0.0.1", port: 0, share: false, report: () => {}, data: await freshFolder() };
+    const alone = await startSignaling({ ...options, allowOrigins: [], turn, limits });
+    const socket = new TestSocket(`${alone.url}/signal`);
+    const { nonce } = await socket.next("challenge");
+    socket.send(helloOf(someone, nonce, { run: "aa".repeat(32) }));
+    expect((await socket.next("room")).iceServers[1].urls).toEqual(turn.urls);
+    expect((await socket.next("ice")).iceServers[1].urls).toEqual(turn.urls);
+    await alone.close();
   });
 });
 

@@ -9,6 +9,7 @@ import type { Duplex } from "node:stream";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import {
   type HostMessage,
+  type IceServers,
   MESSAGE_BYTES_MAX,
   type Member,
   PAGE_CLOSED,
@@ -24,6 +25,7 @@ import {
 } from "#wire";
 import { type RateLimit, TokenBucket } from "./rate.ts";
 import { endAndClose } from "./server.ts";
+import { ICE_RENEW_MS } from "./turn.ts";
 
 export type RefusalCode = (typeof refusalCodes)[number];
 export type Hello = Extract<PeerMessage, { type: "hello" }>;
@@ -34,7 +36,7 @@ export interface Room {
   readonly run: string;
   /** Why this peer may not come in, or undefined. */
   refusal(hello: Hello): { code: RefusalCode; message: string } | undefined;
-  welcome(peer: PeerId, session: string, hostName: string): Outgoing;
+  welcome(peer: PeerId, session: string, iceServers: IceServers): Outgoing;
   connected(member: Member): void;
   disconnected(peer: PeerId, reason: string): void;
   /** Everything but hello and signal. */
@@ -47,6 +49,7 @@ export interface SignalLimits {
   readonly helloDeadlineMs: number;
   readonly pingEveryMs: number;
   readonly silenceMaxMs: number;
+  readonly iceRenewMs: number;
   readonly messages: RateLimit;
   readonly bytes: RateLimit;
 }
@@ -57,6 +60,7 @@ const signalLimits: SignalLimits = {
   helloDeadlineMs: 10_000,
   pingEveryMs: 3_000,
   silenceMaxMs: 10_000, //            three pings: a laptop that closed is noticed before the round's deadline
+  iceRenewMs: ICE_RENEW_MS,
   // Joining 24 peers sends some 300 candidates at once; after that a peer says a few things a second.
   messages: { perSecond: 100, burst: 1_000 },
   bytes: { perSecond: 512 * 1024, burst: 4 * 1024 * 1024 },
@@ -73,7 +77,9 @@ interface Session {
   readonly address: string;
   readonly messages: TokenBucket;
   readonly bytes: TokenBucket;
+  readonly hostName: string;
   heardAt: number;
+  iceAt: number; //              when it was last told of ICE servers
   peer: PeerId | undefined; //   after hello
   room: Room | undefined;
   token: string | undefined;
@@ -84,8 +90,9 @@ interface Session {
 export interface SignalOptions {
   /** The room of a hello's run ("default" or an id), or undefined. */
   readonly roomOf: (run: string) => Room | undefined;
-  /** Name or address under which this client reached us: ICE servers are advertised under the same. */
+  /** Name or address under which this client reached us: our STUN is advertised under the same. */
   readonly hostNameOf: (request: IncomingMessage) => string;
+  readonly iceServers: (peer: PeerId, hostName: string) => IceServers;
   readonly limits?: Partial<SignalLimits>;
 }
 
@@ -144,7 +151,9 @@ export class SignalServer {
       address,
       messages: new TokenBucket(this.#limits.messages, at),
       bytes: new TokenBucket(this.#limits.bytes, at),
+      hostName,
       heardAt: at,
+      iceAt: at,
       peer: undefined,
       room: undefined,
       token: undefined,
@@ -158,7 +167,7 @@ export class SignalServer {
     }, this.#limits.helloDeadlineMs);
     socket.on("message", (data, isBinary) => {
       session.heardAt = now();
-      if (session.leaving === undefined) this.#receive(session, data, isBinary, nonce, hostName);
+      if (session.leaving === undefined) this.#receive(session, data, isBinary, nonce);
     });
     socket.on("pong", () => {
       session.heardAt = now();
@@ -172,7 +181,7 @@ export class SignalServer {
     this.#write(session, { type: "challenge", nonce });
   }
 
-  #receive(session: Session, data: RawData, isBinary: boolean, nonce: string, hostName: string): void {
+  #receive(session: Session, data: RawData, isBinary: boolean, nonce: string): void {
     const bytes = (data as Buffer).length; // one Buffer: ws's default binaryType
     if (!session.messages.take(1, session.heardAt) || !session.bytes.take(bytes, session.heardAt))
       return this.#refuse(session, "rate", "Too many messages or bytes in a short time.");
@@ -185,7 +194,7 @@ export class SignalServer {
     }
     if (session.peer === undefined || session.room === undefined) {
       if (message.type !== "hello") return this.#refuse(session, "invalid", `${message.type} before hello`);
-      return this.#hello(session, message, nonce, hostName);
+      return this.#hello(session, message, nonce);
     }
     switch (message.type) {
       case "hello":
@@ -200,7 +209,7 @@ export class SignalServer {
     }
   }
 
-  #hello(session: Session, hello: Hello, nonce: string, hostName: string): void {
+  #hello(session: Session, hello: Hello, nonce: string): void {
     const range = { min: hello.protocolMin, max: hello.protocolMax };
     if (!speaks(range)) return this.#refuseVersion(session, range);
     const room = this.#options.roomOf(hello.run);
@@ -223,7 +232,7 @@ export class SignalServer {
     session.token = randomBytes(32).toString("hex");
     this.#byMember.set(key, session);
     this.#byToken.set(session.token, session);
-    this.#write(session, room.welcome(peer, session.token, hostName));
+    this.#write(session, room.welcome(peer, session.token, this.#options.iceServers(peer, session.hostName)));
     room.connected({ peer, name: hello.name, adapter: hello.adapter });
   }
 
@@ -311,8 +320,15 @@ export class SignalServer {
         this.#forget(session, session.leaving);
       } else if (session.socket.readyState === session.socket.OPEN) {
         session.socket.ping();
+        this.#renewIce(session, at);
       }
     }
+  }
+
+  #renewIce(session: Session, at: number): void {
+    if (session.peer === undefined || at - session.iceAt < this.#limits.iceRenewMs) return;
+    session.iceAt = at;
+    this.#write(session, { type: "ice", iceServers: this.#options.iceServers(session.peer, session.hostName) });
   }
 
   /** Tells every peer that the host goes away (close code 1001), so that they wait instead of wondering. */

@@ -184,7 +184,8 @@ export class Peer {
   private message(now: Millis, message: HostMessage): void {
     switch (message.type) {
       case "challenge":
-        return; // the handshake is the adapter's
+      case "ice":
+        return; // handshake and connections are the adapter's
       case "welcome": {
         const fault = this.reader.welcome(message.headSeq);
         if (fault !== undefined) return this.refused("log", fault);

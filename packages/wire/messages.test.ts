@@ -48,6 +48,7 @@ const fromHost = [
     members: [{ peer: peer(2), name: "two", adapter }],
   },
   { type: "refuse", code: "full", message: "24 peers at most" },
+  { type: "ice", iceServers: [{ urls: ["turn:203.0.113.1:3478"], username: "1:ab", credential: "c" }] },
   { type: "joined", member: { peer: peer(2), name: "two", adapter } },
   { type: "left", peer: peer(2), reason: "closed" },
   { type: "signal", from: peer(2), data: "{}" },

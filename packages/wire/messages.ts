@@ -8,7 +8,7 @@ import { CONTRIBUTORS_MAX, logEntrySchema, ROSTER_MAX, signedOfferSchema } from 
 import { hashSchema, publicKeySchema, specSchema } from "./spec.ts";
 
 /** hello carries the range that a build speaks; the host answers with the highest common one or refuses by name. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** An `open` or `seal` of the largest roster is below 100 kB; SDP with candidates is below 20 kB. */
 export const MESSAGE_BYTES_MAX = 256 * 1024;
@@ -90,11 +90,16 @@ export const peerMessageSchema = z.discriminatedUnion("type", [
 ]);
 export type PeerMessage = z.infer<typeof peerMessageSchema>;
 
-export const iceServerSchema = z.strictObject({
+const iceServerSchema = z.strictObject({
   urls: z.union([z.string(), z.array(z.string())]),
   username: z.string().optional(),
   credential: z.string().optional(),
 });
+
+const iceServersSchema = z.array(iceServerSchema).max(8);
+export type IceServers = z.infer<typeof iceServersSchema>;
+/** Instead of those of the welcome, for links that open from now on: passwords of TURN servers end. */
+const iceMessageSchema = z.strictObject({ type: z.literal("ice"), iceServers: iceServersSchema });
 
 /** Why a peer left whose browser closed the line itself (WebSocket code 1001), without a bye: no crash. */
 export const PAGE_CLOSED = "the page was closed or reloaded";
@@ -122,11 +127,12 @@ export const hostMessageSchema = z.discriminatedUnion("type", [
     run: hashSchema,
     spec: specSchema,
     session: z.string().max(100), //  bearer token for PUT /api/blobs/:hash
-    iceServers: z.array(iceServerSchema).max(8),
+    iceServers: iceServersSchema,
     headSeq: z.int().min(-1), //       last entry of the log; -1: none yet
     members: z.array(memberSchema).max(ROSTER_MAX),
   }),
   z.strictObject({ type: z.literal("refuse"), code: z.enum(refusalCodes), message: reason }),
+  iceMessageSchema,
   z.strictObject({ type: z.literal("joined"), member: memberSchema }),
   z.strictObject({ type: z.literal("left"), peer: peerIdSchema, reason }),
   z.strictObject({ type: z.literal("signal"), from: peerIdSchema, data: z.string().max(64 * 1024) }),
@@ -150,10 +156,11 @@ export const roomMessageSchema = z.discriminatedUnion("type", [
     build: z.string().max(80),
     peer: peerIdSchema,
     run: hashSchema,
-    iceServers: z.array(iceServerSchema).max(8),
+    iceServers: iceServersSchema,
     members: z.array(memberSchema).max(ROSTER_MAX),
   }),
   z.strictObject({ type: z.literal("refuse"), code: z.enum(refusalCodes), message: reason }),
+  iceMessageSchema,
   z.strictObject({ type: z.literal("joined"), member: memberSchema }),
   z.strictObject({ type: z.literal("left"), peer: peerIdSchema, reason }),
   z.strictObject({ type: z.literal("signal"), from: peerIdSchema, data: z.string().max(64 * 1024) }),

@@ -2,7 +2,7 @@
 
 import type { AdapterDescription } from "#engine";
 import { hostDialect, openWebSocket, type RoomWelcome, roomDialect, Signaling, type Welcome } from "#mesh";
-import type { HostMessage, Identity, PeerMessage, RoomMessage, RunId } from "#wire";
+import type { HostMessage, IceServers, Identity, PeerMessage, RoomMessage, RunId } from "#wire";
 import type { StartConfig } from "./api.ts";
 import { SignalRoute } from "./signal-route.ts";
 
@@ -41,7 +41,10 @@ export class ControlLines {
   constructor(options: ControlLinesOptions) {
     const { config, identity, slot, adapter, name, onIceServers } = options;
     this.#run = config.run;
-    const tellServers = () => onIceServers([...this.#iceServers.host, ...this.#iceServers.room]);
+    const takeServers = (from: "host" | "room", servers: IceServers) => {
+      this.#iceServers[from] = servers as RTCIceServer[];
+      onIceServers([...this.#iceServers.host, ...this.#iceServers.room]);
+    };
     const line = {
       ...{ identity, slot, adapter, name, scheduler, build: config.build, openSocket: openWebSocket },
       run: () => this.#run,
@@ -52,12 +55,14 @@ export class ControlLines {
       dialect: hostDialect,
       onOpen: (welcome) => {
         this.#run = welcome.run; // "default" may mean another run after a restart of the host; we stay with this one
-        this.#iceServers.host = welcome.iceServers as RTCIceServer[];
-        tellServers();
+        takeServers("host", welcome.iceServers);
         this.#room?.start(); // rooms have runs' ids for names
         options.onWelcome(welcome);
       },
-      onMessage: options.onMessage,
+      onMessage: (message) => {
+        if (message.type === "ice") takeServers("host", message.iceServers);
+        else options.onMessage(message);
+      },
       onClosed: options.onHostGone,
       onRefused: options.onRefused,
     });
@@ -73,8 +78,7 @@ export class ControlLines {
       url: config.room,
       dialect: roomDialect,
       onOpen: ({ iceServers, members }) => {
-        this.#iceServers.room = iceServers as RTCIceServer[];
-        tellServers();
+        takeServers("room", iceServers);
         route.entered(members.map(({ peer }) => peer));
       },
       onMessage: (message) => {
@@ -82,6 +86,7 @@ export class ControlLines {
         if (message.type === "signal") options.onMessage(message);
         else if (message.type === "joined") route.joined(message.member.peer);
         else if (message.type === "left") route.left(message.peer);
+        else if (message.type === "ice") takeServers("room", message.iceServers);
       },
       onClosed: (reason) => {
         console.warn("the signaling host is away, signals go through the run's host:", reason);
