@@ -44,6 +44,7 @@ export async function demo(options: DemoOptions, out: (line: string) => void): P
     port: options.port,
     share: false,
     allowOrigins: [],
+    relayMbit: 0, // all browsers are on this machine
     page: options.page,
     report: out,
     data,

@@ -18,6 +18,7 @@ export interface HostCommandOptions extends TurnOptions {
   readonly run: string;
   readonly share?: boolean;
   readonly donors: number;
+  readonly relayMbit: number;
   readonly only?: "signaling";
   readonly allowOrigin?: readonly string[];
   /** Folder that relative file names start from. */
@@ -61,6 +62,7 @@ export async function hostCommand(options: HostCommandOptions): Promise<void> {
         : await startHost({
             ...network,
             turn,
+            relayMbit: options.relayMbit,
             run: options.run,
             from: options.from,
             witness: (spec, data) => new WitnessThread(witnessScript(), { spec, data: data.path }),

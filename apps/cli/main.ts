@@ -20,6 +20,8 @@ const from = process.env.INIT_CWD ?? process.cwd();
 /** The repository: this bundle lies in dist/node. */
 const root = resolve(builtPage(), "..", "..");
 const dataDefault = resolve(root, "data");
+/** Half of a home's uplink of 40 Mbit/s, so that log, checkpoints and the page still get through. A rented server has more. */
+const RELAY_MBIT = 20;
 
 function numberFrom(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -88,6 +90,12 @@ program
   .option("--run <name or file>", "preset (nano, micro) or a run spec as JSON", "micro")
   .option("--share", "listen on all addresses, with HTTPS on a generated certificate")
   .option("--donors <count>", "start so many headless browsers that donate", numberFrom(0, 64), 0)
+  .option(
+    "--relay-mbit <rate>",
+    "Mbit/s that this host relays for peers that cannot connect, half of it for one; 0: none",
+    numberFrom(0, 100_000),
+    RELAY_MBIT,
+  )
   .addOption(new Option("--only <part>", "start one part alone").choices(["signaling"]))
   .addOption(new Option("--page <dir>", "serve this build of the page").default(builtPage(), "dist/web").hideHelp())
   .option("--allow-origin <origin>", "page of another origin that may connect (repeat for several)", originFrom)

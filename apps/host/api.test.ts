@@ -382,7 +382,15 @@ describe("a host that cannot start says why", () => {
     const data = await freshFolder();
     await writeRun(data);
     if (content !== undefined) await writeFile(join(data, file), content);
-    const options = { host: "127.0.0.1", port: 0, share: false, allowOrigins: [], report: () => {}, from: data };
+    const options = {
+      host: "127.0.0.1",
+      port: 0,
+      share: false,
+      allowOrigins: [],
+      relayMbit: 0,
+      report: () => {},
+      from: data,
+    };
     const starting = startHost({
       ...options,
       data,

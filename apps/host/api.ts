@@ -11,6 +11,7 @@ import { ApiError, answerJson, answerText, notFound } from "./answer.ts";
 import { EventStreams } from "./events.ts";
 import { GzipCache } from "./gzip-cache.ts";
 import { metricsText } from "./metrics.ts";
+import type { RelayMeter } from "./relay.ts";
 import type { HostedRun } from "./run.ts";
 import { type Metric, POINTS_MAX } from "./series.ts";
 
@@ -32,6 +33,7 @@ export interface ApiOptions {
   readonly blobs: DiskBlobStore;
   readonly peerOfToken: (token: string) => { run: string; peer: PeerId } | undefined;
   readonly connections: () => number;
+  readonly relay: () => RelayMeter;
   readonly originIsAllowed: (request: IncomingMessage) => boolean;
 }
 
@@ -62,7 +64,11 @@ export class Api {
     if (path === "/healthz") return this.#get(request, () => answerJson(response, 200, { ok: true }));
     if (path === "/metrics")
       return this.#get(request, () =>
-        answerText(response, "text/plain; version=0.0.4", metricsText(this.#options.run, this.#options.connections())),
+        answerText(
+          response,
+          "text/plain; version=0.0.4",
+          metricsText(this.#options.run, this.#options.connections(), this.#options.relay()),
+        ),
       );
     if (!path.startsWith("/api/")) return false;
     const [, , noun, id, ...rest] = path.split("/");

@@ -8,6 +8,7 @@ import { BUILD } from "./build.ts";
 import { certificateFor, lanAddresses } from "./certificate.ts";
 import { originIsAllowed } from "./headers.ts";
 import { loadDraft, makeSpec } from "./load-run.ts";
+import { RelayServer } from "./relay.ts";
 import { relayRooms } from "./relay-room.ts";
 import { HostedRun } from "./run.ts";
 import { bracketed, type ListeningServer, reachedAs, startServer } from "./server.ts";
@@ -42,6 +43,8 @@ export interface HostOptions extends NetworkOptions {
   readonly run: string;
   /** Folder that a relative file name starts from. */
   readonly from: string;
+  /** Bits per second that WS /relay carries for pairs that cannot connect; 0: none. */
+  readonly relayMbit: number;
   readonly witness: (spec: RunSpec, data: DataFolder, blobs: DiskBlobStore) => WitnessPort;
   /** The disk or the witness failed; the host must stop. */
   readonly fatal: (error: Error) => void;
@@ -140,19 +143,26 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
     undo.unshift(() => run.close());
 
     let network: Network | undefined;
-    const room = runRoom(run);
+    const room = runRoom(run, options.relayMbit > 0);
     const signal = new SignalServer({
       roomOf: (name) => (name === "default" || name === run.id ? room : undefined),
       hostNameOf: reachedAs,
       iceServers: (peer, hostName) => iceServers(network?.stun, options.turn, peer, hostName),
+      sessionEnded: (token) => relay?.sessionEnded(token),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
     undo.unshift(() => signal.terminate());
+    const relay =
+      options.relayMbit > 0
+        ? new RelayServer({ mbit: options.relayMbit, peerOfToken: (token) => signal.peerOfToken(token) })
+        : undefined;
+    undo.unshift(() => relay?.terminate());
     const api = new Api({
       run,
       blobs,
       peerOfToken: (token) => signal.peerOfToken(token),
       connections: () => signal.connections,
+      relay: () => relay?.meter() ?? { links: 0, bytes: 0 },
       originIsAllowed: (request) => network !== undefined && originIsAllowed(request, network.server.policy),
     });
     const server = await startServer({
@@ -161,6 +171,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
       connect: signalOrigins(options.signal),
       api: (request, response, url) => api.handle(request, response, url),
       upgrade: (request, stream, head, refusal) => signal.upgrade(request, stream, head, refusal),
+      upgradeRelay: relay && ((request, stream, head) => relay.upgrade(request, stream, head)),
     });
     undo.unshift(() => server.close());
     const stun = await startStunNear(options.host, server.port, options.report);
@@ -180,6 +191,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
         signal.close();
         await run.close(); // first: what follows may fail, the log is safe
         await stun?.close();
+        relay?.terminate();
         await server.close();
         signal.terminate();
         await data.close();
@@ -191,7 +203,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
   }
 }
 
-function runRoom(run: HostedRun): Room {
+function runRoom(run: HostedRun, relay: boolean): Room {
   return {
     run: run.id,
     refusal: () => {
@@ -208,6 +220,7 @@ function runRoom(run: HostedRun): Room {
       spec: run.spec,
       session,
       iceServers,
+      relay,
       headSeq: run.view.headSeq,
       members: [...run.view.members],
     }),

@@ -1,10 +1,11 @@
 // GET /metrics: what an operator's Prometheus collects.
+import type { RelayMeter } from "./relay.ts";
 import type { HostedRun } from "./run.ts";
 
 type Sample = readonly [labels: Record<string, string>, value: number];
 
 /** @param connections open /signal sockets */
-export function metricsText(run: HostedRun, connections: number): string {
+export function metricsText(run: HostedRun, connections: number, relay: RelayMeter): string {
   const { head, peers, traffic } = run.detail(0, Number.MAX_SAFE_INTEGER);
   const connected = peers.filter(({ state }) => state !== "left");
   const ways = ["direct", "turn", "relayed"] as const;
@@ -20,6 +21,8 @@ export function metricsText(run: HostedRun, connections: number): string {
     family("gossamer_train_loss_nats", "gauge", "Training loss of the last sealed round.", maybe(head.trainLoss)),
     family("gossamer_eval_loss_nats", "gauge", "Last evaluation loss.", maybe(head.evalLoss)),
     family("gossamer_connections", "gauge", "Open signaling connections.", one(connections)),
+    family("gossamer_relay_links", "gauge", "Open links through this host's relay.", one(relay.links)),
+    family("gossamer_relay_bytes_total", "counter", "Bytes that this host relayed, once each.", one(relay.bytes)),
     family(
       "gossamer_peers",
       "gauge",

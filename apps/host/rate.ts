@@ -1,4 +1,6 @@
-// A token bucket: so much per second, and so much at once. Time is an argument, in ms of a monotonic clock.
+// So much per second. Time is an argument, in ms of a monotonic clock.
+//
+//   TokenBucket   says no to what is too much        Pacer   says how long to wait, for what can be held back
 
 export interface RateLimit {
   readonly perSecond: number;
@@ -24,5 +26,21 @@ export class TokenBucket {
     if (this.#level < amount) return false;
     this.#level -= amount;
     return true;
+  }
+}
+
+export class Pacer {
+  readonly #perSecond: number;
+  #paidUntil: number;
+
+  constructor(perSecond: number, nowMs: number) {
+    this.#perSecond = perSecond;
+    this.#paidUntil = nowMs;
+  }
+
+  /** How long the next one must wait so that no more than the rate goes through; 0 when it is not used up. */
+  spend(amount: number, nowMs: number): number {
+    this.#paidUntil = Math.max(this.#paidUntil, nowMs) + (1000 * amount) / this.#perSecond;
+    return this.#paidUntil - nowMs;
   }
 }

@@ -40,6 +40,8 @@ export interface ServerOptions {
   readonly api: (request: IncomingMessage, response: ServerResponse, url: URL) => Promise<boolean>;
   /** @param refusal why this page may not come in: a browser shows its scripts no HTTP status, so it is told over the socket */
   readonly upgrade: (request: IncomingMessage, stream: Duplex, head: Buffer, refusal?: string) => void;
+  /** WS /relay; undefined: this host relays nothing. */
+  readonly upgradeRelay?: ((request: IncomingMessage, stream: Duplex, head: Buffer) => void) | undefined;
   readonly report: (line: string) => void;
 }
 
@@ -127,9 +129,14 @@ export async function startServer(options: ServerOptions): Promise<ListeningServ
   server.on("upgrade", (request, stream, head) => {
     stream.on("error", () => undefined); // a client that vanishes in the handshake
     const refuse = (status: string) => endAndClose(stream, `HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
-    if (urlOf(request)?.pathname !== "/signal") return refuse("404 Not Found");
+    const path = urlOf(request)?.pathname;
+    const isRelay = path === "/relay" && options.upgradeRelay !== undefined;
+    if (path !== "/signal" && !isRelay) return refuse("404 Not Found");
     if (!hostIsOurs(hostHeader(request), policy)) return refuse("403 Forbidden");
-    options.upgrade(request, stream, head, originIsAllowed(request, policy) ? undefined : originRefusal(request));
+    const allowed = originIsAllowed(request, policy);
+    if (!isRelay) return options.upgrade(request, stream, head, allowed ? undefined : originRefusal(request));
+    if (!allowed) return refuse("403 Forbidden"); // /signal has told its page why
+    options.upgradeRelay?.(request, stream, head);
   });
   server.on("clientError", (_, stream) => {
     if (stream.writable) endAndClose(stream, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");

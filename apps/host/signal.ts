@@ -93,6 +93,8 @@ export interface SignalOptions {
   /** Name or address under which this client reached us: our STUN is advertised under the same. */
   readonly hostNameOf: (request: IncomingMessage) => string;
   readonly iceServers: (peer: PeerId, hostName: string) => IceServers;
+  /** A session is over, and what was opened with its token. */
+  readonly sessionEnded?: (token: string) => void;
   readonly limits?: Partial<SignalLimits>;
 }
 
@@ -300,7 +302,10 @@ export class SignalServer {
     const count = (this.#countByAddress.get(session.address) ?? 1) - 1;
     if (count > 0) this.#countByAddress.set(session.address, count);
     else this.#countByAddress.delete(session.address);
-    if (session.token !== undefined) this.#byToken.delete(session.token);
+    if (session.token !== undefined) {
+      this.#byToken.delete(session.token);
+      this.#options.sessionEnded?.(session.token);
+    }
     if (session.peer === undefined || session.room === undefined) return;
     this.#byMember.delete(memberKey(session.room.run, session.peer));
     session.room.disconnected(session.peer, reason.slice(0, 400));

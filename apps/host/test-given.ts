@@ -58,6 +58,7 @@ export async function startTestHost(
     port: 0,
     share: false,
     allowOrigins: [],
+    relayMbit: 100,
     from: given.data,
     report: () => {},
     witness: (spec, _, blobs) => new Witness(spec, blobs),

@@ -5,7 +5,7 @@
 // Signalling data is JSON {link, signal}: the initiator's random `link` names one attempt, so that a candidate of an attempt that is
 // over is never fed to its successor (the other tab reloaded; both sides gave up at different moments).
 import SimplePeer from "simple-peer/simplepeer.min.js";
-import { FRAME_BYTES_MAX, type PeerId } from "#wire";
+import { FRAME_BYTES_MAX, type LinkReport, type PeerId } from "#wire";
 
 /** ICE may sit for 15 s without reporting failure; pairs that connect do so within two. */
 const CONNECT_DEADLINE_MS = 10_000;
@@ -16,7 +16,7 @@ const QUEUE_BYTES_MAX = 8 * 2 ** 20;
 
 export interface LinkMeter {
   readonly peer: PeerId;
-  readonly kind: "direct" | "turn";
+  readonly kind: LinkReport["kind"];
   readonly bytesSent: number;
   readonly bytesReceived: number;
 }

@@ -104,6 +104,7 @@ const welcome = {
   run,
   session: "token",
   iceServers: [{ urls: "stun:127.0.0.1:3478" }],
+  relay: false,
   headSeq: -1,
   members: [],
   spec: {

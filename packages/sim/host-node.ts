@@ -102,7 +102,16 @@ export class HostNode implements HostSocketEnd {
     this.socketByPeer.set(peer, socket);
     const { headSeq, members } = this.sequencer.view();
     const { run, spec } = this.sim;
-    const about = { protocol: PROTOCOL_VERSION, build: "sim", peer, run, spec, session: "token", iceServers: [] };
+    const about = {
+      protocol: PROTOCOL_VERSION,
+      build: "sim",
+      peer,
+      run,
+      spec,
+      session: "token",
+      iceServers: [],
+      relay: false,
+    };
     this.send(socket, { type: "welcome", ...about, headSeq, members: [...members] });
     this.input({ type: "connected", member });
   }

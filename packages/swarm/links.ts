@@ -1,9 +1,10 @@
 // Which links a peer wants: a full mesh while the swarm is small, else its neighbours in the ring of sorted ids, so that both ends
-// of a link choose it. The smaller id calls. [R14]
+// of a link choose it. The smaller id calls. [R14] Who cannot be reached directly is reached through the host's relay. [R42]
 //
-//   members, signals, link-up, link-down -> connect, disconnect
+//   members, signals, link-up, link-down, relay-up, relay-down -> connect, disconnect, ask-relay, leave-relay
 import type { Member, PeerId } from "#wire";
 import type { Millis, PeerOutput } from "./ports.ts";
+import { Relays } from "./relays.ts";
 import { backoffMs, type Wake } from "./timing.ts";
 
 /** Browsers are comfortable with 20 to 35 connections; 8 feed a peer faster than it folds. */
@@ -18,6 +19,7 @@ const RETRY_MAX_MS = 60_000;
 interface Link {
   state: "connecting" | "up" | "down";
   failures: number; // in a row
+  missed: boolean; //  the last attempt led nowhere: until one does, the relay carries the link
   until: Millis; //    connecting: when we give up; down: when we call again
 }
 
@@ -25,6 +27,8 @@ export class Links {
   readonly members = new Map<PeerId, Member>();
   private readonly self: PeerId;
   private readonly linkByPeer = new Map<PeerId, Link>();
+  private readonly relays = new Relays();
+  private hostRelays = false;
 
   constructor(self: PeerId) {
     this.self = self;
@@ -33,6 +37,11 @@ export class Links {
   setMembers(members: readonly Member[]): void {
     this.members.clear();
     for (const member of members) this.join(member);
+  }
+
+  /** As the host's welcome says. */
+  setRelay(hostRelays: boolean): void {
+    this.hostRelays = hostRelays;
   }
 
   join(member: Member): void {
@@ -49,11 +58,12 @@ export class Links {
   }
 
   isUp(peer: PeerId): boolean {
-    return this.linkByPeer.get(peer)?.state === "up";
+    return this.linkByPeer.get(peer)?.state === "up" || this.relays.isUp(peer);
   }
 
   up(): PeerId[] {
-    return [...this.linkByPeer].filter(([, link]) => link.state === "up").map(([peer]) => peer);
+    const direct = [...this.linkByPeer].filter(([, link]) => link.state === "up").map(([peer]) => peer);
+    return [...new Set([...direct, ...this.relays.up()])];
   }
 
   /** Somebody may be linked soon: on a first attempt, a fetch waits for it rather than burden the host. */
@@ -63,12 +73,20 @@ export class Links {
   }
 
   linkUp(peer: PeerId): void {
-    this.linkByPeer.set(peer, { state: "up", failures: 0, until: 0 });
+    this.linkByPeer.set(peer, { state: "up", failures: 0, missed: false, until: 0 });
   }
 
   linkDown(now: Millis, peer: PeerId): void {
     const link = this.linkByPeer.get(peer);
     if (link !== undefined && link.state !== "down") this.fail(now, peer, link);
+  }
+
+  relayUp(peer: PeerId): void {
+    this.relays.relayUp(peer);
+  }
+
+  relayDown(now: Millis, peer: PeerId): void {
+    this.relays.relayDown(now, peer);
   }
 
   /** A signal came in: from a stranger nothing is taken, from a member it opens our end. */
@@ -81,12 +99,21 @@ export class Links {
     this.linkByPeer.set(peer, {
       state: "connecting",
       failures: link?.failures ?? 0,
+      missed: link?.missed ?? false,
       until: now + CONNECT_DEADLINE_MS,
     });
     return [{ type: "connect", peer, initiator: false }];
   }
 
   advance(now: Millis, canSignal: boolean, wake: Wake): PeerOutput[] {
+    const out = this.advanceDirect(now, canSignal, wake);
+    const unreached = [...this.linkByPeer].filter(([peer, { missed }]) => missed && this.members.has(peer));
+    const needing = new Set(unreached.map(([peer]) => peer));
+    out.push(...this.relays.advance(now, needing, canSignal && this.hostRelays, wake));
+    return out;
+  }
+
+  private advanceDirect(now: Millis, canSignal: boolean, wake: Wake): PeerOutput[] {
     const out: PeerOutput[] = [];
     for (const [peer, link] of this.linkByPeer) {
       if (link.state === "connecting" && now >= link.until) {
@@ -106,7 +133,8 @@ export class Links {
         continue;
       }
       const until = now + CONNECT_DEADLINE_MS;
-      this.linkByPeer.set(peer, { state: "connecting", failures: link?.failures ?? 0, until });
+      const { failures = 0, missed = false } = link ?? {};
+      this.linkByPeer.set(peer, { state: "connecting", failures, missed, until });
       wake.want(until);
       out.push({ type: "connect", peer, initiator });
     }
@@ -118,12 +146,17 @@ export class Links {
     const open = [...this.linkByPeer].filter(([, { state }]) => state !== "down");
     this.linkByPeer.clear();
     this.members.clear();
-    return open.map(([peer]) => ({ type: "disconnect", peer }));
+    return [...open.map(([peer]): PeerOutput => ({ type: "disconnect", peer })), ...this.relays.leaveAll()];
   }
 
   private fail(now: Millis, peer: PeerId, link: Link): void {
     const until = now + backoffMs(link.failures, RETRY_FIRST_MS, RETRY_MAX_MS);
-    this.linkByPeer.set(peer, { state: "down", failures: link.failures + 1, until });
+    this.linkByPeer.set(peer, {
+      state: "down",
+      failures: link.failures + 1,
+      missed: link.state === "connecting",
+      until,
+    });
   }
 
   private wanted(): PeerId[] {

@@ -57,6 +57,7 @@ class Given {
       spec,
       session: "token",
       iceServers: [],
+      relay: false,
       headSeq: this.log.entries.length - 1,
       members: others.map(member),
     });

@@ -123,6 +123,10 @@ export class Peer {
         return this.links.linkUp(input.peer);
       case "link-down":
         return this.links.linkDown(now, input.peer);
+      case "relay-up":
+        return this.links.relayUp(input.peer);
+      case "relay-down":
+        return this.links.relayDown(now, input.peer);
       case "links":
         return this.tell({
           type: "links",
@@ -194,6 +198,7 @@ export class Peer {
         this.attestedRound = -1;
         this.pauseTold = false;
         this.links.setMembers(message.members);
+        this.links.setRelay(message.relay);
         return this.emit(...this.work.reconnected());
       }
       case "refuse":

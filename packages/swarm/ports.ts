@@ -42,7 +42,8 @@ export type PeerInput =
   | { type: "host-closed" }
   | { type: "message"; message: HostMessage } // already validated by schema
   | { type: "log"; entries: readonly LogEntry[] } // answer to fetch-log, a page at a time; empty: nothing newer, or the fetch failed
-  | { type: "link-up" | "link-down"; peer: PeerId }
+  | { type: "link-up" | "link-down"; peer: PeerId } //   a direct connection (or one through TURN)
+  | { type: "relay-up" | "relay-down"; peer: PeerId } // through the host's relay; down: what was asked is over, ask again
   | { type: "links"; links: readonly LinkReport[]; bytesFromHost: number; bytesToHost: number }
   /** The engine took a step; loss is the newest that was read. */
   | { type: "progress"; round: number; step: number; loss: number | null; tokensPerSecond: number; stepMs: number }
@@ -67,6 +68,7 @@ export type PeerOutput =
   | { type: "fetch-log"; from: number }
   | { type: "connect"; peer: PeerId; initiator: boolean }
   | { type: "disconnect"; peer: PeerId }
+  | { type: "ask-relay" | "leave-relay"; peer: PeerId } // leave: also ends a relayed link that is up
   | { type: "probe"; peer: PeerId } //   the host says that it left: a link that does not answer at once is dead
   | { type: "signal"; from: PeerId; data: string } // from the host to the mesh
   /** A checkpoint's blobs are here: load them; mark = local = anchor. round 0, no blobs: genesis; its anchorHash is "" while the log is empty. */

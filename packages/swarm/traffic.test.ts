@@ -37,6 +37,14 @@ test("the run's totals count each byte once, by the way it took", () => {
   expect(ledger.of(ada).bytesRelayed).toBe(11);
 });
 
+test("[R42] bytes through the relay stay counted when a direct link takes over, however much that moves", () => {
+  const ledger = new TrafficLedger();
+  ledger.report(ada, report([link(bob, 100, "relayed")]));
+  ledger.report(ada, report([link(bob, 500, "direct")]));
+  ledger.report(ada, report([link(bob, 600, "turn")])); // the same link: its kind was learned meanwhile
+  expect(ledger.total()).toMatchObject({ direct: 0, turn: 600, relayed: 100 });
+});
+
 test("of a crowd that came and went the oldest are not kept apart, and nothing is lost from the totals", () => {
   const ledger = new TrafficLedger();
   const crowd = 2 * ROSTER_MAX + 10;

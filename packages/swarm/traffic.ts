@@ -70,9 +70,11 @@ function movedBy({ links, bytesFromHost, bytesToHost }: Report): Moved {
 /** What of `last` the next report does not hold any more. A link that closed and moved more again before we heard of it counts short. */
 function ended(last: Report, next: Report): Moved {
   const links = new Map(next.links.map((link) => [link.peer, link]));
-  const closed = last.links.filter(({ peer, bytesSent, bytesReceived }) => {
+  const closed = last.links.filter(({ peer, kind, bytesSent, bytesReceived }) => {
     const link = links.get(peer);
-    return link === undefined || link.bytesSent < bytesSent || link.bytesReceived < bytesReceived;
+    // Through the relay and not through it are two links, one after the other. (TURN is learned while a link is open.)
+    const same = link !== undefined && (link.kind === "relayed") === (kind === "relayed");
+    return !same || link.bytesSent < bytesSent || link.bytesReceived < bytesReceived;
   });
   const reloaded = next.bytesFromHost < last.bytesFromHost || next.bytesToHost < last.bytesToHost;
   return movedBy({ ...(reloaded ? last : silent), links: closed });

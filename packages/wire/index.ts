@@ -6,4 +6,5 @@ export * from "./identity.ts";
 export * from "./log.ts";
 export * from "./messages.ts";
 export * from "./presets.ts";
+export * from "./relay.ts";
 export * from "./spec.ts";

@@ -44,6 +44,7 @@ const fromHost = [
     spec: specOf(),
     session: "s",
     iceServers: [{ urls: "stun:127.0.0.1:3478" }],
+    relay: false,
     headSeq: -1,
     members: [{ peer: peer(2), name: "two", adapter }],
   },

@@ -128,6 +128,7 @@ export const hostMessageSchema = z.discriminatedUnion("type", [
     spec: specSchema,
     session: z.string().max(100), //  bearer token for PUT /api/blobs/:hash
     iceServers: iceServersSchema,
+    relay: z.boolean(), //             WS /relay carries frames of pairs that cannot connect
     headSeq: z.int().min(-1), //       last entry of the log; -1: none yet
     members: z.array(memberSchema).max(ROSTER_MAX),
   }),

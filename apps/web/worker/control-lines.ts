@@ -6,7 +6,7 @@ import type { HostMessage, IceServers, Identity, PeerMessage, RoomMessage, RunId
 import type { StartConfig } from "./api.ts";
 import { SignalRoute } from "./signal-route.ts";
 
-const scheduler = {
+export const scheduler = {
   now: () => performance.now(),
   after(ms: number, run: () => void) {
     const timer = setTimeout(run, ms);

@@ -19,7 +19,8 @@ export class LinkViews {
     const meterByPeer = new Map(meters.map((meter) => [meter.peer, meter]));
     for (const [peer, last] of this.#samples.at(-1)?.meterByPeer ?? []) {
       const meter = meterByPeer.get(peer);
-      if (meter && meter.bytesSent >= last.bytesSent && meter.bytesReceived >= last.bytesReceived) continue;
+      const same = meter && (meter.kind === "relayed") === (last.kind === "relayed"); // else one link after another
+      if (same && meter.bytesSent >= last.bytesSent && meter.bytesReceived >= last.bytesReceived) continue;
       this.#closedBytes = {
         sent: this.#closedBytes.sent + last.bytesSent,
         received: this.#closedBytes.received + last.bytesReceived,

@@ -4,13 +4,13 @@
 //
 // What takes time is an effect (effects.ts); its answer is the next input.
 import { type AdapterDescription, DeviceLostError } from "#engine";
-import { Exchange, TICK_MS, type ToWindow, type ToWorker, type Welcome } from "#mesh";
+import { Exchange, openRelaySocket, Paths, TICK_MS, type ToWindow, type ToWorker, type Welcome } from "#mesh";
 import { Peer, type PeerInput, type PeerOutput } from "#swarm";
 import { type Identity, type PeerId, signOffer } from "#wire";
 import type { HoldPhase, StartConfig } from "./api.ts";
 import type { BlobShelf } from "./blob-shelf.ts";
 import type { Board } from "./board.ts";
-import { ControlLines } from "./control-lines.ts";
+import { ControlLines, scheduler } from "./control-lines.ts";
 import { Effects } from "./effects.ts";
 import type { FoldThread } from "./fold-thread.ts";
 import { BlockedError, isOutOfMemory } from "./gpu.ts";
@@ -49,6 +49,8 @@ const immediate = [
   "connect",
   "probe",
   "disconnect",
+  "ask-relay",
+  "leave-relay",
   "signal",
   "finish-training",
   "stop-training",
@@ -61,6 +63,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #lines: ControlLines;
   readonly #exchange: Exchange;
+  readonly #paths: Paths;
   readonly #host: HostLine;
   readonly #views = new LinkViews();
   readonly #ticker: ReturnType<typeof setInterval>;
@@ -82,13 +85,23 @@ export class Session {
     this.#options = options;
     const { config, identity, slot, adapter, shelf, board, toWindow } = options;
     this.#host = new HostLine(config.hostBase);
+    this.#paths = new Paths({
+      relay: {
+        url: `${config.hostBase.replace(/^http/, "ws")}/relay`,
+        session: () => this.#host.session,
+        openSocket: openRelaySocket,
+        scheduler,
+      },
+      toWindow,
+      onUp: (peer) => this.#exchange.linkUp(peer),
+      onDown: (peer) => this.#exchange.linkDown(peer),
+      onFrame: (from, frame) => this.#exchange.receive(from, frame),
+      onPath: (change) => this.#input(change),
+    });
     this.#exchange = new Exchange({
       port: {
-        send: (peer, bytes) => toWindow({ type: "frame", peer, bytes }),
-        close: (peer, reason) => {
-          toWindow({ type: "close", peer, reason });
-          this.#input({ type: "link-down", peer });
-        },
+        send: (peer, bytes) => this.#paths.send(peer, bytes),
+        close: (peer, reason) => this.#paths.close(peer, reason),
       },
       read: (name) => shelf.get(name),
       now,
@@ -134,7 +147,7 @@ export class Session {
     this.#input({ type: "stop" });
     this.#ended = true;
     this.#host.close();
-    this.#options.toWindow({ type: "close-all", reason });
+    this.#paths.stop(reason);
     clearInterval(this.#ticker);
     clearTimeout(this.#wake);
     this.#gpu?.end();
@@ -152,15 +165,13 @@ export class Session {
         this.#lines.signal({ type: "signal", to: message.peer, data: message.data });
         break;
       case "up":
-        this.#exchange.linkUp(message.peer);
-        this.#input({ type: "link-up", peer: message.peer });
+        this.#paths.directUp(message.peer);
         break;
       case "down":
-        this.#exchange.linkDown(message.peer);
-        this.#input({ type: "link-down", peer: message.peer });
+        this.#paths.directDown(message.peer);
         break;
       case "meters":
-        this.#metered(message.meters);
+        this.#metered(this.#paths.meters(message.meters));
         break;
     }
   }
@@ -294,8 +305,13 @@ export class Session {
         this.#exchange.probe(output.peer);
         return;
       case "disconnect":
-        this.#exchange.linkDown(output.peer);
-        toWindow({ type: "close", peer: output.peer, reason: "not needed" });
+        this.#paths.disconnect(output.peer);
+        return;
+      case "ask-relay":
+        this.#paths.askRelay(output.peer);
+        return;
+      case "leave-relay":
+        this.#paths.leaveRelay(output.peer);
         return;
       case "signal":
         toWindow({ type: "signal", peer: output.from, data: output.data });

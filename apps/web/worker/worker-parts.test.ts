@@ -107,5 +107,7 @@ describe("link views", () => {
     expect(views.totals()).toEqual({ bytesSent: 4_010, bytesReceived: 2_020 });
     for (let at = 8_000; at < 40_000; at += 2_000) views.take(at, [meter(10, 20)]);
     expect(views.views(() => null, [])[0].sendBytesPerSecond).toBe(0);
+    views.take(40_000, [{ ...meter(100, 200), kind: "relayed" }]); // after the direct link, and faster
+    expect(views.totals()).toEqual({ bytesSent: 4_110, bytesReceived: 2_220 });
   });
 });
