@@ -167,8 +167,17 @@ function playwright(args) {
   import(pathToFileURL(cli).href);
 }
 
-/** A longer proof: the same file that `npm test` runs in its short form. */
-function proof(name) {
+/** A longer proof: the same file that `npm test` runs in its short form. `--seed` and `--minutes` are for the proofs that have them. */
+function proof(name, args) {
+  for (const option of ["seed", "minutes"]) {
+    const value = flag(args, `--${option}`);
+    if (value === undefined) continue;
+    if (!(Number(value) > 0)) {
+      console.error(`--${option} must be a number above 0, not "${value}".`);
+      process.exit(1);
+    }
+    process.env[`GOSSAMER_${option.toUpperCase()}`] = value;
+  }
   process.env.GOSSAMER_PROOF = "whole";
   playwright([`e2e/${name}.spec.ts`]);
 }
@@ -209,7 +218,7 @@ function main() {
   if (command === "build") return;
   if (["prepare", "proof"].indexOf(command) >= 0 || (command === "test" && !sourcesOnly)) chooseBrowser();
   if (command === "prepare") return buildTestPage(); // what Playwright's global setup asks for
-  if (command === "proof") return proof(args[1]);
+  if (command === "proof") return proof(args[1], args);
   // In this process, not a child: Ctrl-C, the exit code and the terminal are the command's own.
   const entry = command === "test" ? join(root, "apps", "cli", "test.mjs") : join(root, "dist", "node", "main.js");
   if (command === "test") {

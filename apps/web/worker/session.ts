@@ -17,6 +17,7 @@ import { BlockedError, isOutOfMemory } from "./gpu.ts";
 import { GpuKeeper } from "./gpu-keeper.ts";
 import type { Holds } from "./holds.ts";
 import { HostLine } from "./host-line.ts";
+import { Journal } from "./journal.ts";
 import { LinkViews } from "./link-views.ts";
 import { problems } from "./problems.ts";
 import { type StepDone, Trainer } from "./trainer.ts";
@@ -66,6 +67,7 @@ export class Session {
   readonly #paths: Paths;
   readonly #host: HostLine;
   readonly #views = new LinkViews();
+  readonly #journal = new Journal();
   readonly #ticker: ReturnType<typeof setInterval>;
   #run = "";
   // From the first welcome on:
@@ -198,6 +200,7 @@ export class Session {
       onStep: (step) => this.#stepped(step),
     });
     this.#run = run;
+    this.#journal.began(peer);
     this.#trainer = trainer;
     this.#peer = new Peer({ run, spec, self: peer });
     this.#effects = new Effects({ run, trainer, exchange, host, shelf, board, holds, isOver: () => this.#ended });
@@ -256,6 +259,7 @@ export class Session {
   #input(input: PeerInput): void {
     const peer = this.#peer;
     if (!peer || this.#ended) return;
+    this.#journal.heard(input);
     let outputs: PeerOutput[];
     try {
       outputs = peer.step(now(), input);
@@ -268,7 +272,9 @@ export class Session {
   }
 
   #draw(peer: Peer): void {
-    const { phase, round, anchorHash, step, steps, members, desyncs } = peer.view();
+    const view = peer.view();
+    const { phase, round, anchorHash, step, steps, members, desyncs } = view;
+    this.#journal.held(view);
     const { board } = this.#options;
     const behind = phase === "catch-up" && this.#gpu?.isReady;
     const task = behind
