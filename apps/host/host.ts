@@ -208,7 +208,7 @@ function runRoom(run: HostedRun, relay: boolean): Room {
     run: run.id,
     refusal: () => {
       if (run.ended !== undefined) return { code: "run-ended", message: `This run has ended: ${run.ended}.` };
-      if (run.view.members.length < ROSTER_MAX) return undefined;
+      if (run.view.peers.length < ROSTER_MAX) return undefined;
       return { code: "full", message: `${ROSTER_MAX} peers are here, and a round takes no more. Try again later.` };
     },
     welcome: (peer, session, iceServers) => ({
@@ -222,10 +222,11 @@ function runRoom(run: HostedRun, relay: boolean): Room {
       iceServers,
       relay,
       headSeq: run.view.headSeq,
-      members: [...run.view.members],
+      members: run.neighbours(peer),
     }),
     connected: (member) => run.connected(member),
     disconnected: (peer, reason) => run.disconnected(peer, reason),
+    mayReach: (from, to) => run.areNeighbours(from, to),
     message: (from, message) => run.message(from, message),
   };
 }

@@ -1,10 +1,9 @@
 // Signaling alone (`--only signaling`): a room is whatever run its members name, and all that happens in it is that they find each other.
-import { type IceServers, type Member, type PeerId, PROTOCOL_VERSION, type RoomMessage } from "#wire";
+import { type IceServers, type Member, type PeerId, PROTOCOL_VERSION, ROOM_MEMBERS_MAX, type RoomMessage } from "#wire";
 import type { Hello, RefusalCode, Room } from "./signal.ts";
 
-/** Strangers name rooms: their number and size are bounded. 24 links per peer need no larger neighbourhood than this. */
+/** Strangers name rooms: their number is bounded. */
 const ROOMS_MAX = 1024;
-const MEMBERS_MAX = 256;
 
 export interface RelayPorts {
   readonly build: string;
@@ -24,8 +23,8 @@ class RelayRoom implements Room {
   }
 
   refusal(_: Hello): { code: RefusalCode; message: string } | undefined {
-    if (this.#members.size < MEMBERS_MAX) return undefined;
-    return { code: "full", message: `This room has ${MEMBERS_MAX} members: that is all.` };
+    if (this.#members.size < ROOM_MEMBERS_MAX) return undefined;
+    return { code: "full", message: `This room has ${ROOM_MEMBERS_MAX} members: that is all.` };
   }
 
   welcome(peer: PeerId, _session: string, iceServers: IceServers): RoomMessage {
@@ -52,6 +51,10 @@ class RelayRoom implements Room {
     this.#members.delete(peer);
     this.#ports.broadcast(this.run, { type: "left", peer, reason });
     if (this.#members.size === 0) this.#rooms.delete(this.run);
+  }
+
+  mayReach(_: PeerId, to: PeerId): boolean {
+    return this.#members.has(to);
   }
 
   message(): void {} // no log here: a member that speaks of rounds speaks to nobody

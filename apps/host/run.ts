@@ -20,6 +20,7 @@ import {
   type RunSpec,
   type RunSummary,
   runIdOf,
+  sign,
   signEntry,
   specSchema,
   verifyOffer,
@@ -92,7 +93,10 @@ export class HostedRun {
     this.started = started;
     for (const { hash } of [...this.spec.data.train, ...this.spec.data.evaluation]) this.#kindByBlob.set(hash, "shard");
     for (const entry of entries) this.#learn(entry);
-    this.#sequencer = new Sequencer({ spec: this.spec, run: id, genesisHash: started.genesisHash, log: entries });
+    // Nobody can know it, and it is the same after a restart: so everybody finds his neighbours again.
+    const meshSeed = sign(options.identity, "gossamer mesh v1", id);
+    const { genesisHash } = started;
+    this.#sequencer = new Sequencer({ spec: this.spec, run: id, genesisHash, meshSeed, log: entries });
   }
 
   /** @throws DataError when the stored run is damaged; the witness's errors when log and blobs disagree */
@@ -132,6 +136,15 @@ export class HostedRun {
   /** Largest update of this run's model. */
   get uploadBytesMax(): number {
     return this.#sequencer.log.updateBytesMax;
+  }
+
+  /** Who a peer is to be linked with, also one that is not yet connected. */
+  neighbours(peer: PeerId): Member[] {
+    return this.#sequencer.neighbours(peer);
+  }
+
+  areNeighbours(a: PeerId, b: PeerId): boolean {
+    return this.#sequencer.mesh.areNeighbours(a, b);
   }
 
   connected(member: Member): void {
@@ -295,8 +308,8 @@ export class HostedRun {
 
   summary(): RunSummary {
     const { round, tokens } = this.#sequencer.log;
-    const { state, members } = this.view;
-    return { id: this.id, name: this.spec.name, state, round, peers: members.length, tokens };
+    const { state, peers } = this.view;
+    return { id: this.id, name: this.spec.name, state, round, peers: peers.length, tokens };
   }
 
   /** @param from first row of the page of peers */

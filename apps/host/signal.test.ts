@@ -61,7 +61,7 @@ describe("hello", () => {
     const old = await TestVolunteer.join(host.url, 2);
     const again = await TestVolunteer.join(host.url, 2);
     expect((await old.next("refuse")).code).toBe("superseded");
-    expect(host.run.view.members.map(({ peer }) => peer)).toContain(again.peer);
+    expect(host.run.view.peers.map(({ member }) => member.peer)).toContain(again.peer);
     expect((await old.upload(Uint8Array.of(1))).status).toBe(401);
     again.socket.close();
   });

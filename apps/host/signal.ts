@@ -39,7 +39,9 @@ export interface Room {
   welcome(peer: PeerId, session: string, iceServers: IceServers): Outgoing;
   connected(member: Member): void;
   disconnected(peer: PeerId, reason: string): void;
-  /** Everything but hello and signal. */
+  /** Whether signals go from one to the other. [R25] */
+  mayReach(from: PeerId, to: PeerId): boolean;
+  /** Everything but hello and the signals that are relayed. */
   message(from: PeerId, message: PeerMessage): void;
 }
 
@@ -243,9 +245,9 @@ export class SignalServer {
     this.#refuse(session, "version", message);
   }
 
-  #relay(room: Room, from: PeerId, { to, data }: Extract<PeerMessage, { type: "signal" }>): void {
-    // Nobody of that name: gone meanwhile, as the sender will hear.
-    this.send(room.run, to, { type: "signal", from, data });
+  #relay(room: Room, from: PeerId, message: Extract<PeerMessage, { type: "signal" }>): void {
+    if (!room.mayReach(from, message.to)) return room.message(from, message);
+    this.send(room.run, message.to, { type: "signal", from, data: message.data });
   }
 
   /** The peer behind a session's bearer token. */

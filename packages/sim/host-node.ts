@@ -68,7 +68,7 @@ export class HostNode implements HostSocketEnd {
     const { spec, run, clock, random } = this.sim;
     this.time.restart(random.between(0, 10_000));
     this.starts += 1;
-    this.sequencer = new Sequencer({ spec, run, genesisHash, log: this.log });
+    this.sequencer = new Sequencer({ spec, run, genesisHash, meshSeed: "mesh", log: this.log });
     const { round, anchorHash } = this.sequencer.log;
     this.witness = { round, anchorHash: anchorHash ?? genesisHash };
     this.witnessFreeAt = clock.now + random.between(20, 200); // it restores a checkpoint
@@ -100,7 +100,7 @@ export class HostNode implements HostSocketEnd {
     const { peer } = member;
     this.socketByPeer.get(peer)?.close("superseded");
     this.socketByPeer.set(peer, socket);
-    const { headSeq, members } = this.sequencer.view();
+    const { headSeq } = this.sequencer.view();
     const { run, spec } = this.sim;
     const about = {
       protocol: PROTOCOL_VERSION,
@@ -112,7 +112,7 @@ export class HostNode implements HostSocketEnd {
       iceServers: [],
       relay: false,
     };
-    this.send(socket, { type: "welcome", ...about, headSeq, members: [...members] });
+    this.send(socket, { type: "welcome", ...about, headSeq, members: this.sequencer.neighbours(peer) });
     this.input({ type: "connected", member });
   }
 

@@ -49,19 +49,42 @@ describe("[R14] links", () => {
     expect(links.signalled(1, alice)).toEqual([]);
   });
 
-  test("in a large swarm both ends choose the same eight neighbours", () => {
-    const ids = Array.from({ length: 20 }, (_, i) => hash(`peer ${i}`).concat("00"));
-    const chosen = new Map(
-      ids.map((self) => {
-        const links = new Links(self);
-        links.setMembers(ids.map(member));
-        return [self, links.advance(0, true, wake).flatMap((o) => (o.type === "connect" ? [o.peer] : []))];
-      }),
-    );
-    for (const [self, others] of chosen) {
-      expect(others).toHaveLength(8);
-      for (const other of others) expect(chosen.get(other)).toContain(self);
+  test("[R25] a link to who is no neighbour any more serves for half a minute, and longer while there are few", () => {
+    const ids = Array.from({ length: 9 }, (_, i) => hash(`peer ${i}`).concat("00"));
+    const links = new Links(alice);
+    links.setMembers([bob, ...ids.slice(0, 7)].map(member));
+    for (const peer of [bob, ...ids.slice(0, 7)]) links.linkUp(peer);
+    links.part(bob);
+    expect(links.advance(0, true, wake)).toEqual([]);
+    expect(links.advance(60_000, true, wake)).toEqual([]); // eight links are not too many
+    links.join(member(ids[7]));
+    links.linkUp(ids[7]);
+    expect(links.known().map(({ peer }) => peer)).toContain(bob);
+    expect(links.advance(60_001, true, wake)).toEqual([{ type: "disconnect", peer: bob }]);
+    expect(links.known().map(({ peer }) => peer)).not.toContain(bob);
+    links.part(ids[0]);
+    links.join(member(ids[8]));
+    links.linkUp(ids[8]);
+    expect(links.advance(61_000, true, wake)).toEqual([]);
+    links.join(member(ids[0])); // it is one again
+    links.part(ids[0]);
+    expect(links.advance(91_000, true, wake)).toEqual([]); // the half minute began anew
+  });
+
+  test("[R25] sixteen links are all: for another neighbour a spare one closes", () => {
+    const ids = Array.from({ length: 17 }, (_, i) => hash(`peer ${i}`).concat("00"));
+    const links = new Links(alice);
+    for (const peer of ids.slice(0, 16)) {
+      links.join(member(peer));
+      links.linkUp(peer);
     }
+    for (const peer of ids.slice(0, 9)) links.part(peer);
+    links.join(member(ids[16]));
+    const out = links.signalled(0, ids[16]);
+    expect(out).toEqual([
+      { type: "disconnect", peer: ids[0] },
+      { type: "connect", peer: ids[16], initiator: false },
+    ]);
   });
 });
 

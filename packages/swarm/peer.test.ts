@@ -50,7 +50,7 @@ class Given {
     this.step({ type: "host-open" });
     return this.hear({
       type: "welcome",
-      protocol: 1,
+      protocol: 2,
       build: "test",
       peer: alice,
       run,

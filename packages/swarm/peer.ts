@@ -86,7 +86,7 @@ export class Peer {
       anchorHash: this.replica?.anchorHash ?? null,
       step: this.work.stepsDone,
       steps: this.log.spec.inner.steps,
-      members: [...this.links.members.values()],
+      members: this.links.known(),
       desyncs: this.desyncs,
     };
   }
@@ -207,6 +207,8 @@ export class Peer {
         return this.links.join(message.member);
       case "left":
         return this.emit(...this.links.leave(message.peer));
+      case "parted":
+        return this.links.part(message.peer);
       case "signal": {
         const open = this.links.signalled(now, message.from);
         if (open !== undefined) this.emit(...open, { type: "signal", from: message.from, data: message.data });

@@ -116,7 +116,7 @@ export interface PeerView {
   readonly anchorHash: string | null;
   readonly step: number;
   readonly steps: number;
-  readonly members: readonly Member[];
+  readonly members: readonly Member[]; // neighbours, and who else is linked
   readonly desyncs: number;
 }
 
@@ -160,6 +160,8 @@ export interface SequencerOptions {
   readonly spec: RunSpec;
   readonly run: string;
   readonly genesisHash: string;
+  /** A secret of the host, the same after a restart: see mesh-plan.ts. */
+  readonly meshSeed: string;
   /** The whole retained log, for a host that starts again. */
   readonly log: readonly LogEntry[];
   readonly offers?: readonly SignedOffer[];
@@ -172,7 +174,6 @@ export interface SequencerView {
   readonly roster: readonly PeerId[];
   readonly offered: readonly PeerId[];
   readonly headSeq: number; //           last entry that was synced; for welcome
-  readonly members: readonly Member[]; // connected now; for welcome
   readonly peers: readonly ConnectedPeer[];
 }
 

@@ -29,7 +29,7 @@ class Given {
 
   constructor(bodies: readonly EntryBody[] = []) {
     for (const body of bodies) this.log.append(body);
-    this.sequencer = new Sequencer({ spec, run, genesisHash, log: this.log.entries });
+    this.sequencer = new Sequencer({ spec, run, genesisHash, meshSeed: "mesh", log: this.log.entries });
   }
 
   step(input: SequencerInput): SequencerOutput[] {
@@ -207,11 +207,35 @@ test("[R4] nobody offers for another, and nobody outside of the roster", () => {
 test("[R19] sixteen messages out of place end a visit", () => {
   const given = inRound(alice, bob);
   for (let i = 0; i < 15; i++) given.say(bob, { type: "attest", round: 40, anchorHash: hash("x") });
-  expect(given.sequencer.view().members).toHaveLength(2);
+  expect(given.sequencer.view().peers).toHaveLength(2);
   given.say(bob, { type: "attest", round: 40, anchorHash: hash("x") });
   expect(given.out[0]).toMatchObject({ type: "disconnect", peer: bob, code: "invalid" });
-  expect(given.sequencer.view().members).toHaveLength(1);
+  expect(given.sequencer.view().peers).toHaveLength(1);
   expect(given.step({ type: "disconnected", peer: bob, reason: "" })).toEqual([]);
+});
+
+test("[R25] each hears of its own neighbours alone, and signals go nowhere else", () => {
+  const given = inRound(alice, bob);
+  const crowd = Array.from({ length: 30 }, (_, i) => `${hash(`crowd ${i}`)}00`);
+  const heard = crowd.map((peer) => {
+    const near = given.sequencer.neighbours(peer).map((member) => member.peer);
+    expect(near.length).toBeLessThanOrEqual(8);
+    const out = given.step({ type: "connected", member: member(peer) });
+    expect(given.sequencer.neighbours(peer).map((other) => other.peer)).toEqual(near);
+    const joined = out.flatMap((o) => (o.type === "send" && o.message.type === "joined" ? [o.to] : []));
+    expect(joined).toEqual(expect.arrayContaining(near));
+    return out.length;
+  });
+  expect(Math.max(...heard.slice(12))).toBeLessThanOrEqual(8 + 8 + 1); // joined, parted, and the event
+  const near = given.sequencer.neighbours(alice).map(({ peer }) => peer);
+  const stranger = crowd.find((peer) => !near.includes(peer))!;
+  const signal = (to: string) => given.say(alice, { type: "signal", to, data: "hello" });
+  expect(signal(near[0])).toMatchObject([{ type: "send", to: near[0], message: { type: "signal", from: alice } }]);
+  for (let i = 0; i < 100; i++) expect(signal(stranger)).toEqual([]);
+  for (let i = 0; i < 15; i++) signal(stranger);
+  expect(signal(stranger)[0]).toMatchObject({ type: "disconnect", peer: alice });
+  const left = given.step({ type: "disconnected", peer: bob, reason: "gone" }).filter(({ type }) => type === "send");
+  expect(left.length).toBeLessThanOrEqual(8 + 8);
 });
 
 test("[R12] the seal waits for attests, three seconds after the witness at most, and names who agrees with it", () => {

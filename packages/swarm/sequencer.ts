@@ -17,6 +17,7 @@ import {
   type SignedOffer,
 } from "#wire";
 import { assert } from "./assert.ts";
+import { type MeshChange, MeshPlan } from "./mesh-plan.ts";
 import { byPeer, Offers } from "./offers.ts";
 import type { Millis, SequencerInput, SequencerOptions, SequencerOutput, SequencerView } from "./ports.ts";
 import { RunState } from "./run-state.ts";
@@ -28,6 +29,8 @@ import { TrafficLedger } from "./traffic.ts";
 const REFUSED_IN_ROW_MAX = 3;
 /** [R19] Messages that no honest peer sends; a few may come from races that we have not thought of. */
 const FAULTS_MAX = 16;
+/** [R25] Signals to no neighbour in one round: an attempt that a restart or a newcomer cut off sends some twenty, a few of them may end so. */
+const SIGNALS_REFUSED_MAX = 100;
 /** Evaluations and checkpoints come one in several rounds; a queue this long is somebody repeating himself. */
 const QUEUE_MAX = 64;
 
@@ -41,6 +44,8 @@ export class Sequencer {
   /** The log so far, folded: for the API too. Read only. */
   readonly log: RunState;
   readonly traffic = new TrafficLedger();
+  /** Read only. */
+  readonly mesh: MeshPlan;
   private readonly sessions = new Map<PeerId, Session>();
   private readonly offers: Offers;
   private readonly attested = new Map<PeerId, string>(); //      anchor hash, for the pending commit
@@ -62,7 +67,8 @@ export class Sequencer {
   private endWaitUntil: Millis | undefined;
   private out: SequencerOutput[] = [];
 
-  constructor({ spec, run, genesisHash, log }: SequencerOptions) {
+  constructor({ spec, run, genesisHash, meshSeed, log }: SequencerOptions) {
+    this.mesh = new MeshPlan(meshSeed);
     this.log = new RunState({ run, spec, genesisHash });
     this.offers = new Offers(this.log);
     for (const entry of log) {
@@ -93,11 +99,15 @@ export class Sequencer {
       roster: open ? open.roster : [],
       offered: commit ? commit.contributors.map(({ peer }) => peer) : this.offers.counted().map(({ peer }) => peer),
       headSeq: this.log.seq,
-      members: [...this.sessions.values()].map(({ member }) => member),
       peers: [...this.sessions.values()].map((session) =>
         connectedPeer(session, this.log, this.offers.has(session.member.peer), this.traffic.of(session.member.peer)),
       ),
     };
+  }
+
+  /** Who a peer is to be linked with, also one that is about to connect: for welcome. */
+  neighbours(peer: PeerId): Member[] {
+    return this.mesh.neighbours(peer).flatMap((other) => this.sessions.get(other)?.member ?? []);
   }
 
   /** Whether the open round may still need that upload. */
@@ -170,7 +180,8 @@ export class Sequencer {
 
   private connected(now: Millis, member: Member): void {
     this.sessions.set(member.peer, newSession(member, now));
-    this.out.push({ type: "broadcast", message: { type: "joined", member }, except: member.peer });
+    this.meshChanged(this.mesh.join(member.peer), member.peer); // its own neighbours stand in its welcome
+    for (const to of this.mesh.neighbours(member.peer)) this.send(to, { type: "joined", member });
     this.out.push({ type: "event", event: { kind: "joined", peer: member.peer, reason: "" } });
   }
 
@@ -181,15 +192,26 @@ export class Sequencer {
     // A reload looks like a closed page, so it is waited for like a crash.
     if (session.bye === undefined && this.roster.includes(peer)) this.lostAt = now;
     const kind = session.bye === undefined && reason !== PAGE_CLOSED ? "crashed" : "left";
-    this.out.push({ type: "broadcast", message: { type: "left", peer, reason: session.bye ?? reason } });
+    this.meshChanged(this.mesh.leave(peer), peer, session.bye ?? reason);
     this.out.push({ type: "event", event: { kind, peer, reason: session.bye ?? reason } });
   }
 
   private sendAway(peer: PeerId, code: string, message: string): void {
     if (!this.sessions.delete(peer)) return;
     this.out.push({ type: "disconnect", peer, code, message });
-    this.out.push({ type: "broadcast", message: { type: "left", peer, reason: message } });
+    this.meshChanged(this.mesh.leave(peer), peer, message);
     this.out.push({ type: "event", event: { kind: "refused", peer, reason: message } });
+  }
+
+  /** [R25] Everybody hears what changes among his own neighbours. @param about has come, or has left for that reason */
+  private meshChanged(changes: readonly MeshChange[], about: PeerId, reason = ""): void {
+    for (const { pair, linked } of changes)
+      for (const [to, other] of [pair, [pair[1], pair[0]]]) {
+        if (to === about || (linked && other === about)) continue;
+        const member = this.sessions.get(other)?.member;
+        if (member === undefined) this.send(to, { type: "left", peer: other, reason });
+        else this.send(to, linked ? { type: "joined", member } : { type: "parted", peer: other });
+      }
   }
 
   private message(now: Millis, from: PeerId, message: PeerMessage): void {
@@ -199,8 +221,12 @@ export class Sequencer {
       case "hello":
         return this.fault(from, session, "hello twice");
       case "signal":
-        if (this.sessions.has(message.to)) this.send(message.to, { type: "signal", from, data: message.data });
-        return; // else the other just left: its `left` is on the way
+        if (this.mesh.areNeighbours(from, message.to))
+          return this.send(message.to, { type: "signal", from, data: message.data });
+        session.signalsRefused += 1; // the other just left or parted, and word of it is on the way; or it was never for us to reach
+        if (session.signalsRefused > SIGNALS_REFUSED_MAX)
+          this.fault(from, session, "signals to peers that are no neighbours");
+        return;
       case "ready":
         return this.ready(from, session, message);
       case "pause":
@@ -324,7 +350,7 @@ export class Sequencer {
     this.roster = open.roster;
     this.openedAt = now;
     this.deadlineAt = now + open.deadlineMs;
-    for (const session of this.sessions.values()) session.step = 0;
+    for (const session of this.sessions.values()) Object.assign(session, { step: 0, signalsRefused: 0 });
   }
 
   private afterCommit(now: Millis, commit: EntryOf<"commit">): void {

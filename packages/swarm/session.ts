@@ -12,6 +12,7 @@ export interface Session {
   bye: string | undefined;
   foldedRound: number; //            rounds that this peer has folded to our hash; -1: unknown
   faults: number;
+  signalsRefused: number; //         in this round
   refused: number;
   stepMs: number | null;
   loss: number | null;
@@ -28,6 +29,7 @@ export const newSession = (member: Member, connectedAt: Millis): Session => ({
   bye: undefined,
   foldedRound: -1,
   faults: 0,
+  signalsRefused: 0,
   refused: 0,
   stepMs: null,
   loss: null,

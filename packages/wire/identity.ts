@@ -34,7 +34,7 @@ export const volunteerOf = (peer: PeerId): VolunteerId => peer.slice(0, 64);
 export const slotOf = (peer: PeerId): number => Number.parseInt(peer.slice(64), 16);
 
 /** What is signed says what it is: a signature for one purpose is worthless for another. */
-export type Purpose = "gossamer hello v1" | "gossamer offer v1" | "gossamer entry v1";
+export type Purpose = "gossamer hello v1" | "gossamer offer v1" | "gossamer entry v1" | "gossamer mesh v1";
 
 export function sign(identity: Identity, purpose: Purpose, value: unknown): string {
   return bytesToHex(ed25519.sign(canonicalBytes([purpose, value]), identity.secretKey));

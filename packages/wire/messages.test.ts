@@ -1,13 +1,21 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ENTRIES_MAX, MESSAGE_BYTES_MAX, parseHostMessage, parsePeerMessage, ROSTER_MAX, signEntry } from "./index.ts";
+import {
+  ENTRIES_MAX,
+  MESSAGE_BYTES_MAX,
+  NEIGHBOURS_MAX,
+  parseHostMessage,
+  parsePeerMessage,
+  ROSTER_MAX,
+  signEntry,
+} from "./index.ts";
 import { chain, hash, host, offerOf, peer, run, specOf } from "./test-given.ts";
 
 const adapter = { backend: "webgpu", vendor: "google", architecture: "swiftshader", description: "", isFallback: true };
 const hello = {
   type: "hello",
-  protocolMin: 1,
-  protocolMax: 1,
+  protocolMin: 2,
+  protocolMax: 2,
   build: "test",
   run: "default",
   volunteer: hash(1),
@@ -37,7 +45,7 @@ const fromHost = [
   { type: "challenge", nonce: hash(1) },
   {
     type: "welcome",
-    protocol: 1,
+    protocol: 2,
     build: "test",
     peer: peer(1),
     run,
@@ -99,7 +107,7 @@ test("the largest open fits a message", () => {
   expect(parseHostMessage(text)).toBeTypeOf("object");
 });
 
-test("a welcome fits a message, with a full house of long names and the longest list of shards", () => {
+test("a welcome fits a message, with eight neighbours of long names and the longest list of shards", () => {
   const adapter = { vendor: "\0".repeat(80), architecture: "\0".repeat(80), description: "\0".repeat(200) };
   const member = { peer: peer(1), name: "\0".repeat(40), adapter: { backend: "webgpu", ...adapter, isFallback: true } };
   const shard = { hash: hash(1), bytes: 2 ** 52, tokens: 2 ** 51 };
@@ -107,7 +115,7 @@ test("a welcome fits a message, with a full house of long names and the longest 
   const spec = { ...specOf(), data: { ...data, train: Array(4096).fill(shard), evaluation: Array(256).fill(shard) } };
   const text = JSON.stringify({
     ...fromHost.find(({ type }) => type === "welcome"),
-    members: Array(ROSTER_MAX).fill(member),
+    members: Array(NEIGHBOURS_MAX).fill(member),
     spec,
   });
   expect(parseHostMessage(text)).toBeTypeOf("object");

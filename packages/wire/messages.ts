@@ -4,7 +4,7 @@
 //   host: challenge -> peer: hello (signed) -> host: welcome | refuse -> both: the rest, until bye or close
 import { z } from "zod";
 import { peerIdSchema, SLOTS_MAX, signatureSchema } from "./identity.ts";
-import { CONTRIBUTORS_MAX, logEntrySchema, ROSTER_MAX, signedOfferSchema } from "./log.ts";
+import { CONTRIBUTORS_MAX, logEntrySchema, signedOfferSchema } from "./log.ts";
 import { hashSchema, publicKeySchema, specSchema } from "./spec.ts";
 
 /** hello carries the range that a build speaks; the host answers with the highest common one or refuses by name. */
@@ -12,8 +12,12 @@ export const PROTOCOL_VERSION = 2;
 
 /** An `open` or `seal` of the largest roster is below 100 kB; SDP with candidates is below 20 kB. */
 export const MESSAGE_BYTES_MAX = 256 * 1024;
-/** What a peer takes of its host: a welcome with 1,024 members of the longest names, all escaped (2.8 MB), and 4,352 shards (0.6 MB). */
-export const HOST_MESSAGE_BYTES_MAX = 4 * 2 ** 20;
+/** What a peer takes of its host: a welcome with 4,352 shards (0.6 MB), or a room with 256 members of the longest names, all escaped (0.7 MB). */
+export const HOST_MESSAGE_BYTES_MAX = 2 ** 20;
+/** The mesh plan gives a peer at most 8 neighbours. [R25] */
+export const NEIGHBOURS_MAX = 8;
+/** A room without a run knows no plan: everybody hears of everybody, so it is small. 24 links per peer need no larger one. */
+export const ROOM_MEMBERS_MAX = 256;
 /** Entries per message: a commit of 32 contributors is about 20 kB. */
 export const ENTRIES_MAX = 10;
 
@@ -130,12 +134,16 @@ export const hostMessageSchema = z.discriminatedUnion("type", [
     iceServers: iceServersSchema,
     relay: z.boolean(), //             WS /relay carries frames of pairs that cannot connect
     headSeq: z.int().min(-1), //       last entry of the log; -1: none yet
-    members: z.array(memberSchema).max(ROSTER_MAX),
+    members: z.array(memberSchema).max(NEIGHBOURS_MAX), // those to be linked with
   }),
   z.strictObject({ type: z.literal("refuse"), code: z.enum(refusalCodes), message: reason }),
   iceMessageSchema,
+  /** A neighbour: one to be linked with. */
   z.strictObject({ type: z.literal("joined"), member: memberSchema }),
+  /** A neighbour's control socket is gone. */
   z.strictObject({ type: z.literal("left"), peer: peerIdSchema, reason }),
+  /** It is still here, but somebody has come between: no neighbour any more. */
+  z.strictObject({ type: z.literal("parted"), peer: peerIdSchema }),
   z.strictObject({ type: z.literal("signal"), from: peerIdSchema, data: z.string().max(64 * 1024) }),
   z.strictObject({ type: z.literal("entries"), entries: z.array(logEntrySchema).min(1).max(ENTRIES_MAX) }),
   z.strictObject({ type: z.literal("offer-refused"), openSeq: z.int().min(0), message: reason }),
@@ -158,7 +166,7 @@ export const roomMessageSchema = z.discriminatedUnion("type", [
     peer: peerIdSchema,
     run: hashSchema,
     iceServers: iceServersSchema,
-    members: z.array(memberSchema).max(ROSTER_MAX),
+    members: z.array(memberSchema).max(ROOM_MEMBERS_MAX),
   }),
   z.strictObject({ type: z.literal("refuse"), code: z.enum(refusalCodes), message: reason }),
   iceMessageSchema,
