@@ -24,6 +24,8 @@ export interface HostOptions {
   readonly port?: number;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Words that go before the command: into a network namespace, say. */
+  readonly enter?: readonly string[];
 }
 
 /** Starts `gossamer host` and waits until it says where it listens. */
@@ -33,11 +35,14 @@ export async function startHost({
   port = 0,
   args = [],
   env = {},
+  enter = [],
 }: HostOptions = {}): Promise<TestHost> {
   const dir = dataDir ?? mkdtempSync(join(tmpdir(), "gossamer-e2e-"));
+  const [command, ...words] = [...enter, process.execPath];
   const child = spawn(
-    process.execPath,
+    command,
     [
+      ...words,
       "dist/node/main.js",
       "host",
       "--run",
@@ -103,6 +108,8 @@ export interface TestDonor {
 export interface DonorOptions {
   readonly press?: boolean;
   readonly flags?: readonly string[];
+  /** Another program than the browser that was found. */
+  readonly browser?: string;
   readonly path?: string;
   readonly context?: BrowserContextOptions;
 }
@@ -110,11 +117,11 @@ export interface DonorOptions {
 /** A browser process of its own, as a second volunteer would have. */
 export async function openDonor(
   url: string,
-  { press = true, flags = chromiumFlags(), path = "/", context = {} }: DonorOptions = {},
+  { press = true, flags = chromiumFlags(), path = "/", context = {}, browser: program }: DonorOptions = {},
 ): Promise<TestDonor> {
-  const found = findInstalledBrowser();
-  if (found === undefined) throw new Error(NO_BROWSER);
-  const server = await chromium.launchServer({ executablePath: found.path, args: [...flags] });
+  const executablePath = program ?? findInstalledBrowser()?.path;
+  if (executablePath === undefined) throw new Error(NO_BROWSER);
+  const server = await chromium.launchServer({ executablePath, args: [...flags] });
   const browser = await chromium.connect(server.wsEndpoint());
   const page = await browser.newPage(context);
   await page.goto(url + path);

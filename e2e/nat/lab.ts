@@ -16,7 +16,7 @@ import { createInterface, type Interface } from "node:readline";
  * symmetric: another public port for each other end, so that what STUN saw is of no use to a peer.
  * udp-blocked: a cone that lets no UDP through, as some company networks.
  */
-type Nat = "cone" | "symmetric" | "udp-blocked";
+export type Nat = "cone" | "symmetric" | "udp-blocked";
 
 export interface Line {
   readonly rateMbit: number; //    each way, of IP packets; 0: no limit
@@ -36,7 +36,9 @@ const places: readonly Place[] = ["pub", "natA", "natB", "homeA", "homeB"];
 
 /** Where the host and the TURN server are: an address kept for documentation (RFC 5737), so it is nobody's. */
 export const PUBLIC_ADDRESS = "203.0.113.1";
-const TURN_PORT = 3478;
+export const TURN_PORT = 3478;
+/** What coturn relays for; the host's own UDP (STUN) may lie among them, and is small. */
+const RELAY_PORTS = "49152-65535";
 
 /** 20 Mbit/s and 40 ms there and back: what a good home line gives, when it is home A's and B has a plain one. */
 export const shapedLine = (lossRatio: number): Line => ({ rateMbit: 20, delayMs: 20, lossRatio });
@@ -52,7 +54,7 @@ export const labFolder = (): string => join(import.meta.dirname, "..", "..", "e2
 /** Bytes of IP packets that the public network has seen, by the way they took. */
 export interface WayBytes {
   readonly betweenHomes: number; //  UDP from router to router
-  readonly toTurn: number; //        to the TURN server, UDP and TCP
+  readonly toTurn: number; //        to the TURN server: its port by UDP and TCP, and the addresses that it relays for
   readonly toHost: number; //        other TCP to the public address
 }
 
@@ -102,6 +104,7 @@ table ip ways {
   chain arriving {
     type filter hook input priority 0;
     meta l4proto { tcp, udp } th dport ${TURN_PORT} counter name toTurn accept;
+    udp dport ${RELAY_PORTS} counter name toTurn accept;
     meta l4proto tcp counter name toHost;
   }
 }`;
