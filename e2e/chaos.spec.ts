@@ -28,6 +28,8 @@ const STALL_ROUNDS_MAX = 3;
 const LOOK_MS = 50;
 /** After the last fault everybody is back within this, or something is broken for good. */
 const CALM_AGAIN_MS = 90_000;
+/** Longer than this to come back, and the page is asked what it says about that. */
+const LONG_MS = 30_000;
 
 interface Volunteer {
   readonly browser: ChaosBrowser;
@@ -37,6 +39,8 @@ interface Volunteer {
   since: number;
   /** When its button was last pressed; undefined once that has led to a contribution. */
   pressedMs: number | undefined;
+  /** When it was last asked why it takes so long. */
+  askedMs: number;
   /** The fault that it is recovering from. */
   fault: FaultKind | undefined;
   anchor: string;
@@ -99,8 +103,22 @@ test(`[R1] [R24] four browsers under fire, seed ${seed}`, async () => {
     const endMs = performance.now() + withinMs;
     while (!isSo()) {
       if (failure !== undefined) throw failure;
+      askTheSlow();
       if (performance.now() > endMs) throw new Error(`not within ${withinMs} ms: ${what}`);
       await wait(LOOK_MS);
+    }
+  }
+
+  function askTheSlow(): void {
+    const now = performance.now();
+    for (const volunteer of volunteers) {
+      const { state, since, askedMs, browser } = volunteer;
+      if (state !== "joining" || now < since + LONG_MS || now < askedMs + LONG_MS) continue;
+      volunteer.askedMs = now;
+      const words = browser.words().catch(() => "nothing");
+      alongside(
+        words.then((text) => say(`${browser.name} is not back after ${seconds(now - since)}, and says: ${text}`)),
+      );
     }
   }
 
@@ -162,6 +180,7 @@ test(`[R1] [R24] four browsers under fire, seed ${seed}`, async () => {
         state: "joining",
         since: performance.now(),
         pressedMs: undefined,
+        askedMs: 0,
         fault: undefined,
         anchor: "",
       };
@@ -189,6 +208,7 @@ test(`[R1] [R24] four browsers under fire, seed ${seed}`, async () => {
     let healthyLeast = BROWSERS;
     while (performance.now() < endMs) {
       if (failure !== undefined) throw failure;
+      askTheSlow();
       healthyLeast = Math.min(healthyLeast, healthy().length);
       if (performance.now() >= nextHostMs && hostIsUp) {
         nextHostMs += HOST_KILL_EVERY_MS;

@@ -17,6 +17,8 @@ import { networkServiceOf, signal, treeOf } from "./processes.ts";
 /** A software adapter on a busy machine takes seconds to show the page. */
 const START_MS = 60_000;
 const AGAIN_MS = 500;
+/** A page that does not answer within this has another trouble than what it shows. */
+const ASK_MS = 5_000;
 
 export interface BrowserListener {
   /** What its page says: entries that it was sent, anchors that it held. */
@@ -81,6 +83,12 @@ export class ChaosBrowser {
   /** Stops to donate, and goes on to follow the run. */
   async pause(): Promise<void> {
     await this.#page?.getByRole("button", { name: "Pause" }).click();
+  }
+
+  /** What the page says to the person, on one line. */
+  async words(): Promise<string> {
+    const text = await this.#page?.getByRole("main").getByRole("region").first().textContent({ timeout: ASK_MS });
+    return (text ?? "").replace(/\s+/g, " ").slice(0, 120);
   }
 
   /** SIGKILL to all its processes: no goodbye, no unload handler, nothing flushed. */

@@ -8,6 +8,7 @@ import {
   bob,
   commitBody,
   genesisHash,
+  givenSpec,
   hash,
   member,
   offerOf,
@@ -23,9 +24,9 @@ class Given {
   readonly peer: Peer;
   now = 0;
 
-  constructor(bodies: readonly EntryBody[] = []) {
+  constructor(bodies: readonly EntryBody[] = [], given = spec) {
     for (const body of bodies) this.log.append(body);
-    this.peer = new Peer({ run, spec, self: alice, genesisHash });
+    this.peer = new Peer({ run, spec: given, self: alice, genesisHash });
   }
 
   step(input: PeerInput): PeerOutput[] {
@@ -257,4 +258,55 @@ test("stop says goodbye and closes the links", () => {
     { type: "disconnect", peer: bob },
   ]);
   expect(given.step({ type: "tick" })).toEqual([]);
+});
+
+/** Alice is at genesis and fetches what the first commit names; meanwhile two more rounds are sealed. */
+function behind(retain: "all" | "window"): Given {
+  const given = new Given([], givenSpec({ checkpoint: { everyRounds: 4, retain } })).atGenesis(bob);
+  given.entry(openBody());
+  given.entry(commitBody());
+  let baseHash = genesisHash;
+  for (const round of [0, 1, 2]) {
+    const anchorHash = hash(`anchor ${round + 1}`);
+    const before = { cursor: 32 * round, tokensBefore: 2_048 * round };
+    if (round > 0) {
+      given.entry(openBody({ round, baseHash, ...before }));
+      const contributors = [alice, bob].map((peer) =>
+        offerOf(peer, { round, baseHash, openSeq: given.log.entries.length - 1 }),
+      );
+      given.entry(commitBody({ round, baseHash, openSeq: given.log.entries.length - 1, contributors }));
+    }
+    given.entry(sealBody({ round, anchorHash }));
+    baseHash = anchorHash;
+  }
+  return given;
+}
+const checkpointBody = (round: number): EntryBody => ({
+  type: "checkpoint",
+  round,
+  anchorHash: hash(`anchor ${round}`),
+  blobs: [{ name: "parameters", hash: hash(`checkpoint ${round}`), bytes: 9 }],
+});
+
+test("[R20] a peer behind whose missing updates are forgotten by all takes the checkpoint, and asks nobody for them", () => {
+  const given = behind("window");
+  given.step({ type: "fetched", hash: offerOf(bob).update }); // its own is not there: it was another incarnation's
+  expect(types(given.entry(checkpointBody(2)))).not.toContain("forget");
+  expect(given.entry(checkpointBody(3))).toContainEqual({
+    type: "fetch",
+    hash: hash("checkpoint 3"),
+    bytes: 9,
+    sources: [],
+    host: true,
+  });
+});
+
+test("[R20] what a peer behind has fetched and will fold next stays, also past the checkpoint after which others forget it", () => {
+  const given = behind("all");
+  given.step({ type: "fetched", hash: offerOf(bob).update });
+  given.entry(checkpointBody(2));
+  expect(types(given.entry(checkpointBody(3)))).toEqual([]);
+  expect(types(given.acts({ type: "fetched", hash: offerOf(alice).update }))).toEqual(["fold"]);
+  const forgotten = given.acts({ type: "folded", round: 0, anchorHash: hash("anchor 1"), refused: [] });
+  expect(types(forgotten)).toContain("forget");
 });

@@ -294,9 +294,10 @@ export class Peer {
   /** [R17] What we folded must be what the log says: at once when it is sealed, else when the seal comes. */
   private folded(round: number, anchorHash: string): void {
     if (this.busy?.type !== "folding" || this.busy.commit.round !== round) return;
+    const healing = this.replica === undefined; // begun meanwhile
+    if (!healing) this.replica = { round: round + 1, anchorHash };
     this.release();
-    if (this.replica === undefined) return; // a heal began meanwhile
-    this.replica = { round: round + 1, anchorHash };
+    if (healing) return;
     const sealed = this.log.sealedByRound.get(round)?.anchorHash;
     if (sealed !== undefined) this.judge(anchorHash, sealed);
   }
@@ -376,8 +377,16 @@ export class Peer {
     const { round } = this.replica!;
     const checkpoint = this.log.checkpoint;
     if (round < this.log.round && !this.log.sealedByRound.has(round)) return true; // nobody keeps those updates any more
+    if (this.isForgotten(round)) return true;
     if (checkpoint === undefined || checkpoint.round <= round) return false;
     return this.log.round - round > FOLD_ROUNDS_MAX || this.fetches.failures() >= FETCH_FAILURES_MAX;
+  }
+
+  /** [R20] Retention has let go of that round's updates, and we have not all of them: to ask for the others would be in vain. */
+  private isForgotten(round: number): boolean {
+    const { spec, previousCheckpoint } = this.log;
+    if (spec.checkpoint.retain === "all" || round >= (previousCheckpoint?.round ?? 0)) return false;
+    return !this.nextCommit()?.contributors.every(({ update }) => this.fetches.has(update));
   }
 
   /** [R15] From the newest checkpoint, or from genesis while there is none; after failures from an older one, too. */
@@ -449,7 +458,7 @@ export class Peer {
     const inUse = new Set(
       this.busy?.type === "restoring"
         ? this.busy.blobs.map(({ hash }) => hash)
-        : this.busy?.commit.contributors.map(({ update }) => update),
+        : [this.busy?.commit, this.nextCommit()].flatMap((commit) => commit?.contributors ?? []).map((c) => c.update),
     );
     this.forgetLater = [...this.forgetLater, ...hashes].filter((hash) => inUse.has(hash));
     const held = this.fetches.drop(hashes.filter((hash) => !inUse.has(hash)));

@@ -260,6 +260,19 @@ test("[R12] the seal waits for attests, three seconds after the witness at most,
   expect(slow.out[0]).toMatchObject({ body: { type: "seal", attesters: [] } });
 });
 
+test("[R12] who let the deadline pass is not waited for at the seal too", () => {
+  const given = inRound(alice, bob, carol);
+  given.offer(alice);
+  given.offer(bob);
+  given.now = 60_000;
+  given.step({ type: "tick" });
+  expect(given.appends()).toEqual(["commit"]);
+  given.sync();
+  for (const peer of [alice, bob]) given.say(peer, { type: "attest", round: 0, anchorHash: hash("1") });
+  given.step({ type: "folded", round: 0, anchorHash: hash("1"), refused: [] });
+  expect(given.out[0]).toMatchObject({ body: { type: "seal", attesters: [alice, bob] } });
+});
+
 test("[R20] an upload that nobody committed is forgotten; shards and checkpoints are not, whoever offers them", () => {
   const anchor = hash("anchor 1");
   const shard = spec.data.train[0].hash;

@@ -481,12 +481,16 @@ export class Sequencer {
   }
 
   /** [R12] */
-  private advanceFolding(now: Millis, { round }: EntryOf<"commit">): void {
+  private advanceFolding(now: Millis, { round, contributors }: EntryOf<"commit">): void {
     const { witness } = this;
     if (witness === undefined) return; // it folds, or reads what it needs to: the commit is final either way
-    // Everybody who was at the base, joiners included: else one that folds a little slower than the witness never gets in.
+    // Everybody who was at the base, joiners included: else one that folds a little slower than the witness never gets in. But not
+    // who let the deadline pass, and may be asleep: one that is merely slow has the time in which the next open gathers.
+    const silent = (peer: PeerId): boolean =>
+      this.roster.includes(peer) && !this.offers.has(peer) && !contributors.some((c) => c.peer === peer);
     const waiting = [...this.sessions].some(
-      ([peer, { willing, foldedRound }]) => willing && foldedRound === round && !this.attested.has(peer),
+      ([peer, { willing, foldedRound }]) =>
+        willing && foldedRound === round && !this.attested.has(peer) && !silent(peer),
     );
     const until = witness.at + ATTEST_WAIT_MS;
     if (waiting && now < until) return this.wake.want(until);
