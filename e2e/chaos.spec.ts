@@ -66,10 +66,11 @@ test(`[R1] [R24] four browsers under fire, seed ${seed}`, async () => {
   const healthy = (): Volunteer[] => volunteers.filter(({ state }) => state === "healthy");
   const healthyPeers = (): PeerId[] => healthy().map(({ peer }) => peer as PeerId);
 
-  const sealed = ({ atMs, contributors }: Seal): void => {
+  const sealed = ({ atMs, openedMs, contributors }: Seal): void => {
     for (const volunteer of volunteers) {
       const { state, peer, since, fault, browser } = volunteer;
       if (state !== "joining" || peer === undefined || !contributors.includes(peer)) continue;
+      if (fault === "kill" && openedMs < (volunteer.pressedMs ?? 0)) continue; // what it had offered before it was killed
       volunteer.state = "healthy";
       if (volunteer.pressedMs !== undefined) joinMs.push(atMs - volunteer.pressedMs);
       volunteer.pressedMs = undefined;
@@ -132,9 +133,9 @@ test(`[R1] [R24] four browsers under fire, seed ${seed}`, async () => {
     if (kind === "kill") {
       victim.since = performance.now();
       await browser.kill();
-      victim.state = "joining";
       await browser.open();
       victim.pressedMs = performance.now();
+      victim.state = "joining";
       return;
     }
     if (kind === "freeze") browser.freeze();

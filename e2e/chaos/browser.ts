@@ -16,6 +16,7 @@ import { networkServiceOf, signal, treeOf } from "./processes.ts";
 
 /** A software adapter on a busy machine takes seconds to show the page. */
 const START_MS = 60_000;
+const PRESS_MS = 20_000;
 const AGAIN_MS = 500;
 /** A page that does not answer within this has another trouble than what it shows. */
 const ASK_MS = 5_000;
@@ -76,8 +77,7 @@ export class ChaosBrowser {
     });
     page.on("pageerror", (error) => this.#listener.trouble(this, error.message));
     page.on("crash", () => this.#listener.trouble(this, "the page crashed"));
-    await openPage(page, this.#url);
-    await page.getByRole("button", { name: "Donate this GPU" }).click({ timeout: START_MS });
+    await openAndPress(page, this.#url);
   }
 
   /** Stops to donate, and goes on to follow the run. */
@@ -155,15 +155,16 @@ export class ChaosBrowser {
   }
 }
 
-/** The host may be down just now: a person would try again. */
-async function openPage(page: Page, url: string): Promise<void> {
+/** The host may be down just now, or go down between the page and its scripts: a person would try again. */
+async function openAndPress(page: Page, url: string): Promise<void> {
   const endMs = performance.now() + START_MS;
   for (;;) {
     try {
-      await page.goto(url, { timeout: START_MS });
+      await page.goto(url, { timeout: PRESS_MS });
+      await page.getByRole("button", { name: "Donate this GPU" }).click({ timeout: PRESS_MS });
       return;
     } catch (error) {
-      if (!String(error).includes("ERR_CONNECTION") || performance.now() > endMs) throw error;
+      if (performance.now() > endMs) throw error;
       await wait(AGAIN_MS);
     }
   }

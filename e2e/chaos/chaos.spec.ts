@@ -34,7 +34,8 @@ test("an anchor that a page held must be one that was sealed, or of a round that
 
 test("a stall is the time from seal to seal, also to the end; recovery is a seal that names enough of the healthy", () => {
   const seen = record();
-  const seal = (atMs: number, round: number) => seen.seals.push({ atMs, round, contributors: [peer(1), peer(2)] });
+  const seal = (atMs: number, round: number) =>
+    seen.seals.push({ atMs, openedMs: atMs, round, contributors: [peer(1), peer(2)] });
   seal(100, 0);
   seal(200, 1);
   seal(900, 2);

@@ -5,6 +5,8 @@ import { type EntryOf, entryHash, type LogEntry, type PeerId } from "../../packa
 
 export interface Seal {
   readonly atMs: number;
+  /** When the open that its commit answers was appended. */
+  readonly openedMs: number;
   readonly round: number;
   readonly contributors: readonly PeerId[];
 }
@@ -18,6 +20,7 @@ export class RunRecord {
   readonly #hashBySeq = new Map<number, string>();
   readonly #onSeal: (seal: Seal) => void;
   #commit: EntryOf<"commit"> | undefined;
+  #openedMs = 0;
   #nextSeq = 0;
 
   constructor(onSeal: (seal: Seal) => void) {
@@ -50,10 +53,11 @@ export class RunRecord {
     this.saw("the API's reader", entry.seq, entryHash(entry));
     if (entry.seq !== this.#nextSeq) return;
     this.#nextSeq += 1;
+    if (entry.type === "open") this.#openedMs = atMs;
     if (entry.type === "commit") this.#commit = entry;
     if (entry.type !== "seal" || this.#commit === undefined) return;
     const contributors = this.#commit.contributors.map(({ peer }) => peer);
-    const seal = { atMs, round: entry.round, contributors };
+    const seal = { atMs, openedMs: this.#openedMs, round: entry.round, contributors };
     this.seals.push(seal);
     this.#onSeal(seal);
   }
