@@ -8,6 +8,7 @@ interface Event {
 
 export class Clock {
   now = 0;
+  events = 0; //  that have happened
   private readonly heap: Event[] = [];
   private order = 0;
 
@@ -46,6 +47,7 @@ export class Clock {
       }
     }
     this.now = event.at;
+    this.events += 1;
     event.run();
     return true;
   }

@@ -3,6 +3,7 @@
 // drops what is torn.
 import type { LogEntry } from "#wire";
 import type { Random } from "./random.ts";
+import type { Strike } from "./struck.ts";
 
 /** Blobs by name. `add` is a write that is not synced yet. */
 export class BlobStore {
@@ -11,6 +12,10 @@ export class BlobStore {
 
   get size(): number {
     return this.bytesByName.size;
+  }
+
+  get writing(): boolean {
+    return this.unsynced.size > 0;
   }
 
   has(name: string): boolean {
@@ -35,16 +40,14 @@ export class BlobStore {
     this.bytesByName.delete(name);
   }
 
-  /** @returns how many writes were lost or torn: either way the blob is not there for the next process */
-  crash(random: Random): number {
-    let lost = 0;
+  /** @param lost a write was lost or torn: either way the blob is not there for the next process */
+  crash(random: Random, lost: () => void): void {
     for (const name of this.unsynced) {
       if (random.chance(0.5)) continue;
-      lost += 1;
+      lost();
       this.bytesByName.delete(name);
     }
     this.unsynced.clear();
-    return lost;
   }
 }
 
@@ -52,9 +55,11 @@ export class HostDisk {
   /** Synced. What stands behind it may still be lost. */
   readonly log: LogEntry[] = [];
   readonly blobs = new BlobStore();
-  /** Writes that a crash lost or tore, and synced entries that a restored backup does not have. */
-  readonly struck = { lostEntries: 0, tornEntries: 0, lostBlobs: 0, restoredBackups: 0 };
   private written: LogEntry | undefined;
+
+  get writing(): boolean {
+    return this.written !== undefined || this.blobs.writing;
+  }
 
   /** One at a time: `sync` comes before the next. */
   write(entry: LogEntry): void {
@@ -69,18 +74,12 @@ export class HostDisk {
   }
 
   /** @returns the entry whose sync nobody saw, when it is there for the next process all the same */
-  crash(random: Random): LogEntry | undefined {
-    this.struck.lostBlobs += this.blobs.crash(random);
+  crash(random: Random, strike: Strike): LogEntry | undefined {
+    this.blobs.crash(random, () => strike("blob-write-lost"));
     const fate = random.int(3);
     if (this.written === undefined || fate === 0) return this.sync();
-    this.struck[fate === 1 ? "lostEntries" : "tornEntries"] += 1;
+    strike(fate === 1 ? "entry-lost" : "entry-torn");
     this.written = undefined;
     return undefined;
-  }
-
-  /** An older copy of the log takes its place. @returns what it does not have */
-  restoreBackup(entriesLost: number): LogEntry[] {
-    this.struck.restoredBackups += 1;
-    return this.log.splice(Math.max(0, this.log.length - entriesLost));
   }
 }

@@ -1,141 +1,149 @@
-// Faults from a seed: everything that can go wrong does for a while, then nothing does, and the swarm must go on.
-import { Simulation } from "./simulation.ts";
+// One seed: a swarm, a spec, a network and a set of faults are drawn; for a while everything that can go wrong does; then nothing
+// does, and the swarm must go on.
+import { type FaultName, faultNames, faults } from "./faults.ts";
+import type { SpecChange } from "./given.ts";
+import { HOST, type Shares } from "./network.ts";
+import { Random } from "./random.ts";
+import { Simulation, type SimulationOptions } from "./simulation.ts";
+import type { Struck } from "./struck.ts";
+
+/** Everything that a seed draws before it begins. */
+interface Drawn {
+  readonly seed: number;
+  readonly peers: number;
+  readonly delayMs: readonly [number, number];
+  readonly shares: Shares;
+  readonly lineMbit: number | undefined; // of a peer, up and down; the host's is ten times as wide
+  readonly unlinkable: number;
+  readonly spec: SpecChange;
+  readonly faults: readonly FaultName[];
+  readonly everyMs: number; //    between two faults, on average
+  readonly stormMs: number;
+}
 
 export interface FuzzResult {
+  readonly drawn: Drawn;
   readonly rounds: number;
-  readonly faults: Readonly<Record<Fault, number>>;
-  readonly lost: number;
+  readonly events: number;
+  readonly struck: Struck;
 }
 
-const faults = [
-  "crash-peer",
-  "cut-control",
-  "drop-link",
-  "restart-host",
-  "long-offline",
-  "bad-update",
-  "wrong-fold",
-  "pause",
-  "slow",
-] as const;
-type Fault = (typeof faults)[number];
+export interface FuzzOptions {
+  readonly seed: number;
+  /** Instead of the drawn number. */
+  readonly peers?: number;
+  readonly trace?: SimulationOptions["trace"];
+}
 
-/** Virtual time in which faults happen. */
-const STORM_MS = 25_000;
-/** After the last fault: the longest deadline (20 s), the longest backoffs (10 s), and some rounds. */
+const PEERS_MAX = 12;
+/** After the last fault: the longest deadline (20 s), the longest backoffs (10 s, 60 s for a link), and some rounds. */
 const CALM_MS = 120_000;
+/** A swarm without faults and with those waits behind it needs far less for a round than the longest deadline. */
 const ROUNDS_AFTER = 4;
 
-export function fuzz(seed: number): FuzzResult {
-  const shape = seed % 7;
+function draw(seed: number, peersGiven?: number): Drawn {
+  const random = new Random(seed ^ 0x5eed);
+  const some = (share: number, most: number): number => (random.chance(share) ? random.between(0, most) : 0);
+  const peers = 1 + random.int(PEERS_MAX);
+  const slowNet = random.chance(0.2);
+  return {
+    seed,
+    peers: peersGiven ?? peers,
+    delayMs: slowNet ? [50, 400] : [2, 60],
+    shares: {
+      "message-late": some(0.4, 0.02),
+      "frame-lost": some(0.4, 0.2),
+      "frame-doubled": some(0.4, 0.2),
+      "frame-late": some(0.4, 0.2),
+      "frame-changed": some(0.4, 0.2),
+      "frame-cut": some(0.4, 0.2),
+      "request-failed": some(0.4, 0.3),
+      "request-doubled": some(0.4, 0.2),
+    },
+    lineMbit: random.chance(0.2) ? random.between(2, 50) : undefined,
+    unlinkable: random.chance(0.2) ? random.between(0.1, 1) : 0,
+    spec: {
+      rounds: {
+        quorum: random.chance(0.7) ? 32 : 1 + random.int(4),
+        maxContributors: random.chance(0.7) ? 32 : 1 + random.int(6),
+        deadlineMinMs: random.chance(0.5) ? 500 : 2_000,
+        deadlineMaxMs: 20_000,
+      },
+      checkpoint: { everyRounds: 1 + random.int(5), retain: random.chance(0.3) ? "all" : "window" },
+      steps: random.chance(0.5) ? 8 : 4,
+    },
+    faults: faultNames.filter(() => random.chance(0.5)),
+    everyMs: random.between(200, 900),
+    stormMs: random.between(10_000, 20_000),
+  };
+}
+
+export function fuzz({ seed, peers: peersGiven, trace }: FuzzOptions): FuzzResult {
+  const drawn = draw(seed, peersGiven);
+  const { delayMs, shares, lineMbit: mbit } = drawn;
+  const lines =
+    mbit === undefined
+      ? {}
+      : { lineMbit: (end: string) => (end === HOST ? ([10 * mbit, 10 * mbit] as const) : ([mbit, mbit] as const)) };
   const sim = new Simulation({
     seed,
-    peers: 1 + (seed % 4),
+    peers: drawn.peers,
     validate: false,
-    network: {
-      delayMs: shape === 0 ? [50, 400] : [2, 60],
-      faults: shape === 1 ? { frameLost: 0.15, requestFailed: 0.1 } : {},
-    },
-
-    unlinkable: shape === 2 ? 0.5 : 0,
-    spec: { checkpoint: { everyRounds: 1 + (seed % 5), retain: seed % 3 === 0 ? "all" : "window" } },
+    network: { delayMs, shares, ...lines },
+    unlinkable: drawn.unlinkable,
+    spec: drawn.spec,
+    ...(trace === undefined ? {} : { trace }),
   }).startAll();
-  const { random, clock, host, peers } = sim;
-  const count = Object.fromEntries(faults.map((fault) => [fault, 0])) as Record<Fault, number>;
-  let stormOver = false;
+  storm(sim, drawn);
+  calm(sim);
+  sim.checkAll();
+  return { drawn, rounds: sim.round, events: sim.clock.events, struck: sim.struck };
+}
 
+function storm(sim: Simulation, { faults: names, everyMs, stormMs }: Drawn): void {
+  const { random, clock, peers } = sim;
+  let over = false;
   const strike = (): void => {
-    if (clock.now > STORM_MS) {
-      stormOver = true;
+    if (clock.now > stormMs) {
+      over = true;
       return;
     }
-    const fault = random.pick(faults);
-    const peer = random.pick(peers);
-    const backMs = random.between(100, 6_000);
-    switch (fault) {
-      case "crash-peer":
-        if (!peer.up) break;
-        count[fault] += 1;
-        peer.crash();
-        clock.after(backMs, () => peer.start());
-        break;
-      case "cut-control":
-        if (peer.socket === undefined) break;
-        count[fault] += 1;
-        peer.cutControl();
-        break;
-      case "drop-link": {
-        const [other] = peer.linked.keys();
-        if (other === undefined) break;
-        count[fault] += 1;
-        sim.network.unlink(peer.id, other);
-        break;
-      }
-      case "restart-host":
-        if (!host.up) break;
-        count[fault] += 1;
-        host.crash();
-        clock.after(backMs, () => host.start());
-        break;
-      case "long-offline":
-        if (!peer.up || peer.offline) break;
-        count[fault] += 1;
-        peer.offline = true;
-        peer.cutControl();
-        clock.after(2 * backMs, () => {
-          peer.offline = false;
-        });
-        break;
-      case "bad-update":
-        if (peer.bad || sim.commits().length === 0) break;
-        count[fault] += 1;
-        peer.bad = true;
-        clock.after(backMs / 4, () => {
-          peer.bad = false;
-        });
-        break;
-      case "wrong-fold":
-        if (!peer.up) break;
-        count[fault] += 1;
-        peer.wrongFolds = 1;
-        break;
-      case "pause":
-        if (!peer.up) break;
-        count[fault] += 1;
-        peer.input({ type: "pause", reason: "the person asked" });
-        clock.after(backMs, () => peer.input({ type: "donate" }));
-        break;
-      case "slow": {
-        const before = peer.stepMs;
-        if (before > 1_000) break;
-        count[fault] += 1;
-        peer.stepMs = before * 20;
-        clock.after(backMs, () => {
-          peer.stepMs = before;
-        });
-        break;
-      }
+    if (names.length > 0) {
+      const name = random.pick(names);
+      const peer = random.pick(peers);
+      const forMs = random.between(100, 6_000);
+      sim.tell(() => `${name} ${peer.name} ${Math.round(forMs)} ms`);
+      faults[name](sim, peer, forMs);
     }
-    clock.after(random.between(100, 3_000), strike);
+    clock.after(random.between(0, 2 * everyMs), strike);
   };
   clock.after(1_500, strike);
-  sim.runUntil(() => stormOver, 2 * STORM_MS, "the end of the storm");
-  sim.runFor(13_000); // everybody who was to come back is back
-  for (const peer of peers) peer.start(); // those whom the swarm refused, with a reloaded page
-  sim.runRounds(ROUNDS_AFTER, CALM_MS);
-  sim.runUntil(
-    ({ peers, state }) =>
-      peers.every(({ peer }) => {
-        const view = peer?.view();
-        return (
-          view !== undefined &&
-          view.round >= state.round - 1 &&
-          (view.phase === "training" || view.phase === "exchange")
-        );
-      }),
-    CALM_MS,
-    "everybody training together",
-  );
-  sim.checkAll();
-  return { rounds: sim.round, faults: count, lost: sim.network.struck.lostWithSocket };
+  sim.runUntil(() => over, 2 * stormMs, "the end of the storm");
 }
+
+/** What holds on to somebody lets go within 4 * 6 s; the network is good again at once. */
+const LET_GO_MS = 25_000;
+
+/** Liveness: without faults the swarm gathers, and goes on round by round. */
+function calm(sim: Simulation): void {
+  const { peers, host, network } = sim;
+  sim.tell(() => "the storm is over");
+  network.shares = {};
+  sim.runFor(LET_GO_MS);
+  host.start();
+  for (const peer of peers) {
+    if (peer.lied) peer.crash(); // what its lies left behind in it is its own affair: an honest page takes its place
+    peer.start(); // those whom the swarm refused, with a reloaded page
+  }
+  sim.tell(() => "everybody is back");
+  sim.runRounds(ROUNDS_AFTER, CALM_MS);
+  sim.runUntil(({ peers }) => peers.every(takesPart(sim)), CALM_MS, "everybody training together");
+}
+
+const takesPart =
+  ({ state }: Simulation) =>
+  ({ peer }: Simulation["peers"][number]): boolean => {
+    const view = peer?.view();
+    if (view === undefined || view.round < state.round - 1) return false;
+    return view.phase === "training" || view.phase === "exchange" || view.phase === "folding";
+  };

@@ -30,7 +30,8 @@ export function hashOf(entry: LogEntry): string {
   return hash;
 }
 
-const CHECKPOINT_BYTES = 1_000_000;
+/** A hundred updates: far more than a real one, so that a narrow line feels it. */
+const CHECKPOINT_BYTES = 100_000;
 
 export class HostNode implements HostSocketEnd {
   readonly disk = new HostDisk();
@@ -40,6 +41,7 @@ export class HostNode implements HostSocketEnd {
   updateFetches = 0; //                        update blobs served to peers
   sequencer: Sequencer | undefined;
   starts = 0;
+  private readonly sockets = new Set<Socket>(); //   open ones, also those that have not been welcomed
   private readonly socketByPeer = new Map<PeerId, Socket>();
   private readonly sim: Simulation;
   private witnessFreeAt = 0;
@@ -68,6 +70,8 @@ export class HostNode implements HostSocketEnd {
     const { spec, run, clock, random } = this.sim;
     this.time.restart(random.between(0, 10_000));
     this.starts += 1;
+    this.sim.tell(() => `host starts, log ${this.log.length}`);
+    this.sim.judge.reread(this.log);
     this.sequencer = new Sequencer({ spec, run, genesisHash, meshSeed: "mesh", log: this.log });
     const { round, anchorHash } = this.sequencer.log;
     this.witness = { round, anchorHash: anchorHash ?? genesisHash };
@@ -78,11 +82,13 @@ export class HostNode implements HostSocketEnd {
   /** kill -9, or the power is gone. */
   crash(): void {
     if (!this.up) return;
+    this.sim.tell(() => "host gone");
     this.sequencer = undefined;
     this.time.restart(0);
-    const survived = this.disk.crash(this.sim.random);
-    if (survived !== undefined) this.sim.judge.synced(survived, this.blobs);
-    for (const socket of this.socketByPeer.values()) socket.close("host gone");
+    const survived = this.disk.crash(this.sim.random, this.sim.strike);
+    if (survived !== undefined) this.sim.judge.synced(survived);
+    for (const socket of this.sockets) socket.close("host gone");
+    this.sockets.clear();
     this.socketByPeer.clear();
   }
 
@@ -95,7 +101,13 @@ export class HostNode implements HostSocketEnd {
 
   // ---- sockets and requests -----------------------------------------------------------------------------------------------
 
-  accept(socket: Socket, member: Member): void {
+  /** A peer calls: the handshake takes its time, and a host that dies meanwhile closes the line too. */
+  dial(socket: Socket, member: Member): void {
+    this.sockets.add(socket);
+    this.sim.network.later(() => this.time.do(() => socket.open && this.accept(socket, member)));
+  }
+
+  private accept(socket: Socket, member: Member): void {
     if (this.sequencer === undefined) return socket.close("refused");
     const { peer } = member;
     this.socketByPeer.get(peer)?.close("superseded");
@@ -118,11 +130,15 @@ export class HostNode implements HostSocketEnd {
 
   peerMessage(socket: Socket, message: PeerMessage): void {
     this.time.do(() => {
-      if (this.socketByPeer.get(socket.peer) === socket) this.input({ type: "message", from: socket.peer, message });
+      if (this.socketByPeer.get(socket.peer) !== socket) return;
+      const lie = this.sim.lies.get(message);
+      if (lie !== undefined) this.sim.strike(lie);
+      this.input({ type: "message", from: socket.peer, message });
     });
   }
 
   socketClosed(socket: Socket, reason: string): void {
+    this.sockets.delete(socket);
     this.time.do(() => {
       if (this.socketByPeer.get(socket.peer) !== socket) return;
       this.socketByPeer.delete(socket.peer);
@@ -138,6 +154,7 @@ export class HostNode implements HostSocketEnd {
   /** @param stored it is on the disk, synced */
   store(hash: string, bytes: number, stored: () => void): void {
     this.blobs.add(hash, bytes);
+    this.sim.observe();
     this.time.after(this.sim.random.between(0, 10), () => {
       this.blobs.sync(hash);
       this.input({ type: "blob-stored", hash, bytes });
@@ -243,9 +260,10 @@ export class HostNode implements HostSocketEnd {
       } as UnsignedEntry;
       const entry = { ...unsigned, signature: "0".repeat(128) } as LogEntry;
       this.disk.write(entry);
+      this.sim.observe();
       this.time.after(random.between(1, 10), () => {
         this.disk.sync();
-        judge.synced(entry, this.blobs);
+        judge.synced(entry);
         this.time.after(random.between(0, 5), () => this.input({ type: "appended", entry }));
       });
     });

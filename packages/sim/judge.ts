@@ -2,57 +2,82 @@
 //
 //   entries on the disk, entries that somebody was told, anchors, work trained and folded -> nothing, or `fail`
 import { RunState } from "#swarm";
-import type { EntryOf, LogEntry, Offer, RunSpec } from "#wire";
-import { type Arithmetic, genesisHash, refold, signatureOf } from "./given.ts";
+import type { EntryOf, LogEntry, Offer, PeerId } from "#wire";
+import { boundFault } from "./bounds.ts";
+import { genesisHash, refold, signatureOf } from "./given.ts";
 import { hashOf } from "./host-node.ts";
 import type { PeerNode } from "./peer-node.ts";
+import type { Simulation } from "./simulation.ts";
 
 export class Judge {
   readonly state: RunState;
   /** Stories may lose a blob from the host's disk; then, and only then, a void is right. */
   blobsLost = 0;
-  private readonly run: string;
-  private readonly arithmetic: Arithmetic;
-  private readonly fail: (what: string) => never;
+  private readonly sim: Simulation;
   private readonly anchorByRound = [genesisHash];
   private readonly updates = new Set<string>();
+  /** Who has folded to that anchor, in any of its lives: the anchors of the last two rounds. */
+  private readonly foldedByAnchor = new Map<string, Set<PeerId>>();
   private pending: EntryOf<"commit"> | undefined;
+  private previous: LogEntry | undefined;
   /** Hash of everything that anybody was ever told, by seq: it must stay. */
   private readonly told: (string | undefined)[] = [];
 
-  constructor(run: string, spec: RunSpec, arithmetic: Arithmetic, fail: (what: string) => never) {
-    this.run = run;
-    this.arithmetic = arithmetic;
-    this.fail = fail;
-    this.state = new RunState({ run, spec, genesisHash });
+  constructor(sim: Simulation) {
+    this.sim = sim;
+    this.state = new RunState({ run: sim.run, spec: sim.spec, genesisHash });
   }
 
-  check(holds: boolean, what: string): void {
-    if (!holds) this.fail(what);
-  }
+  // ---- the log --------------------------------------------------------------------------------------------------------------
 
   /** Every entry as it is safe on the disk: it follows, and what it says is what an independent fold says. */
-  synced(entry: LogEntry, blobs: { has(hash: string): boolean }): void {
+  synced(entry: LogEntry): void {
+    this.sim.tell(() => `entry ${entry.seq} ${summary(entry)}`);
+    this.check(entry.prevHash === (this.previous ? hashOf(this.previous) : this.sim.run), "the log is a chain");
+    this.previous = entry;
     const fault = this.state.apply(entry);
     this.check(fault === undefined, `the log breaks its own rules: ${fault}`);
-    if (entry.type === "commit") {
-      this.pending = entry;
-      for (const { update } of entry.contributors) {
-        this.updates.add(update);
-        this.check(blobs.has(update), "a commit names only what is on the host's disk");
-      }
+    if (entry.type === "commit") this.committed(entry);
+    if (entry.type === "seal") this.sealed(entry);
+    if (entry.type === "void") this.pending = undefined;
+  }
+
+  private committed(commit: EntryOf<"commit">): void {
+    this.pending = commit;
+    for (const { signature, ...offer } of commit.contributors) {
+      this.updates.add(offer.update);
+      this.check(this.sim.host.blobs.has(offer.update), "a commit names only what is on the host's disk");
+      this.check(signature === signatureOf(offer as Offer), "a contribution is what its peer signed");
     }
-    if (entry.type === "seal") {
-      const anchor = this.arithmetic.fold(this.anchorByRound[this.anchorByRound.length - 1], this.pending!);
-      this.anchorByRound.push(anchor);
-      this.check(entry.anchorHash === anchor, "a seal is the fold of its commit");
-    }
+    for (const node of this.sim.peers) this.bounded(node.name, node.peer);
+    this.bounded("host", this.sim.host.sequencer);
+  }
+
+  private sealed({ anchorHash, attesters }: EntryOf<"seal">): void {
+    const before = this.anchorByRound[this.anchorByRound.length - 1];
+    const anchor = this.sim.arithmetic.fold(before, this.pending!);
+    this.anchorByRound.push(anchor);
+    this.check(anchorHash === anchor, "a seal is the fold of its commit");
+    const folded = this.foldedByAnchor.get(anchor);
+    for (const peer of attesters)
+      this.check(folded?.has(peer) ?? false, `${this.sim.peer(peer)?.name} attests an anchor that it has not folded`);
+    for (const known of this.foldedByAnchor.keys())
+      if (known !== anchor && known !== before) this.foldedByAnchor.delete(known);
   }
 
   /** The host sends this entry to somebody. [R1] */
   acknowledged(entry: LogEntry): void {
     this.check(entry.seq <= this.state.seq, `entry ${entry.seq} is told before it is synced`);
-    this.told[entry.seq] = hashOf(entry);
+    this.told[entry.seq] ??= hashOf(entry);
+  }
+
+  /** What the host finds on its disk when it starts: nothing that was told is missing. */
+  reread(log: readonly LogEntry[]): void {
+    for (const [seq, hash] of this.told.entries())
+      this.check(
+        hash === undefined || (log[seq] !== undefined && hashOf(log[seq]) === hash),
+        `entry ${seq} was told, and is lost`,
+      );
   }
 
   blobIsLost(): void {
@@ -63,30 +88,66 @@ export class Judge {
     return this.updates.has(hash);
   }
 
-  /** A peer that trains or waits is at an anchor that everybody else has, or will have. */
+  // ---- peers ----------------------------------------------------------------------------------------------------------------
+
+  /** After every event of a peer: one anchor per sealed round, for all. */
   observe({ peer, replica, name }: PeerNode): void {
-    if (peer === undefined || replica === undefined) return;
-    const { phase } = peer.view();
-    if ((phase === "training" || phase === "waiting") && peer.log.round === replica.round)
-      this.check(replica.anchorHash === this.anchorByRound[replica.round], `${name} trains from a wrong anchor`);
+    if (peer === undefined) return;
+    const { round, anchorHash } = peer.log;
+    this.check(peer.log.seq <= this.state.seq, `${name} knows an entry that no disk holds`);
+    this.check(
+      anchorHash === undefined || anchorHash === this.anchorByRound[round],
+      `${name} takes another anchor for that of round ${round}`,
+    );
+    if (replica?.training && replica.round === round)
+      this.check(replica.anchorHash === this.anchorByRound[round], `${name} trains from a wrong anchor`);
   }
+
+  /** That peer's fold came out so, rightly. */
+  folded(peer: PeerId, anchorHash: string): void {
+    const peers = this.foldedByAnchor.get(anchorHash) ?? new Set<PeerId>();
+    this.foldedByAnchor.set(anchorHash, peers.add(peer));
+  }
+
+  /** The host, or the peer's own core, ends its visit: right only for who has done something wrong. */
+  refused({ name, tainted }: PeerNode, { code, message }: { code: string; message: string }): void {
+    this.sim.tell(() => `${name} refused: ${code}: ${message}`);
+    this.check(tainted, `${name} did nothing wrong, and is refused: ${code}: ${message}`);
+  }
+
+  private bounded(name: string, core: object | undefined): void {
+    const fault = core === undefined ? undefined : boundFault(core, this.sim);
+    this.check(fault === undefined, `${name} holds ${fault}`);
+  }
+
+  // ---- the end --------------------------------------------------------------------------------------------------------------
 
   /** At the end of every story. */
   end(log: readonly LogEntry[]): void {
-    for (const [seq, hash] of this.told.entries())
-      this.check(
-        hash === undefined || (log[seq] !== undefined && hashOf(log[seq]) === hash),
-        `entry ${seq} was told, and is lost`,
-      );
-    let previous: LogEntry | undefined;
-    for (const entry of log) {
-      this.check(entry.prevHash === (previous ? hashOf(previous) : this.run), `entry ${entry.seq} breaks the chain`);
-      previous = entry;
-      if (entry.type === "commit")
-        for (const { signature, ...offer } of entry.contributors)
-          this.check(signature === signatureOf(offer as Offer), "a contribution is what its peer signed");
-    }
-    const refolded = refold(this.arithmetic, log);
+    this.reread(log);
+    const refolded = refold(this.sim.arithmetic, log);
     this.check(refolded.at(-1) === (this.state.anchorHash ?? genesisHash), "the log refolds to its head");
+  }
+
+  private check(holds: boolean, what: string): void {
+    if (!holds) this.sim.fail(what);
+  }
+}
+
+function summary(entry: LogEntry): string {
+  switch (entry.type) {
+    case "open":
+      return `open round ${entry.round} for ${entry.roster.length}, ${entry.deadlineMs} ms`;
+    case "commit":
+      return `commit round ${entry.round} of ${entry.contributors.length}`;
+    case "seal":
+      return `seal round ${entry.round} by ${entry.attesters.length}, refusing ${entry.refused.length}`;
+    case "void":
+      return `void round ${entry.round}: ${entry.reason}`;
+    case "eval":
+    case "checkpoint":
+      return `${entry.type} after ${entry.round} rounds`;
+    case "end":
+      return `end: ${entry.reason}`;
   }
 }

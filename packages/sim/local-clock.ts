@@ -57,13 +57,17 @@ export class LocalClock {
     this.stoppedAt ??= this.clock.now;
   }
 
-  /** @param counted the monotonic clock went on meanwhile, as some systems' do in sleep; else it stood still */
-  resume(counted: boolean): void {
-    if (this.stoppedAt === undefined) return;
+  /**
+   * @param counted the monotonic clock went on meanwhile, as some systems' do in sleep; else it stood still
+   * @returns how much comes late
+   */
+  resume(counted: boolean): number {
+    if (this.stoppedAt === undefined) return 0;
     if (!counted) this.offsetMs -= this.clock.now - this.stoppedAt;
     this.stoppedAt = undefined;
     const { late, life } = this;
     this.late = [];
     for (const run of late) if (life === this.life) this.do(run);
+    return late.length;
   }
 }

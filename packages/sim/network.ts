@@ -8,40 +8,38 @@ import type { HostMessage, PeerMessage } from "#wire";
 import type { Clock } from "./clock.ts";
 import { Line } from "./line.ts";
 import type { Random } from "./random.ts";
+import type { Strike } from "./struck.ts";
 
 /** A peer's id, or the host. */
 export type End = string;
 export const HOST: End = "host";
 
-/** Shares of what is sent that is hit, each 0 unless given. */
-export interface NetworkFaults {
-  readonly frameLost: number;
-  readonly frameDoubled: number;
-  readonly frameLate: number; //       overtaken by those after it
-  readonly frameChanged: number; //    one byte
-  readonly frameCut: number; //        its end is missing
-  readonly requestFailed: number;
-}
-const noFaults: NetworkFaults = {
-  frameLost: 0,
-  frameDoubled: 0,
-  frameLate: 0,
-  frameChanged: 0,
-  frameCut: 0,
-  requestFailed: 0,
-};
+/** Share of what is sent that is hit, by kind. */
+export type Shares = Partial<
+  Record<
+    | "message-late"
+    | "frame-lost"
+    | "frame-doubled"
+    | "frame-late"
+    | "frame-changed"
+    | "frame-cut"
+    | "request-failed"
+    | "request-doubled",
+    number
+  >
+>;
 
 export interface NetworkOptions {
   readonly delayMs: readonly [number, number];
-  readonly faults?: Partial<NetworkFaults>;
+  readonly shares?: Shares;
   /** Mbit/s up and down of each end; without: as fast as one likes. */
   readonly lineMbit?: (end: End) => readonly [number, number];
 }
 
-/** A late frame is so much later than the others at most. */
-const LATE_MS = 400;
-/** What a request to nowhere waits before it is given up: below fetch's own patience, above every delay. */
-const REQUEST_TIMEOUT_MS = 4_000;
+/** What is late is so much later than the rest at most. */
+const LATE_MS = 1_500;
+/** Nothing moves: a request is given up. Above every delay, and above what a stopped host makes it wait. */
+const REQUEST_TIMEOUT_MS = 12_000;
 /** A bulk answer leaves in portions, so that what is sent meanwhile goes between them. */
 const PORTION_BYTES = 16 * 1024;
 
@@ -61,20 +59,15 @@ interface LinkEnd {
 }
 
 export class Network {
-  /** Struck so far, by kind; also messages and frames that were under way when their socket or link was cut. */
-  readonly struck: Record<keyof NetworkFaults | "heldByPartition" | "lostWithSocket" | "lostWithLink", number> = {
-    ...noFaults,
-    heldByPartition: 0,
-    lostWithSocket: 0,
-    lostWithLink: 0,
-  };
   messages = 0;
   frames = 0;
   requests = 0;
   linksMade = 0;
-  faults: NetworkFaults;
+  /** Of the network, as long as it is bad; {} is a good one. */
+  shares: Shares;
   private readonly clock: Clock;
   private readonly random: Random;
+  private readonly strike: Strike;
   private readonly delayMs: readonly [number, number];
   private readonly lineMbit: NetworkOptions["lineMbit"];
   private readonly lineByEnd = new Map<End, { up: Line; down: Line }>();
@@ -84,11 +77,12 @@ export class Network {
   private readonly orderByLink = new WeakMap<Link, readonly [Order, Order]>();
   private readonly bytesByMessage = new WeakMap<object, number>();
 
-  constructor(clock: Clock, random: Random, { delayMs, faults, lineMbit }: NetworkOptions) {
+  constructor(clock: Clock, random: Random, strike: Strike, { delayMs, shares, lineMbit }: NetworkOptions) {
     this.clock = clock;
     this.random = random;
     this.delayMs = delayMs;
-    this.faults = { ...noFaults, ...faults };
+    this.strike = strike;
+    this.shares = shares ?? {};
     this.lineMbit = lineMbit;
   }
 
@@ -112,6 +106,11 @@ export class Network {
     return this.heldByWay.size > 0 && this.heldByWay.has(`${from}>${to}`);
   }
 
+  /** Nothing that needs both ways, such as a connection, comes about. */
+  parted(a: End, b: End): boolean {
+    return this.blocked(a, b) || this.blocked(b, a);
+  }
+
   // ---- control sockets ----------------------------------------------------------------------------------------------------
 
   socket(peer: PeerSocketEnd, host: HostSocketEnd, peerId: End): Socket {
@@ -121,7 +120,8 @@ export class Network {
   /** Of a socket: whole and in order. */
   inOrder(from: End, to: End, message: object, order: Order, deliver: () => void): void {
     this.messages += 1;
-    this.carry(from, to, this.bytesOf(message), deliver, order);
+    const lateMs = this.strikes("message-late") ? this.random.between(0, LATE_MS) : 0;
+    this.carry(from, to, this.bytesOf(message), deliver, order, lateMs);
   }
 
   /** As JSON; nothing while nobody asks how long a line takes for it. */
@@ -177,23 +177,20 @@ export class Network {
     const link = this.linksByEnd.get(from)?.get(to);
     if (link === undefined) return;
     this.frames += 1;
-    const { faults } = this;
-    if (this.strikes("frameLost", faults.frameLost)) return;
+    if (this.strikes("frame-lost")) return;
     let shape = bytes;
-    if (bytes.length > 0 && this.strikes("frameChanged", faults.frameChanged)) {
+    if (bytes.length > 0 && this.strikes("frame-changed")) {
       shape = bytes.slice();
       shape[this.random.int(shape.length)] ^= 1 + this.random.int(255);
     }
-    if (bytes.length > 0 && this.strikes("frameCut", faults.frameCut))
-      shape = shape.slice(0, this.random.int(shape.length));
+    if (bytes.length > 0 && this.strikes("frame-cut")) shape = shape.slice(0, this.random.int(shape.length));
     const deliver = (): void => {
       if (link.open) this.linkEndById.get(to)?.frame(from, shape);
-      else this.struck.lostWithLink += 1;
     };
-    const lateMs = this.strikes("frameLate", faults.frameLate) ? this.random.between(0, LATE_MS) : 0;
-    const order = this.orderOf(link, from);
-    this.carry(from, to, bytes.length, deliver, lateMs > 0 ? undefined : order, lateMs);
-    if (this.strikes("frameDoubled", faults.frameDoubled))
+    if (this.strikes("frame-late"))
+      this.carry(from, to, bytes.length, deliver, undefined, this.random.between(0, LATE_MS));
+    else this.carry(from, to, bytes.length, deliver, this.orderOf(link, from));
+    if (this.strikes("frame-doubled"))
       this.carry(from, to, bytes.length, deliver, undefined, this.random.between(0, LATE_MS));
   }
 
@@ -224,18 +221,33 @@ export class Network {
       settled = true;
       run();
     };
+    let movedAt = this.clock.now;
+    const moved = (): void => {
+      movedAt = this.clock.now;
+    };
+    const giveUp = (): void => {
+      if (this.clock.now >= movedAt + REQUEST_TIMEOUT_MS) settle(failed);
+      else if (!settled) this.clock.at(movedAt + REQUEST_TIMEOUT_MS, giveUp);
+    };
+    this.clock.after(REQUEST_TIMEOUT_MS, giveUp);
+    const lostAt = this.strikes("request-failed") ? this.random.int(2) : undefined;
     const refuse = (): void => this.carry(to, from, 0, () => settle(failed));
-    const lostAt = this.strikes("requestFailed", this.faults.requestFailed) ? this.random.int(2) : undefined;
-    if (lostAt === 0 || this.blocked(from, to)) return this.clock.after(REQUEST_TIMEOUT_MS, () => settle(failed));
-    this.bulk(from, to, bytesUp, () =>
-      serve((bytesDown, run) => {
-        if (lostAt === 1 || this.blocked(to, from)) this.clock.after(REQUEST_TIMEOUT_MS, () => settle(failed));
-        else this.bulk(to, from, bytesDown, () => settle(run));
-      }, refuse),
-    );
+    const answer = (bytesDown: number, run: () => void): void => {
+      if (lostAt !== 1) this.bulk(to, from, bytesDown, moved, () => settle(run));
+    };
+    const deaf = (): void => {};
+    if (lostAt !== 0) this.bulk(from, to, bytesUp, moved, () => serve(answer, refuse));
+    if (this.strikes("request-doubled"))
+      this.clock.after(this.random.between(0, LATE_MS), () =>
+        this.bulk(from, to, bytesUp, deaf, () => serve(deaf, deaf)),
+      );
   }
 
   // ---- the way itself -----------------------------------------------------------------------------------------------------
+
+  lostWithSocket(): void {
+    this.strike("message-lost");
+  }
 
   /** After some delay of this network. */
   later(run: () => void): void {
@@ -246,9 +258,10 @@ export class Network {
     return this.random.between(this.delayMs[0], this.delayMs[1]);
   }
 
-  private strikes(kind: keyof NetworkFaults, share: number): boolean {
-    if (share === 0 || !this.random.chance(share)) return false;
-    this.struck[kind] += 1;
+  private strikes(kind: keyof Shares): boolean {
+    const share = this.shares[kind];
+    if (share === undefined || !this.random.chance(share)) return false;
+    this.strike(kind);
     return true;
   }
 
@@ -266,7 +279,7 @@ export class Network {
   private carry(from: End, to: End, bytes: number, deliver: () => void, order?: Order, lateMs = 0): void {
     const held = this.heldByWay.size > 0 ? this.heldByWay.get(`${from}>${to}`) : undefined;
     if (held !== undefined) {
-      this.struck.heldByPartition += 1;
+      this.strike("one-way");
       held.push(() => this.carry(from, to, bytes, deliver, order, lateMs));
       return;
     }
@@ -281,13 +294,13 @@ export class Network {
   }
 
   /** Portion by portion: the next leaves when the one before has left. */
-  private bulk(from: End, to: End, bytes: number, deliver: () => void): void {
+  private bulk(from: End, to: End, bytes: number, moved: () => void, deliver: () => void): void {
     const up = this.lines(from)?.up;
     if (up === undefined || bytes <= PORTION_BYTES) return this.carry(from, to, bytes, deliver);
     const order: Order = { at: 0 };
     const portion = (left: number): void => {
       const now = Math.min(left, PORTION_BYTES);
-      this.carry(from, to, now, left > now ? () => {} : deliver, order);
+      this.carry(from, to, now, left > now ? moved : deliver, order);
       if (left > now) this.clock.at(up.freeAt, () => portion(left - now));
     };
     portion(bytes);
@@ -325,7 +338,7 @@ export class Socket {
     if (!this.open) return;
     this.network.inOrder(HOST, this.peer, message, this.down, () => {
       if (this.open) this.peerEnd.hostMessage(this, message);
-      else this.network.struck.lostWithSocket += 1;
+      else this.network.lostWithSocket();
     });
   }
 
@@ -333,7 +346,7 @@ export class Socket {
     if (!this.open) return;
     this.network.inOrder(this.peer, HOST, message, this.up, () => {
       if (this.open) this.hostEnd.peerMessage(this, message);
-      else this.network.struck.lostWithSocket += 1;
+      else this.network.lostWithSocket();
     });
   }
 

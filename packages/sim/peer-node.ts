@@ -7,6 +7,7 @@ import { BlobStore } from "./disk.ts";
 import { Fetching } from "./fetching.ts";
 import { signatureOf } from "./given.ts";
 import { hashOf } from "./host-node.ts";
+import { garbageFrame, type Lie, lyingMessages } from "./liar.ts";
 import { LocalClock } from "./local-clock.ts";
 import { HOST, type Link, type PeerSocketEnd, type Socket } from "./network.ts";
 import { fakeHash } from "./random.ts";
@@ -35,6 +36,10 @@ export class PeerNode implements PeerSocketEnd {
   bad = false;
   /** The next fold comes out wrong, as from a machine with broken memory. */
   wrongFolds = 0;
+  lie: Lie | undefined;
+  lied = false;
+  /** It has done, or does, what the swarm may send it away for. */
+  tainted = false;
   peer: Peer | undefined;
   replica: ReplicaNode | undefined;
   socket: Socket | undefined;
@@ -51,6 +56,7 @@ export class PeerNode implements PeerSocketEnd {
   private workRun = 0;
   private replicaFreeAt = 0;
   private offerNonce = 0;
+  private readonly made = new Set<string>(); // our own updates
 
   constructor(sim: Simulation, index: number, stepMs: number) {
     this.sim = sim;
@@ -79,6 +85,7 @@ export class PeerNode implements PeerSocketEnd {
   start(): void {
     if (this.up) return;
     const { run, spec, random } = this.sim;
+    this.sim.tell(() => `${this.name} starts`);
     this.time.restart(random.between(0, 10_000));
     this.replicaFreeAt = 0;
     this.fetching = this.newFetching();
@@ -89,8 +96,9 @@ export class PeerNode implements PeerSocketEnd {
 
   /** The tab is gone from one moment to the next. */
   crash(): void {
+    this.sim.tell(() => `${this.name} gone`);
     this.time.restart(0);
-    this.blobs.crash(this.sim.random);
+    this.blobs.crash(this.sim.random, () => this.sim.strike("peer-write-lost"));
     this.peer = undefined;
     this.replica = undefined;
     this.work = undefined;
@@ -116,11 +124,11 @@ export class PeerNode implements PeerSocketEnd {
     const { sim } = this;
     this.time.after(sim.random.between(50, 400), () => {
       if (this.socket !== undefined) return;
-      if (this.offline || !sim.host.up) return this.connectHost();
+      if (this.offline || !sim.host.up || sim.network.parted(this.id, HOST)) return this.connectHost();
       const socket = sim.network.socket(this, sim.host, this.id);
       this.socket = socket;
       this.input({ type: "host-open" });
-      sim.network.later(() => socket.open && sim.host.accept(socket, this.member));
+      sim.host.dial(socket, this.member);
     });
   }
 
@@ -172,6 +180,7 @@ export class PeerNode implements PeerSocketEnd {
       case "stop-training":
         if (this.work !== undefined) this.carried += 1; // else its `trained` is on the way, and too late
         this.work = undefined;
+        if (this.replica !== undefined) this.replica.training = false;
         return;
       case "encode":
         return this.encode(output);
@@ -193,6 +202,7 @@ export class PeerNode implements PeerSocketEnd {
         return;
       case "refused":
         this.refusals.push(`${output.code}: ${output.message}`);
+        sim.judge.refused(this, output);
         return this.crash();
       case "ended":
         this.ended = output.reason;
@@ -204,7 +214,16 @@ export class PeerNode implements PeerSocketEnd {
 
   private send(message: Extract<PeerOutput, { type: "send" }>["message"]): void {
     this.sim.checkPeerMessage(message);
-    this.socket?.toHost(message);
+    if (this.lie === undefined) return this.socket?.toHost(message);
+    for (const said of lyingMessages(this.lie, message, this.sim.random)) {
+      if (said.lie) this.sim.lies.set(said.message, this.lie);
+      this.socket?.toHost(said.message);
+    }
+    if (this.lie === "garbage-frame")
+      for (const other of this.linked.keys()) {
+        this.sim.strike("garbage-frame");
+        this.sim.network.frame(this.id, other, garbageFrame(this.sim.random));
+      }
   }
 
   private fetchLog(from: number): void {
@@ -266,7 +285,7 @@ export class PeerNode implements PeerSocketEnd {
   private newFetching(): Fetching {
     const { sim, time, blobs } = this;
     return new Fetching({
-      has: (name) => blobs.has(name),
+      has: (name) => blobs.has(name) && !this.withholds(name),
       bytesOf: (name) => blobs.bytesOf(name),
       linked: (peer) => this.linked.has(peer),
       frame: (to, bytes) => sim.network.frame(this.id, to, bytes),
@@ -278,6 +297,13 @@ export class PeerNode implements PeerSocketEnd {
     });
   }
 
+  /** Offered to the host, served to nobody. */
+  private withholds(name: string): boolean {
+    if (this.lie !== "withheld-blob" || !this.made.has(name)) return false;
+    this.sim.strike("withheld-blob");
+    return true;
+  }
+
   /** HTTP, to the host. Its answer is for this life only. */
   private request(bytesUp: number, serve: Parameters<Simulation["network"]["request"]>[3], failed: () => void): void {
     const here = this.time.thisLife();
@@ -287,7 +313,8 @@ export class PeerNode implements PeerSocketEnd {
       this.id,
       HOST,
       bytesUp,
-      (answer, refuse) => (host.up ? serve((bytes, run) => answer(bytes, () => here(run)), refuse) : refuse()),
+      (answer, refuse) =>
+        host.time.do(() => (host.up ? serve((bytes, run) => answer(bytes, () => here(run)), refuse) : refuse())),
       () => here(failed),
     );
   }
@@ -319,7 +346,12 @@ export class PeerNode implements PeerSocketEnd {
       sim.check(replica?.anchorHash === baseHash, "an update starts from the replica's anchor");
       sim.check(replica!.inFlight === undefined, "one offer in flight at most");
       replica!.encoded(update);
-      if (this.bad) sim.arithmetic.badUpdates.add(update);
+      if (this.bad) {
+        sim.strike("bad-update");
+        this.tainted = true;
+        sim.arithmetic.badUpdates.add(update);
+      }
+      this.made.add(update);
       this.blobs.add(update, UPDATE_BYTES);
       this.syncLater(update);
       this.input({ type: "encoded", round, update, bytes: UPDATE_BYTES });
@@ -337,8 +369,11 @@ export class PeerNode implements PeerSocketEnd {
       sim.check(named === ours, "the mark rule hears whether our own update counts");
       if (named) this.namedFolds.push(commit.round);
       let anchorHash = sim.arithmetic.fold(replica.anchorHash, commit);
+      if (this.wrongFolds === 0) sim.judge.folded(this.id, anchorHash);
       if (this.wrongFolds > 0) {
         this.wrongFolds -= 1;
+        sim.strike("wrong-fold");
+        this.tainted = true;
         anchorHash = fakeHash("wrong", anchorHash);
       }
       replica.fold(commit, named, anchorHash);
@@ -351,6 +386,7 @@ export class PeerNode implements PeerSocketEnd {
     this.sim.check(this.work === undefined, "one training at a time");
     this.sim.check(this.replica?.round === assignment.round, "training starts at the round's anchor");
     this.workRun += 1;
+    this.replica!.training = true;
     this.work = { assignment, step: 0, run: this.workRun };
     this.trainStep(this.workRun);
   }
@@ -372,6 +408,7 @@ export class PeerNode implements PeerSocketEnd {
     const { work } = this;
     if (work === undefined) return;
     this.work = undefined;
+    this.replica!.training = false;
     const { round, openSeq, windowsPerStep } = work.assignment;
     const tokens = work.step * windowsPerStep * this.sim.spec.model.contextLength;
     this.time.after(1, () => this.input({ type: "trained", round, openSeq, steps: work.step, tokens, loss: 3.5 }));

@@ -11,6 +11,7 @@ export class ReplicaNode {
   trained = 0;
   named = 0;
   inFlight: string | undefined;
+  training = false;
   private readonly arithmetic: Arithmetic;
   private readonly replica: Replica;
   private local: Float32Array;

@@ -14,9 +14,11 @@ import { Clock } from "./clock.ts";
 import { Arithmetic, genesisHash, peerIdOfIndex, type SpecChange, simulatedRun, simulatedSpec } from "./given.ts";
 import { HostNode } from "./host-node.ts";
 import { Judge } from "./judge.ts";
+import type { Lie } from "./liar.ts";
 import { Network, type NetworkOptions } from "./network.ts";
 import { PeerNode } from "./peer-node.ts";
 import { fakeHash, Random } from "./random.ts";
+import { type FaultKind, noneStruck, type Struck } from "./struck.ts";
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -28,6 +30,8 @@ export interface SimulationOptions {
   readonly unlinkable?: number;
   /** Parse every message with wire's schemas, as the adapters do: for stories; a fuzz run has no time for it. */
   readonly validate?: boolean;
+  /** Hears of everything of note, as it happens. */
+  readonly trace?: (atMs: number, what: string) => void;
 }
 
 interface Trigger {
@@ -47,9 +51,17 @@ export class Simulation {
   readonly judge: Judge;
   readonly host: HostNode;
   readonly peers: PeerNode[];
+  readonly struck: Struck = noneStruck();
+  readonly strike = (kind: FaultKind): void => {
+    this.struck[kind] += 1;
+    this.tell(() => `fault ${kind}`);
+  };
+  /** Messages under way that are none that an honest peer sends. */
+  readonly lies = new WeakMap<PeerMessage, Lie>();
   peerFetches = 0;
   private readonly unlinkable: number;
   private readonly validate: boolean;
+  private readonly trace: SimulationOptions["trace"];
   private readonly peerById = new Map<PeerId, PeerNode>();
   private triggers: Trigger[] = [];
 
@@ -58,10 +70,11 @@ export class Simulation {
     this.random = new Random(options.seed);
     this.spec = simulatedSpec(options.spec);
     this.run = simulatedRun(this.spec);
-    this.network = new Network(this.clock, this.random, { delayMs: [5, 60], ...options.network });
+    this.network = new Network(this.clock, this.random, this.strike, { delayMs: [5, 60], ...options.network });
     this.unlinkable = options.unlinkable ?? 0;
     this.validate = options.validate ?? true;
-    this.judge = new Judge(this.run, this.spec, this.arithmetic, (what) => this.fail(what));
+    this.trace = options.trace;
+    this.judge = new Judge(this);
     this.host = new HostNode(this);
     const [fast, slow] = options.stepMs ?? [80, 150];
     this.peers = Array.from(
@@ -124,6 +137,11 @@ export class Simulation {
 
   peerId(index: number): PeerId {
     return peerIdOfIndex(index);
+  }
+
+  /** For the trace: the words are made when somebody listens. */
+  tell(what: () => string): void {
+    this.trace?.(this.clock.now, what());
   }
 
   // ---- checkers ---------------------------------------------------------------------------------------------------------
@@ -191,6 +209,7 @@ export class Simulation {
       this.network.later(() => {
         const other = this.peer(from);
         if (!node.up || !other?.up || node.time.stopped || other.time.stopped) return;
+        if (this.network.parted(node.id, from)) return;
         this.network.link(node.id, from);
         node.input({ type: "link-up", peer: from });
         other.input({ type: "link-up", peer: node.id });

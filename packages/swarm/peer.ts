@@ -41,6 +41,7 @@ export class Peer {
   private readonly work: Work;
   private replica: { round: number; anchorHash: string } | undefined;
   private busy: Busy | undefined;
+  private restoreFrom: EntryOf<"checkpoint"> | undefined; // the checkpoint that is being fetched
   private forgetLater: readonly string[] = [];
   /** Our update since the last fold or restore: the replica's mark has moved with it. */
   private inFlight: string | undefined;
@@ -326,6 +327,7 @@ export class Peer {
     this.emit(...this.work.interrupt());
     this.work.close();
     this.replica = undefined;
+    this.restoreFrom = undefined;
     this.inFlight = undefined;
     this.readyRound = -1;
     this.attestedRound = -1;
@@ -394,8 +396,11 @@ export class Peer {
     if (!this.reader.caughtUp) return;
     const { checkpoint, previousCheckpoint } = this.log;
     const older = this.healsInRow >= 2 ? previousCheckpoint : undefined;
-    const from = older ?? checkpoint;
     if (this.replica !== undefined) this.restoreAgain();
+    // Over a slow line a newer one may come before this one is here: as long as it is kept, what was begun is finished.
+    const begun = this.fetches.failures() < FETCH_FAILURES_MAX ? this.restoreFrom : undefined;
+    const from = older ?? (begun !== undefined && begun === previousCheckpoint ? begun : checkpoint);
+    this.restoreFrom = from;
     const blobs = from?.blobs ?? [];
     this.fetches.wantOnly(
       now,

@@ -470,7 +470,9 @@ export class Sequencer {
       return this.wake.want(graceUntil);
     }
     const newcomers = this.readyPeers().filter((peer) => !open.roster.includes(peer));
-    if (newcomers.length === 0 || this.paused) return; // the round stays open until an offer arrives, or rests
+    // Offered, but the blob never came (a liar, or the host made room): such an offer is in the way of another.
+    const hollow = missing.some((peer) => this.offers.has(peer));
+    if ((newcomers.length === 0 && !hollow) || this.paused) return; // the round stays open until an offer arrives, or rests
     const from = missing.length === 0 ? Math.min(graceUntil, this.deadlineAt) : this.deadlineAt;
     if (now < from) return this.wake.want(from);
     this.appendOpen([...newcomers, ...missing]); // supersedes: nobody who could train is left out

@@ -1,0 +1,47 @@
+// What can go wrong in a simulation, and how often it did. A fault counts where it strikes: when the frame is cut short, when the lie
+// is heard; not when it is drawn.
+
+/** By kind: how often it must strike per fuzz seed at least, on average over a few hundred; a rate of 0.1 is every tenth seed. */
+export const faultRates = {
+  "peer-crash": 1, //         a tab is gone from one moment to the next, and is opened again
+  "peer-write-lost": 0.3, //  its store had not synced a blob
+  "host-crash": 0.3, //       kill -9, or the power
+  "entry-lost": 0.05, //      written, not synced, not there afterwards
+  "entry-torn": 0.05, //      half of it is there
+  "blob-write-lost": 0.05, // an upload that the host had not synced
+  "blob-rotted": 0.05, //     a synced blob of a pending commit is gone: the commit is voided
+  "socket-cut": 0.5, //         control sockets
+  "message-lost": 1, //       under way when its socket was cut
+  "message-late": 0.5, //       a spike of jitter: everything behind it waits, as in TCP
+  "one-way": 1, //            held up by a partition in this direction alone
+  "link-cut": 0.5,
+  "frame-lost": 0.5,
+  "frame-doubled": 0.5,
+  "frame-late": 0.5, //       overtaken
+  "frame-changed": 0.5, //    a byte
+  "frame-cut": 0.5, //        its end
+  "request-failed": 0.5, //   on its way there, or its answer
+  "request-doubled": 0.2, //  the host sees it twice
+  offline: 0.3, //            no way to the host for some seconds; links stay
+  slow: 0.3, //               a device that throttles
+  stutter: 0.5, //              a pause for garbage: inputs come in a bunch
+  "host-stutter": 0.2,
+  "sleep-still": 0.2, //      a lid is closed, and the monotonic clock stands still
+  "sleep-counted": 0.2, //    and it jumps
+  paused: 0.3, //             by its person
+  "bad-update": 0.05, //       does not decode
+  "wrong-fold": 0.1, //       broken memory
+  "wrong-attest": 0.05, //     from here on: peers that lie
+  "stale-base": 0.05,
+  "inflated-tokens": 0.05,
+  "withheld-blob": 0.1, //    offered to the host, served to nobody
+  equivocation: 0.05,
+  garbage: 0.3, //              messages out of place
+  "garbage-frame": 0.5,
+} as const;
+
+export type FaultKind = keyof typeof faultRates;
+export const faultKinds = Object.keys(faultRates) as FaultKind[];
+export type Struck = Record<FaultKind, number>;
+export const noneStruck = (): Struck => Object.fromEntries(faultKinds.map((kind) => [kind, 0])) as Struck;
+export type Strike = (kind: FaultKind) => void;
