@@ -222,6 +222,7 @@ function runRoom(run: HostedRun, relay: boolean): Room {
       iceServers,
       relay,
       headSeq: run.view.headSeq,
+      headHash: run.view.headHash,
       members: run.neighbours(peer),
     }),
     connected: (member) => run.connected(member),

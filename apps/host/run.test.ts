@@ -25,6 +25,8 @@ describe("when the host's own parts fail", () => {
     const ada = await TestVolunteer.join(host.url, 1);
     const { genesisHash } = host.run.started;
     await ada.offerRound(0, genesisHash);
+    const { hashes } = await ada.next("give-blobs");
+    ada.send({ type: "lacks", hashes }); // [R34] nobody has it
     expect(await ada.entry("void")).toMatchObject({ round: 0, reason: expect.stringContaining("is not stored") });
     expect(host.run.detail(0, 1).head).toMatchObject({ round: 0, anchorHash: genesisHash });
     await ada.playRound(0, genesisHash);

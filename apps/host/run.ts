@@ -2,13 +2,24 @@
 //
 //   socket, upload, timer, witness -> step(now, input) -> append (disk, then broadcast) | send | fold | checkpoint | forget | wake
 import { join } from "node:path";
-import { DataError, type DataFolder, type DiskBlobStore, DiskLog, readFileIfThere, writeFileWhole } from "#store/disk";
+import {
+  DataError,
+  type DataFolder,
+  type DiskBlobStore,
+  DiskLog,
+  readFileIfThere,
+  verifyNatively,
+  writeFileWhole,
+} from "#store/disk";
 import { Sequencer, type SequencerInput, type SequencerOutput, type SequencerView } from "#swarm";
 import {
   API_VERSION,
+  blobName,
   CHURN_PAGE,
   type ChurnRow,
-  type EntryBody,
+  type EntryOf,
+  entryHash,
+  entryIsSigned,
   type HostMessage,
   type Identity,
   type LogEntry,
@@ -27,7 +38,7 @@ import {
 } from "#wire";
 import { SeriesStore } from "./series.ts";
 import type { RefusalCode } from "./signal.ts";
-import { BlobLostError, type WitnessPort, type WitnessStart } from "./witness.ts";
+import { BlobDamagedError, BlobLostError, type WitnessPort, type WitnessStart } from "./witness.ts";
 
 /** How the run reaches its peers: the signal server, or a test. */
 export interface RunPorts {
@@ -84,7 +95,14 @@ export class HostedRun {
   #closed = false;
   #wake: NodeJS.Timeout | undefined;
 
-  private constructor(options: RunOptions, id: string, log: DiskLog, entries: LogEntry[], started: WitnessStart) {
+  private constructor(
+    options: RunOptions,
+    id: string,
+    log: DiskLog,
+    entries: LogEntry[],
+    started: WitnessStart,
+    witnessBehind: boolean,
+  ) {
     this.#options = options;
     this.#log = log;
     this.id = id;
@@ -96,7 +114,12 @@ export class HostedRun {
     // Nobody can know it, and it is the same after a restart: so everybody finds his neighbours again.
     const meshSeed = sign(options.identity, "gossamer mesh v1", id);
     const { genesisHash } = started;
-    this.#sequencer = new Sequencer({ spec: this.spec, run: id, genesisHash, meshSeed, log: entries });
+    const { spec } = this;
+    const check = {
+      hashOf: entryHash,
+      isSigned: (entry: LogEntry) => entryIsSigned(spec.hostKey, entry, verifyNatively),
+    };
+    this.#sequencer = new Sequencer({ spec, run: id, genesisHash, meshSeed, log: entries, witnessBehind, check });
   }
 
   /** @throws DataError when the stored run is damaged; the witness's errors when log and blobs disagree */
@@ -111,8 +134,14 @@ export class HostedRun {
         report(
           `The last ${loaded.tornBytes} bytes of the log were half written and have been cut off; nobody had seen them.`,
         );
-      const started = await witness.start(loaded.entries);
-      return new HostedRun(options, id, log, loaded.entries, started);
+      let witnessBehind = false;
+      const started = await witness.start(loaded.entries).catch((error) => {
+        if (!(error instanceof BlobLostError) || error instanceof BlobDamagedError) throw error;
+        report(`${error.message}. Perhaps the log's end is lost as well: peers that hold it are waited for.`);
+        witnessBehind = true;
+        return witness.start([]);
+      });
+      return new HostedRun(options, id, log, loaded.entries, started, witnessBehind);
     } catch (error) {
       await log.close();
       throw error;
@@ -217,8 +246,14 @@ export class HostedRun {
 
   #do(output: SequencerOutput): void {
     switch (output.type) {
-      case "append":
-        return void this.#append(output.body).catch((error) => this.#fail(error as Error));
+      case "append": {
+        const { identity } = this.#options;
+        const entry = signEntry(identity, this.id, this.entries.at(-1), Date.now(), output.body);
+        return void this.#append(entry).catch((error) => this.#fail(error as Error));
+      }
+      case "append-signed":
+        this.#options.report(`A peer gave entry ${output.entry.seq} (${output.entry.type}) of our own log back.`);
+        return void this.#append(output.entry).catch((error) => this.#fail(error as Error));
       case "send":
         return this.#ports.send(output.to, output.message);
       case "broadcast":
@@ -227,6 +262,8 @@ export class HostedRun {
         return this.#ports.disconnect(output.peer, output.code as RefusalCode, output.message);
       case "fold":
         return void this.#fold(output).catch((error) => this.#fail(error as Error));
+      case "restart-witness":
+        return void this.#restartWitness().catch((error) => this.#fail(error as Error));
       case "checkpoint":
         return void this.#checkpoint(output.round).catch((error) => this.#fail(error as Error));
       case "forget":
@@ -242,8 +279,7 @@ export class HostedRun {
     }
   }
 
-  async #append(body: EntryBody): Promise<void> {
-    const entry = signEntry(this.#options.identity, this.id, this.entries.at(-1), Date.now(), body);
+  async #append(entry: LogEntry): Promise<void> {
     await this.#log.append(entry);
     this.entries.push(entry);
     this.#learn(entry);
@@ -257,9 +293,35 @@ export class HostedRun {
       this.input({ type: "folded", round, anchorHash, refused });
     } catch (error) {
       if (!(error instanceof BlobLostError)) throw error;
-      this.#options.report(`Round ${commit.round} is void: ${error.message}`);
-      this.input({ type: "blob-lost", round: commit.round, reason: error.message });
+      this.#options.report(`Round ${commit.round}: ${error.message}. Peers are asked for what they hold.`);
+      const hashes = await this.#missing(commit);
+      this.input({ type: "blob-lost", round: commit.round, reason: error.message, hashes });
     }
+  }
+
+  async #restartWitness(): Promise<void> {
+    try {
+      const { round } = await this.#options.witness.start(this.entries);
+      this.input({ type: "witness-restarted", round });
+    } catch (error) {
+      if (!(error instanceof BlobLostError)) throw error;
+      const remedy =
+        "No peer that is here holds it. Restore the data directory's blobs from a backup, or start a new run";
+      throw new DataError(`${error.message}, and no newer checkpoint is stored either. ${remedy}.`);
+    }
+  }
+
+  /** What of the commit is not on the disk; what is damaged there goes, so that it can come again. */
+  async #missing({ contributors }: EntryOf<"commit">): Promise<string[]> {
+    const { blobs } = this.#options;
+    const missing: string[] = [];
+    for (const { update } of contributors) {
+      const bytes = await blobs.get(update);
+      if (bytes !== undefined && blobName(bytes) === update) continue;
+      if (bytes !== undefined) await blobs.delete(update);
+      missing.push(update);
+    }
+    return missing;
   }
 
   async #checkpoint(round: number): Promise<void> {

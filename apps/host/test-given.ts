@@ -179,6 +179,7 @@ export class TestVolunteer extends TestSocket {
     volunteer.send(helloOf(volunteer.identity, nonce));
     volunteer.welcome = await volunteer.next("welcome");
     hostMessageSchema.parse(volunteer.welcome);
+    volunteer.send({ type: "head", seq: -1, hash: volunteer.welcome.run });
     volunteer.#state = genesisState(volunteer.welcome.spec as RunSpec);
     return volunteer;
   }

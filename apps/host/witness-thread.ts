@@ -1,7 +1,14 @@
 // The witness in its own thread, seen from the host.
 import { Worker } from "node:worker_threads";
 import type { BlobRef, EntryOf, LogEntry, RunSpec } from "#wire";
-import { BlobLostError, DivergenceError, type Folded, type WitnessPort, type WitnessStart } from "./witness.ts";
+import {
+  BlobDamagedError,
+  BlobLostError,
+  DivergenceError,
+  type Folded,
+  type WitnessPort,
+  type WitnessStart,
+} from "./witness.ts";
 
 export interface WitnessThreadData {
   readonly spec: RunSpec;
@@ -17,6 +24,7 @@ export type WitnessRequest = Call & { id: number };
 export type WitnessAnswer = { id: number; value: unknown } | { id: number; error: { name: string; message: string } };
 
 function revive({ name, message }: { name: string; message: string }): Error {
+  if (name === "BlobDamagedError") return new BlobDamagedError(message);
   if (name === "BlobLostError") return new BlobLostError(message);
   if (name === "DivergenceError") return new DivergenceError(message);
   return new Error(message);

@@ -32,7 +32,12 @@ export interface WitnessStart {
 
 /** A blob that a commit or a checkpoint names is not on the disk, or is damaged there. */
 export class BlobLostError extends Error {
-  override readonly name = "BlobLostError";
+  override readonly name: string = "BlobLostError";
+}
+
+/** It is there, with other bytes: somebody or something changed it. */
+export class BlobDamagedError extends BlobLostError {
+  override readonly name: string = "BlobDamagedError";
 }
 
 /** The log says one thing and its blobs another. */
@@ -72,6 +77,8 @@ export class Witness implements WitnessPort {
     from: "newest" | "oldest" = "newest",
     visit: (round: number, parameters: Float32Array) => Promise<void> = async () => {},
   ): Promise<WitnessStart> {
+    this.#state = genesisState(this.#spec); // a second start begins anew
+    this.#round = 0;
     const genesisHash = anchorHashOf(this.#state);
     this.#anchorHash = genesisHash;
     const fromRound = await this.#restore(log, from);
@@ -146,7 +153,7 @@ export class Witness implements WitnessPort {
       const bytes = await this.#blobs.get(update);
       if (bytes === undefined) throw new BlobLostError(`update ${update} of round ${commit.round} is not stored`);
       if (blobName(bytes) !== update)
-        throw new BlobLostError(`update ${update} of round ${commit.round} is damaged on the disk`);
+        throw new BlobDamagedError(`update ${update} of round ${commit.round} is damaged on the disk`);
       bytesByHash.set(update, bytes);
     }
     const { anchorHash, refused } = foldCommit(this.#state, this.#spec, commit, (hash) => bytesByHash.get(hash));

@@ -106,6 +106,7 @@ const welcome = {
   iceServers: [{ urls: "stun:127.0.0.1:3478" }],
   relay: false,
   headSeq: -1,
+  headHash: run,
   members: [],
   spec: {
     ...draft,

@@ -14,6 +14,7 @@ const bounded = new Set([
   "chain",
   "trace",
   "last",
+  "tail", // by count and bytes: its own test
 ]);
 
 /** So deep do our own classes go: a core, its part, a map, what the map holds. */

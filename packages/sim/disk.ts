@@ -55,10 +55,17 @@ export class HostDisk {
   /** Synced. What stands behind it may still be lost. */
   readonly log: LogEntry[] = [];
   readonly blobs = new BlobStore();
+  restored = false;
   private written: LogEntry | undefined;
 
   get writing(): boolean {
     return this.written !== undefined || this.blobs.writing;
+  }
+
+  /** An older copy of the log takes its place. @returns what it does not have */
+  restoreBackup(entriesLost: number): LogEntry[] {
+    this.restored = true;
+    return this.log.splice(Math.max(0, this.log.length - entriesLost));
   }
 
   /** One at a time: `sync` comes before the next. */

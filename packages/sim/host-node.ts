@@ -30,6 +30,9 @@ export function hashOf(entry: LogEntry): string {
   return hash;
 }
 
+/** As wire's own, without the cost of signatures. */
+export const entryCheck = { hashOf, isSigned: () => true };
+
 /** A hundred updates: far more than a real one, so that a narrow line feels it. */
 const CHECKPOINT_BYTES = 100_000;
 
@@ -71,8 +74,8 @@ export class HostNode implements HostSocketEnd {
     this.time.restart(random.between(0, 10_000));
     this.starts += 1;
     this.sim.tell(() => `host starts, log ${this.log.length}`);
-    this.sim.judge.reread(this.log);
-    this.sequencer = new Sequencer({ spec, run, genesisHash, meshSeed: "mesh", log: this.log });
+    if (!this.disk.restored) this.sim.judge.reread(this.log); // else peers give it back
+    this.sequencer = new Sequencer({ spec, run, genesisHash, meshSeed: "mesh", log: this.log, check: entryCheck });
     const { round, anchorHash } = this.sequencer.log;
     this.witness = { round, anchorHash: anchorHash ?? genesisHash };
     this.witnessFreeAt = clock.now + random.between(20, 200); // it restores a checkpoint
@@ -112,7 +115,7 @@ export class HostNode implements HostSocketEnd {
     const { peer } = member;
     this.socketByPeer.get(peer)?.close("superseded");
     this.socketByPeer.set(peer, socket);
-    const { headSeq } = this.sequencer.view();
+    const { headSeq, headHash } = this.sequencer.view();
     const { run, spec } = this.sim;
     const about = {
       protocol: PROTOCOL_VERSION,
@@ -124,7 +127,7 @@ export class HostNode implements HostSocketEnd {
       iceServers: [],
       relay: false,
     };
-    this.send(socket, { type: "welcome", ...about, headSeq, members: this.sequencer.neighbours(peer) });
+    this.send(socket, { type: "welcome", ...about, headSeq, headHash, members: this.sequencer.neighbours(peer) });
     this.input({ type: "connected", member });
   }
 
@@ -180,7 +183,9 @@ export class HostNode implements HostSocketEnd {
     const { sim } = this;
     switch (output.type) {
       case "append":
-        return this.append(output.body);
+        return this.append((previous) => this.signed(previous, output.body));
+      case "append-signed":
+        return this.append(() => output.entry);
       case "send": {
         const socket = this.socketByPeer.get(output.to);
         if (socket !== undefined) this.send(socket, output.message);
@@ -200,6 +205,8 @@ export class HostNode implements HostSocketEnd {
       }
       case "fold":
         return this.fold(output.commit);
+      case "restart-witness":
+        return this.restartWitness();
       case "checkpoint":
         return this.witnessWork([5, 50], () => {
           sim.check(this.witness.round === output.round, "the witness is at the anchor that it stores");
@@ -230,7 +237,8 @@ export class HostNode implements HostSocketEnd {
     if (!commit.contributors.every(({ update }) => this.blobs.has(update)))
       return this.witnessWork([1, 2], () => {
         sim.judge.blobIsLost();
-        this.input({ type: "blob-lost", round, reason: "a disk was replaced" });
+        const hashes = commit.contributors.map(({ update }) => update).filter((update) => !this.blobs.has(update));
+        this.input({ type: "blob-lost", round, reason: "a disk was replaced", hashes });
       });
     this.witnessWork([5, 80], () => {
       sim.check(this.witness.round === round, "the witness folds in order");
@@ -240,25 +248,40 @@ export class HostNode implements HostSocketEnd {
     });
   }
 
+  private restartWitness(): void {
+    this.witnessWork([20, 200], () => {
+      const { checkpoint, sealedByRound, round, anchorHash } = this.sequencer!.log;
+      const from = checkpoint?.blobs.every(({ hash }) => this.blobs.has(hash)) ? checkpoint.round : 0;
+      for (let at = from; at < round; at++)
+        for (const { update } of sealedByRound.get(at)?.commit.contributors ?? [])
+          this.sim.check(this.blobs.has(update), "the witness finds a way through the log");
+      this.witness = { round, anchorHash: anchorHash ?? genesisHash };
+      this.input({ type: "witness-restarted", round });
+    });
+  }
+
   private witnessWork([min, max]: readonly [number, number], run: () => void): void {
     const { now } = this.sim.clock;
     this.witnessFreeAt = Math.max(this.witnessFreeAt, now) + this.sim.random.between(min, max);
     this.time.after(this.witnessFreeAt - now, run);
   }
 
+  private signed(previous: LogEntry | undefined, body: EntryBody): LogEntry {
+    const unsigned = {
+      version: LOG_VERSION,
+      seq: this.log.length,
+      prevHash: previous ? hashOf(previous) : this.sim.run,
+      time: Math.round(this.sim.clock.now),
+      ...body,
+    } as UnsignedEntry;
+    return { ...unsigned, signature: "0".repeat(128) } as LogEntry;
+  }
+
   /** Written, then synced, then heard of: the process may die between any two. */
-  private append(body: EntryBody): void {
-    const { random, clock, run, judge } = this.sim;
+  private append(make: (previous: LogEntry | undefined) => LogEntry): void {
+    const { random, judge } = this.sim;
     this.time.after(random.between(0, 5), () => {
-      const previous = this.log.at(-1);
-      const unsigned = {
-        version: LOG_VERSION,
-        seq: this.log.length,
-        prevHash: previous ? hashOf(previous) : run,
-        time: Math.round(clock.now),
-        ...body,
-      } as UnsignedEntry;
-      const entry = { ...unsigned, signature: "0".repeat(128) } as LogEntry;
+      const entry = make(this.log.at(-1));
       this.disk.write(entry);
       this.sim.observe();
       this.time.after(random.between(1, 10), () => {

@@ -213,9 +213,13 @@ test("[R3] a commit whose blob is lost is voided, everybody goes back to the anc
   const round = sim.round;
   sim.host.crash();
   sim.judge.blobsLost += 1;
-  sim.host.blobs.delete(sim.state.commit!.contributors[0].update);
-  sim.runFor(2_000); // peers fold it meanwhile
+  const { peer: maker, update } = sim.state.commit!.contributors[0];
+  sim.host.blobs.delete(update);
+  sim.peer(maker)!.crash(); // before anybody has fetched it
+  sim.peer(maker)!.blobs.delete(update);
+  sim.runFor(2_000);
   sim.host.start();
+  sim.peer(maker)!.start();
   sim.runRounds(3, 60_000);
   sim.checkAll();
   expect(sim.host.log.find((entry) => entry.type === "void")).toMatchObject({ round });

@@ -20,6 +20,7 @@ export class Judge {
   private readonly foldedByAnchor = new Map<string, Set<PeerId>>();
   private pending: EntryOf<"commit"> | undefined;
   private previous: LogEntry | undefined;
+  private readonly hashBySeq: string[] = []; // of everything that was ever synced
   /** Hash of everything that anybody was ever told, by seq: it must stay. */
   private readonly told: (string | undefined)[] = [];
 
@@ -33,6 +34,9 @@ export class Judge {
   /** Every entry as it is safe on the disk: it follows, and what it says is what an independent fold says. */
   synced(entry: LogEntry): void {
     this.sim.tell(() => `entry ${entry.seq} ${summary(entry)}`);
+    const before = this.hashBySeq[entry.seq];
+    if (before !== undefined) return this.check(before === hashOf(entry), `entry ${entry.seq} was another one before`); // given back [R33]
+    this.hashBySeq[entry.seq] = hashOf(entry);
     this.check(entry.prevHash === (this.previous ? hashOf(this.previous) : this.sim.run), "the log is a chain");
     this.previous = entry;
     const fault = this.state.apply(entry);

@@ -6,21 +6,13 @@ import type { HostMessage, LogEntry, Member, PeerId } from "#wire";
 import { BlobStore } from "./disk.ts";
 import { Fetching } from "./fetching.ts";
 import { signatureOf } from "./given.ts";
-import { hashOf } from "./host-node.ts";
+import { entryCheck } from "./host-node.ts";
 import { garbageFrame, type Lie, lyingMessages } from "./liar.ts";
 import { LocalClock } from "./local-clock.ts";
 import { HOST, type Link, type PeerSocketEnd, type Socket } from "./network.ts";
 import { fakeHash } from "./random.ts";
 import { ReplicaNode } from "./replica-node.ts";
 import type { Simulation } from "./simulation.ts";
-
-/** As wire's chainFault, without the cost of signatures. */
-function chainWithoutSignatures(run: string) {
-  return (previous: LogEntry | undefined, entry: LogEntry): string | undefined =>
-    entry.seq === (previous ? previous.seq + 1 : 0) && entry.prevHash === (previous ? hashOf(previous) : run)
-      ? undefined
-      : `entry ${entry.seq} does not follow`;
-}
 
 const UPDATE_BYTES = 1_000;
 
@@ -31,6 +23,7 @@ export class PeerNode implements PeerSocketEnd {
   readonly time: LocalClock;
   readonly blobs = new BlobStore(); //     survives a reload
   readonly refusals: string[] = [];
+  readonly evidence: { readonly ours: LogEntry; readonly theirs: LogEntry }[] = [];
   stepMs: number;
   /** Its updates do not decode. */
   bad = false;
@@ -89,7 +82,7 @@ export class PeerNode implements PeerSocketEnd {
     this.time.restart(random.between(0, 10_000));
     this.replicaFreeAt = 0;
     this.fetching = this.newFetching();
-    this.peer = new Peer({ run, spec, self: this.id, chain: chainWithoutSignatures(run) });
+    this.peer = new Peer({ run, spec, self: this.id, check: entryCheck });
     this.input({ type: "donate" });
     this.connectHost();
   }
@@ -199,6 +192,9 @@ export class PeerNode implements PeerSocketEnd {
         });
       case "forget":
         for (const hash of output.hashes) this.blobs.delete(hash);
+        return;
+      case "evidence":
+        this.evidence.push(output);
         return;
       case "refused":
         this.refusals.push(`${output.code}: ${output.message}`);

@@ -1,3 +1,4 @@
+export type { EntryCheck } from "./chain.ts";
 export * from "./device-share.ts";
 export * from "./peer.ts";
 export * from "./ports.ts";

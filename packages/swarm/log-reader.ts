@@ -1,6 +1,12 @@
 // A peer's way through the log: live entries in order, gaps filled by fetching, the chain checked. [R16]
-import { chainFault, entryHash, type LogEntry } from "#wire";
+//
+// A host that has less than we hold is given its entries back [R33]; one that has signed something else in their place is not
+// followed, and both entries are the proof [R34].
+import type { LogEntry } from "#wire";
+import { checkOf, type EntryCheck, followFault } from "./chain.ts";
+import { LogTail } from "./log-tail.ts";
 import type { Millis, PeerOptions, PeerOutput } from "./ports.ts";
+import { GIVE_BACK_BYTES, GIVE_BACK_ENTRIES } from "./recovery.ts";
 import { RunState } from "./run-state.ts";
 import { backoffMs, type Wake } from "./timing.ts";
 
@@ -10,34 +16,78 @@ const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 10_000;
 /** A wrong log does not become right by asking: after a few times the host is at fault. */
 const FAULTS_MAX = 5;
+/** A host takes back ten entries at a time, and asks others before us perhaps; it syncs hundreds a second. */
+const TAKE_BACK_MS = 120_000;
 
 export class LogReader {
   readonly state: RunState;
-  private readonly chain: NonNullable<PeerOptions["chain"]>;
+  private readonly check: EntryCheck;
   private last: LogEntry | undefined;
+  private readonly tail = new LogTail();
+  /** Two entries of one seq, both signed by the host. */
+  forked: { readonly ours: LogEntry; readonly theirs: LogEntry } | undefined;
+  private suspect: number | undefined; //  the host's entry of that seq seems to be another than ours: it is asked for
+  private shortSince: Millis | undefined; // the host's log is shorter than ours
   private headSeq: number | undefined; // as far as the host has told us in this connection
   private askedAt: Millis | undefined;
   private failures = 0;
   private faults = 0;
   private retryAt: Millis = 0;
 
-  constructor({ run, spec, genesisHash, chain }: PeerOptions) {
+  constructor({ run, spec, genesisHash, check = checkOf(spec) }: PeerOptions) {
     this.state = new RunState({ run, spec, genesisHash });
-    this.chain = chain ?? ((previous, entry, signed) => chainedBy(run, spec.hostKey, previous, entry, signed));
+    this.check = check;
   }
 
   /** We know everything that the host has synced. False before it has spoken. */
   get caughtUp(): boolean {
-    return this.headSeq !== undefined && this.state.seq >= this.headSeq;
+    return this.headSeq === this.state.seq && this.suspect === undefined;
+  }
+
+  /** As far as the host has told us, what it has is ours as well. */
+  get agrees(): boolean {
+    return this.suspect === undefined;
+  }
+
+  /** Where our log ends. */
+  get head(): { seq: number; hash: string } {
+    return { seq: this.state.seq, hash: this.last === undefined ? this.state.run : this.check.hashOf(this.last) };
   }
 
   /** @returns why this host cannot be followed */
-  welcome(headSeq: number): string | undefined {
+  welcome(now: Millis, headSeq: number, headHash: string): string | undefined {
     this.headSeq = headSeq;
     this.askedAt = undefined;
+    this.suspect = undefined;
+    this.shortSince = undefined;
     this.failures = 0;
     this.retryAt = 0;
-    return headSeq < this.state.seq ? `the host's log ends at entry ${headSeq}, ours at ${this.state.seq}` : undefined;
+    const { seq } = this.state;
+    if (headSeq > seq) return undefined;
+    const ours = this.tail.at(headSeq);
+    if (ours === undefined && headSeq >= 0)
+      return `the host's log ends at entry ${headSeq}, ours at ${seq}: more is lost than this page keeps`;
+    if (ours !== undefined && this.check.hashOf(ours) !== headHash) this.suspect = headSeq;
+    else if (headSeq < seq) {
+      if (this.tail.at(headSeq + 1) === undefined)
+        return `the host's log ends at entry ${headSeq}, ours at ${seq}: more is lost than this page keeps`;
+      this.shortSince = now;
+    }
+    return undefined;
+  }
+
+  /** What the host asks back. */
+  giveBack(from: number): LogEntry[] {
+    return this.tail.from(from, GIVE_BACK_ENTRIES, GIVE_BACK_BYTES);
+  }
+
+  /** @returns why we go: it has had time to take its entries back */
+  takenBack(now: Millis, wake: Wake): string | undefined {
+    if (this.headSeq === undefined || this.headSeq >= this.state.seq || this.shortSince === undefined) return undefined;
+    const until = this.shortSince + TAKE_BACK_MS;
+    if (now >= until) return `it ends at entry ${this.headSeq}, ours at ${this.state.seq}, and it takes none back`;
+    wake.want(until);
+    return undefined;
   }
 
   close(): void {
@@ -65,6 +115,7 @@ export class LogReader {
 
   advance(now: Millis, wake: Wake): PeerOutput[] {
     if (this.headSeq === undefined || this.caughtUp) return [];
+    if (this.suspect === undefined && this.headSeq < this.state.seq) return []; // it takes back what it lost
     if (this.askedAt !== undefined && now >= this.askedAt + ANSWER_MS) this.askedAt = undefined;
     const from = this.askedAt === undefined ? this.retryAt : this.askedAt + ANSWER_MS;
     if (now < from) {
@@ -73,23 +124,36 @@ export class LogReader {
     }
     this.askedAt = now;
     wake.want(now + ANSWER_MS);
-    return [{ type: "fetch-log", from: this.state.seq + 1 }];
+    return [{ type: "fetch-log", from: this.suspect ?? this.state.seq + 1 }];
   }
 
   private take(now: Millis, entries: readonly LogEntry[], taken: (entry: LogEntry) => void): string | undefined {
+    for (const entry of entries) {
+      const ours = this.tail.at(entry.seq);
+      if (ours === undefined) continue;
+      if (entry.seq === this.suspect) this.suspect = undefined;
+      if (this.check.hashOf(ours) === this.check.hashOf(entry)) continue;
+      if (!this.check.isSigned(entry)) return this.fault(now, `entry ${entry.seq} is not its own`);
+      this.forked = { ours, theirs: entry };
+      return `it has signed two entries ${entry.seq}`;
+    }
     const news = entries.filter(({ seq }) => seq > this.state.seq);
     if (news.length === 0 || news[0].seq !== this.state.seq + 1) return undefined; // a gap: the log is fetched
     // The signature of the last entry covers all before it, through the hashes; so one is checked, and before any is believed.
     let previous = this.last;
     for (const [i, entry] of news.entries()) {
-      const fault = this.chain(previous, entry, i === news.length - 1);
-      if (fault !== undefined) return this.fault(now, fault);
+      const fault = followFault(this.check, this.state.run, previous, entry, i === news.length - 1);
+      if (fault !== undefined) {
+        if (i === 0 && this.last !== undefined) this.suspect = this.last.seq; // perhaps it has another one there
+        return this.fault(now, fault);
+      }
       previous = entry;
     }
     for (const entry of news) {
       const fault = this.state.apply(entry);
       if (fault !== undefined) return this.fault(now, fault);
       this.last = entry;
+      this.tail.push(entry);
       taken(entry);
     }
     return undefined;
@@ -100,12 +164,4 @@ export class LogReader {
     this.retryAt = now + backoffMs(this.faults, RETRY_FIRST_MS, RETRY_MAX_MS);
     return this.faults >= FAULTS_MAX ? reason : undefined;
   }
-}
-
-function chainedBy(run: string, hostKey: string, previous: LogEntry | undefined, entry: LogEntry, signed: boolean) {
-  if (signed) return chainFault(run, hostKey, previous, entry);
-  if (entry.seq !== (previous ? previous.seq + 1 : 0)) return `entry ${entry.seq} is out of place`;
-  if (entry.prevHash !== (previous ? entryHash(previous) : run))
-    return `entry ${entry.seq} does not name its predecessor`;
-  return undefined;
 }

@@ -60,6 +60,7 @@ class Given {
       iceServers: [],
       relay: false,
       headSeq: this.log.entries.length - 1,
+      headHash: this.log.headHash,
       members: others.map(member),
     });
   }
@@ -77,11 +78,45 @@ const types = (outputs: readonly PeerOutput[]): string[] => outputs.map(({ type 
 
 test("[R5] a peer that follows but does not donate says nothing; the button makes it ready", () => {
   const given = new Given();
-  expect(given.welcome()).toEqual([{ type: "restore", round: 0, anchorHash: genesisHash, blobs: [] }]);
+  expect(given.welcome()).toEqual([
+    { type: "send", message: { type: "head", seq: -1, hash: run } },
+    { type: "restore", round: 0, anchorHash: genesisHash, blobs: [] },
+  ]);
   expect(given.acts({ type: "restored", round: 0, anchorHash: genesisHash })).toEqual([]);
   const ready = { type: "ready", round: 0, anchorHash: genesisHash, stepMs: null };
   expect(given.acts({ type: "donate" })).toEqual([{ type: "send", message: ready }]);
   expect(given.acts({ type: "tick" })).toEqual([]); // once
+});
+
+test("[R34] a host that has signed another history is left for good, and the person gets the proof", () => {
+  const given = new Given().atGenesis();
+  const ours = given.log.append(openBody());
+  given.hear({ type: "entries", entries: [ours] });
+  const theirs = new TestLog().append(openBody({ roster: [bob] }));
+  const out = given.hear({ type: "entries", entries: [theirs] });
+  expect(out).toContainEqual({ type: "evidence", ours, theirs });
+  expect(out.at(-1)).toMatchObject({ type: "refused", code: "fork", message: expect.stringContaining("entries 0") });
+  expect(given.acts({ type: "tick" })).toEqual([]);
+});
+
+test("[R33] what the host asks back is given, and nothing while it is not asked", () => {
+  const given = new Given().atGenesis();
+  given.entry(openBody());
+  expect(given.hear({ type: "give-back", from: 0 })).toEqual([
+    { type: "send", message: { type: "given-back", entries: given.log.entries } },
+  ]);
+  expect(given.hear({ type: "give-back", from: 5 })).toEqual([
+    { type: "send", message: { type: "given-back", entries: [] } },
+  ]);
+});
+
+test("[R34] of the updates that the host misses, those that are here go up, and the others are told", () => {
+  const given = new Given().atGenesis();
+  given.acts({ type: "fetched", hash: hash("u") });
+  expect(given.hear({ type: "give-blobs", hashes: [hash("u"), hash("v")] })).toEqual([
+    { type: "upload", hash: hash("u") },
+    { type: "send", message: { type: "lacks", hashes: [hash("v")] } },
+  ]);
 });
 
 test("a round from open to attest, with the handles that go in and out", () => {
@@ -167,7 +202,7 @@ test("[R11] after a reconnect, blob and offer are sent again with the same conte
   given.acts({ type: "encoded", round: 0, update: hash("u"), bytes: 1_000 });
   const [first] = given.acts({ type: "uploaded", hash: hash("u") });
   given.step({ type: "host-closed" });
-  expect(types(given.welcome())).toEqual(["upload", "send"]);
+  expect(types(given.welcome())).toEqual(["send", "upload", "send"]);
   expect(given.acts({ type: "uploaded", hash: hash("u") })).toEqual([first]);
 });
 

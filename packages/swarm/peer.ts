@@ -192,9 +192,10 @@ export class Peer {
       case "ice":
         return; // handshake and connections are the adapter's
       case "welcome": {
-        const fault = this.reader.welcome(message.headSeq);
+        const fault = this.reader.welcome(now, message.headSeq, message.headHash);
         if (fault !== undefined) return this.refused("log", fault);
         this.welcomed = true;
+        if (this.reader.agrees) this.tell({ type: "head", ...this.reader.head });
         this.readyRound = -1;
         this.attestedRound = -1;
         this.pauseTold = false;
@@ -217,6 +218,10 @@ export class Peer {
       }
       case "entries":
         return this.followed(this.reader.live(now, message.entries, (entry) => this.entry(now, entry)));
+      case "give-back":
+        return this.tell({ type: "given-back", entries: this.reader.giveBack(message.from) });
+      case "give-blobs":
+        return this.giveBlobs(message.hashes);
       case "offer-refused":
         return this.work.offerRefused(message.openSeq);
       case "fold-refused":
@@ -269,7 +274,16 @@ export class Peer {
   }
 
   private followed(fault: string | undefined): void {
-    if (fault !== undefined) this.refused("log", `the host's log cannot be followed: ${fault}`);
+    const { forked } = this.reader;
+    if (forked !== undefined) this.emit({ type: "evidence", ...forked });
+    if (fault !== undefined) this.refused(forked ? "fork" : "log", `the host's log cannot be followed: ${fault}`);
+  }
+
+  /** The host's disk has lost them; what we hold goes up again. [R34] */
+  private giveBlobs(hashes: readonly string[]): void {
+    const lacking = hashes.filter((hash) => !this.fetches.has(hash));
+    for (const hash of hashes) if (!lacking.includes(hash)) this.emit({ type: "upload", hash });
+    if (lacking.length > 0) this.tell({ type: "lacks", hashes: lacking });
   }
 
   private refused(code: string, message: string): void {
@@ -347,6 +361,8 @@ export class Peer {
     this.emit(...this.links.advance(now, this.welcomed && this.final === undefined, this.wake));
     if (this.final !== undefined) return;
     this.emit(...this.reader.advance(now, this.wake));
+    this.followed(this.reader.takenBack(now, this.wake));
+    if (this.final !== undefined) return;
     if (this.busy === undefined) this.advanceReplica(now);
     this.emit(...this.fetches.advance(now, this.links, this.welcomed, this.wake));
     this.advanceEnd(now);

@@ -18,6 +18,7 @@ import type {
   runStates,
   SignedOffer,
 } from "#wire";
+import type { EntryCheck } from "./chain.ts";
 
 export type Millis = number;
 
@@ -84,6 +85,8 @@ export type PeerOutput =
   | { type: "evaluate"; round: number }
   | { type: "offer"; offer: Offer } //   the adapter signs it and sends {type:"offer"}; keys stay outside of the core
   | { type: "forget"; hashes: readonly string[] } // blobs that no rule keeps any more
+  /** The host has signed two entries of one place in its log: proof for the person to keep. A `refused` follows. */
+  | { type: "evidence"; ours: LogEntry; theirs: LogEntry }
   | { type: "refused"; code: string; message: string } // the host will not have us: show it; final
   | { type: "ended"; reason: string }
   | { type: "wake"; at: Millis };
@@ -105,8 +108,8 @@ export interface PeerOptions {
   readonly self: PeerId;
   /** The anchor of round 0, where it is already known: checked against the log. */
   readonly genesisHash?: string;
-  /** Why `entry` may not follow `previous`; wire's chainFault unless given. signed: check the signature too, not only the hash. */
-  readonly chain?: (previous: LogEntry | undefined, entry: LogEntry, signed: boolean) => string | undefined;
+  /** wire's own, unless given. */
+  readonly check?: EntryCheck;
 }
 
 /** What the page draws of its own peer. */
@@ -131,8 +134,9 @@ export type SequencerInput =
   | { type: "blob-dropped"; hash: string } //               about to be deleted there: no offer names it
   | { type: "appended"; entry: LogEntry } // the body of the last `append`, chained, signed and synced: it may be broadcast
   | { type: "folded"; round: number; anchorHash: string; refused: readonly { peer: PeerId; reason: string }[] } // the witness
-  /** Instead of `folded`: a blob that the commit names is gone for good. The commit is voided; nobody's anchor moves. */
-  | { type: "blob-lost"; round: number; reason: string }
+  /** Instead of `folded`: these blobs of the commit are not on the disk any more. Peers are asked for them; a pending commit that nobody can mend is voided. */
+  | { type: "blob-lost"; round: number; reason: string; hashes: readonly string[] }
+  | { type: "witness-restarted"; round: number } // so many rounds are behind it
   | { type: "checkpointed"; round: number; anchorHash: string; blobs: readonly BlobRef[] }
   | { type: "evaluated"; round: number; anchorHash: string; setHash: string; loss: number } // by the witness, if it does
   | { type: "pause" | "resume" }
@@ -140,11 +144,13 @@ export type SequencerInput =
 
 export type SequencerOutput =
   | { type: "append"; body: EntryBody } // the adapter chains, signs, syncs, then feeds `appended`; never two at once
+  | { type: "append-signed"; entry: LogEntry } // an entry of our own that a peer gave back: synced as it is, then `appended`
   | { type: "send"; to: PeerId; message: HostMessage }
   | { type: "broadcast"; message: HostMessage; except?: PeerId }
   | { type: "disconnect"; peer: PeerId; code: string; message: string }
   | { type: "fold"; commit: EntryOf<"commit"> } // the witness: blobs are on disk
   | { type: "checkpoint"; round: number }
+  | { type: "restart-witness" } //       read the log again: a checkpoint leads past updates that are gone
   | { type: "forget"; hashes: readonly string[] } // retention: no rule keeps these blobs
   | { type: "event"; event: ChurnEvent }
   | { type: "wake"; at: Millis };
@@ -165,6 +171,10 @@ export interface SequencerOptions {
   /** The whole retained log, for a host that starts again. */
   readonly log: readonly LogEntry[];
   readonly offers?: readonly SignedOffer[];
+  /** It could not follow the stored log; entries and blobs that peers give back may help it. */
+  readonly witnessBehind?: boolean;
+  /** For entries that peers give back; wire's own, unless given. */
+  readonly check?: EntryCheck;
 }
 
 /** What the API and the host's own lines show; who has left stays in RunState.contributions. */
@@ -174,6 +184,7 @@ export interface SequencerView {
   readonly roster: readonly PeerId[];
   readonly offered: readonly PeerId[];
   readonly headSeq: number; //           last entry that was synced; for welcome
+  readonly headHash: string; //          of that entry, or the run's id
   readonly peers: readonly ConnectedPeer[];
 }
 

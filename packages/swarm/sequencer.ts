@@ -17,13 +17,16 @@ import {
   type SignedOffer,
 } from "#wire";
 import { assert } from "./assert.ts";
+import { checkOf, type EntryCheck, followFault } from "./chain.ts";
 import { type MeshChange, MeshPlan } from "./mesh-plan.ts";
 import { byPeer, Offers } from "./offers.ts";
 import type { Millis, SequencerInput, SequencerOptions, SequencerOutput, SequencerView } from "./ports.ts";
+import { Recovery } from "./recovery.ts";
 import { RunState } from "./run-state.ts";
 import { connectedPeer, newSession, type Session } from "./session.ts";
 import { ATTEST_WAIT_MS, END_WAIT_MS, GATHER_REST_MS, gatherMs, Pace, RECONNECT_GRACE_MS, Wake } from "./timing.ts";
 import { TrafficLedger } from "./traffic.ts";
+import { WitnessLine } from "./witness-line.ts";
 
 /** [R18] One refused contribution may be bad luck with memory; three in a row are a broken or hostile machine. */
 const REFUSED_IN_ROW_MAX = 3;
@@ -50,9 +53,13 @@ export class Sequencer {
   private readonly offers: Offers;
   private readonly attested = new Map<PeerId, string>(); //      anchor hash, for the pending commit
   private readonly pace = new Pace();
+  private readonly check: EntryCheck;
+  private readonly recovery: Recovery;
+  private readonly line = new WitnessLine();
+  private last: LogEntry | undefined; //                          of the log
   private readonly wake = new Wake();
   private readonly queue: EntryBody[] = []; //                    evaluations and checkpoints that wait for their place
-  private appending: EntryBody | undefined;
+  private appending: EntryBody | LogEntry | undefined;
   private witness: Witness | undefined;
   private roster: readonly PeerId[] = []; //                      of the current round, or of the last one
   private endOrder: string | undefined;
@@ -67,16 +74,28 @@ export class Sequencer {
   private endWaitUntil: Millis | undefined;
   private out: SequencerOutput[] = [];
 
-  constructor({ spec, run, genesisHash, meshSeed, log }: SequencerOptions) {
+  constructor({
+    spec,
+    run,
+    genesisHash,
+    meshSeed,
+    log,
+    witnessBehind = false,
+    check = checkOf(spec),
+  }: SequencerOptions) {
     this.mesh = new MeshPlan(meshSeed);
     this.log = new RunState({ run, spec, genesisHash });
+    this.check = check;
     this.offers = new Offers(this.log);
     for (const entry of log) {
       const fault = this.log.apply(entry);
       if (fault !== undefined)
         throw new Error(`the stored log of run ${run} is damaged: ${fault}; restore it from a backup`);
       if (entry.type === "open") this.roster = entry.roster;
+      this.last = entry;
     }
+    this.recovery = new Recovery(this.log);
+    if (witnessBehind) this.line.restart();
   }
 
   step(now: Millis, input: SequencerInput): SequencerOutput[] {
@@ -99,6 +118,7 @@ export class Sequencer {
       roster: open ? open.roster : [],
       offered: commit ? commit.contributors.map(({ peer }) => peer) : this.offers.counted().map(({ peer }) => peer),
       headSeq: this.log.seq,
+      headHash: this.last === undefined ? this.log.run : this.check.hashOf(this.last),
       peers: [...this.sessions.values()].map((session) =>
         connectedPeer(session, this.log, this.offers.has(session.member.peer), this.traffic.of(session.member.peer)),
       ),
@@ -124,7 +144,7 @@ export class Sequencer {
     if (open) this.deadlineAt = now + open.deadlineMs;
     if (spec.checkpoint.retain === "window") this.forget(this.log.unretained);
     this.checkpointIfDue();
-    if (commit) this.out.push({ type: "fold", commit });
+    if (commit) this.line.add({ type: "fold", commit });
   }
 
   private take(now: Millis, input: SequencerInput): void {
@@ -139,6 +159,7 @@ export class Sequencer {
         return this.message(now, input.from, input.message);
       case "blob-stored":
         this.offers.stored(input.hash, input.bytes);
+        this.line.stored(input.hash);
         return;
       case "blob-dropped":
         this.offers.dropped(input.hash);
@@ -146,14 +167,14 @@ export class Sequencer {
       case "appended":
         return this.appended(now, input.entry);
       case "folded":
-        if (this.log.commit === undefined || input.round !== this.log.round) return; // of a commit that was voided
-        this.witness = { anchorHash: input.anchorHash, refused: input.refused, at: now };
-        return;
+        return this.folded(now, input);
       case "blob-lost":
-        if (this.log.commit !== undefined && input.round === this.log.round)
-          this.queue.push({ type: "void", round: input.round, reason: input.reason });
+        this.line.blobsLost(now, input.round, input.reason, input.hashes);
         return;
+      case "witness-restarted":
+        return this.line.restarted(input.round);
       case "checkpointed":
+        this.line.done("checkpoint", input.round);
         this.queue.push({
           type: "checkpoint",
           round: input.round,
@@ -180,6 +201,7 @@ export class Sequencer {
 
   private connected(now: Millis, member: Member): void {
     this.sessions.set(member.peer, newSession(member, now));
+    this.recovery.connected(now, member.peer);
     this.meshChanged(this.mesh.join(member.peer), member.peer); // its own neighbours stand in its welcome
     for (const to of this.mesh.neighbours(member.peer)) this.send(to, { type: "joined", member });
     this.out.push({ type: "event", event: { kind: "joined", peer: member.peer, reason: "" } });
@@ -189,6 +211,8 @@ export class Sequencer {
     const session = this.sessions.get(peer);
     if (session === undefined) return; // we sent it away ourselves
     this.sessions.delete(peer);
+    this.recovery.gone(peer);
+    this.line.gone(peer);
     // A reload looks like a closed page, so it is waited for like a crash.
     if (session.bye === undefined && this.roster.includes(peer)) this.lostAt = now;
     const kind = session.bye === undefined && reason !== PAGE_CLOSED ? "crashed" : "left";
@@ -198,6 +222,8 @@ export class Sequencer {
 
   private sendAway(peer: PeerId, code: string, message: string): void {
     if (!this.sessions.delete(peer)) return;
+    this.recovery.gone(peer);
+    this.line.gone(peer);
     this.out.push({ type: "disconnect", peer, code, message });
     this.meshChanged(this.mesh.leave(peer), peer, message);
     this.out.push({ type: "event", event: { kind: "refused", peer, reason: message } });
@@ -254,11 +280,25 @@ export class Sequencer {
         session.links = message.links;
         this.traffic.report(from, message);
         return;
+      case "head":
+        return this.recovery.head(from, message.seq);
+      case "given-back":
+        return this.givenBack(from, session, message.entries);
+      case "lacks":
+        return this.line.lacks(now, from);
       case "bye":
         session.bye = message.reason === "" ? "closed" : message.reason;
         session.willing = false;
         return;
     }
+  }
+
+  /** [R33] */
+  private givenBack(from: PeerId, session: Session, entries: readonly LogEntry[]): void {
+    const fault = this.recovery.take(from, entries, this.last, (previous, entry) =>
+      followFault(this.check, this.log.run, previous, entry, true),
+    );
+    if (fault !== undefined) this.fault(from, session, fault);
   }
 
   /** [R5] A peer that has folded what we have folded may be named by the next open. */
@@ -317,11 +357,20 @@ export class Sequencer {
     this.out.push({ type: "append", body });
   }
 
+  /** [R33] What a peer gave back is ours already: signed, and in its place. */
+  private appendSigned(entry: LogEntry): void {
+    const fault = this.log.mayAppend(entry);
+    assert(fault === undefined, `taking back ${entry.type}: ${fault}`);
+    this.appending = entry;
+    this.out.push({ type: "append-signed", entry });
+  }
+
   private appended(now: Millis, entry: LogEntry): void {
     assert(this.appending?.type === entry.type, `appended ${entry.type} without having been asked`);
     this.appending = undefined;
     const fault = this.log.apply(entry);
     assert(fault === undefined, fault ?? "");
+    this.last = entry;
     this.out.push({ type: "broadcast", message: { type: "entries", entries: [entry] } });
     switch (entry.type) {
       case "open":
@@ -331,13 +380,15 @@ export class Sequencer {
       case "seal":
         return this.afterSeal(now, entry);
       case "void":
+        this.line.drop(entry.round);
         this.witness = undefined;
         this.attested.clear();
         this.offers.clear();
         this.idleSince = now;
         return;
       case "checkpoint":
-        if (this.log.spec.checkpoint.retain === "window") this.forget(this.log.unretained);
+        if (this.log.spec.checkpoint.retain === "window")
+          this.line.add({ type: "forget", hashes: this.log.unretained }); // after the folds that read them
         return;
       case "eval":
       case "end":
@@ -362,7 +413,7 @@ export class Sequencer {
       if (session?.willing && !this.offers.has(peer) && session.connectedAt <= this.openedAt)
         this.pace.record(peer, 1.5 * (now - this.openedAt));
     }
-    this.out.push({ type: "fold", commit });
+    this.line.add({ type: "fold", commit });
   }
 
   private afterSeal(now: Millis, seal: EntryOf<"seal">): void {
@@ -396,14 +447,31 @@ export class Sequencer {
       return;
     if (round % spec.checkpoint.everyRounds !== 0 && endReached === undefined) return;
     this.checkpointAsked = round;
-    this.out.push({ type: "checkpoint", round });
+    this.line.add({ type: "checkpoint", round });
+  }
+
+  private folded(now: Millis, { round, anchorHash, refused }: Extract<SequencerInput, { type: "folded" }>): void {
+    this.line.done("fold", round);
+    if (this.log.commit !== undefined && round === this.log.round) {
+      this.witness = { anchorHash, refused, at: now };
+      return;
+    }
+    // It was sealed before our log was lost, and came back: the same arithmetic gives the same anchor, or our disk lies.
+    const sealed = this.log.sealedByRound.get(round)?.anchorHash;
+    if (sealed !== undefined && sealed !== anchorHash)
+      throw new Error(`round ${round} folds to anchor ${anchorHash}, but its seal says ${sealed}`);
   }
 
   // ---- what comes next --------------------------------------------------------------------------------------------------
 
   private advance(now: Millis): void {
     const { log } = this;
+    this.advanceWitness(now);
     if (this.appending !== undefined || log.ended !== undefined) return;
+    const given = this.recovery.next();
+    if (given !== undefined) return this.appendSigned(given);
+    this.out.push(...this.recovery.advance(now, this.wake));
+    if (this.recovery.holds(now, this.roster, this.wake)) return;
     for (let body = this.queue.shift(); body !== undefined; body = this.queue.shift())
       if (log.mayAppend(body) === undefined) return this.append(body); // else it is about a round long past: no harm
     if (log.commit !== undefined) return this.advanceFolding(now, log.commit);
@@ -411,6 +479,20 @@ export class Sequencer {
     if (log.open !== undefined) return this.advanceTraining(now, log.open);
     if (log.endReached !== undefined) return this.advanceEnding(now, log.endReached);
     return this.advanceWaiting(now);
+  }
+
+  /** [R3] [R34] Its work in order; a pending commit that nobody can mend is void, a sealed one is passed by. */
+  private advanceWitness(now: Millis): void {
+    const { line, log } = this;
+    const peers = [...this.sessions.keys()];
+    const awaited = this.roster.some((peer) => !this.sessions.has(peer));
+    const lost = line.lostForGood(now, peers, awaited, this.wake);
+    if (lost !== undefined) {
+      if (log.commit === undefined || lost.round < log.round) line.restart();
+      else if (!this.queue.some(({ type }) => type === "void"))
+        this.queue.unshift({ type: "void", round: lost.round, reason: lost.reason });
+    }
+    this.out.push(...line.advance(now, peers, this.recovery.settled, this.wake));
   }
 
   /** [R6] Nobody who was at the last base is left out for being a little late. */
@@ -490,11 +572,15 @@ export class Sequencer {
     // who let the deadline pass, and may be asleep: one that is merely slow has the time in which the next open gathers.
     const silent = (peer: PeerId): boolean =>
       this.roster.includes(peer) && !this.offers.has(peer) && !contributors.some((c) => c.peer === peer);
+    // After a restart those of the roster who are back, and fold, have not said so yet. [R24]
+    const back = this.recovery.releasedAt! >= this.openedAt;
     const waiting = [...this.sessions].some(
-      ([peer, { willing, foldedRound }]) =>
-        willing && foldedRound === round && !this.attested.has(peer) && !silent(peer),
+      ([peer, { willing, foldedRound, paused }]) =>
+        !this.attested.has(peer) &&
+        !silent(peer) &&
+        ((willing && foldedRound === round) || (back && !paused && this.roster.includes(peer))),
     );
-    const until = witness.at + ATTEST_WAIT_MS;
+    const until = Math.max(witness.at, this.recovery.releasedAt!) + ATTEST_WAIT_MS;
     if (waiting && now < until) return this.wake.want(until);
     const attesters = [...this.attested].filter(([, hash]) => hash === witness.anchorHash).map(([peer]) => peer);
     const refused = [...witness.refused].sort(byPeer);

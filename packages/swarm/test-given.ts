@@ -2,6 +2,7 @@
 import {
   canonicalBytes,
   type EntryBody,
+  entryHash,
   hashHex,
   identityFrom,
   type LogEntry,
@@ -72,6 +73,11 @@ export function offerOf(peer: PeerId, change: Partial<Offer> = {}): SignedOffer 
 /** Chains and signs bodies as the host does. */
 export class TestLog {
   readonly entries: LogEntry[] = [];
+
+  get headHash(): string {
+    const last = this.entries.at(-1);
+    return last ? entryHash(last) : run;
+  }
 
   append(body: EntryBody): LogEntry {
     const entry = signEntry(host, run, this.entries.at(-1), 0, body);

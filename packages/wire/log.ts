@@ -152,10 +152,13 @@ export function chainFault(
   if (entry.seq !== seq) return `entry ${entry.seq} where ${seq} belongs`;
   if (entry.prevHash !== (previous ? entryHash(previous) : run))
     return `entry ${seq} does not name its predecessor's hash`;
-  if (!check(hostKey, "gossamer entry v1", entryHash(entry), entry.signature))
-    return `entry ${seq} is not signed by the host's key`;
+  if (!entryIsSigned(hostKey, entry, check)) return `entry ${seq} is not signed by the host's key`;
   return undefined;
 }
+
+/** Two such entries of one seq prove that the host has signed two histories. */
+export const entryIsSigned = (hostKey: string, entry: LogEntry, check: typeof verify = verify): boolean =>
+  check(hostKey, "gossamer entry v1", entryHash(entry), entry.signature);
 
 export const signOffer = (identity: Identity, run: RunId, offer: Offer): SignedOffer => ({
   ...offer,

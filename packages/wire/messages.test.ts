@@ -39,6 +39,9 @@ const fromPeer = [
     bytesFromHost: 0,
     bytesToHost: 0,
   },
+  { type: "head", seq: -1, hash: run },
+  { type: "given-back", entries: chain() },
+  { type: "lacks", hashes: [hash(1)] },
   { type: "bye", reason: "stop" },
 ];
 const fromHost = [
@@ -54,6 +57,7 @@ const fromHost = [
     iceServers: [{ urls: "stun:127.0.0.1:3478" }],
     relay: false,
     headSeq: -1,
+    headHash: run,
     members: [{ peer: peer(2), name: "two", adapter }],
   },
   { type: "refuse", code: "full", message: "24 peers at most" },
@@ -62,6 +66,8 @@ const fromHost = [
   { type: "left", peer: peer(2), reason: "closed" },
   { type: "signal", from: peer(2), data: "{}" },
   { type: "entries", entries: chain() },
+  { type: "give-back", from: 0 },
+  { type: "give-blobs", hashes: [hash(1)] },
   { type: "offer-refused", openSeq: 0, message: "late" },
   { type: "fold-refused", round: 0, peers: [peer(1)], message: "a NaN scale" },
 ];

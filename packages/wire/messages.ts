@@ -90,6 +90,12 @@ export const peerMessageSchema = z.discriminatedUnion("type", [
     bytesFromHost: count,
     bytesToHost: count,
   }),
+  /** Where this peer's log ends, after each welcome: its last entry and that entry's hash; -1 and the run's id while it has none. */
+  z.strictObject({ type: z.literal("head"), seq: z.int().min(-1), hash: hashSchema }),
+  /** The answer to give-back, in order from the entry that was asked for; none: it keeps none that old. */
+  z.strictObject({ type: z.literal("given-back"), entries: z.array(logEntrySchema).max(ENTRIES_MAX) }),
+  /** The part of the answer to give-blobs that is no upload. */
+  z.strictObject({ type: z.literal("lacks"), hashes: z.array(hashSchema).min(1).max(CONTRIBUTORS_MAX) }),
   z.strictObject({ type: z.literal("bye"), reason }),
 ]);
 export type PeerMessage = z.infer<typeof peerMessageSchema>;
@@ -134,6 +140,7 @@ export const hostMessageSchema = z.discriminatedUnion("type", [
     iceServers: iceServersSchema,
     relay: z.boolean(), //             WS /relay carries frames of pairs that cannot connect
     headSeq: z.int().min(-1), //       last entry of the log; -1: none yet
+    headHash: hashSchema, //           of that entry; the run's id while there is none
     members: z.array(memberSchema).max(NEIGHBOURS_MAX), // those to be linked with
   }),
   z.strictObject({ type: z.literal("refuse"), code: z.enum(refusalCodes), message: reason }),
@@ -146,6 +153,10 @@ export const hostMessageSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("parted"), peer: peerIdSchema }),
   z.strictObject({ type: z.literal("signal"), from: peerIdSchema, data: z.string().max(64 * 1024) }),
   z.strictObject({ type: z.literal("entries"), entries: z.array(logEntrySchema).min(1).max(ENTRIES_MAX) }),
+  /** To a peer whose log is longer: the host takes its own entries back, from that one on. */
+  z.strictObject({ type: z.literal("give-back"), from: z.int().min(0) }),
+  /** The host's disk has lost these updates: whoever holds them uploads them. */
+  z.strictObject({ type: z.literal("give-blobs"), hashes: z.array(hashSchema).min(1).max(CONTRIBUTORS_MAX) }),
   z.strictObject({ type: z.literal("offer-refused"), openSeq: z.int().min(0), message: reason }),
   z.strictObject({
     type: z.literal("fold-refused"),

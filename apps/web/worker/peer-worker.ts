@@ -65,6 +65,7 @@ async function start(own: number): Promise<void> {
       identity,
       slot: held.slot,
       adapter,
+      settings,
       shelf: new BlobShelf(blobs, storageFault),
       foldThread,
       board,

@@ -95,6 +95,7 @@ export const problems = {
 };
 
 const refusalRemedies: Readonly<Record<string, string>> = {
+  fork: "Tell the operator of the run: two histories exist, and this browser has kept both signed entries as proof. Do not trust this host's numbers until that is settled.",
   version: "Reload the page: the host runs a newer build.",
   "run-unknown": "Check the address: this host does not know that run.",
   "run-ended": "The run is over: thank you. Its result stays on this page.",

@@ -5,6 +5,7 @@
 // What takes time is an effect (effects.ts); its answer is the next input.
 import { type AdapterDescription, DeviceLostError } from "#engine";
 import { Exchange, openRelaySocket, Paths, TICK_MS, type ToWindow, type ToWorker, type Welcome } from "#mesh";
+import type { Settings } from "#store";
 import { Peer, type PeerInput, type PeerOutput } from "#swarm";
 import { type Identity, type PeerId, signOffer } from "#wire";
 import type { HoldPhase, StartConfig } from "./api.ts";
@@ -32,6 +33,7 @@ export interface SessionOptions {
   readonly identity: Identity;
   readonly slot: number;
   readonly adapter: AdapterDescription;
+  readonly settings: Settings;
   readonly shelf: BlobShelf;
   readonly foldThread: FoldThread;
   readonly board: Board;
@@ -55,6 +57,7 @@ const immediate = [
   "signal",
   "finish-training",
   "stop-training",
+  "evidence",
   "refused",
   "ended",
   "wake",
@@ -328,6 +331,13 @@ export class Session {
       case "stop-training":
         this.#trainer?.stop();
         return;
+      case "evidence": {
+        const { ours, theirs } = output;
+        const kept = this.#options.settings.set(`fork ${this.#run}`, { ours, theirs });
+        kept.catch((error: unknown) => console.error("the evidence was not stored", error));
+        console.error("the host has signed two entries for one place:", JSON.stringify({ ours, theirs }));
+        return;
+      }
       case "refused":
         this.#block(problems.refused(output.code, output.message));
         return;

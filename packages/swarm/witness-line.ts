@@ -1,0 +1,146 @@
+// What the witness has still to do, in the order of the log, and what it misses for it: entries that came back, and commits, may name
+// updates that the host's disk has lost; whoever holds them is asked. [R3] [R34]
+//
+//   fold, fold, checkpoint, … -> the next one when the last is done
+//   blob-lost -> give-blobs to one peer after the other -> again, or void, or (the round is sealed) restart-witness from a checkpoint
+import type { EntryOf, HostMessage, PeerId } from "#wire";
+import { assert } from "./assert.ts";
+import type { Millis } from "./ports.ts";
+import type { Wake } from "./timing.ts";
+
+type Task =
+  | { readonly type: "fold"; readonly commit: EntryOf<"commit"> }
+  | { readonly type: "checkpoint"; readonly round: number }
+  | { readonly type: "restart-witness" }
+  | { readonly type: "forget"; readonly hashes: readonly string[] };
+type Out = Task | { readonly type: "send"; readonly to: PeerId; readonly message: HostMessage };
+
+/** One peer uploads what it has of a commit's updates; after this the next one is asked as well. */
+const UPLOAD_MS = 10_000;
+/** A page's longest pause between two attempts is 15 s: whoever has the blob and lives is back by then. */
+const LOST_WAIT_MS = 20_000;
+
+const roundOf = (task: Task): number =>
+  task.type === "fold" ? task.commit.round : task.type === "checkpoint" ? task.round : Number.POSITIVE_INFINITY;
+
+interface Lost {
+  readonly round: number;
+  readonly reason: string;
+  readonly missing: Set<string>;
+  readonly asked: Set<PeerId>;
+  readonly lacking: Set<PeerId>; // who answered that it has none of them
+  readonly since: Millis;
+  askAt: Millis;
+}
+
+export class WitnessLine {
+  private readonly tasks: Task[] = [];
+  private working = false;
+  private lost: Lost | undefined;
+
+  add(task: Task): void {
+    this.tasks.push(task);
+  }
+
+  /** The commit was voided: it is never folded. */
+  drop(round: number): void {
+    this.lost = undefined;
+    this.working = false;
+    const at = this.tasks.findIndex((task) => task.type === "fold" && task.commit.round === round);
+    if (at >= 0) this.tasks.splice(at, 1);
+  }
+
+  done(type: "fold" | "checkpoint", round: number): void {
+    const [task] = this.tasks;
+    if (task?.type !== type || roundOf(task) !== round) return;
+    this.tasks.shift();
+    this.working = false;
+  }
+
+  /** Nobody can mend the round under way, and it is sealed: a newer checkpoint, if the disk holds one, leads past it. */
+  restart(): void {
+    this.lost = undefined;
+    this.working = false;
+    this.tasks.unshift({ type: "restart-witness" });
+  }
+
+  /** It has read the log: what lies before that round is behind it. */
+  restarted(round: number): void {
+    assert(this.tasks[0]?.type === "restart-witness", "the witness started without having been asked");
+    this.tasks.shift();
+    this.working = false;
+    for (let i = this.tasks.length - 1; i >= 0; i--) if (roundOf(this.tasks[i]) < round) this.tasks.splice(i, 1);
+  }
+
+  /** The fold under way misses these. */
+  blobsLost(now: Millis, round: number, reason: string, hashes: readonly string[]): void {
+    this.lost = {
+      ...{ round, reason, missing: new Set(hashes), since: now, askAt: now },
+      asked: new Set(),
+      lacking: new Set(),
+    };
+  }
+
+  stored(hash: string): void {
+    if (this.lost === undefined) return;
+    this.lost.missing.delete(hash);
+    if (this.lost.missing.size > 0) return;
+    this.lost = undefined;
+    this.working = false; // from the beginning
+  }
+
+  gone(peer: PeerId): void {
+    this.lost?.asked.delete(peer);
+    this.lost?.lacking.delete(peer);
+  }
+
+  lacks(now: Millis, peer: PeerId): void {
+    this.lost?.lacking.add(peer);
+    if (this.lost !== undefined) this.lost.askAt = now; // the next one at once
+  }
+
+  /**
+   * @param peers who is connected and knows where it is
+   * @param awaited somebody of the roster is away, and may come back with it
+   * @returns which round nobody can mend, and why
+   */
+  lostForGood(
+    now: Millis,
+    peers: readonly PeerId[],
+    awaited: boolean,
+    wake: Wake,
+  ): { readonly round: number; readonly reason: string } | undefined {
+    const { lost } = this;
+    if (lost === undefined) return undefined;
+    const allLack = peers.length > 0 && peers.every((peer) => lost.lacking.has(peer));
+    if ((allLack && !awaited) || now >= lost.since + LOST_WAIT_MS) return lost;
+    wake.want(lost.since + LOST_WAIT_MS);
+    return undefined;
+  }
+
+  /** @param settled the log is whole: nothing more comes back */
+  advance(now: Millis, peers: readonly PeerId[], settled: boolean, wake: Wake): Out[] {
+    if (this.lost !== undefined) return this.ask(now, this.lost, peers, wake);
+    const out: Out[] = [];
+    for (let [task] = this.tasks; task !== undefined && !this.working; [task] = this.tasks) {
+      if (task.type === "restart-witness" && !settled) break;
+      out.push(task);
+      if (task.type === "forget") this.tasks.shift();
+      else this.working = true;
+    }
+    return out;
+  }
+
+  private ask(now: Millis, lost: Lost, peers: readonly PeerId[], wake: Wake): Out[] {
+    if (now < lost.askAt) {
+      wake.want(lost.askAt);
+      return [];
+    }
+    const to = peers.find((peer) => !lost.asked.has(peer));
+    if (to === undefined) return []; // whoever comes is asked, until it is lost for good
+    lost.asked.add(to);
+    lost.askAt = now + UPLOAD_MS;
+    wake.want(lost.askAt);
+    return [{ type: "send", to, message: { type: "give-blobs", hashes: [...lost.missing] } }];
+  }
+}
