@@ -4,8 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { downloadBlob } from "#mesh";
-import { apiErrorSchema, blobName, logEntrySchema, runDetailSchema, runSummarySchema, seriesSchema } from "#wire";
+import { downloadPieceList, downloadPieces } from "#mesh";
+import {
+  apiErrorSchema,
+  blobName,
+  decodePieceList,
+  logEntrySchema,
+  pieceCount,
+  pieceIsGood,
+  runDetailSchema,
+  runSummarySchema,
+  seriesSchema,
+} from "#wire";
 import { parseRange } from "./api.ts";
 import { type RunningHost, startHost } from "./host.ts";
 import type { HostedRun } from "./run.ts";
@@ -157,7 +167,10 @@ describe("blobs", () => {
     const content = new Uint8Array(await packed.arrayBuffer()); // unpacked by fetch, as in a browser
     expect(blobName(content)).toBe(hash);
     expect(content).toEqual(new Uint8Array(await plain.arrayBuffer()));
-    expect(await downloadBlob({ base: host.url, fetch }, hash, bytes)).toEqual(content);
+    const pieces: Uint8Array[] = [];
+    const run = { name: hash, bytes, first: 0, pieces: pieceCount(bytes) };
+    await downloadPieces({ base: host.url, fetch }, run, (_, piece) => pieces.push(piece)); // takes it packed, too
+    expect(new Uint8Array(Buffer.concat(pieces))).toEqual(content);
 
     const part = await get(`/api/blobs/${hash}`, { "accept-encoding": "gzip", range: "bytes=0-3" });
     expect([part.status, part.headers.get("content-encoding")]).toEqual([206, null]);
@@ -165,6 +178,21 @@ describe("blobs", () => {
     const other = await get(`/api/blobs/${blobs[0].hash}`, { "accept-encoding": "gzip" });
     expect(other.headers.get("content-encoding")).toBeNull();
     await other.arrayBuffer();
+  });
+
+  test("[R40] a blob's piece list, and single pieces of it, for who has the rest from peers", async () => {
+    const { hash, bytes } = shard();
+    const here = { base: host.url, fetch };
+    const list = decodePieceList(await downloadPieceList(here, hash, bytes), hash)!;
+    expect(list.bytes).toBe(bytes);
+    const last = pieceCount(bytes) - 1;
+    const pieces = new Map<number, Uint8Array>();
+    const take = (piece: number, content: Uint8Array) => void pieces.set(piece, content);
+    await downloadPieces(here, { name: hash, bytes, first: last, pieces: 1 }, take);
+    expect([...pieces.keys()]).toEqual([last]);
+    expect(pieceIsGood(list, last, pieces.get(last)!)).toBe(true);
+    expect((await get(`/api/blobs/${"ab".repeat(32)}/pieces`)).status).toBe(404);
+    expect((await get("/api/blobs/AB/pieces")).status).toBe(400);
   });
 
   test("a range behind the end is 416 and says how long the blob is", async () => {

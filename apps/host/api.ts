@@ -11,6 +11,7 @@ import { ApiError, answerJson, answerText, notFound } from "./answer.ts";
 import { EventStreams } from "./events.ts";
 import { GzipCache } from "./gzip-cache.ts";
 import { metricsText } from "./metrics.ts";
+import { PieceLists } from "./piece-lists.ts";
 import type { RelayMeter } from "./relay.ts";
 import type { HostedRun } from "./run.ts";
 import { type Metric, POINTS_MAX } from "./series.ts";
@@ -41,6 +42,7 @@ export class Api {
   readonly #options: ApiOptions;
   readonly #events: EventStreams;
   readonly #gzips: GzipCache;
+  readonly #pieceLists: PieceLists;
   readonly #uploadsByPeer = new Map<PeerId, number>();
   readonly #unnamed = new Map<string, PeerId>(); // uploads that no commit has named, oldest first: blob -> who sent it
   readonly #named = new Set<string>(); // updates that a commit names
@@ -50,6 +52,7 @@ export class Api {
     const { run } = options;
     this.#events = new EventStreams(run);
     this.#gzips = new GzipCache((name) => options.blobs.get(name));
+    this.#pieceLists = new PieceLists((name) => options.blobs.pieceList(name));
     for (const entry of run.entries) this.#learn(entry);
     run.subscribe({ entry: (entry) => this.#learn(entry) });
   }
@@ -77,6 +80,8 @@ export class Api {
         return this.#get(request, () => answerJson(response, 200, [this.#options.run.summary()]));
       return this.#get(request, () => this.#run(request, response, id, rest.join("/"), url.searchParams));
     }
+    if (noun === "blobs" && id !== undefined && rest.join("/") === "pieces")
+      return this.#get(request, () => this.#sendPieceList(response, id));
     if (noun === "blobs" && id !== undefined && rest.length === 0) {
       await this.#blob(request, response, id);
       return true;
@@ -213,6 +218,22 @@ export class Api {
       if (!response.write(chunk)) await drained(response);
     }
     response.end();
+  }
+
+  /** Hash by hash, for who takes pieces from several sources. Its own hash is the blob's name, so it needs no trust. */
+  async #sendPieceList(response: ServerResponse, hash: string): Promise<void> {
+    const { blobs, run } = this.#options;
+    if (!hashSchema.safeParse(hash).success)
+      throw new ApiError(400, "hash", "A blob's name has 64 lower-case hex digits.");
+    if (!(await blobs.has(hash))) throw notFound(`Blob ${hash} is not here.`);
+    const list = await this.#pieceLists.get(hash);
+    response.writeHead(200, {
+      "Content-Type": "application/octet-stream",
+      "Content-Length": list.length,
+      "Cache-Control": "public, max-age=31536000, immutable",
+    });
+    run.bytesServed[run.kindOf(hash)] += list.length;
+    response.end(list);
   }
 
   async #takeBlob(request: IncomingMessage, response: ServerResponse, hash: string): Promise<void> {

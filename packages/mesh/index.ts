@@ -1,7 +1,7 @@
 // Everything but links.ts (#mesh/links): that one belongs to the window, these to the worker and to Node.
+export * from "./blob-exchange.ts";
 export * from "./blob-http.ts";
-export * from "./exchange.ts";
-export * from "./fetching.ts";
+export * from "./heartbeat.ts";
 export type { LinkMeter } from "./links.ts";
 export * from "./paths.ts";
 export * from "./port.ts";

@@ -2,9 +2,11 @@
 
 import { expect, test } from "vitest";
 import { blobName, CHUNK_BYTES, type PeerId } from "#wire";
-import { Exchange } from "./exchange.ts";
+import { BlobExchange } from "./blob-exchange.ts";
 import { Links } from "./links.ts";
 import { BatchPort, type ToWindow, type ToWorker } from "./port.ts";
+
+const nobody = () => Promise.reject(new Error("there is no host"));
 
 /** One tab: what the window wires together, except that "window" and "worker" share a thread. */
 function tab(own: PeerId, other: PeerId, deliver: (data: string) => void, blobs: ReadonlyMap<string, Uint8Array>) {
@@ -21,13 +23,16 @@ function tab(own: PeerId, other: PeerId, deliver: (data: string) => void, blobs:
     if (message.type === "frame") links.send(message.peer, message.bytes);
     if (message.type === "close") links.close(message.peer, message.reason);
   });
-  const exchange = new Exchange({
+  const exchange = new BlobExchange({
     port: {
       send: (peer, bytes) => toWindow.post({ type: "frame", peer, bytes }),
       close: (peer, reason) => toWindow.post({ type: "close", peer, reason }),
     },
+    host: { pieceList: nobody, pieces: nobody },
+    has: async (name) => blobs.has(name),
     read: async (name) => blobs.get(name),
     now: () => performance.now(),
+    seed: 1,
   });
   const toWindow = new BatchPort<ToWindow, ToWorker>(channel.port2, (message) => {
     if (message.type === "frame") exchange.receive(message.peer, message.bytes);
@@ -64,7 +69,7 @@ test("a blob of 2 MB crosses a data channel, and both ends meter it", async () =
   const { a, b } = pair(new Map([[name, blob]]));
   a.links.open("b", true);
   await Promise.all([a.up, b.up]);
-  const got = await b.exchange.fetch(name, blob.length, ["a"]);
+  const got = await b.exchange.fetch(name, blob.length, "never");
   expect(blobName(got)).toBe(name);
   const [meter] = b.links.meters();
   expect(meter).toMatchObject({ peer: "a", kind: "direct" });

@@ -4,7 +4,7 @@
 import { type Assignment, Peer, type PeerInput, type PeerOutput } from "#swarm";
 import type { HostMessage, LogEntry, Member, PeerId } from "#wire";
 import { BlobStore } from "./disk.ts";
-import { Fetching } from "./fetching.ts";
+import { ExchangeNode } from "./exchange-node.ts";
 import { signatureOf } from "./given.ts";
 import { entryCheck } from "./host-node.ts";
 import { garbageFrame, type Lie, lyingMessages } from "./liar.ts";
@@ -44,7 +44,7 @@ export class PeerNode implements PeerSocketEnd {
   ended: string | undefined;
   readonly namedFolds: number[] = [];
   private readonly sim: Simulation;
-  private fetching: Fetching;
+  exchange: ExchangeNode;
   private work: { assignment: Assignment; step: number; run: number } | undefined;
   private workRun = 0;
   private replicaFreeAt = 0;
@@ -59,9 +59,9 @@ export class PeerNode implements PeerSocketEnd {
     this.time = new LocalClock(sim.clock, 0);
     const adapter = { backend: "webgpu", vendor: "sim", architecture: "", description: "", isFallback: true } as const;
     this.member = { peer: this.id, name: this.name, adapter };
-    this.fetching = this.newFetching();
+    this.exchange = this.newExchange();
     sim.network.listen(this.id, {
-      frame: (from, bytes) => this.time.do(() => this.up && this.fetching.frame(from, bytes)),
+      frame: (from, bytes) => this.time.do(() => this.up && this.exchange.input({ type: "frame", from, bytes })),
       closed: (other) => this.time.do(() => this.linkClosed(other)),
     });
   }
@@ -81,7 +81,7 @@ export class PeerNode implements PeerSocketEnd {
     this.sim.tell(() => `${this.name} starts`);
     this.time.restart(random.between(0, 10_000));
     this.replicaFreeAt = 0;
-    this.fetching = this.newFetching();
+    this.exchange = this.newExchange();
     this.peer = new Peer({ run, spec, self: this.id, check: entryCheck });
     this.input({ type: "donate" });
     this.connectHost();
@@ -140,8 +140,13 @@ export class PeerNode implements PeerSocketEnd {
 
   private linkClosed(other: PeerId): void {
     if (!this.up || this.linked.has(other)) return; // a new one is there already
-    this.fetching.linkDown(other);
+    this.exchange.input({ type: "link-down", peer: other });
     this.input({ type: "link-down", peer: other });
+  }
+
+  linkOpened(other: PeerId): void {
+    this.exchange.input({ type: "link-up", peer: other });
+    this.input({ type: "link-up", peer: other });
   }
 
   // ---- effects ------------------------------------------------------------------------------------------------------------
@@ -157,6 +162,7 @@ export class PeerNode implements PeerSocketEnd {
       case "fetch-log":
         return this.fetchLog(output.from);
       case "connect":
+        this.exchange.input({ type: "link-coming", peer: output.peer });
         return sim.connect(this, output.peer, output.initiator);
       case "disconnect":
         return sim.network.unlink(this.id, output.peer);
@@ -181,6 +187,8 @@ export class PeerNode implements PeerSocketEnd {
         return this.upload(output.hash);
       case "fetch":
         return this.fetch(output);
+      case "cancel-fetch":
+        return this.exchange.input({ type: "unwant", name: output.hash });
       case "fold":
         return this.fold(output);
       case "evaluate":
@@ -191,6 +199,7 @@ export class PeerNode implements PeerSocketEnd {
           this.input({ type: "evaluated", round, anchorHash, setHash: fakeHash("set"), loss: 3 });
         });
       case "forget":
+        this.exchange.input({ type: "drop", names: output.hashes });
         for (const hash of output.hashes) this.blobs.delete(hash);
         return;
       case "evidence":
@@ -247,24 +256,9 @@ export class PeerNode implements PeerSocketEnd {
     );
   }
 
-  private fetch({ hash, sources, host }: Extract<PeerOutput, { type: "fetch" }>): void {
+  private fetch({ hash, bytes, host }: Extract<PeerOutput, { type: "fetch" }>): void {
     if (this.blobs.has(hash)) return this.time.after(1, () => this.input({ type: "fetched", hash }));
-    this.fetching.ask(hash, sources, () => {
-      if (host) this.fetchFromHost(hash);
-      else this.time.after(1, () => this.input({ type: "fetch-failed", hash, reason: "nobody has it" }));
-    });
-  }
-
-  private fetchFromHost(hash: string): void {
-    this.request(
-      0,
-      (answer, refuse) => {
-        const bytes = this.sim.host.serveBlob(hash);
-        if (bytes === undefined) refuse();
-        else answer(bytes, () => this.fetched(hash, bytes));
-      },
-      () => this.input({ type: "fetch-failed", hash, reason: "the host does not have it" }),
-    );
+    this.exchange.input({ type: "want", name: hash, bytes, host });
   }
 
   private fetched(hash: string, bytes: number): void {
@@ -278,18 +272,30 @@ export class PeerNode implements PeerSocketEnd {
     this.time.after(this.sim.random.between(5, 200), () => this.blobs.sync(hash));
   }
 
-  private newFetching(): Fetching {
+  private newExchange(): ExchangeNode {
     const { sim, time, blobs } = this;
-    return new Fetching({
-      has: (name) => blobs.has(name) && !this.withholds(name),
-      bytesOf: (name) => blobs.bytesOf(name),
-      linked: (peer) => this.linked.has(peer),
+    return new ExchangeNode(sim.random.int(2 ** 32), sim.pieces, {
+      now: () => time.now,
+      blobs: { has: (name) => blobs.has(name) && !this.withholds(name), bytesOf: (name) => blobs.bytesOf(name) },
       frame: (to, bytes) => sim.network.frame(this.id, to, bytes),
+      close: (peer) => sim.network.unlink(this.id, peer),
       after: (delayMs, run) => time.after(delayMs, run),
-      received: (name, bytes) => {
-        sim.peerFetches += 1;
+      timer: (waitMs) => sim.timer(waitMs),
+      askHost: (name, bytes, done) =>
+        this.request(
+          0,
+          (answer, refuse) => {
+            const blobBytes = sim.host.serveBlob(name);
+            if (blobBytes === undefined) refuse();
+            else answer(bytes, () => done(blobBytes));
+          },
+          () => done(undefined),
+        ),
+      fetched: (name, bytes, fromHost) => {
+        if (!fromHost) sim.peerFetches += 1;
         this.fetched(name, bytes);
       },
+      failed: (hash, reason) => this.input({ type: "fetch-failed", hash, reason }),
     });
   }
 
@@ -350,6 +356,7 @@ export class PeerNode implements PeerSocketEnd {
       this.made.add(update);
       this.blobs.add(update, UPDATE_BYTES);
       this.syncLater(update);
+      this.exchange.input({ type: "hold", name: update, bytes: UPDATE_BYTES });
       this.input({ type: "encoded", round, update, bytes: UPDATE_BYTES });
     });
   }

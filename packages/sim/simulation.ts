@@ -1,6 +1,6 @@
 // A whole swarm in one process from one seed: N peers and a host under a virtual clock, over a network that delays, cuts and
 // forgets. The protocol core is the real one; tensors are hashes. A failure names its seed.
-import type { RunState } from "#swarm";
+import type { PieceRules, RunState } from "#swarm";
 import {
   type EntryOf,
   type HostMessage,
@@ -10,6 +10,7 @@ import {
   peerMessageSchema,
   type RunSpec,
 } from "#wire";
+import { simulatedPieces } from "./blobs.ts";
 import { Clock } from "./clock.ts";
 import { Arithmetic, genesisHash, peerIdOfIndex, type SpecChange, simulatedRun, simulatedSpec } from "./given.ts";
 import { HostNode } from "./host-node.ts";
@@ -26,6 +27,8 @@ export interface SimulationOptions {
   readonly spec?: SpecChange;
   readonly stepMs?: readonly [number, number];
   readonly network?: Partial<NetworkOptions>;
+  /** Of a piece, and of a chunk; an update is one piece unless this says otherwise. */
+  readonly pieceBytes?: readonly [number, number];
   /** Share of links that never come up, as between two strict NATs. */
   readonly unlinkable?: number;
   /** Parse every message with wire's schemas, as the adapters do: for stories; a fuzz run has no time for it. */
@@ -44,6 +47,7 @@ export class Simulation {
   readonly clock = new Clock();
   readonly random: Random;
   readonly arithmetic = new Arithmetic();
+  readonly pieces: PieceRules;
   readonly network: Network;
   readonly spec: RunSpec;
   readonly run: string;
@@ -71,6 +75,7 @@ export class Simulation {
     this.spec = simulatedSpec(options.spec);
     this.run = simulatedRun(this.spec);
     this.network = new Network(this.clock, this.random, this.strike, { delayMs: [5, 60], ...options.network });
+    this.pieces = simulatedPieces(...(options.pieceBytes ?? [16_000, 4_000]));
     this.unlinkable = options.unlinkable ?? 0;
     this.validate = options.validate ?? true;
     this.trace = options.trace;
@@ -211,8 +216,8 @@ export class Simulation {
         if (!node.up || !other?.up || node.time.stopped || other.time.stopped) return;
         if (this.network.parted(node.id, from)) return;
         this.network.link(node.id, from);
-        node.input({ type: "link-up", peer: from });
-        other.input({ type: "link-up", peer: node.id });
+        node.linkOpened(from);
+        other.linkOpened(node.id);
       });
   }
 

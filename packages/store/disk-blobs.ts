@@ -2,6 +2,7 @@
 //
 //   blobs/ab/ab12…  (64 hex digits)        blobs/incoming/*.tmp   writes under way; emptied when a host opens the directory
 import { createHash, randomBytes } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { hashHex, PIECE_BYTES, pieceListOf } from "#wire";
@@ -56,9 +57,9 @@ class PieceHasher {
   }
 
   /** Ends the blob. */
-  name(): string {
+  list(): Uint8Array {
     this.#endPiece();
-    return hashHex(pieceListOf(this.#bytes, this.#hashes));
+    return pieceListOf(this.#bytes, this.#hashes);
   }
 }
 
@@ -102,6 +103,13 @@ export class DiskBlobStore implements BlobStore {
     return found?.size;
   }
 
+  /** Of a blob that is here: reads all of it. */
+  async pieceList(name: string): Promise<Uint8Array> {
+    const hasher = new PieceHasher();
+    for await (const chunk of createReadStream(this.path(name), { highWaterMark: PIECE_BYTES })) hasher.update(chunk);
+    return hasher.list();
+  }
+
   async put(name: string, bytes: Uint8Array): Promise<void> {
     if (await this.has(name)) return;
     await this.#write(name, async (file) => {
@@ -123,7 +131,7 @@ export class DiskBlobStore implements BlobStore {
         hasher.update(chunk);
         await file.writeFile(chunk);
       }
-      const actual = hasher.name();
+      const actual = hashHex(hasher.list());
       if (actual !== name) throw new BlobRefused("wrong-name", `these bytes are blob ${actual}, not ${name}`);
     });
     return hasher.bytes;

@@ -1,5 +1,9 @@
 export type { EntryCheck } from "./chain.ts";
 export * from "./device-share.ts";
+export type { ExchangeOutput } from "./exchange/context.ts";
+export * from "./exchange/exchange.ts";
+export type { PieceRules } from "./exchange/pieces.ts";
+export type { HostUse } from "./exchange/wanted.ts";
 export * from "./peer.ts";
 export * from "./ports.ts";
 export * from "./run-state.ts";

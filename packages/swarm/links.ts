@@ -81,12 +81,6 @@ export class Links {
     return [...new Set([...direct, ...this.relays.up()])];
   }
 
-  /** Somebody may be linked soon: on a first attempt, a fetch waits for it rather than burden the host. */
-  hopes(): boolean {
-    for (const peer of this.members.keys()) if (!this.linkByPeer.has(peer)) return true;
-    return [...this.linkByPeer.values()].some((link) => link.state === "connecting" && link.failures === 0);
-  }
-
   linkUp(peer: PeerId): void {
     this.linkByPeer.set(peer, { state: "up", failures: 0, missed: false, until: 0 });
   }

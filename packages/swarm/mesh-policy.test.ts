@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { Fetches } from "./fetches.ts";
 import { Links } from "./links.ts";
-import { alice, bob, carol, dave, hash, member } from "./test-given.ts";
+import { alice, bob, carol, hash, member } from "./test-given.ts";
 import { Wake } from "./timing.ts";
 
 const wake = new Wake();
@@ -89,63 +89,40 @@ describe("[R14] links", () => {
 });
 
 describe("[R13] fetches", () => {
-  const blob = (maker: string | undefined) => ({ hash: hash("blob"), bytes: 10, maker });
-  function given(...up: string[]) {
-    const links = new Links(alice);
-    links.setMembers([bob, carol, dave].map(member));
-    for (const peer of up) links.linkUp(peer);
+  const [one, two] = [
+    { hash: hash("one"), bytes: 10 },
+    { hash: hash("two"), bytes: 20 },
+  ];
+
+  test("each wanted blob is asked for once, however often it fails", () => {
     const fetches = new Fetches();
-    return { links, fetches, ask: (now: number) => fetches.advance(now, links, true, wake) };
-  }
-
-  test("the maker first, then who else is linked, and not the host", () => {
-    const { fetches, ask } = given(bob, carol, dave);
-    fetches.wantOnly(0, [blob(carol)]);
-    const [fetch] = ask(0);
-    expect(fetch).toMatchObject({ type: "fetch", host: false });
-    expect(fetch.type === "fetch" && fetch.sources[0]).toBe(carol);
-    expect(fetch.type === "fetch" && fetch.sources).toHaveLength(3);
-    expect(ask(1)).toEqual([]); // it is on its way
-  });
-
-  test("after a failure the host too, at once; then with growing pauses", () => {
-    const { fetches, ask } = given(bob);
-    fetches.wantOnly(0, [blob(carol)]);
-    ask(0);
-    fetches.failed(10, hash("blob"));
-    expect(ask(10)).toMatchObject([{ host: true, sources: [bob] }]);
-    fetches.failed(20, hash("blob"));
-    expect(ask(1_019)).toEqual([]);
-    expect(ask(1_020)).toHaveLength(1);
+    expect(fetches.wantOnly([one, two], "last")).toEqual([
+      { type: "fetch", ...one, host: "last" },
+      { type: "fetch", ...two, host: "last" },
+    ]);
+    expect(fetches.wantOnly([one, two], "last")).toEqual([]);
+    fetches.failed(one.hash);
+    fetches.failed(one.hash);
+    fetches.failed(two.hash);
+    expect(fetches.wantOnly([one, two], "last")).toEqual([]);
     expect(fetches.failures()).toBe(2);
   });
 
-  test("while a first link may still come up, the host is spared for five seconds", () => {
-    const { links, fetches, ask } = given();
-    links.advance(0, true, wake);
-    fetches.wantOnly(0, [blob(carol)]);
-    expect(ask(0)).toEqual([]);
-    expect(ask(4_999)).toEqual([]);
-    expect(ask(5_000)).toMatchObject([{ host: true, sources: [] }]);
-  });
-
-  test("alone, or for a checkpoint, the host is asked at once", () => {
-    const alone = new Links(alice);
+  test("what is not wanted any more is cancelled, and its failures are forgotten", () => {
     const fetches = new Fetches();
-    fetches.wantOnly(0, [blob(carol)]);
-    expect(fetches.advance(0, alone, true, wake)).toMatchObject([{ host: true, sources: [] }]);
-    const { fetches: more, ask } = given(bob);
-    more.wantOnly(0, [blob(undefined)]);
-    expect(ask(0)).toMatchObject([{ host: true, sources: [bob] }]);
+    fetches.wantOnly([one, two], "last");
+    fetches.failed(one.hash);
+    expect(fetches.wantOnly([two], "last")).toEqual([{ type: "cancel-fetch", hash: one.hash }]);
+    fetches.failed(one.hash);
+    expect(fetches.failures()).toBe(0);
+    expect(fetches.wantOnly([], "last")).toEqual([{ type: "cancel-fetch", hash: two.hash }]);
   });
 
   test("what is held is not fetched, and what is dropped is fetched again", () => {
-    const { fetches, ask } = given(bob);
-    fetches.hold(hash("blob"));
-    fetches.wantOnly(0, [blob(bob)]);
-    expect(ask(0)).toEqual([]);
-    expect(fetches.drop([hash("blob"), hash("unknown")])).toEqual([hash("blob")]);
-    fetches.wantOnly(0, [blob(bob)]);
-    expect(ask(0)).toHaveLength(1);
+    const fetches = new Fetches();
+    fetches.hold(one.hash);
+    expect(fetches.wantOnly([one], "at-once")).toEqual([]);
+    expect(fetches.drop([one.hash, hash("unknown")])).toEqual([one.hash]);
+    expect(fetches.wantOnly([one], "at-once")).toHaveLength(1);
   });
 });

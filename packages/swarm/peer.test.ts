@@ -136,7 +136,7 @@ test("a round from open to attest, with the handles that go in and out", () => {
   expect(given.acts({ type: "encoded", round: 0, update, bytes: 1_000 })).toEqual([{ type: "upload", hash: update }]);
   expect(given.acts({ type: "uploaded", hash: update })).toEqual([{ type: "offer", offer }]);
   const theirs = offerOf(bob).update;
-  expect(given.entry(commitBody())).toEqual([{ type: "fetch", hash: theirs, bytes: 1_000, sources: [], host: true }]);
+  expect(given.entry(commitBody())).toEqual([{ type: "fetch", hash: theirs, bytes: 1_000, host: "last" }]);
   expect(given.acts({ type: "fetched", hash: theirs })).toMatchObject([{ type: "fold", named: true }]);
   expect(given.acts({ type: "folded", round: 0, anchorHash: hash("anchor 1"), refused: [] })).toMatchObject([
     { message: { type: "attest", round: 0, anchorHash: hash("anchor 1") } },
@@ -251,7 +251,7 @@ test("[R15] a joiner restores the newest checkpoint; what it reads from is kept 
   given.welcome();
   const blob = hash("checkpoint 1");
   expect(given.acts({ type: "log", entries: given.log.entries })).toMatchObject([
-    { type: "fetch", hash: blob, host: true },
+    { type: "fetch", hash: blob, host: "at-once" },
   ]);
   expect(given.acts({ type: "fetched", hash: blob })).toMatchObject([
     { type: "restore", round: 1, anchorHash: hash("anchor 1") },
@@ -331,8 +331,7 @@ test("[R20] a peer behind whose missing updates are forgotten by all takes the c
     type: "fetch",
     hash: hash("checkpoint 3"),
     bytes: 9,
-    sources: [],
-    host: true,
+    host: "at-once",
   });
 });
 

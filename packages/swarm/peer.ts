@@ -156,7 +156,7 @@ export class Peer {
       case "fetched":
         return this.fetches.hold(input.hash);
       case "fetch-failed":
-        return this.fetches.failed(now, input.hash);
+        return this.fetches.failed(input.hash);
       case "restored":
         return this.restored(input.round, input.anchorHash);
       case "folded":
@@ -364,7 +364,6 @@ export class Peer {
     this.followed(this.reader.takenBack(now, this.wake));
     if (this.final !== undefined) return;
     if (this.busy === undefined) this.advanceReplica(now);
-    this.emit(...this.fetches.advance(now, this.links, this.welcomed, this.wake));
     this.advanceEnd(now);
     if (this.welcomed && !this.donating && this.pauseReason !== undefined && !this.pauseTold) {
       this.pauseTold = true;
@@ -373,11 +372,11 @@ export class Peer {
   }
 
   private advanceReplica(now: Millis): void {
-    if (this.replica === undefined || this.tooFarBehind()) return this.advanceRestore(now);
+    if (this.replica === undefined || this.tooFarBehind()) return this.advanceRestore();
     const commit = this.nextCommit();
-    if (commit !== undefined) return this.advanceFold(now, commit);
+    if (commit !== undefined) return this.advanceFold(commit);
     assert(this.replica.round >= this.log.round, "a replica behind the head has a commit to fold");
-    this.fetches.wantOnly(now, []);
+    this.emit(...this.fetches.wantOnly([], "last"));
     if (!this.reader.caughtUp) return this.emit(...this.work.advance(now, false, this.wake));
     this.tellWhereWeAre();
     if (this.log.commit === undefined && this.log.ended === undefined) {
@@ -408,7 +407,7 @@ export class Peer {
   }
 
   /** [R15] From the newest checkpoint, or from genesis while there is none; after failures from an older one, too. */
-  private advanceRestore(now: Millis): void {
+  private advanceRestore(): void {
     if (!this.reader.caughtUp) return;
     const { checkpoint, previousCheckpoint } = this.log;
     const older = this.healsInRow >= 2 ? previousCheckpoint : undefined;
@@ -418,10 +417,8 @@ export class Peer {
     const from = older ?? (begun !== undefined && begun === previousCheckpoint ? begun : checkpoint);
     this.restoreFrom = from;
     const blobs = from?.blobs ?? [];
-    this.fetches.wantOnly(
-      now,
-      blobs.map(({ hash, bytes }) => ({ hash, bytes, maker: undefined })),
-    );
+    // The host made it, so nobody else is sure to have it.
+    this.emit(...this.fetches.wantOnly(blobs, "at-once"));
     if (!blobs.every(({ hash }) => this.fetches.has(hash))) return;
     const round = from?.round ?? 0;
     const anchorHash = from?.anchorHash ?? this.log.anchorAt(0);
@@ -429,11 +426,9 @@ export class Peer {
     this.emit({ type: "restore", round, anchorHash: anchorHash ?? "", blobs });
   }
 
-  private advanceFold(now: Millis, commit: EntryOf<"commit">): void {
-    this.fetches.wantOnly(
-      now,
-      commit.contributors.map(({ update, bytes, peer }) => ({ hash: update, bytes, maker: peer })),
-    );
+  private advanceFold(commit: EntryOf<"commit">): void {
+    const updates = commit.contributors.map(({ update, bytes }) => ({ hash: update, bytes }));
+    this.emit(...this.fetches.wantOnly(updates, "last"));
     if (!commit.contributors.every(({ update }) => this.fetches.has(update))) return;
     this.busy = { type: "folding", commit };
     const named = commit.contributors.some(({ update }) => update === this.inFlight);

@@ -19,6 +19,7 @@ import type {
   SignedOffer,
 } from "#wire";
 import type { EntryCheck } from "./chain.ts";
+import type { HostUse } from "./exchange/wanted.ts";
 
 export type Millis = number;
 
@@ -79,7 +80,9 @@ export type PeerOutput =
   | { type: "stop-training" } //         finish or drop the step in flight; no `trained` follows
   | { type: "encode"; round: number; baseHash: string; tokens: number } // pseudo-gradient of the replica -> blob in the local store; then mark moves
   | { type: "upload"; hash: string }
-  | { type: "fetch"; hash: string; bytes: number; sources: readonly PeerId[]; host: boolean } // sources in order; host last, when true
+  /** Into the local store, by the exchange. `fetch-failed` says how it goes, `fetched` ends it. */
+  | { type: "fetch"; hash: string; bytes: number; host: HostUse }
+  | { type: "cancel-fetch"; hash: string } // not wanted any more
   /** Decode, combine, outer step; then the replica's mark rule: named says whether our own update counted. */
   | { type: "fold"; commit: EntryOf<"commit">; named: boolean }
   | { type: "evaluate"; round: number }

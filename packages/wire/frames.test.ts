@@ -1,27 +1,40 @@
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { CHUNK_BYTES, decodeFrame, encodeFrame, FRAME_BYTES_MAX, type Frame, REQUEST_MAX } from "./index.ts";
+import {
+  CHUNK_BYTES,
+  decodeFrame,
+  encodeFrame,
+  FRAME_BYTES_MAX,
+  type Frame,
+  PIECE_LIST,
+  REQUEST_MAX,
+} from "./index.ts";
 
 const name = "ab".repeat(32);
 
 const golden: [Frame, string][] = [
+  [{ type: "want", name }, `01020000${name}`],
+  [{ type: "unwant", name }, `02020000${name}`],
+  [{ type: "have", name, first: 8, bitmap: Uint8Array.of(1, 0x80) }, `03020000${name}${"08000000"}0180`],
+  [{ type: "have", name, first: 0, bitmap: new Uint8Array(0) }, `03020000${name}${"00000000"}`],
   [
-    { type: "want", request: 7, pieceList: false, name, offset: 0x0102, bytes: 0x030405 },
-    `01010000${"07000000"}${name}${"02010000"}${"05040300"}`,
+    { type: "ask", request: 7, name, piece: 0x0102, again: false },
+    `04020000${"07000000"}${name}${"02010000"}${"00000000"}`,
   ],
   [
-    { type: "want", request: 7, pieceList: true, name, offset: 0, bytes: 16 },
-    `01010000${"07000080"}${name}${"00000000"}${"10000000"}`,
+    { type: "ask", request: REQUEST_MAX, name, piece: PIECE_LIST, again: true },
+    `04020000${"ffffffff"}${name}${"ffffffff"}${"01000000"}`,
   ],
+  [{ type: "cancel", request: 3 }, "0502000003000000"],
   [
-    { type: "chunk", request: REQUEST_MAX, pieceList: false, offset: 9, payload: Uint8Array.of(1, 2, 3) },
-    "02010000ffffff7f09000000010203",
+    { type: "chunk", request: 0x8000_0001, offset: 9, payload: Uint8Array.of(1, 2, 3) },
+    "06020000010000800900000001" + "0203",
   ],
-  [{ type: "ack", request: 1, pieceList: true, received: 0xffff_ffff }, "0301000001000080ffffffff"],
-  [{ type: "refuse", request: 2, pieceList: false, code: 3 }, "040100000200000003000000"],
-  [{ type: "ping", stamp: 1.5 }, "05010000000000000000f83f"],
-  [{ type: "pong", stamp: -2 }, "0601000000000000000000c0"],
+  [{ type: "ack", request: 1, offset: 0x4000, bytes: 0x8000 }, "07020000010000000040000000800000"],
+  [{ type: "refuse", request: 2, code: "busy" }, "080200000200000003000000"],
+  [{ type: "ping", stamp: 1.5 }, "09020000000000000000f83f"],
+  [{ type: "pong", stamp: -2 }, "0a0200000000000000000" + "0c0"],
 ];
 
 describe.each(golden)("%o", (frame, hex) => {
@@ -29,34 +42,43 @@ describe.each(golden)("%o", (frame, hex) => {
   test("comes back from them", () => expect(decodeFrame(hexToBytes(hex))).toEqual(frame));
   test("cut short, or with another version or a set reserved byte, is nothing", () => {
     const bytes = hexToBytes(hex);
-    if (frame.type !== "chunk") expect(decodeFrame(Uint8Array.of(...bytes, 0))).toBeUndefined();
-    for (let length = 0; length < Math.min(bytes.length, 12); length++)
-      expect(decodeFrame(bytes.subarray(0, length))).toBeUndefined();
+    if (frame.type !== "chunk" && frame.type !== "have")
+      expect(decodeFrame(Uint8Array.of(...bytes, 0))).toBeUndefined();
+    const least = bytes.length - (frame.type === "chunk" ? 3 : frame.type === "have" ? frame.bitmap.length : 0);
+    for (let length = 0; length < least; length++) expect(decodeFrame(bytes.subarray(0, length))).toBeUndefined();
     for (const place of [0, 1, 2, 3]) expect(decodeFrame(bytes.with(place, 0x77))).toBeUndefined();
   });
 });
 
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
-const tagged = { request: fc.integer({ min: 0, max: REQUEST_MAX }), pieceList: fc.boolean() };
+const anyName = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(bytesToHex);
 const anyFrame: fc.Arbitrary<Frame> = fc.oneof(
+  fc.record({ type: fc.constantFrom("want" as const, "unwant" as const), name: anyName }),
   fc.record({
-    type: fc.constant("want" as const),
-    ...tagged,
-    name: fc.uint8Array({ minLength: 32, maxLength: 32 }).map(bytesToHex),
-    offset: u32,
-    bytes: u32,
+    type: fc.constant("have" as const),
+    name: anyName,
+    first: fc.nat(2047).map((byte) => 8 * byte),
+    bitmap: fc.uint8Array({ maxLength: 100 }),
   }),
   fc.record({
+    type: fc.constant("ask" as const),
+    request: u32,
+    name: anyName,
+    piece: fc.oneof(fc.integer({ min: 0, max: 0xffff_fffe }), fc.constant(PIECE_LIST)),
+    again: fc.boolean(),
+  }),
+  fc.record({ type: fc.constant("cancel" as const), request: u32 }),
+  fc.record({
     type: fc.constant("chunk" as const),
-    ...tagged,
+    request: u32,
     offset: u32,
     payload: fc.uint8Array({ maxLength: 100 }),
   }),
-  fc.record({ type: fc.constant("ack" as const), ...tagged, received: u32 }),
+  fc.record({ type: fc.constant("ack" as const), request: u32, offset: u32, bytes: u32 }),
   fc.record({
     type: fc.constant("refuse" as const),
-    ...tagged,
-    code: fc.constantFrom(1 as const, 2 as const, 3 as const),
+    request: u32,
+    code: fc.constantFrom("not-here" as const, "no-such-piece" as const, "busy" as const),
   }),
   fc.record({
     type: fc.constantFrom("ping" as const, "pong" as const),
@@ -90,21 +112,24 @@ test("any bytes: a frame that encodes to the same bytes, or nothing; never an ex
   expect(decoded).toBeGreaterThan(200);
 });
 
-test("limits: the largest chunk fits, one byte more does not", () => {
-  const chunk = (size: number) =>
-    ({ type: "chunk", request: 1, pieceList: false, offset: 0, payload: new Uint8Array(size) }) as const;
+test("limits: the largest chunk and bitmap fit, one byte more does not; what no blob has is nothing", () => {
+  const chunk = (size: number): Frame => ({ type: "chunk", request: 1, offset: 0, payload: new Uint8Array(size) });
   expect(encodeFrame(chunk(CHUNK_BYTES))).toHaveLength(FRAME_BYTES_MAX);
   expect(() => encodeFrame(chunk(CHUNK_BYTES + 1))).toThrow(/split it/);
   expect(decodeFrame(Uint8Array.of(...encodeFrame(chunk(CHUNK_BYTES)), 0))).toBeUndefined();
-  expect(() => encodeFrame({ type: "ack", request: 2 ** 31, pieceList: false, received: 0 })).toThrow(/31 bits/);
-  expect(() => encodeFrame({ type: "want", request: 1, pieceList: false, name: "abcd", offset: 0, bytes: 0 })).toThrow(
-    /32 bytes/,
-  );
+  const have = (size: number, first = 0): Frame => ({ type: "have", name, first, bitmap: new Uint8Array(size) });
+  const largest = encodeFrame(have(2048));
+  expect(decodeFrame(largest)).toEqual(have(2048));
+  expect(decodeFrame(Uint8Array.of(...largest, 0))).toBeUndefined();
+  expect(() => encodeFrame(have(2049))).toThrow(/no blob has them/);
+  expect(() => encodeFrame(have(1, 4))).toThrow(/no blob has them/);
+  expect(decodeFrame(encodeFrame(have(1, 16_384)))).toBeUndefined();
+  expect(() => encodeFrame({ type: "want", name: "abcd" })).toThrow(/32 bytes/);
 });
 
 test("a payload is a view of the frame's bytes, wherever they begin", () => {
   const bytes = new Uint8Array(40).fill(9);
-  bytes.set(encodeFrame({ type: "chunk", request: 1, pieceList: false, offset: 0, payload: Uint8Array.of(5, 6) }), 3);
+  bytes.set(encodeFrame({ type: "chunk", request: 1, offset: 0, payload: Uint8Array.of(5, 6) }), 3);
   const frame = decodeFrame(bytes.subarray(3, 17));
   expect(frame).toMatchObject({ type: "chunk", payload: Uint8Array.of(5, 6) });
   expect((frame as Extract<Frame, { type: "chunk" }>).payload.buffer).toBe(bytes.buffer);

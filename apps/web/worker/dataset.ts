@@ -1,6 +1,5 @@
-// The run's text on this machine: shards from the browser's store, else from the host, checked against the spec, as one row of tokens.
+// The run's text on this machine: shards from the browser's store, else through the exchange, checked against the spec, as one row of tokens.
 import { type DataPlan, decodeShard, type EvaluationSet, evaluationSet, TokenSource } from "#data";
-import { type BlobHost, downloadBlob } from "#mesh";
 import { blobName, type RunSpec } from "#wire";
 import type { BlobShelf } from "./blob-shelf.ts";
 
@@ -13,12 +12,12 @@ export interface Dataset {
 
 export interface DatasetSources {
   readonly shelf: BlobShelf;
-  readonly host: BlobHost;
-  readonly onHostBytes: (bytes: number) => void;
+  /** From peers or the host, checked; goes on until it is here. */
+  readonly fetch: (name: string, bytes: number) => Promise<Uint8Array>;
 }
 
-/** Shards at once: enough to hide the round trip to the host, few enough to keep other requests quick. */
-const SHARDS_AT_ONCE = 3;
+/** Shards at once: enough to keep several links busy, few enough to keep other requests quick. */
+const SHARDS_AT_ONCE = 4;
 
 /** @param onProgress bytes that are here so far, of all training shards */
 export async function loadDataset(
@@ -73,13 +72,10 @@ async function loadShards(
   return ids;
 }
 
-async function loadShard(
-  { hash, bytes, tokens }: ShardRef,
-  { shelf, host, onHostBytes }: DatasetSources,
-): Promise<Uint16Array> {
+async function loadShard({ hash, bytes, tokens }: ShardRef, { shelf, fetch }: DatasetSources): Promise<Uint16Array> {
   let shard = await shelf.get(hash);
   if (!shard || blobName(shard) !== hash) {
-    shard = await downloadBlob(host, hash, bytes, onHostBytes);
+    shard = await fetch(hash, bytes);
     await shelf.keep(hash, shard);
   }
   const { ids } = decodeShard(shard);

@@ -1,64 +1,61 @@
 import { describe, expect, test, vi } from "vitest";
+import { FetchCancelled } from "#mesh";
 import { MemoryBlobStore } from "#store";
 import { blobName } from "#wire";
 import { BlobShelf } from "./blob-shelf.ts";
 import { Board } from "./board.ts";
 import { Effects, type EffectsOptions } from "./effects.ts";
 import { Holds } from "./holds.ts";
-import { peerOf } from "./test-given.ts";
 import type { Trainer } from "./trainer.ts";
 
 const blob = Uint8Array.of(1, 2, 3);
 const name = blobName(blob);
 const none = () => Promise.reject(new Error("nobody has it"));
 
-function setUp(
-  given: { exchange?: () => Promise<Uint8Array>; download?: () => Promise<Uint8Array>; trainer?: object } = {},
-) {
+function setUp(given: { fetch?: () => Promise<Uint8Array>; trainer?: object } = {}) {
   const shelf = new BlobShelf(new MemoryBlobStore(), () => {});
-  const exchange = vi.fn(given.exchange ?? none);
-  const download = vi.fn(given.download ?? none);
+  const fetch = vi.fn(given.fetch ?? none);
+  const [hold, drop] = [vi.fn(), vi.fn()];
   const upload = vi.fn(async () => {});
   const effects = new Effects({
     run: "default",
     trainer: (given.trainer ?? {}) as Trainer,
-    exchange: { fetch: exchange } as EffectsOptions["exchange"],
-    host: { log: none, upload, download },
+    exchange: { fetch, hold, drop } as EffectsOptions["exchange"],
+    host: { log: none, upload },
     shelf,
     board: new Board(() => {}),
     holds: new Holds(),
     isOver: () => true,
   });
-  return { effects, shelf, exchange, download, upload };
+  return { effects, shelf, fetch, hold, drop, upload };
 }
 
-const want = (host: boolean) => ({ type: "fetch" as const, hash: name, bytes: 3, sources: [peerOf("a")], host });
+const want = { type: "fetch" as const, hash: name, bytes: 3, host: "never" as const };
 
 describe("effects", () => {
-  test("a blob comes from peers; the host is not asked while they have it", async () => {
-    const { effects, download, shelf } = setUp({ exchange: async () => blob });
-    expect(await effects.fetch(want(true))).toEqual({ type: "fetched", hash: name });
+  test("a blob comes through the exchange into the store; when nobody wants it any more, there is nothing to say", async () => {
+    const { effects, fetch, shelf } = setUp({ fetch: async () => blob });
+    expect(await effects.fetch(want)).toEqual({ type: "fetched", hash: name });
     expect(await shelf.get(name)).toEqual(blob);
-    expect(download).not.toHaveBeenCalled();
-  });
-
-  test("when no peer has it, the host gives it if the core allows, else the core hears of it", async () => {
-    const allowed = setUp({ download: async () => blob });
-    expect(await allowed.effects.fetch(want(true))).toEqual({ type: "fetched", hash: name });
-    const forbidden = setUp({ download: async () => blob });
-    expect(await forbidden.effects.fetch(want(false))).toEqual({
-      type: "fetch-failed",
-      hash: name,
-      reason: "nobody has it",
-    });
-    expect(forbidden.download).not.toHaveBeenCalled();
+    expect(fetch).toHaveBeenCalledWith(name, 3, "never");
+    const cancelled = setUp({ fetch: () => Promise.reject(new FetchCancelled(name)) });
+    expect(await cancelled.effects.fetch(want)).toBeUndefined();
   });
 
   test("what another tab fetched is taken from the store that they share", async () => {
-    const { effects, shelf, exchange } = setUp();
+    const { effects, shelf, fetch } = setUp();
     await shelf.keep(name, blob);
-    expect(await effects.fetch(want(true))).toEqual({ type: "fetched", hash: name });
-    expect(exchange).not.toHaveBeenCalled();
+    expect(await effects.fetch(want)).toEqual({ type: "fetched", hash: name });
+    expect(fetch).not.toHaveBeenCalled();
+  });
+
+  test("the exchange hears what lies in the store, and what does not any more", async () => {
+    const { effects, hold, drop, shelf } = setUp({ trainer: { encode: async () => blob } });
+    await effects.encode({ type: "encode", round: 3, baseHash: name, tokens: 1 });
+    expect(hold).toHaveBeenCalledWith(name, 3);
+    await effects.forget({ type: "forget", hashes: [name] });
+    expect(drop).toHaveBeenCalledWith([name]);
+    expect(await shelf.has(name)).toBe(false);
   });
 
   test("an update that cannot be encoded, stored or uploaded comes back as the core's own word for it", async () => {

@@ -3,9 +3,9 @@
 //   fetch-log, restore, train, encode, upload, fetch, fold, evaluate -> PeerInput
 //
 // Failures that the protocol knows come back as inputs; what rejects all the same is the GPU, or a bug of ours.
-import type { Exchange } from "#mesh";
+import { type BlobExchange, FetchCancelled } from "#mesh";
 import type { PeerInput, PeerOutput } from "#swarm";
-import { blobName, type PeerId } from "#wire";
+import { blobName } from "#wire";
 import type { HoldPhase } from "./api.ts";
 import type { BlobShelf } from "./blob-shelf.ts";
 import type { Board } from "./board.ts";
@@ -13,14 +13,11 @@ import type { Holds } from "./holds.ts";
 import type { HostLine } from "./host-line.ts";
 import type { Trainer } from "./trainer.ts";
 
-/** A blob that went missing is asked for again, not more often than this. */
-const REFETCH_EVERY_MS = 1_000;
-
 export interface EffectsOptions {
   readonly run: string;
   readonly trainer: Trainer;
-  readonly exchange: Pick<Exchange, "fetch">;
-  readonly host: Pick<HostLine, "log" | "upload" | "download">;
+  readonly exchange: Pick<BlobExchange, "fetch" | "hold" | "drop">;
+  readonly host: Pick<HostLine, "log" | "upload">;
   readonly shelf: BlobShelf;
   readonly board: Board;
   readonly holds: Holds;
@@ -47,7 +44,7 @@ export class Effects {
   }
 
   async restore({ round, blobs }: Asked<"restore">): Answer {
-    const sections = await Promise.all(blobs.map(({ hash, bytes }) => this.#bytesOf(hash, bytes, [])));
+    const sections = await Promise.all(blobs.map(({ hash, bytes }) => this.#bytesOf(hash, bytes)));
     const anchorHash = await this.#options.trainer.restore(round, sections);
     await this.#pass("restored");
     return { type: "restored", round, anchorHash };
@@ -69,6 +66,7 @@ export class Effects {
     }
     const name = blobName(update);
     await this.#options.shelf.put(name, update);
+    this.#options.exchange.hold(name, update.length);
     await this.#pass("encoded");
     return { type: "encoded", round, update: name, bytes: update.length };
   }
@@ -86,19 +84,16 @@ export class Effects {
     return { type: "uploaded", hash };
   }
 
-  async fetch({ hash, bytes, sources, host }: Asked<"fetch">): Answer {
+  async fetch({ hash, bytes, host }: Asked<"fetch">): Answer {
     const { shelf, exchange } = this.#options;
     try {
       if (!(await shelf.has(hash))) {
         await this.#pass("fetching");
-        const blob = await exchange.fetch(hash, bytes, sources).catch((error: unknown) => {
-          if (!host) throw error;
-          return this.#options.host.download(hash, bytes);
-        });
-        await shelf.put(hash, blob);
+        await shelf.put(hash, await exchange.fetch(hash, bytes, host));
       }
     } catch (error) {
-      return { type: "fetch-failed", hash, reason: textOf(error) };
+      if (error instanceof FetchCancelled) return undefined;
+      throw error;
     }
     await this.#pass("fetched");
     return { type: "fetched", hash };
@@ -107,9 +102,7 @@ export class Effects {
   async fold({ commit, named }: Asked<"fold">): Answer {
     const { trainer, board } = this.#options;
     const blobs = new Map<string, Uint8Array>();
-    for (const { update, bytes, peer } of commit.contributors) {
-      blobs.set(update, await this.#bytesOf(update, bytes, [peer]));
-    }
+    for (const { update, bytes } of commit.contributors) blobs.set(update, await this.#bytesOf(update, bytes));
     const { anchorHash, refused } = await trainer.fold(commit, named, blobs);
     if (named) board.set({ rounds: board.get().rounds + 1 });
     await this.#pass("folded");
@@ -129,26 +122,18 @@ export class Effects {
   }
 
   async forget({ hashes }: Asked<"forget">): Answer {
+    this.#options.exchange.drop(hashes);
     await Promise.all(hashes.map((hash) => this.#options.shelf.delete(hash)));
     return undefined;
   }
 
   /**
    * A blob that was here a moment ago. Another tab of this browser may have deleted it from the store that they share, or the browser
-   * evicted it: then it comes again, from its maker or the host.
+   * evicted it: then it comes again. Rejects when this stretch of donating is over.
    */
-  async #bytesOf(hash: string, bytes: number, sources: readonly PeerId[]): Promise<Uint8Array> {
-    const { shelf, exchange, host, isOver } = this.#options;
-    for (;;) {
-      const here = await shelf.get(hash);
-      if (here) return here;
-      try {
-        return await exchange.fetch(hash, bytes, sources).catch(() => host.download(hash, bytes));
-      } catch (error) {
-        if (isOver()) throw error;
-        await new Promise((resolve) => setTimeout(resolve, REFETCH_EVERY_MS));
-      }
-    }
+  async #bytesOf(hash: string, bytes: number): Promise<Uint8Array> {
+    const { shelf, exchange } = this.#options;
+    return (await shelf.get(hash)) ?? (await exchange.fetch(hash, bytes));
   }
 
   async #pass(phase: HoldPhase): Promise<void> {

@@ -1,24 +1,21 @@
 // Keeps an engine running: makes kernels and text ready side by side, and makes another engine when the device is lost.
 import { DeviceLostError, type Engine } from "#engine";
-import type { BlobHost } from "#mesh";
 import type { RunSpec } from "#wire";
 import type { BlobShelf } from "./blob-shelf.ts";
 import type { Board } from "./board.ts";
-import { type Dataset, loadDataset } from "./dataset.ts";
+import { type Dataset, type DatasetSources, loadDataset } from "./dataset.ts";
 import { BlockedError, openEngine } from "./gpu.ts";
 import { problems } from "./problems.ts";
 import type { Trainer } from "./trainer.ts";
 
 /** A second loss of the GPU within this is not an accident (a driver update, a laptop that slept): the person hears of it. */
 const LOST_AGAIN_MS = 60_000;
-/** The host may be away while shards are on the way. */
-const RETRY_EVERY_MS = 1_000;
 
 export interface GpuKeeperOptions {
   readonly spec: RunSpec;
   readonly trainer: Trainer;
   readonly shelf: BlobShelf;
-  readonly host: { readonly blobs: BlobHost; readonly countDown: (bytes: number) => void };
+  readonly fetch: DatasetSources["fetch"];
   readonly board: Board;
   readonly now: () => number;
   /** The first engine, or another one, is at work. */
@@ -52,28 +49,16 @@ export class GpuKeeper {
   }
 
   async #prepare(): Promise<void> {
-    const { spec, shelf, host, board } = this.#options;
+    const { spec, shelf, fetch, board } = this.#options;
     const total = spec.data.train.reduce((sum, { bytes }) => sum + bytes, 0);
-    const sources = { shelf, host: host.blobs, onHostBytes: host.countDown };
     const onProgress = (done: number) => board.set({ task: { what: "data", done, total } });
     const opening = this.#open();
-    const loading = this.#untilLoaded(() => loadDataset(spec, sources, onProgress));
+    const loading = loadDataset(spec, { shelf, fetch }, onProgress).catch((error: unknown) => {
+      throw this.#ended ? error : new BlockedError(problems.dataUnusable(error));
+    });
     loading.catch(() => {}); // when the engine fails first, that is the news
     const engine = await opening;
     this.#use(engine, await loading);
-  }
-
-  async #untilLoaded(load: () => Promise<Dataset>): Promise<Dataset> {
-    for (;;) {
-      try {
-        return await load();
-      } catch (error) {
-        const fromHost = error instanceof Error && error.name === "BlobHttpError";
-        if (!fromHost) throw new BlockedError(problems.dataUnusable(error));
-        if (this.#ended) throw error;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_EVERY_MS));
-      }
-    }
   }
 
   /** For a device that does not keep up with B sequences at once. The caller has read what it needs of the old engine. */

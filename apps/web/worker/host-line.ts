@@ -1,11 +1,11 @@
 // Everything that goes to the host and back over HTTP: own updates up, pages of the log and what no peer has down. Counts the bytes.
-import { type BlobHost, downloadBlob, uploadBlob } from "#mesh";
+import { type BlobHost, downloadPieceList, downloadPieces, type HostBlobs, uploadBlob } from "#mesh";
 import { type LogEntry, logEntrySchema } from "#wire";
 
 /** Entries per page; the host bounds a page in bytes too. */
 const LOG_PAGE = 500;
 
-export class HostLine {
+export class HostLine implements HostBlobs {
   readonly blobs: BlobHost;
   bytesFromHost = 0;
   bytesToHost = 0;
@@ -17,7 +17,7 @@ export class HostLine {
     this.blobs = { base, fetch: (input, init) => fetch(input, init) };
   }
 
-  readonly countDown = (bytes: number): void => {
+  private readonly countDown = (bytes: number): void => {
     this.bytesFromHost += bytes;
   };
 
@@ -26,8 +26,12 @@ export class HostLine {
     this.bytesToHost += bytes.length;
   }
 
-  download(name: string, bytes: number): Promise<Uint8Array> {
-    return downloadBlob(this.blobs, name, bytes, this.countDown, this.#abort.signal);
+  pieceList(name: string, blobBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+    return downloadPieceList(this.blobs, name, blobBytes, this.countDown, signal);
+  }
+
+  pieces(...[run, onPiece, signal]: Parameters<HostBlobs["pieces"]>): Promise<void> {
+    return downloadPieces(this.blobs, run, onPiece, this.countDown, signal);
   }
 
   /** One page of the log, each entry of the right form; its chain and signatures are the core's to check. Rejects when the host does not answer. */

@@ -4,7 +4,17 @@
 //
 // What takes time is an effect (effects.ts); its answer is the next input.
 import { type AdapterDescription, DeviceLostError } from "#engine";
-import { Exchange, openRelaySocket, Paths, TICK_MS, type ToWindow, type ToWorker, type Welcome } from "#mesh";
+import {
+  BlobExchange,
+  Heartbeat,
+  type LinkPort,
+  openRelaySocket,
+  Paths,
+  TICK_MS,
+  type ToWindow,
+  type ToWorker,
+  type Welcome,
+} from "#mesh";
 import type { Settings } from "#store";
 import { Peer, type PeerInput, type PeerOutput } from "#swarm";
 import { type Identity, type PeerId, signOffer } from "#wire";
@@ -55,6 +65,7 @@ const immediate = [
   "ask-relay",
   "leave-relay",
   "signal",
+  "cancel-fetch",
   "finish-training",
   "stop-training",
   "evidence",
@@ -66,7 +77,8 @@ const immediate = [
 export class Session {
   readonly #options: SessionOptions;
   readonly #lines: ControlLines;
-  readonly #exchange: Exchange;
+  readonly #heartbeat: Heartbeat;
+  readonly #exchange: BlobExchange;
   readonly #paths: Paths;
   readonly #host: HostLine;
   readonly #views = new LinkViews();
@@ -98,18 +110,28 @@ export class Session {
         scheduler,
       },
       toWindow,
-      onUp: (peer) => this.#exchange.linkUp(peer),
-      onDown: (peer) => this.#exchange.linkDown(peer),
-      onFrame: (from, frame) => this.#exchange.receive(from, frame),
+      onUp: (peer) => {
+        this.#heartbeat.linkUp(peer);
+        this.#exchange.linkUp(peer);
+      },
+      onDown: (peer) => {
+        this.#heartbeat.linkDown(peer);
+        this.#exchange.linkDown(peer);
+      },
+      onFrame: (from, frame) => this.#frame(from, frame),
       onPath: (change) => this.#input(change),
     });
-    this.#exchange = new Exchange({
-      port: {
-        send: (peer, bytes) => this.#paths.send(peer, bytes),
-        close: (peer, reason) => this.#paths.close(peer, reason),
-      },
+    const port: LinkPort = {
+      send: (peer, bytes) => this.#paths.send(peer, bytes),
+      close: (peer, reason) => this.#paths.close(peer, reason),
+    };
+    this.#heartbeat = new Heartbeat(port, now);
+    this.#exchange = new BlobExchange({
+      ...{ port, host: this.#host, now },
+      has: (name) => shelf.has(name),
       read: (name) => shelf.get(name),
-      now,
+      seed: crypto.getRandomValues(new Uint32Array(1))[0],
+      onFailed: (hash, reason) => this.#input({ type: "fetch-failed", hash, reason }),
       onMisbehaviour: (peer, reason) => console.warn(`peer ${peer.slice(0, 8)} ${reason}`),
     });
     this.#lines = new ControlLines({
@@ -151,6 +173,7 @@ export class Session {
     this.#lines.stop(reason); // first: the core's own goodbye knows no reason
     this.#input({ type: "stop" });
     this.#ended = true;
+    this.#exchange.close();
     this.#host.close();
     this.#paths.stop(reason);
     clearInterval(this.#ticker);
@@ -164,7 +187,7 @@ export class Session {
     if (this.#ended) return;
     switch (message.type) {
       case "frame":
-        this.#exchange.receive(message.peer, message.bytes);
+        this.#frame(message.peer, message.bytes);
         break;
       case "signal":
         this.#lines.signal({ type: "signal", to: message.peer, data: message.data });
@@ -179,6 +202,10 @@ export class Session {
         this.#metered(this.#paths.meters(message.meters));
         break;
     }
+  }
+
+  #frame(from: PeerId, frame: Uint8Array): void {
+    if (!this.#heartbeat.receive(from, frame)) this.#exchange.receive(from, frame);
   }
 
   // ---- host -------------------------------------------------------------------------------------------------------------
@@ -208,7 +235,8 @@ export class Session {
     this.#peer = new Peer({ run, spec, self: peer });
     this.#effects = new Effects({ run, trainer, exchange, host, shelf, board, holds, isOver: () => this.#ended });
     this.#gpu = new GpuKeeper({
-      ...{ spec, trainer, shelf, host, board, now },
+      ...{ spec, trainer, shelf, board, now },
+      fetch: (name, bytes) => exchange.fetch(name, bytes),
       onReady: () => {
         if (this.#wanted) this.resume();
       },
@@ -308,10 +336,11 @@ export class Session {
         this.#holdMessages("offered");
         return;
       case "connect":
+        this.#exchange.linkComing(output.peer);
         toWindow({ type: "open", peer: output.peer, initiator: output.initiator });
         return;
       case "probe":
-        this.#exchange.probe(output.peer);
+        this.#heartbeat.probe(output.peer);
         return;
       case "disconnect":
         this.#paths.disconnect(output.peer);
@@ -324,6 +353,9 @@ export class Session {
         return;
       case "signal":
         toWindow({ type: "signal", peer: output.from, data: output.data });
+        return;
+      case "cancel-fetch":
+        this.#exchange.cancel(output.hash);
         return;
       case "finish-training":
         this.#trainer?.finish();
@@ -396,7 +428,7 @@ export class Session {
   // ---- time and meters --------------------------------------------------------------------------------------------------
 
   #tick(): void {
-    this.#exchange.tick();
+    this.#heartbeat.tick();
     if (now() - this.#measuredAt < MEASURE_EVERY_MS) return;
     this.#measuredAt = now();
     this.#options.toWindow({ type: "measure" });
@@ -405,7 +437,7 @@ export class Session {
   #metered(meters: Parameters<LinkViews["take"]>[1]): void {
     const { board } = this.#options;
     this.#views.take(now(), meters);
-    const rttMs = (peer: PeerId) => this.#exchange.rttMs(peer);
+    const rttMs = (peer: PeerId) => this.#heartbeat.rttMs(peer);
     const { bytesFromHost, bytesToHost } = this.#host;
     const { members } = board.get();
     board.set({ links: this.#views.views(rttMs, members), ...this.#views.totals(), bytesFromHost, bytesToHost });

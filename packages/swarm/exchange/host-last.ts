@@ -1,0 +1,155 @@
+// The host serves what no peer can: pieces that no link has or will soon have, and what failed elsewhere. [R40]
+//
+//   wanted, nobody linked has that piece -> (a bounded wait) -> ask-host -> host-list, host-piece ... -> checked like any stranger's
+import { type PeerId, PIECE_LIST } from "#wire";
+import type { Millis } from "../ports.ts";
+import { backoffMs } from "../timing.ts";
+import type { Context } from "./context.ts";
+import type { Wanted } from "./wanted.ts";
+
+/** A link answers `want` within a round trip, or is too slow to wait for. */
+const ANSWER_MS = 1_000;
+/**
+ * What no link has, but one may get or is on its way up: the host is spared for so long since the last news. A hop costs a round trip
+ * and a piece (0.15 s at 20 Mbit/s), and in a mesh of degree 8 a hundred peers are three hops apart. The drawn part lets one peer ask first.
+ */
+const WAIT_MS = 1_500;
+export const WAIT_DRAWN_MS = 1_000;
+/** 2 MiB at a time, so that links take over soon when they get the rest; a token shard comes in one request. */
+const RUN_PIECES_MAX = 8;
+/** Blobs at once: enough to hide the round trip to the host, few enough to keep other requests quick. */
+const RUNS_MAX = 4;
+const TIMEOUT_MS = 15_000;
+const RETRY_FIRST_MS = 500;
+const RETRY_MAX_MS = 10_000;
+/** Nobody has it and the host may not be asked: said so often. */
+const NOBODY_MS = 5_000;
+
+export interface HostLastOptions {
+  readonly context: Context;
+  readonly get: (name: string) => Wanted | undefined;
+  /** That piece came, and is the right one. */
+  readonly take: (wanted: Wanted, piece: number) => void;
+  readonly listCame: (wanted: Wanted) => void;
+  readonly report: (wanted: Wanted, reason: string) => void;
+  /** That link wants this blob itself, so it may soon have it. */
+  readonly wantsToo: (peer: PeerId, name: string) => boolean;
+}
+
+export class HostLast {
+  private readonly options: HostLastOptions;
+
+  constructor(options: HostLastOptions) {
+    this.options = options;
+  }
+
+  // ---- what the host answers --------------------------------------------------------------------------------------------
+
+  list(name: string, list: Uint8Array): void {
+    const wanted = this.options.get(name);
+    if (!wanted?.hostRun?.list) return;
+    wanted.hostRun = undefined;
+    const fault = wanted.list ? undefined : wanted.takeList(list);
+    if (fault !== undefined) return this.failed(name, `the host sent ${fault}`);
+    wanted.hostFailures = 0;
+    this.options.listCame(wanted);
+  }
+
+  piece(name: string, piece: number, bytes: Uint8Array): void {
+    const { context, get, take } = this.options;
+    const wanted = get(name);
+    const run = wanted?.hostRun;
+    if (!wanted || !run || run.list || piece < run.first || piece >= run.end || wanted.checked.has(piece)) return;
+    run.heardAt = context.now;
+    const place = wanted.piece(piece);
+    if (bytes.length === place.length) place.set(bytes);
+    if (bytes.length !== place.length || !wanted.isGood(piece)) {
+      context.emit({ type: "stop-host", name });
+      return this.failed(name, "the host sent a wrong piece");
+    }
+    wanted.hostFailures = 0;
+    take(wanted, piece);
+  }
+
+  done(name: string): void {
+    const wanted = this.options.get(name);
+    if (wanted) wanted.hostRun = undefined;
+  }
+
+  failed(name: string, reason: string): void {
+    const { context, get, report } = this.options;
+    const wanted = get(name);
+    if (!wanted) return;
+    wanted.hostRun = undefined;
+    wanted.hostAt = context.now + backoffMs(wanted.hostFailures++, RETRY_FIRST_MS, RETRY_MAX_MS);
+    report(wanted, reason);
+  }
+
+  // ---- when it is asked -------------------------------------------------------------------------------------------------
+
+  /** @returns when to come again, at the latest */
+  advance(running: readonly Wanted[]): Millis {
+    const { context, report } = this.options;
+    const { now, emit } = context;
+    let comeAt = Number.POSITIVE_INFINITY;
+    let runs = 0;
+    for (const { name, hostRun } of running) {
+      if (!hostRun) continue;
+      runs += 1;
+      if (now < hostRun.heardAt + TIMEOUT_MS) comeAt = Math.min(comeAt, hostRun.heardAt + TIMEOUT_MS);
+      else {
+        emit({ type: "stop-host", name });
+        this.failed(name, `the host was silent for ${TIMEOUT_MS} ms`);
+      }
+    }
+    for (const wanted of running) {
+      if (wanted.hostRun) continue;
+      const hopeless = wanted.wrongSize ?? (wanted.host === "never" ? "no peer that is linked has it" : undefined);
+      if (hopeless === undefined && runs >= RUNS_MAX) continue;
+      const piece = wanted.wrongSize === undefined ? this.firstPiece(wanted) : 0;
+      if (piece === undefined) continue;
+      const until = Math.max(wanted.hostAt, this.waitUntil(wanted));
+      if (now < until) comeAt = Math.min(comeAt, until);
+      else if (hopeless !== undefined) {
+        wanted.hostAt = now + NOBODY_MS;
+        comeAt = Math.min(comeAt, wanted.hostAt);
+        report(wanted, hopeless);
+      } else if (this.ask(wanted, piece)) {
+        runs += 1;
+        comeAt = Math.min(comeAt, now + TIMEOUT_MS);
+      }
+    }
+    return comeAt;
+  }
+
+  /** Of those that no link has; at a drawn place, so that neighbours get different ones from the host and the rest from each other. */
+  private firstPiece(wanted: Wanted): number | undefined {
+    const { draw, now } = this.options.context;
+    const inOneRun = wanted.open === wanted.pieces && wanted.pieces <= RUN_PIECES_MAX;
+    return wanted.unreachable(now, inOneRun ? 0 : draw(wanted.pieces));
+  }
+
+  private waitUntil(wanted: Wanted): Millis {
+    const { linkByPeer, now, hopes } = this.options.context;
+    if (wanted.host === "at-once") return now;
+    let hope = hopes();
+    for (const [peer, { upAt }] of linkByPeer) {
+      const source = wanted.sourceByPeer.get(peer);
+      if (source?.answered) hope ||= this.options.wantsToo(peer, wanted.name);
+      else hope ||= now < Math.max(upAt, wanted.newsAt) + ANSWER_MS;
+    }
+    return hope ? wanted.newsAt + WAIT_MS + wanted.drawnWaitMs : now;
+  }
+
+  private ask(wanted: Wanted, first: number): boolean {
+    const { emit, now } = this.options.context;
+    const { name, bytes } = wanted;
+    const list = wanted.listNeeded && !wanted.list;
+    if (list && wanted.requestByPiece.has(PIECE_LIST)) return false;
+    let end = first;
+    if (!list) while (end < wanted.pieces && end - first < RUN_PIECES_MAX && wanted.isOpen(end)) end += 1;
+    wanted.hostRun = { first, end, list, heardAt: now };
+    emit({ type: "ask-host", name, bytes, first, pieces: end - first, list });
+    return true;
+  }
+}
