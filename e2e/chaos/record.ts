@@ -71,10 +71,11 @@ export class RunRecord {
   }
 
   /** Anchors that pages held and that are not what the log sealed: after a void a round is folded anew, so any of its seals will do. */
-  strayAnchors(log: readonly LogEntry[], genesis: string): string[] {
-    const sealed = new Set([`0 ${genesis}`]);
+  strayAnchors(log: readonly LogEntry[]): string[] {
+    const sealed = new Set<string>();
     const voided = new Set<number>();
     for (const entry of log) {
+      if (entry.type === "open") sealed.add(`${entry.round} ${entry.baseHash}`);
       if (entry.type === "seal") sealed.add(`${entry.round + 1} ${entry.anchorHash}`);
       if (entry.type === "void") voided.add(entry.round + 1);
     }
@@ -88,6 +89,12 @@ export class RunRecord {
     return this.seals.find(
       (seal) => seal.atMs > atMs && seal.contributors.filter((peer) => peers.includes(peer)).length >= least,
     );
+  }
+
+  /** Seal to seal, of so many rounds after the seal of that index. */
+  roundsMs(index: number, count: number): number[] {
+    const seals = this.seals.slice(index, index + count + 1);
+    return seals.slice(1).map(({ atMs }, i) => atMs - seals[i].atMs);
   }
 
   /** Times between one seal and the next, from the last seal before `fromMs` on. */
