@@ -1,7 +1,7 @@
 // The replica's mark: one rule for overlap, blocking, missed commits and joiners.
 //
 //   pseudo-gradient Δ = mark − local          the work since the mark; the outer optimizer descends along it
-//   offered:  previousMark = mark, mark = local            training may go on
+//   offered:  previousMark = mark, mark = local            training may go on, and steps may be taken at any time after this
 //   sealed:   named                 local' = anchor' + (local − mark)            what was offered is in anchor' now
 //             offered, not named    local' = anchor' + (local − previousMark)    the offered work carries
 //             no offer in flight    local' = anchor' + (local − mark)            all work carries
@@ -41,18 +41,23 @@ export class Replica {
   }
 
   /**
-   * The round's commit was folded (or voided: then anchorNew is the old anchor and named is false).
+   * The round's commit was folded into anchorNew.
    * @param named the commit counts our offer; without an offer in flight (after a reload) it changes nothing
-   * @returns the parameters to go on training from, a new vector
+   * @returns what the parameters in training are measured from: they become `rebase(local, anchorNew, from)` between two of their steps
    */
-  sealed(anchorNew: Float32Array, local: Float32Array, named: boolean): Float32Array {
-    assert(anchorNew.length === this.mark.length && local.length === this.mark.length, "all vectors have one length");
+  sealed(anchorNew: Float32Array, named: boolean): Float32Array {
+    assert(anchorNew.length === this.mark.length, "all vectors have one length");
     const from = named ? this.mark : (this.previousMark ?? this.mark);
-    const next = new Float32Array(local.length);
-    for (let i = 0; i < next.length; i++) next[i] = anchorNew[i] + Math.fround(local[i] - from[i]);
     this.anchor = anchorNew;
     this.mark = anchorNew.slice();
     this.previousMark = undefined;
-    return next;
+    return from;
   }
+}
+
+/** anchor' + (local − from), in place: exactly anchor' where nothing was trained since `from`. */
+export function rebase(local: Float32Array, anchorNew: Float32Array, from: Float32Array): Float32Array {
+  assert(anchorNew.length === local.length && from.length === local.length, "all vectors have one length");
+  for (let i = 0; i < local.length; i++) local[i] = anchorNew[i] + Math.fround(local[i] - from[i]);
+  return local;
 }

@@ -15,10 +15,11 @@ interface Drawn {
   readonly shares: Shares;
   readonly lineMbit: number | undefined; // of a peer, up and down; the host's is ten times as wide
   readonly unlinkable: number;
-  readonly spec: SpecChange;
+  readonly spec: SpecChange & Required<Pick<SpecChange, "rounds">>;
   readonly faults: readonly FaultName[];
   readonly everyMs: number; //    between two faults, on average
   readonly stormMs: number;
+  readonly overlap: boolean;
 }
 
 export interface FuzzResult {
@@ -75,6 +76,7 @@ function draw(seed: number, peersGiven?: number): Drawn {
     faults: faultNames.filter(() => random.chance(0.5)),
     everyMs: random.between(200, 900),
     stormMs: random.between(10_000, 20_000),
+    overlap: random.chance(0.5),
   };
 }
 
@@ -91,7 +93,7 @@ export function fuzz({ seed, peers: peersGiven, trace }: FuzzOptions): FuzzResul
     validate: false,
     network: { delayMs, shares, ...lines },
     unlinkable: drawn.unlinkable,
-    spec: drawn.spec,
+    spec: { ...drawn.spec, rounds: { ...drawn.spec.rounds, overlap: drawn.overlap } },
     ...(trace === undefined ? {} : { trace }),
   }).startAll();
   storm(sim, drawn);

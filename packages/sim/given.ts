@@ -9,6 +9,7 @@ export function simulatedSpec(change: SpecChange = {}): RunSpec {
   const { steps = 8, ...rest } = change;
   return {
     ...draft,
+    version: 2,
     inner: { ...draft.inner, steps },
     rounds: { quorum: 32, maxContributors: 32, deadlineMinMs: 2_000, deadlineMaxMs: 20_000 },
     evaluation: { everyRounds: 3, windows: 8 },

@@ -1,7 +1,7 @@
 // A browser's adapter in the simulator: a store and an identity that survive, a peer, a replica and links that do not.
 //
 //   control socket, frames, requests, timers -> peer.step -> effects -> network, replica, store -> inputs again
-import { type Assignment, Peer, type PeerInput, type PeerOutput } from "#swarm";
+import { Peer, type PeerInput, type PeerOutput } from "#swarm";
 import type { HostMessage, LogEntry, Member, PeerId } from "#wire";
 import { BlobStore } from "./disk.ts";
 import { ExchangeNode } from "./exchange-node.ts";
@@ -15,6 +15,13 @@ import { ReplicaNode } from "./replica-node.ts";
 import type { Simulation } from "./simulation.ts";
 
 const UPDATE_BYTES = 1_000;
+
+/** A training effect under way. */
+interface Training {
+  readonly asked: Extract<PeerOutput, { type: "train" }>;
+  step: number; //     since the mark
+  stop: boolean;
+}
 
 export class PeerNode implements PeerSocketEnd {
   readonly id: PeerId;
@@ -45,8 +52,7 @@ export class PeerNode implements PeerSocketEnd {
   readonly namedFolds: number[] = [];
   private readonly sim: Simulation;
   exchange: ExchangeNode;
-  private work: { assignment: Assignment; step: number; run: number } | undefined;
-  private workRun = 0;
+  private work: Training | undefined;
   private replicaFreeAt = 0;
   private offerNonce = 0;
   private readonly made = new Set<string>(); // our own updates
@@ -173,12 +179,9 @@ export class PeerNode implements PeerSocketEnd {
       case "restore":
         return this.restore(output);
       case "train":
-        return this.train(output.assignment);
-      case "finish-training":
-        return this.finish();
+        return this.train(output);
       case "stop-training":
-        if (this.work !== undefined) this.carried += 1; // else its `trained` is on the way, and too late
-        this.work = undefined;
+        if (this.work !== undefined) this.work.stop = true; // after the step in flight
         if (this.replica !== undefined) this.replica.training = false;
         return;
       case "encode":
@@ -342,12 +345,13 @@ export class PeerNode implements PeerSocketEnd {
 
   private encode({ round, baseHash }: Extract<PeerOutput, { type: "encode" }>): void {
     const { sim } = this;
+    const snapshot = this.replica!.snapshot();
     this.replicaWork([5, 50], () => {
       const { replica } = this;
       const update = fakeHash("update", this.id, round, baseHash, this.offerNonce++);
       sim.check(replica?.anchorHash === baseHash, "an update starts from the replica's anchor");
       sim.check(replica!.inFlight === undefined, "one offer in flight at most");
-      replica!.encoded(update);
+      replica!.encoded(update, snapshot);
       if (this.bad) {
         sim.strike("bad-update");
         this.tainted = true;
@@ -371,6 +375,7 @@ export class PeerNode implements PeerSocketEnd {
       const ours = commit.contributors.some(({ update }) => update === replica.inFlight);
       sim.check(named === ours, "the mark rule hears whether our own update counts");
       if (named) this.namedFolds.push(commit.round);
+      if (replica.inFlight === undefined && replica.kept > 0) this.carried += 1;
       let anchorHash = sim.arithmetic.fold(replica.anchorHash, commit);
       if (this.wrongFolds === 0) sim.judge.folded(this.id, anchorHash);
       if (this.wrongFolds > 0) {
@@ -385,35 +390,33 @@ export class PeerNode implements PeerSocketEnd {
     });
   }
 
-  private train(assignment: Assignment): void {
-    this.sim.check(this.work === undefined, "one training at a time");
-    this.sim.check(this.replica?.round === assignment.round, "training starts at the round's anchor");
-    this.workRun += 1;
+  private train(asked: Extract<PeerOutput, { type: "train" }>): void {
+    this.sim.check(this.work === undefined || this.work.stop, "one training at a time");
+    this.sim.check(this.replica !== undefined, "training has a replica to start from");
     this.replica!.training = true;
-    this.work = { assignment, step: 0, run: this.workRun };
-    this.trainStep(this.workRun);
+    this.work = { asked, step: asked.firstStep, stop: false };
+    this.trainStep(this.work);
   }
 
-  private trainStep(run: number): void {
+  private trainStep(work: Training): void {
+    const { job, assignment, until } = work.asked;
     this.time.after(this.stepMs * this.sim.random.between(0.8, 1.3), () => {
-      const { work } = this;
-      if (work?.run !== run) return;
+      if (this.work !== work) return; // the replica was restored, and trains again
       work.step += 1;
-      this.replica!.step();
-      if (work.step >= work.assignment.steps) return this.finish();
-      const { round } = work.assignment;
-      this.input({ type: "progress", round, step: work.step, loss: 4, tokensPerSecond: 1, stepMs: this.stepMs });
-      this.trainStep(run);
+      this.replica?.step();
+      const { round } = assignment;
+      this.input({ type: "progress", job, round, step: work.step, loss: 4, tokensPerSecond: 1, stepMs: this.stepMs });
+      if (work.stop || work.step >= until) this.trained(work);
+      else this.trainStep(work);
     });
   }
 
-  private finish(): void {
-    const { work } = this;
-    if (work === undefined) return;
+  private trained(work: Training): void {
+    const { job, assignment, firstStep } = work.asked;
     this.work = undefined;
-    this.replica!.training = false;
-    const { round, openSeq, windowsPerStep } = work.assignment;
-    const tokens = work.step * windowsPerStep * this.sim.spec.model.contextLength;
-    this.time.after(1, () => this.input({ type: "trained", round, openSeq, steps: work.step, tokens, loss: 3.5 }));
+    if (this.replica !== undefined) this.replica.training = false;
+    const steps = work.step - firstStep;
+    const tokens = steps * assignment.windowsPerStep * this.sim.spec.model.contextLength;
+    this.time.after(1, () => this.input({ type: "trained", job, steps, tokens, loss: 3.5 }));
   }
 }

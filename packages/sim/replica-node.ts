@@ -1,6 +1,6 @@
 // The replica that a simulated peer trains: outer's own mark rule over one exact number. Each inner step takes 1 off `local`, and an
 // update adds up, so work can be counted: what was trained is in a named update, in the one in flight, or kept.
-import { Replica } from "#outer";
+import { Replica, rebase } from "#outer";
 import type { EntryOf } from "#wire";
 import type { Arithmetic } from "./given.ts";
 
@@ -35,17 +35,22 @@ export class ReplicaNode {
     return this.replica.pseudoGradient(this.local)[0];
   }
 
-  encoded(update: string): void {
-    this.arithmetic.workByUpdate.set(update, this.kept);
+  /** What an encode reads; training may go on at once. */
+  snapshot(): Float32Array {
+    return this.local.slice();
+  }
+
+  encoded(update: string, snapshot: Float32Array): void {
+    this.arithmetic.workByUpdate.set(update, this.replica.pseudoGradient(snapshot)[0]);
     this.inFlight = update;
-    this.replica.offered(this.local);
+    this.replica.offered(snapshot);
   }
 
   /** @returns why this is not what the swarm agreed on */
   fold(commit: EntryOf<"commit">, named: boolean, anchorHash: string): void {
     const anchor = new Float32Array([this.arithmetic.valueOf(anchorHash)]);
     if (named && this.inFlight !== undefined) this.named += this.arithmetic.workByUpdate.get(this.inFlight)!;
-    this.local = this.replica.sealed(anchor, this.local, named);
+    rebase(this.local, anchor, this.replica.sealed(anchor, named));
     this.inFlight = undefined;
     this.round = commit.round + 1;
     this.anchorHash = anchorHash;

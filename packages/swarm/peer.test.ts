@@ -1,83 +1,26 @@
 // The peer at close quarters: what it asks of its adapter, and when. Whole swarms are in packages/sim.
 import { expect, test } from "vitest";
-import type { EntryBody, HostMessage, PeerId } from "#wire";
-import { Peer } from "./peer.ts";
+import type { EntryBody } from "#wire";
 import type { PeerInput, PeerOutput } from "./ports.ts";
 import {
   alice,
   bob,
   commitBody,
+  GivenPeer,
   genesisHash,
   givenSpec,
   hash,
-  member,
   offerOf,
   openBody,
   run,
   sealBody,
-  spec,
   TestLog,
 } from "./test-given.ts";
-
-class Given {
-  readonly log = new TestLog();
-  readonly peer: Peer;
-  now = 0;
-
-  constructor(bodies: readonly EntryBody[] = [], given = spec) {
-    for (const body of bodies) this.log.append(body);
-    this.peer = new Peer({ run, spec: given, self: alice, genesisHash });
-  }
-
-  step(input: PeerInput): PeerOutput[] {
-    return this.peer.step(this.now, input);
-  }
-
-  /** Without the timers. */
-  acts(input: PeerInput): PeerOutput[] {
-    return this.step(input).filter(({ type }) => type !== "wake");
-  }
-
-  hear(message: HostMessage): PeerOutput[] {
-    return this.acts({ type: "message", message });
-  }
-
-  /** Appended on the host, and broadcast. */
-  entry(body: EntryBody): PeerOutput[] {
-    return this.hear({ type: "entries", entries: [this.log.append(body)] });
-  }
-
-  welcome(...others: PeerId[]): PeerOutput[] {
-    this.step({ type: "host-open" });
-    return this.hear({
-      type: "welcome",
-      protocol: 2,
-      build: "test",
-      peer: alice,
-      run,
-      spec,
-      session: "token",
-      iceServers: [],
-      relay: false,
-      headSeq: this.log.entries.length - 1,
-      headHash: this.log.headHash,
-      members: others.map(member),
-    });
-  }
-
-  /** At the head of an empty log, donating. */
-  atGenesis(...others: PeerId[]): this {
-    this.step({ type: "donate" });
-    this.welcome(...others);
-    this.step({ type: "restored", round: 0, anchorHash: genesisHash });
-    return this;
-  }
-}
 
 const types = (outputs: readonly PeerOutput[]): string[] => outputs.map(({ type }) => type);
 
 test("[R5] a peer that follows but does not donate says nothing; the button makes it ready", () => {
-  const given = new Given();
+  const given = new GivenPeer();
   expect(given.welcome()).toEqual([
     { type: "send", message: { type: "head", seq: -1, hash: run } },
     { type: "restore", round: 0, anchorHash: genesisHash, blobs: [] },
@@ -89,7 +32,7 @@ test("[R5] a peer that follows but does not donate says nothing; the button make
 });
 
 test("[R34] a host that has signed another history is left for good, and the person gets the proof", () => {
-  const given = new Given().atGenesis();
+  const given = new GivenPeer().atGenesis();
   const ours = given.log.append(openBody());
   given.hear({ type: "entries", entries: [ours] });
   const theirs = new TestLog().append(openBody({ roster: [bob] }));
@@ -100,7 +43,7 @@ test("[R34] a host that has signed another history is left for good, and the per
 });
 
 test("[R33] what the host asks back is given, and nothing while it is not asked", () => {
-  const given = new Given().atGenesis();
+  const given = new GivenPeer().atGenesis();
   given.entry(openBody());
   expect(given.hear({ type: "give-back", from: 0 })).toEqual([
     { type: "send", message: { type: "given-back", entries: given.log.entries } },
@@ -111,7 +54,7 @@ test("[R33] what the host asks back is given, and nothing while it is not asked"
 });
 
 test("[R34] of the updates that the host misses, those that are here go up, and the others are told", () => {
-  const given = new Given().atGenesis();
+  const given = new GivenPeer().atGenesis();
   given.acts({ type: "fetched", hash: hash("u") });
   expect(given.hear({ type: "give-blobs", hashes: [hash("u"), hash("v")] })).toEqual([
     { type: "upload", hash: hash("u") },
@@ -120,15 +63,16 @@ test("[R34] of the updates that the host misses, those that are here go up, and 
 });
 
 test("a round from open to attest, with the handles that go in and out", () => {
-  const given = new Given().atGenesis();
+  const given = new GivenPeer().atGenesis();
   const [train] = given.entry(openBody());
   const place = { cursor: 0, rosterSize: 2, position: 0, tokensBefore: 0, deadlineMs: 20_000 };
   expect(train).toEqual({
     type: "train",
-    assignment: { round: 0, openSeq: 0, steps: 8, windowsPerStep: 2, ...place },
+    ...{ job: 0, firstStep: 0, until: 8 },
+    assignment: { round: 0, steps: 8, windowsPerStep: 2, ...place },
   });
-  given.step({ type: "progress", round: 0, step: 8, loss: 3, tokensPerSecond: 9, stepMs: 50 });
-  expect(given.acts({ type: "trained", round: 0, openSeq: 0, steps: 8, tokens: 1_024, loss: 3 })).toEqual([
+  given.step({ type: "progress", job: 0, round: 0, step: 8, loss: 3, tokensPerSecond: 9, stepMs: 50 });
+  expect(given.acts({ type: "trained", job: 0, steps: 8, tokens: 1_024, loss: 3 })).toEqual([
     { type: "encode", round: 0, baseHash: genesisHash, tokens: 1_024 },
   ]);
   const { signature: _, ...offer } = offerOf(alice);
@@ -146,10 +90,11 @@ test("a round from open to attest, with the handles that go in and out", () => {
 });
 
 test("[R9] near the deadline a peer with H/4 steps finishes; one with fewer trains on until it has them", () => {
-  const given = new Given().atGenesis();
+  const given = new GivenPeer().atGenesis();
   given.entry(openBody({ deadlineMs: 10_000 }));
   const progress = (step: number): PeerInput => ({
     type: "progress",
+    job: 0,
     round: 0,
     step,
     loss: 3,
@@ -160,33 +105,31 @@ test("[R9] near the deadline a peer with H/4 steps finishes; one with fewer trai
   given.now = 9_000; // a second is left for encoding and uploading
   expect(given.acts({ type: "tick" })).toEqual([]);
   given.now = 12_000;
-  expect(types(given.acts(progress(2)))).toContain("finish-training");
-  expect(types(given.acts({ type: "trained", round: 0, openSeq: 0, steps: 2, tokens: 256, loss: 3 }))).toEqual([
-    "encode",
-  ]);
+  expect(types(given.acts(progress(2)))).toContain("stop-training");
+  expect(types(given.acts({ type: "trained", job: 0, steps: 2, tokens: 256, loss: 3 }))).toEqual(["encode"]);
 });
 
 test("[R9] a commit that comes first stops the training, and the work carries", () => {
-  const given = new Given().atGenesis();
+  const given = new GivenPeer().atGenesis();
   given.entry(openBody());
   const outputs = given.entry(commitBody({ contributors: [offerOf(bob)] }));
-  expect(types(outputs)).toEqual(["stop-training", "fetch"]);
+  expect(types(outputs)).toEqual(["fetch", "stop-training"]);
   expect(given.acts({ type: "fetched", hash: offerOf(bob).update })).toMatchObject([{ type: "fold", named: false }]);
 });
 
 test("training that gave nothing begins again a second later, not at once", () => {
-  const given = new Given().atGenesis();
+  const given = new GivenPeer().atGenesis();
   given.entry(openBody());
-  const none: PeerInput = { type: "trained", round: 0, openSeq: 0, steps: 0, tokens: 0, loss: 0 };
+  const none: PeerInput = { type: "trained", job: 0, steps: 0, tokens: 0, loss: 0 };
   expect(given.step(none)).toEqual([{ type: "wake", at: 1_000 }]);
   given.now = 1_000;
   expect(types(given.acts({ type: "tick" }))).toEqual(["train"]);
 });
 
 test("[R11] an update that is made answers a superseding open as well", () => {
-  const given = new Given().atGenesis();
+  const given = new GivenPeer().atGenesis();
   given.entry(openBody());
-  given.acts({ type: "trained", round: 0, openSeq: 0, steps: 8, tokens: 1_024, loss: 3 });
+  given.acts({ type: "trained", job: 0, steps: 8, tokens: 1_024, loss: 3 });
   given.acts({ type: "encoded", round: 0, update: hash("u"), bytes: 1_000 });
   given.acts({ type: "uploaded", hash: hash("u") });
   expect(given.entry(openBody({ cursor: 32 }))).toMatchObject([
@@ -196,25 +139,25 @@ test("[R11] an update that is made answers a superseding open as well", () => {
 });
 
 test("[R11] after a reconnect, blob and offer are sent again with the same content", () => {
-  const given = new Given().atGenesis();
+  const given = new GivenPeer().atGenesis();
   given.entry(openBody());
-  given.acts({ type: "trained", round: 0, openSeq: 0, steps: 8, tokens: 1_024, loss: 3 });
+  given.acts({ type: "trained", job: 0, steps: 8, tokens: 1_024, loss: 3 });
   given.acts({ type: "encoded", round: 0, update: hash("u"), bytes: 1_000 });
   const [first] = given.acts({ type: "uploaded", hash: hash("u") });
   given.step({ type: "host-closed" });
-  expect(types(given.welcome())).toEqual(["send", "upload", "send"]);
+  expect(types(given.welcome())).toEqual(["send", "upload", "send", "stop-training"]); // [R31] it trained on meanwhile
   expect(given.acts({ type: "uploaded", hash: hash("u") })).toEqual([first]);
 });
 
 test("[R17] training that diverged is dropped, and the replica restored", () => {
-  const given = new Given().atGenesis();
+  const given = new GivenPeer().atGenesis();
   given.entry(openBody());
-  const nan: PeerInput = { type: "trained", round: 0, openSeq: 0, steps: 8, tokens: 1_024, loss: Number.NaN };
+  const nan: PeerInput = { type: "trained", job: 0, steps: 8, tokens: 1_024, loss: Number.NaN };
   expect(types(given.acts(nan))).toEqual(["restore"]);
 });
 
 test("[R17] another genesis than the run's is told to the person after four attempts", () => {
-  const given = new Given([openBody()]);
+  const given = new GivenPeer([openBody()]);
   given.step({ type: "donate" });
   given.welcome();
   given.acts({ type: "log", entries: given.log.entries });
@@ -246,7 +189,7 @@ function roundByBob(round: number, seq: number): EntryBody[] {
 }
 
 test("[R15] a joiner restores the newest checkpoint; what it reads from is kept until it is done", () => {
-  const given = new Given(roundByBob(0, 0));
+  const given = new GivenPeer(roundByBob(0, 0));
   given.step({ type: "donate" });
   given.welcome();
   const blob = hash("checkpoint 1");
@@ -263,13 +206,13 @@ test("[R15] a joiner restores the newest checkpoint; what it reads from is kept 
 });
 
 test("[R21] the named attester evaluates before it trains", () => {
-  const given = new Given().atGenesis();
+  const given = new GivenPeer().atGenesis();
   for (let round = 0; round < 5; round++) {
     const baseHash = round === 0 ? genesisHash : hash(`anchor ${round}`);
     const openSeq = given.log.entries.length;
     const update = hash(`mine ${round}`);
     given.entry(openBody({ round, roster: [alice], baseHash, cursor: 16 * round, tokensBefore: 1_024 * round }));
-    given.acts({ type: "trained", round, openSeq, steps: 8, tokens: 1_024, loss: 3 });
+    given.acts({ type: "trained", job: round, steps: 8, tokens: 1_024, loss: 3 });
     given.acts({ type: "encoded", round, update, bytes: 1_000 });
     given.acts({ type: "uploaded", hash: update });
     given.entry(
@@ -286,7 +229,7 @@ test("[R21] the named attester evaluates before it trains", () => {
 });
 
 test("stop says goodbye and closes the links", () => {
-  const given = new Given().atGenesis(bob);
+  const given = new GivenPeer().atGenesis(bob);
   given.step({ type: "link-up", peer: bob });
   expect(given.acts({ type: "stop" })).toEqual([
     { type: "send", message: { type: "bye", reason: "stopped" } },
@@ -296,8 +239,8 @@ test("stop says goodbye and closes the links", () => {
 });
 
 /** Alice is at genesis and fetches what the first commit names; meanwhile two more rounds are sealed. */
-function behind(retain: "all" | "window"): Given {
-  const given = new Given([], givenSpec({ checkpoint: { everyRounds: 4, retain } })).atGenesis(bob);
+function behind(retain: "all" | "window"): GivenPeer {
+  const given = new GivenPeer([], givenSpec({ checkpoint: { everyRounds: 4, retain } })).atGenesis(bob);
   given.entry(openBody());
   given.entry(commitBody());
   let baseHash = genesisHash;

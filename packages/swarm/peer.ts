@@ -3,7 +3,8 @@
 //   log -> restore (checkpoint or genesis) -> fetch, fold each commit up to the head -> ready
 //   open names us -> train -> encode -> upload -> offer -> commit -> fetch, fold -> attest -> seal -> open ...
 //
-// Effects on the replica (restore, train, encode, fold, evaluate) are carried out in the order in which they are given.
+// Effects on the replica (restore, encode, fold, evaluate) are carried out in the order in which they are given; training runs beside
+// them, and they take hold of the parameters between two of its steps.
 // Rules [R..] are in docs/PROTOCOL.md.
 import type { BlobRef, EntryOf, HostMessage, LogEntry, PeerId, PeerMessage } from "#wire";
 import { assert } from "./assert.ts";
@@ -138,8 +139,7 @@ export class Peer {
       case "progress":
         return this.progress(now, input);
       case "trained":
-        this.emit(...this.work.trained(now, input));
-        if (!Number.isFinite(input.loss)) this.heal("its training diverged");
+        if (!this.work.trained(now, input)) this.heal("its training diverged");
         return;
       case "encoded":
         this.fetches.hold(input.update);
@@ -147,7 +147,7 @@ export class Peer {
         this.inFlight = this.work.update;
         return;
       case "encode-failed":
-        if (this.work.current?.round === input.round) this.heal(input.reason);
+        if (this.work.isEncoding(input.round)) this.heal(input.reason);
         return;
       case "uploaded":
         return this.work.uploaded(input.hash);
@@ -177,10 +177,11 @@ export class Peer {
         this.donating = false;
         this.pauseReason = input.reason;
         this.pauseTold = false;
-        return this.emit(...this.work.interrupt());
+        if (input.lost) this.work.lost();
+        return;
       case "stop":
         this.tell({ type: "bye", reason: "stopped" });
-        this.emit(...this.work.interrupt(), ...this.links.close());
+        this.emit(...this.work.stop(), ...this.links.close());
         this.final = "stopped";
         return;
     }
@@ -231,9 +232,9 @@ export class Peer {
 
   private progress(
     now: Millis,
-    { round, step, loss, tokensPerSecond, stepMs }: PeerInput & { type: "progress" },
+    { job, round, step, loss, tokensPerSecond, stepMs }: PeerInput & { type: "progress" },
   ): void {
-    this.work.progress(round, step);
+    this.work.progress(job, step, stepMs);
     this.stepMs = stepMs;
     if (now < this.progressAt + PROGRESS_EVERY_MS || (loss !== null && !Number.isFinite(loss))) return;
     this.progressAt = now;
@@ -246,9 +247,9 @@ export class Peer {
   private entry(now: Millis, entry: LogEntry): void {
     switch (entry.type) {
       case "open":
-        return this.emit(...this.work.opened(entry));
+        return this.work.opened(entry);
       case "commit":
-        return this.emit(...this.work.interrupt());
+        return;
       case "seal": {
         const { replica } = this;
         if (replica?.round === this.log.round) this.judge(replica.anchorHash, entry.anchorHash);
@@ -265,7 +266,7 @@ export class Peer {
         return;
       case "end":
         this.endedAt = now;
-        return this.emit(...this.work.interrupt());
+        return;
     }
   }
 
@@ -288,7 +289,7 @@ export class Peer {
 
   private refused(code: string, message: string): void {
     this.final = "refused";
-    this.emit(...this.work.interrupt(), ...this.links.close(), { type: "refused", code, message });
+    this.emit(...this.work.stop(), ...this.links.close(), { type: "refused", code, message });
   }
 
   // ---- the replica ------------------------------------------------------------------------------------------------------
@@ -338,8 +339,7 @@ export class Peer {
 
   /** Everything of our own is dropped; the newest checkpoint and the commits after it are the truth. */
   private restoreAgain(): void {
-    this.emit(...this.work.interrupt());
-    this.work.close();
+    this.emit(...this.work.reset());
     this.replica = undefined;
     this.restoreFrom = undefined;
     this.inFlight = undefined;
@@ -363,7 +363,11 @@ export class Peer {
     this.emit(...this.reader.advance(now, this.wake));
     this.followed(this.reader.takenBack(now, this.wake));
     if (this.final !== undefined) return;
-    if (this.busy === undefined) this.advanceReplica(now);
+    if (this.busy === undefined) this.advanceReplica();
+    if (this.final !== undefined) return; // it cannot take part
+    const { welcomed: connected, donating } = this;
+    const situation = { round: this.replica?.round, donating, connected, caughtUp: this.reader.caughtUp };
+    this.emit(...this.work.advance(now, situation, this.wake));
     this.advanceEnd(now);
     if (this.welcomed && !this.donating && this.pauseReason !== undefined && !this.pauseTold) {
       this.pauseTold = true;
@@ -371,23 +375,18 @@ export class Peer {
     }
   }
 
-  private advanceReplica(now: Millis): void {
+  private advanceReplica(): void {
     if (this.replica === undefined || this.tooFarBehind()) return this.advanceRestore();
     const commit = this.nextCommit();
     if (commit !== undefined) return this.advanceFold(commit);
     assert(this.replica.round >= this.log.round, "a replica behind the head has a commit to fold");
     this.emit(...this.fetches.wantOnly([], "last"));
-    if (!this.reader.caughtUp) return this.emit(...this.work.advance(now, false, this.wake));
+    if (!this.reader.caughtUp) return;
     this.tellWhereWeAre();
-    if (this.log.commit === undefined && this.log.ended === undefined) {
-      this.evaluateIfNamed();
-      const { open } = this.log;
-      if (open !== undefined && this.replica.round === open.round) {
-        if (this.replica.anchorHash !== open.baseHash) return this.desynced(); // another genesis
-        if (this.donating) this.emit(...this.work.begin(now, open));
-      }
-    }
-    this.emit(...this.work.advance(now, this.welcomed, this.wake));
+    const { open, ended } = this.log;
+    if (this.log.commit !== undefined || ended !== undefined) return;
+    this.evaluateIfNamed();
+    if (open?.round === this.replica.round && open.baseHash !== this.replica.anchorHash) this.desynced(); // another genesis
   }
 
   private tooFarBehind(): boolean {

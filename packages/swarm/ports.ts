@@ -25,10 +25,9 @@ export type Millis = number;
 
 // ---- peer ---------------------------------------------------------------------------------------------------------------
 
-/** Which tokens a peer reads in a round; see data's windowIndex. */
+/** Which tokens a peer reads in a round; see data's windowIndex. Inner steps beyond `steps` read on into the next rounds. */
 export interface Assignment {
   readonly round: number;
-  readonly openSeq: number;
   readonly cursor: number;
   readonly rosterSize: number;
   readonly position: number;
@@ -47,9 +46,18 @@ export type PeerInput =
   | { type: "link-up" | "link-down"; peer: PeerId } //   a direct connection (or one through TURN)
   | { type: "relay-up" | "relay-down"; peer: PeerId } // through the host's relay; down: what was asked is over, ask again
   | { type: "links"; links: readonly LinkReport[]; bytesFromHost: number; bytesToHost: number }
-  /** The engine took a step; loss is the newest that was read. */
-  | { type: "progress"; round: number; step: number; loss: number | null; tokensPerSecond: number; stepMs: number }
-  | { type: "trained"; round: number; openSeq: number; steps: number; tokens: number; loss: number }
+  /** The engine took a step of that training: the `step`-th from the mark. loss is the newest that was read. */
+  | {
+      type: "progress";
+      job: number;
+      round: number;
+      step: number;
+      loss: number | null;
+      tokensPerSecond: number;
+      stepMs: number;
+    }
+  /** That training is over: what it did, and the mean loss (0 without a step). No `trained` comes of a device that was lost. */
+  | { type: "trained"; job: number; steps: number; tokens: number; loss: number }
   | { type: "encoded"; round: number; update: string; bytes: number }
   /** The pseudo-gradient is not finite: this replica has diverged and is restored. */
   | { type: "encode-failed"; round: number; reason: string }
@@ -62,7 +70,8 @@ export type PeerInput =
   | { type: "restored"; round: number; anchorHash: string } // genesis is round 0; anchorHash "": the blobs did not decode
   | { type: "evaluated"; round: number; anchorHash: string; setHash: string; loss: number }
   | { type: "donate" } //                the person pressed the button (or resumed)
-  | { type: "pause"; reason: string }
+  /** lost: the device went, and with it what was trained since its parameters were last read. */
+  | { type: "pause"; reason: string; lost?: boolean }
   | { type: "stop" };
 
 export type PeerOutput =
@@ -75,15 +84,16 @@ export type PeerOutput =
   | { type: "signal"; from: PeerId; data: string } // from the host to the mesh
   /** A checkpoint's blobs are here: load them; mark = local = anchor. round 0, no blobs: genesis; its anchorHash is "" while the log is empty. */
   | { type: "restore"; round: number; anchorHash: string; blobs: readonly BlobRef[] }
-  | { type: "train"; assignment: Assignment }
-  | { type: "finish-training" } //       the deadline is near: finish the step in flight, then `trained` with the steps done so far
-  | { type: "stop-training" } //         finish or drop the step in flight; no `trained` follows
-  | { type: "encode"; round: number; baseHash: string; tokens: number } // pseudo-gradient of the replica -> blob in the local store; then mark moves
+  /** Inner steps firstStep to until - 1 of the assignment; one training at a time. */
+  | { type: "train"; job: number; assignment: Assignment; firstStep: number; until: number }
+  | { type: "stop-training" } //         finish the steps in flight; then `trained` with what was done
+  /** Pseudo-gradient of the replica -> blob in the local store, and the mark moves. Training that is asked for next need not wait for the blob. */
+  | { type: "encode"; round: number; baseHash: string; tokens: number }
   | { type: "upload"; hash: string }
   /** Into the local store, by the exchange. `fetch-failed` says how it goes, `fetched` ends it. */
   | { type: "fetch"; hash: string; bytes: number; host: HostUse }
   | { type: "cancel-fetch"; hash: string } // not wanted any more
-  /** Decode, combine, outer step; then the replica's mark rule: named says whether our own update counted. */
+  /** Decode, combine, outer step; then, between two steps, the replica's mark rule: named says whether our own update counted. */
   | { type: "fold"; commit: EntryOf<"commit">; named: boolean }
   | { type: "evaluate"; round: number }
   | { type: "offer"; offer: Offer } //   the adapter signs it and sends {type:"offer"}; keys stay outside of the core

@@ -328,12 +328,17 @@ export class Sequencer {
     if (taken === "repeated") return;
     if (taken === "first") {
       // A peer that came after the open measured something else than a round.
-      if (session.connectedAt <= this.openedAt)
-        this.pace.record(from, ((now - this.openedAt) * this.log.spec.inner.steps) / offer.steps);
+      if (session.connectedAt <= this.openedAt) this.pace.record(from, this.roundMs(now, session, offer.steps));
       return;
     }
     if (taken.hostile) this.fault(from, session, taken.refused);
     this.refuse(from, session, offer, taken.refused);
+  }
+
+  /** [R32] Who had steps done before the open offers soon after it, and still needs H steps for a round from its beginning. */
+  private roundMs(now: Millis, { stepMs }: Session, steps: number): Millis {
+    const H = this.log.spec.inner.steps;
+    return Math.max(((now - this.openedAt) * H) / steps, H * (stepMs ?? 0));
   }
 
   private refuse(from: PeerId, session: Session, offer: SignedOffer, message: string): void {

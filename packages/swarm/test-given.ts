@@ -3,6 +3,7 @@ import {
   canonicalBytes,
   type EntryBody,
   entryHash,
+  type HostMessage,
   hashHex,
   identityFrom,
   type LogEntry,
@@ -16,6 +17,8 @@ import {
   type SignedOffer,
   signEntry,
 } from "#wire";
+import { Peer } from "./peer.ts";
+import type { PeerInput, PeerOutput } from "./ports.ts";
 
 const host = identityFrom(new Uint8Array(32).fill(7));
 export const hash = (text: string): string => hashHex(canonicalBytes(text));
@@ -73,14 +76,19 @@ export function offerOf(peer: PeerId, change: Partial<Offer> = {}): SignedOffer 
 /** Chains and signs bodies as the host does. */
 export class TestLog {
   readonly entries: LogEntry[] = [];
+  private readonly run: string;
+
+  constructor(ofRun: string = run) {
+    this.run = ofRun;
+  }
 
   get headHash(): string {
     const last = this.entries.at(-1);
-    return last ? entryHash(last) : run;
+    return last ? entryHash(last) : this.run;
   }
 
   append(body: EntryBody): LogEntry {
-    const entry = signEntry(host, run, this.entries.at(-1), 0, body);
+    const entry = signEntry(host, this.run, this.entries.at(-1), 0, body);
     this.entries.push(entry);
     return entry;
   }
@@ -114,3 +122,64 @@ export const sealBody = (change: Partial<Body<"seal">> = {}): Body<"seal"> => ({
   refused: [],
   ...change,
 });
+
+/** A peer at close quarters: alice, and the host that she hears. */
+export class GivenPeer {
+  readonly spec: RunSpec;
+  readonly run: string;
+  readonly log: TestLog;
+  readonly peer: Peer;
+  now = 0;
+
+  constructor(bodies: readonly EntryBody[] = [], given: RunSpec = spec) {
+    this.spec = given;
+    this.run = runIdOf(given);
+    this.log = new TestLog(this.run);
+    for (const body of bodies) this.log.append(body);
+    this.peer = new Peer({ run: this.run, spec: given, self: alice, genesisHash });
+  }
+
+  step(input: PeerInput): PeerOutput[] {
+    return this.peer.step(this.now, input);
+  }
+
+  /** Without the timers. */
+  acts(input: PeerInput): PeerOutput[] {
+    return this.step(input).filter(({ type }) => type !== "wake");
+  }
+
+  hear(message: HostMessage): PeerOutput[] {
+    return this.acts({ type: "message", message });
+  }
+
+  /** Appended on the host, and broadcast. */
+  entry(body: EntryBody): PeerOutput[] {
+    return this.hear({ type: "entries", entries: [this.log.append(body)] });
+  }
+
+  welcome(...others: PeerId[]): PeerOutput[] {
+    this.step({ type: "host-open" });
+    return this.hear({
+      type: "welcome",
+      protocol: 2,
+      build: "test",
+      peer: alice,
+      run: this.run,
+      spec: this.spec,
+      session: "token",
+      iceServers: [],
+      relay: false,
+      headSeq: this.log.entries.length - 1,
+      headHash: this.log.headHash,
+      members: others.map(member),
+    });
+  }
+
+  /** At the head of an empty log, donating. */
+  atGenesis(...others: PeerId[]): this {
+    this.step({ type: "donate" });
+    this.welcome(...others);
+    this.step({ type: "restored", round: 0, anchorHash: genesisHash });
+    return this;
+  }
+}

@@ -74,9 +74,11 @@ describe("effects", () => {
     expect(await effects.fetchLog({ type: "fetch-log", from: 7 })).toEqual({ type: "log", entries: [] });
   });
 
-  test("training that was stopped, and an evaluation without a result, say nothing", async () => {
-    const { effects } = setUp({ trainer: { train: async () => undefined, evaluate: none } });
-    expect(await effects.train({ type: "train", assignment: {} as never })).toBeUndefined();
+  test("training says what was done, even when that is nothing; an evaluation without a result says nothing", async () => {
+    const nothing = { steps: 0, tokens: 0, loss: 0 };
+    const { effects } = setUp({ trainer: { train: async () => nothing, evaluate: none } });
+    const asked = { type: "train", job: 3, assignment: {} as never, firstStep: 0, until: 4 } as const;
+    expect(await effects.train(asked)).toEqual({ type: "trained", job: 3, ...nothing });
     expect(await effects.evaluate({ type: "evaluate", round: 1 })).toBeUndefined();
   });
 });

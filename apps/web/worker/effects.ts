@@ -50,11 +50,10 @@ export class Effects {
     return { type: "restored", round, anchorHash };
   }
 
-  async train({ assignment }: Asked<"train">): Answer {
-    const trained = await this.#options.trainer.train(assignment);
-    if (!trained) return undefined;
+  async train(asked: Asked<"train">): Answer {
+    const trained = await this.#options.trainer.train(asked);
     await this.#pass("trained");
-    return { type: "trained", round: assignment.round, openSeq: assignment.openSeq, ...trained };
+    return { type: "trained", job: asked.job, ...trained };
   }
 
   async encode({ round, baseHash, tokens }: Asked<"encode">): Answer {

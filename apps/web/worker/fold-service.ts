@@ -1,6 +1,6 @@
 // The shared state of this peer and its mark, on a thread of their own: decode, combine, outer step and hashing never stop a heartbeat.
 //
-//   begin(spec) -> restore(round, sections) -> parameters -> [encode(local) -> update blob] -> fold(commit, blobs, local) -> local' -> ...
+//   begin(spec) -> restore(round, sections) -> parameters -> [encode(local) -> update blob] -> fold(commit, blobs) -> anchor', from -> ...
 //
 // The calls come one at a time: the trainer keeps their order.
 import {
@@ -22,7 +22,8 @@ export interface Restored {
 export interface Folded {
   readonly anchorHash: string;
   readonly refused: { peer: PeerId; reason: string }[];
-  readonly local: Float32Array; //       to go on training from
+  readonly anchor: Float32Array; //       a copy
+  readonly from: Float32Array; //         the caller's: the replica is done with it
 }
 
 export class FoldService {
@@ -75,18 +76,14 @@ export class FoldService {
     return update;
   }
 
-  fold(given: {
-    commit: EntryOf<"commit">;
-    named: boolean;
-    local: Float32Array;
-    blobs: ReadonlyMap<string, Uint8Array>;
-  }): Folded {
+  /** Outer step and mark rule. What trains meanwhile moves to the new anchor by `rebase(local, anchor, from)`. */
+  fold(given: { commit: EntryOf<"commit">; named: boolean; blobs: ReadonlyMap<string, Uint8Array> }): Folded {
     const state = this.#need(this.#state);
-    const { commit, named, local, blobs } = given;
+    const { commit, named, blobs } = given;
     const { anchorHash, refused } = foldCommit(state, this.#need(this.#spec), commit, (name) => blobs.get(name));
-    const next = this.#need(this.#replica).sealed(state.parameters, local, named);
+    const from = this.#need(this.#replica).sealed(state.parameters, named);
     this.#round = commit.round + 1;
-    return { anchorHash, refused, local: next };
+    return { anchorHash, refused, anchor: state.parameters.slice(), from };
   }
 
   /** A copy of the anchor after `round` rounds; undefined when this peer is at another one. */

@@ -17,7 +17,7 @@ const api = {
   },
   fold(...args: Parameters<FoldService["fold"]>) {
     const folded = service.fold(...args);
-    return transfer(folded, [folded.local.buffer]);
+    return transfer(folded, [folded.anchor.buffer, folded.from.buffer]);
   },
   anchor(...args: Parameters<FoldService["anchor"]>) {
     const anchor = service.anchor(...args);

@@ -66,7 +66,6 @@ const immediate = [
   "leave-relay",
   "signal",
   "cancel-fetch",
-  "finish-training",
   "stop-training",
   "evidence",
   "refused",
@@ -240,7 +239,7 @@ export class Session {
       onReady: () => {
         if (this.#wanted) this.resume();
       },
-      onLost: () => this.#input({ type: "pause", reason: "its GPU was lost" }),
+      onLost: () => this.#input({ type: "pause", reason: "its GPU was lost", lost: true }),
       onFailed: (error) => this.#failed(error),
     });
   }
@@ -259,12 +258,12 @@ export class Session {
 
   // ---- machine ----------------------------------------------------------------------------------------------------------
 
-  #stepped({ round, step, loss, stepMs, windows, tokensPerSecond }: StepDone): void {
+  #stepped({ job, round, step, loss, stepMs, windows, tokensPerSecond }: StepDone): void {
     const { board } = this.#options;
     const point = board.get().lossHistory.at(-1);
     if (loss !== null) board.loss({ round, step: (point?.step ?? 0) + 1, loss });
     board.set({ stepMs, windows, tokensPerSecond });
-    this.#input({ type: "progress", round, step, loss, tokensPerSecond, stepMs });
+    this.#input({ type: "progress", job, round, step, loss, tokensPerSecond, stepMs });
   }
 
   #failed(error: unknown): void {
@@ -356,9 +355,6 @@ export class Session {
         return;
       case "cancel-fetch":
         this.#exchange.cancel(output.hash);
-        return;
-      case "finish-training":
-        this.#trainer?.finish();
         return;
       case "stop-training":
         this.#trainer?.stop();

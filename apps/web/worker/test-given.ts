@@ -63,13 +63,19 @@ export class FakeEngine implements Engine {
   /** Windows of each step. */
   readonly rows: number[] = [];
   onStep = (_windows: number): void => {};
+  onEvaluate = (): void => {};
+  private readonly waiting: (() => unknown)[] = [];
+  private busy = false;
 
   constructor(microbatch = 2) {
     this.microbatch = microbatch;
   }
 
   load(parameters: Float32Array): void {
-    this.parameters = parameters.slice();
+    const own = parameters.slice();
+    void this.inOrder(() => {
+      this.parameters = own;
+    });
   }
   resetMoments(): void {
     this.moments = "reset";
@@ -81,20 +87,53 @@ export class FakeEngine implements Engine {
     this.rows.push(windows);
     this.rates.push(learningRate);
     this.inFlightMost = Math.max(this.inFlightMost, ++this.inFlight);
-    if (this.held) await new Promise<void>((resolve) => this.held?.push(resolve));
-    this.inFlight--;
-    if (this.failure) throw this.failure;
-    this.onStep(windows);
-    this.parameters = this.parameters.map((value) => value + this.by);
-    return { loss: 1 + ++this.steps, gradNorm: 1 };
+    const held = this.held && new Promise<void>((resolve) => this.held?.push(resolve));
+    const end = () => {
+      this.inFlight--;
+      if (this.failure) throw this.failure;
+      this.onStep(windows);
+      this.parameters = this.parameters.map((value) => value + this.by);
+      return { loss: 1 + ++this.steps, gradNorm: 1 };
+    };
+    return this.inOrder(held ? () => held.then(end) : end);
   }
   async evaluate(windows: readonly Uint16Array[]): Promise<number> {
-    this.evaluated.push(this.parameters);
-    return windows.length;
+    return this.inOrder(() => {
+      this.evaluated.push(this.parameters);
+      this.onEvaluate();
+      return windows.length;
+    });
   }
   async read(): Promise<Float32Array> {
-    if (this.failure) throw this.failure;
-    return this.parameters.slice();
+    return this.inOrder(() => {
+      if (this.failure) throw this.failure;
+      return this.parameters.slice();
+    });
   }
   destroy(): void {}
+
+  /** As a device's queue: each thing sees what was asked for before it. At once when nothing runs. */
+  private inOrder<T>(work: () => T | Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.waiting.push(() => {
+        try {
+          const result = work();
+          if (!(result instanceof Promise)) return void resolve(result);
+          return result.then(resolve, reject);
+        } catch (error) {
+          return void reject(error);
+        }
+      });
+      if (!this.busy) this.run();
+    });
+  }
+
+  private run(): void {
+    this.busy = true;
+    for (let work = this.waiting.shift(); work; work = this.waiting.shift()) {
+      const running = work();
+      if (running instanceof Promise) return void running.then(() => this.run());
+    }
+    this.busy = false;
+  }
 }

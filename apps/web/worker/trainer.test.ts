@@ -9,7 +9,7 @@ import { FoldService } from "./fold-service.ts";
 import type { FoldApi } from "./fold-worker.ts";
 import { Holds } from "./holds.ts";
 import { FakeEngine, peerOf, spec } from "./test-given.ts";
-import { type StepDone, Trainer } from "./trainer.ts";
+import { type StepDone, Trainer, type Training } from "./trainer.ts";
 
 const H = spec.inner.steps;
 const TOKENS = H * 4 * 4;
@@ -20,7 +20,6 @@ const dataset: Dataset = {
 };
 const assignment: Assignment = {
   round: 0,
-  openSeq: 0,
   cursor: 0,
   rosterSize: 1,
   position: 0,
@@ -30,14 +29,23 @@ const assignment: Assignment = {
   deadlineMs: 10_000,
 };
 
+/** All inner steps of a round, unless told otherwise. */
+const steps = (change: Partial<Assignment> = {}, firstStep = 0, until = change.steps ?? H): Training => ({
+  ...{ job: 0, firstStep, until },
+  assignment: { ...assignment, ...change },
+});
+
 async function setUp({ restored = true, engine = new FakeEngine(), stepMs = (_windows: number): number => 100 } = {}) {
   const service = new FoldService();
   service.begin(spec);
-  const steps: StepDone[] = [];
+  const stepsDone: StepDone[] = [];
   let nowMs = 0;
   const listen = (given: FakeEngine) => {
     given.onStep = (windows) => {
       nowMs += stepMs(windows);
+    };
+    given.onEvaluate = () => {
+      nowMs += 5_000;
     };
     return given;
   };
@@ -51,7 +59,7 @@ async function setUp({ restored = true, engine = new FakeEngine(), stepMs = (_wi
       engines.push(listen(new FakeEngine(microbatch)));
       return engines[engines.length - 1];
     },
-    onStep: (step) => steps.push(step),
+    onStep: (step) => stepsDone.push(step),
   });
   trainer.use(engine, dataset);
   const anchorHash = restored ? await trainer.restore(0, []) : "";
@@ -67,7 +75,7 @@ async function setUp({ restored = true, engine = new FakeEngine(), stepMs = (_wi
     const update = await trainer.encode(0, anchorHash, TOKENS);
     return { update, ...(await trainer.fold(commitOf(update), named, new Map([[blobName(update), update]]))) };
   };
-  return { trainer, engine, engines, steps, service, anchorHash, commitOf, foldOwn };
+  return { trainer, engine, engines, stepsDone, service, anchorHash, commitOf, foldOwn };
 }
 
 const meanOf = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -75,13 +83,13 @@ const genesisMean = meanOf(genesisState(spec).parameters);
 
 describe("trainer", () => {
   test("a round: H steps, a ramp after the moments were reset, one update that decodes to mark - local", async () => {
-    const { trainer, engine, steps, anchorHash } = await setUp();
-    const trained = await trainer.train(assignment);
+    const { trainer, engine, stepsDone, anchorHash } = await setUp();
+    const trained = await trainer.train(steps());
     expect(trained).toEqual({ steps: H, tokens: TOKENS, loss: (2 + 3 + 4 + 5) / 4 });
     expect(engine.rates.map((rate) => Math.round(rate * 1000))).toEqual([10, 20, 30, 40]);
-    expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4]);
-    expect(steps[3].windows).toBe(4);
-    expect(steps[3].tokensPerSecond).toBeCloseTo((1000 * 16) / steps[3].stepMs);
+    expect(stepsDone.map(({ step }) => step)).toEqual([1, 2, 3, 4]);
+    expect(stepsDone[3].windows).toBe(4);
+    expect(stepsDone[3].tokensPerSecond).toBeCloseTo((1000 * 16) / stepsDone[3].stepMs);
     const bytes = await trainer.encode(0, anchorHash, TOKENS);
     const length = engine.parameters.length;
     const update = readUpdate(bytes, { round: 0, baseHash: anchorHash, length, tokens: TOKENS }) as Update;
@@ -90,59 +98,107 @@ describe("trainer", () => {
 
   test("named: training goes on from the new anchor; the fold's hash is everybody's", async () => {
     const { trainer, engine, foldOwn } = await setUp();
-    await trainer.train(assignment);
+    await trainer.train(steps());
     const { anchorHash, refused } = await foldOwn(true);
     expect(refused).toEqual([]);
     expect(meanOf(engine.parameters) - genesisMean).toBeCloseTo(H * engine.by, 3); // outer rate 1, momentum 0: as far as we went
     const other = await setUp();
-    await other.trainer.train(assignment);
+    await other.trainer.train(steps());
     expect((await other.foldOwn(true)).anchorHash).toBe(anchorHash);
   });
 
   test("not named: what was trained carries on top of the new anchor", async () => {
     const { trainer, engine, foldOwn } = await setUp();
-    await trainer.train(assignment);
+    await trainer.train(steps());
     await foldOwn(false);
     expect(meanOf(engine.parameters) - genesisMean).toBeCloseTo(2 * H * engine.by, 3);
   });
 
   test("an offer that came to nothing is part of the next one", async () => {
     const { trainer, engine, anchorHash } = await setUp();
-    await trainer.train(assignment);
+    await trainer.train(steps());
     await trainer.encode(0, anchorHash, TOKENS);
-    await trainer.train(assignment);
+    await trainer.train(steps());
     const bytes = await trainer.encode(0, anchorHash, TOKENS);
     const length = engine.parameters.length;
     const update = readUpdate(bytes, { round: 0, baseHash: anchorHash, length, tokens: TOKENS }) as Update;
     expect(update.scales[0] * update.codes[0]).toBeCloseTo(-2 * H * engine.by, 3);
   });
 
-  test("stop drops the round, finish keeps what is done; both let the steps in flight end", async () => {
-    const { trainer, engine } = await setUp();
-    engine.held = [];
-    const stopped = trainer.train(assignment);
-    await Promise.resolve();
-    await Promise.resolve();
-    trainer.stop();
-    for (const end of engine.held) end();
-    engine.held = undefined;
-    expect(await stopped).toBeUndefined();
-
-    const { trainer: second, engine: slow, steps } = await setUp();
-    await second.train(assignment); // the first round measures this device, one step at a time
+  test("stop lets the steps in flight end and tells what was done; another training waits for them", async () => {
+    const { trainer, engine: slow, stepsDone } = await setUp();
+    await trainer.train(steps()); // the first round measures this device, one step at a time
     slow.held = [];
-    const finished = second.train(assignment);
+    const stopped = trainer.train(steps());
     while (slow.held.length < 2) await Promise.resolve();
-    second.finish();
+    trainer.stop();
+    const next = trainer.train({ ...steps(), job: 1 });
+    for (let i = 0; i < 50; i++) await Promise.resolve();
+    expect(slow.held).toHaveLength(2); // the second training has not begun
     for (const end of slow.held) end();
-    expect(await finished).toMatchObject({ steps: 2, tokens: TOKENS / 2 });
-    expect(steps).toHaveLength(H + 2);
+    slow.held = undefined;
+    expect(await stopped).toMatchObject({ steps: 2, tokens: TOKENS / 2 });
+    expect(await next).toMatchObject({ steps: H, tokens: TOKENS });
+    expect(stepsDone.map(({ job, step }) => [job, step]).slice(H)).toEqual([
+      ...[1, 2].map((step) => [0, step]),
+      ...[1, 2, 3, 4].map((step) => [1, step]),
+    ]);
     expect(slow.inFlightMost).toBe(2); // one hides the other's readback, a third would only grow memory
+  });
+
+  describe("[R30] training beside the exchange", () => {
+    test("an encode takes what was trained before it, and the steps behind it wait for nothing", async () => {
+      const { trainer, engine, anchorHash, commitOf } = await setUp();
+      await trainer.train(steps());
+      const encoding = trainer.encode(0, anchorHash, TOKENS);
+      engine.held = []; // the next step does not end before the update is made
+      const ahead = trainer.train({ ...steps({ round: 1, cursor: 16 }), job: 1 });
+      const update = await encoding;
+      const length = engine.parameters.length;
+      const { scales, codes } = readUpdate(update, {
+        round: 0,
+        baseHash: anchorHash,
+        length,
+        tokens: TOKENS,
+      }) as Update;
+      expect(scales[0] * codes[0]).toBeCloseTo(-H * engine.by, 3);
+      while (engine.held.length === 0) await Promise.resolve();
+      const folding = trainer.fold(commitOf(update), true, new Map([[blobName(update), update]]));
+      const ends = engine.held;
+      engine.held = undefined;
+      for (const end of ends) end();
+      expect(await ahead).toMatchObject({ steps: H });
+      await folding;
+      expect(meanOf(engine.parameters) - genesisMean).toBeCloseTo(2 * H * engine.by, 3); // anchor' + (local - mark)
+    });
+
+    test("a fold moves the parameters between two steps, and no step is lost: what it says is added", async () => {
+      const { trainer, engine, anchorHash, commitOf } = await setUp();
+      engine.by = 0.015625; // exact in f32
+      await trainer.train(steps());
+      const update = await trainer.encode(0, anchorHash, TOKENS);
+      const ahead = trainer.train({ ...steps({ round: 1, steps: 40 }), job: 1 });
+      while (engine.steps < H + 5) await Promise.resolve();
+      await trainer.fold(commitOf(update), true, new Map([[blobName(update), update]]));
+      expect(engine.steps).toBeLessThan(H + 40); // it did not wait for the end
+      await ahead;
+      expect(meanOf(engine.parameters) - genesisMean).toBeCloseTo((H + 40) * engine.by, 3);
+    });
+
+    test("the time of an evaluation between two steps is not the step's", async () => {
+      const { trainer, engine, stepsDone } = await setUp();
+      const training = trainer.train(steps({ steps: 20 }));
+      while (engine.steps < 3) await Promise.resolve();
+      await trainer.evaluate(0);
+      await training;
+      expect(engine.evaluated).toHaveLength(1);
+      expect(Math.max(...stepsDone.map(({ stepMs }) => stepMs))).toBeLessThanOrEqual(100);
+    });
   });
 
   test("evaluation looks at the anchor and leaves local as it was; at another anchor there is nothing to measure", async () => {
     const { trainer, engine, anchorHash } = await setUp();
-    await trainer.train(assignment);
+    await trainer.train(steps());
     const local = engine.parameters.slice();
     expect(await trainer.evaluate(0)).toEqual({ anchorHash, setHash: "5".repeat(64), loss: 2 });
     expect(meanOf(engine.evaluated[0])).toBeCloseTo(genesisMean, 6);
@@ -152,13 +208,13 @@ describe("trainer", () => {
 
   test("a peer whose GPU is gone folds from the last parameters that it knows, and goes on with another engine", async () => {
     const { trainer, engine, commitOf, foldOwn } = await setUp();
-    await trainer.train(assignment);
+    await trainer.train(steps());
     const { update } = await foldOwn(true);
     const expected = engine.parameters.slice();
     engine.failure = new Error("device lost");
-    await expect(trainer.train(assignment)).rejects.toThrow("device lost");
+    await expect(trainer.train(steps())).rejects.toThrow("device lost");
     trainer.engineGone();
-    await expect(trainer.train(assignment)).resolves.toBeUndefined();
+    await expect(trainer.train(steps())).resolves.toEqual({ steps: 0, tokens: 0, loss: 0 });
     const next = new FakeEngine();
     trainer.use(next, dataset);
     expect(next.parameters).toEqual(expected);
@@ -171,7 +227,7 @@ describe("trainer", () => {
   test("training that diverged has nothing to offer, and a restore starts anew", async () => {
     const { trainer, engine, anchorHash } = await setUp();
     engine.by = Number.NaN;
-    await trainer.train(assignment);
+    await trainer.train(steps());
     await expect(trainer.encode(0, anchorHash, TOKENS)).rejects.toThrow("training diverged");
     expect(await trainer.restore(0, [])).toBe(anchorHash);
     expect(meanOf(engine.parameters)).toBeCloseTo(genesisMean, 6);
@@ -184,16 +240,16 @@ describe("trainer", () => {
 
     test("takes fewer windows a step after its first one, H steps all the same, and offers what it trained", async () => {
       // 4 windows x 4 steps would take 16 s of 10 s; after the first step of 4 s, 70 % of 6 s hold 4.2 windows: one a step.
-      const { trainer, engine, engines, steps } = await setUp({ engine: new FakeEngine(1), ...slow(1_000) });
-      expect(await trainer.train(assignment)).toMatchObject({ steps: H, tokens: (4 + 1 + 1 + 1) * 4 });
+      const { trainer, engine, engines, stepsDone } = await setUp({ engine: new FakeEngine(1), ...slow(1_000) });
+      expect(await trainer.train(steps())).toMatchObject({ steps: H, tokens: (4 + 1 + 1 + 1) * 4 });
       expect(rowsOf(engine)).toEqual([4, 1, 1, 1]);
-      expect(steps.map(({ windows }) => windows)).toEqual([4, 1, 1, 1]);
+      expect(stepsDone.map(({ windows }) => windows)).toEqual([4, 1, 1, 1]);
       expect(engines).toHaveLength(1); // its microbatch is small enough
     });
 
     test("gets an engine with a smaller microbatch when it must, and goes on from the same parameters", async () => {
       const { trainer, engine, engines } = await setUp({ engine: new FakeEngine(4), ...slow(700) });
-      await trainer.train(assignment);
+      await trainer.train(steps());
       expect(engines.map(({ microbatch }) => microbatch)).toEqual([4, 2]);
       expect(rowsOf(engine)).toEqual([4]);
       expect(rowsOf(engines[1])).toEqual([2, 2, 2]);
@@ -203,22 +259,22 @@ describe("trainer", () => {
     test("looks twice when the first step was quick: compilation is not speed", async () => {
       let calls = 0;
       const { trainer, engine } = await setUp({ stepMs: () => (calls++ === 0 ? 900 : 10) });
-      await trainer.train({ ...assignment, deadlineMs: 9_500, steps: 20 });
+      await trainer.train(steps({ deadlineMs: 9_500, steps: 20 }));
       expect(engine.rows.slice(0, 3)).toEqual([4, 4, 4]);
     });
 
     test("takes more again when deadlines grow, never more than it was given", async () => {
       const { trainer, engine } = await setUp({ engine: new FakeEngine(1), ...slow(1_000) });
-      await trainer.train(assignment);
-      await trainer.train({ ...assignment, deadlineMs: 60_000 });
+      await trainer.train(steps());
+      await trainer.train(steps({ deadlineMs: 60_000 }));
       expect(rowsOf(engine)).toEqual([4, 1, 1, 1, 4, 4, 4, 4]);
     });
 
     test("one hiccup moves nothing", async () => {
       let calls = 0;
       const { trainer, engine } = await setUp({ stepMs: () => (calls++ === 2 ? 9_000 : 100) });
-      await trainer.train(assignment);
-      await trainer.train(assignment);
+      await trainer.train(steps());
+      await trainer.train(steps());
       expect(rowsOf(engine)).toEqual([4, 4, 4, 4, 4, 4, 4, 4]);
     });
   });

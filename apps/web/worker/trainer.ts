@@ -1,13 +1,16 @@
-// The replica's work, one thing at a time and in the order given: restore, train, encode, fold, evaluate.
+// The replica's work in two lanes, each one thing at a time and in the order given.
 //
-//   engine (GPU): local, moments        fold worker (CPU): anchor, velocity, mark        the flat vector `local` goes between them
+//   engine (GPU): local, moments         a step's start, a read, a load, an evaluation
+//   fold worker (CPU): anchor, velocity, mark                 restore, encode, fold
 //
+// The flat vector `local` goes between them. Encoding and folding take no time from training: an encode reads local behind the steps
+// before it, and what a fold says is added between two steps. [R30]
 // Nothing but training and evaluation waits for a GPU: a peer whose device is lost still folds, from the last parameters that it knows.
 
-import type { Remote } from "comlink";
+import { type Remote, transfer } from "comlink";
 import { microbatchIds } from "#data";
 import type { Engine, StepOptions } from "#engine";
-import { learningRateAt } from "#outer";
+import { learningRateAt, rebase } from "#outer";
 import { type Assignment, windowsForDevice } from "#swarm";
 import type { EntryOf, PeerId, RunSpec } from "#wire";
 import type { Dataset } from "./dataset.ts";
@@ -22,8 +25,9 @@ const SECOND_LOOK_PART = 0.1;
 const RAMP_STEPS = 10;
 
 export interface StepDone {
+  readonly job: number;
   readonly round: number;
-  readonly step: number; //          done in this round
+  readonly step: number; //          since the mark
   readonly loss: number | null;
   readonly stepMs: number; //        smoothed
   readonly windows: number; //       sequences that the step read
@@ -36,10 +40,12 @@ export interface Trained {
   readonly loss: number; //          mean over the steps
 }
 
-interface Job {
+/** Inner steps firstStep to until - 1 of the assignment. */
+export interface Training {
+  readonly job: number;
   readonly assignment: Assignment;
-  stop: boolean; //                  drop it: nobody waits for the result
-  finish: boolean; //                the deadline is near: what is done counts
+  readonly firstStep: number;
+  readonly until: number;
 }
 
 export interface TrainerOptions {
@@ -56,11 +62,18 @@ export class Trainer {
   readonly #options: TrainerOptions;
   #engine: Engine | undefined;
   #dataset: Dataset | undefined;
-  #queue: Promise<unknown> = Promise.resolve();
-  #job: Job | undefined;
+  #gpuLane: Promise<unknown> = Promise.resolve();
+  #cpuLane: Promise<unknown> = Promise.resolve();
+  #training: Promise<unknown> = Promise.resolve();
+  #job: { stop: boolean } | undefined;
+  /** The read of an encode: an engine that is replaced lives until it is done. */
+  #offering: Promise<unknown> = Promise.resolve();
+  /** When the step that runs now began: where the one before it ended, or whatever else had the engine. */
+  #stepFrom = 0;
   /** As last loaded or read; behind the engine when #stepped. */
   #local: Float32Array | undefined;
   #stepped = false;
+  #stepsBegun = 0;
   #stepsSinceReset = 0;
   #anchor: { round: number; anchorHash: string } | undefined;
   #stepMs: number | null = null;
@@ -89,42 +102,49 @@ export class Trainer {
 
   engineGone(): void {
     this.#engine = undefined;
-    this.#stepped = false;
     this.stop();
   }
 
   restore(round: number, sections: readonly Uint8Array[]): Promise<string> {
-    return this.#inOrder(async () => {
+    return this.#onCpu(async () => {
       const { anchorHash, local } = await this.#options.fold.restore(round, sections);
       if (anchorHash === "") return "";
-      this.#anchor = { round, anchorHash };
-      this.#load(local);
-      this.#engine?.resetMoments();
-      this.#stepsSinceReset = 0;
-      return anchorHash;
+      return this.#onGpu(async () => {
+        this.#anchor = { round, anchorHash };
+        this.#load(local);
+        this.#engine?.resetMoments();
+        this.#stepsSinceReset = 0;
+        return anchorHash;
+      });
     });
   }
 
-  /** Undefined when it was stopped, or there is no GPU now. Rejects when the GPU fails. */
-  train(assignment: Assignment): Promise<Trained | undefined> {
-    const job: Job = { assignment, stop: false, finish: false };
+  /** What was done of it; no steps when there is no GPU now. Rejects when the GPU fails. */
+  train(training: Training): Promise<Trained> {
+    this.stop();
+    const job = { stop: false };
     this.#job = job;
-    return this.#inOrder(() => this.#run(job));
+    const result = this.#training.then(() => this.#run(job, training)); // the one before may wait for its step in flight
+    this.#training = result.catch(() => {});
+    return result;
   }
 
   stop(): void {
     if (this.#job) this.#job.stop = true;
   }
 
-  finish(): void {
-    if (this.#job) this.#job.finish = true;
-  }
-
   /** The update's bytes. Rejects when the training diverged, or when what was trained is lost with the GPU. */
   encode(round: number, baseHash: string, tokens: number): Promise<Uint8Array> {
-    return this.#inOrder(async () => {
-      const local = await this.#readLocal();
-      return this.#options.fold.encode({ round, baseHash, tokens, local });
+    // In braces, so that the lane is free as soon as the read is queued: steps that come next are behind it on the device.
+    const queued = this.#onGpu(async () => {
+      const reading = this.#readLocal();
+      this.#offering = reading.catch(() => {});
+      return { reading };
+    });
+    queued.then(({ reading }) => reading).catch(() => {}); // told below, in its turn
+    return this.#onCpu(async () => {
+      const local = await (await queued).reading;
+      return this.#options.fold.encode(transfer({ round, baseHash, tokens, local }, [local.buffer]));
     });
   }
 
@@ -133,24 +153,29 @@ export class Trainer {
     named: boolean,
     blobs: ReadonlyMap<string, Uint8Array>,
   ): Promise<{ anchorHash: string; refused: { peer: PeerId; reason: string }[] }> {
-    return this.#inOrder(async () => {
-      const known = this.#local;
-      const local = await this.#readLocal().catch(() => known); // without its GPU a peer carries nothing, and stays in the run
-      if (!local) throw new Error("a commit is to be folded before anything was restored");
-      const folded = await this.#options.fold.fold({ commit, named, local, blobs });
-      this.#anchor = { round: commit.round + 1, anchorHash: folded.anchorHash };
-      this.#load(folded.local);
-      return { anchorHash: folded.anchorHash, refused: folded.refused };
+    return this.#onCpu(async () => {
+      const { anchorHash, refused, anchor, from } = await this.#options.fold.fold({ commit, named, blobs });
+      return this.#onGpu(async () => {
+        const known = this.#local;
+        const local = await this.#readLocal().catch(() => known?.slice()); // without its GPU a peer carries nothing, and stays in the run
+        if (!local) throw new Error("a commit is to be folded before anything was restored");
+        this.#load(rebase(local, anchor, from));
+        this.#anchor = { round: commit.round + 1, anchorHash };
+        return { anchorHash, refused };
+      });
     });
   }
 
   /** Undefined when this peer is at another anchor by now, or has no GPU. */
-  evaluate(round: number): Promise<{ anchorHash: string; setHash: string; loss: number } | undefined> {
-    return this.#inOrder(async () => {
-      const [engine, dataset, at] = [this.#engine, this.#dataset, this.#anchor];
-      const anchor = await this.#options.fold.anchor(round);
-      if (!engine || !dataset || !anchor || at?.round !== round) return undefined;
-      const { windows, setHash } = await dataset.evaluation();
+  async evaluate(round: number): Promise<{ anchorHash: string; setHash: string; loss: number } | undefined> {
+    const anchor = await this.#onCpu(() => this.#options.fold.anchor(round));
+    const evaluation = await this.#dataset?.evaluation();
+    const at = this.#anchor;
+    if (!anchor || !evaluation || at?.round !== round) return undefined;
+    const { windows, setHash } = evaluation;
+    return this.#onGpu(async () => {
+      const engine = this.#engine;
+      if (!engine) return undefined;
       const local = await this.#readLocal();
       engine.load(anchor);
       try {
@@ -161,59 +186,66 @@ export class Trainer {
     });
   }
 
-  async #run(job: Job): Promise<Trained | undefined> {
-    const { assignment } = job;
+  async #run(control: { readonly stop: boolean }, { job, assignment, firstStep, until }: Training): Promise<Trained> {
     const { contextLength } = this.#options.spec.model;
     const startedAt = this.#options.now();
+    this.#stepFrom = startedAt;
     const windowTimesMs: number[] = [];
     const inFlight: Promise<void>[] = [];
     let [done, tokens, lossSum] = [0, 0, 0];
-    let lastAt = startedAt;
     const stepDone = (loss: number, windows: number) => {
       const now = this.#options.now();
-      const tookMs = now - lastAt; // steps overlap, so the time between two ends is what a step takes
-      lastAt = now;
+      const tookMs = now - this.#stepFrom; // steps overlap, so the time between two ends is what a step takes
+      this.#stepFrom = now;
       windowTimesMs.push(tookMs / windows);
       this.#stepMs = this.#stepMs === null ? tookMs : 0.7 * this.#stepMs + 0.3 * tookMs;
       done++;
       tokens += windows * contextLength;
       lossSum += loss;
       this.#options.onStep({
+        job,
         round: assignment.round,
-        step: done,
+        step: firstStep + done,
         loss: Number.isFinite(loss) ? loss : null,
         stepMs: this.#stepMs,
         windows,
         tokensPerSecond: tookMs > 0 ? (1000 * windows * contextLength) / this.#stepMs : 0,
       });
     };
+    /** Queues the step; undefined when training is to end here. */
+    const begin = async (step: number): Promise<{ report: Promise<void> } | undefined> => {
+      const [engine, dataset] = [this.#engine, this.#dataset];
+      if (control.stop || !engine || !dataset) return undefined;
+      const windows = this.#share ?? assignment.windowsPerStep;
+      const microbatches = microbatchesOf(dataset, assignment, step, windows, engine.microbatch);
+      this.#stepped = true;
+      this.#stepsBegun++;
+      this.#stepsSinceReset++;
+      const report = engine.step(microbatches, this.#stepOptions(assignment, step));
+      return { report: report.then(({ loss }) => stepDone(loss, windows)) };
+    };
     let measuring = this.#windowMs === undefined;
     try {
       if (this.#windowMs !== undefined) await this.#take(assignment, this.#fitting(assignment, this.#windowMs, 0, 0));
-      for (let step = 0; step < assignment.steps && !job.stop && !job.finish; step++) {
-        if (step === 1) await this.#options.holds.pass("training");
-        const [engine, dataset] = [this.#engine, this.#dataset];
-        if (!engine || !dataset) return undefined;
-        const windows = this.#share ?? assignment.windowsPerStep;
-        const microbatches = microbatchesOf(dataset, assignment, step, windows, engine.microbatch);
-        this.#stepped = true;
-        this.#stepsSinceReset++;
-        const options = this.#stepOptions(assignment, step);
-        inFlight.push(engine.step(microbatches, options).then(({ loss }) => stepDone(loss, windows)));
+      for (let step = firstStep; step < until; step++) {
+        if (step === firstStep + 1) await this.#options.holds.pass("training");
+        const begun = await this.#inGpuLane(() => begin(step));
+        if (!begun) break;
+        inFlight.push(begun.report);
         if (inFlight.length >= STEPS_IN_FLIGHT || measuring) await inFlight.shift();
         if (!measuring) continue;
-        const fitting = this.#fitting(assignment, windowTimesMs[step], done, lastAt - startedAt);
-        const early = step === 0 && lastAt - startedAt < SECOND_LOOK_PART * assignment.deadlineMs;
-        if (fitting < windows && early) continue;
+        const goneMs = this.#options.now() - startedAt;
+        const fitting = this.#fitting(assignment, windowTimesMs[done - 1], done, goneMs);
+        const early = done === 1 && goneMs < SECOND_LOOK_PART * assignment.deadlineMs;
+        if (fitting < (this.#share ?? assignment.windowsPerStep) && early) continue;
         measuring = false;
         await this.#take(assignment, fitting);
-        lastAt = this.#options.now();
       }
     } finally {
       await Promise.allSettled(inFlight);
     }
     await Promise.all(inFlight);
-    if (job.stop || done === 0) return undefined;
+    if (done === 0) return { steps: 0, tokens: 0, loss: 0 };
     this.#windowMs = median(windowTimesMs);
     return { steps: done, tokens, loss: lossSum / done };
   }
@@ -227,14 +259,22 @@ export class Trainer {
   async #take({ windowsPerStep }: Assignment, windows: number): Promise<void> {
     if (windows === (this.#share ?? windowsPerStep)) return;
     if (this.#engine && this.#dataset && windows < this.#engine.microbatch) {
-      await this.#readLocal(); // the next engine goes on from here
-      const smaller = await this.#options.reopen(largestDivisor(windowsPerStep, windows));
-      if (!smaller) return;
-      this.use(smaller, this.#dataset);
+      const replaced = await this.#onGpu(() => this.#replaceEngine(largestDivisor(windowsPerStep, windows)));
+      if (!replaced) return;
     }
     const { microbatch = 1 } = this.#engine ?? {};
     this.#share = windows - (windows % microbatch);
     this.#stepMs = null; // a step means something else now
+  }
+
+  /** @returns false when there is none now */
+  async #replaceEngine(microbatch: number): Promise<boolean> {
+    await this.#offering;
+    await this.#readLocal(); // the next engine goes on from here
+    const smaller = await this.#options.reopen(microbatch);
+    if (!smaller || !this.#dataset) return false;
+    this.use(smaller, this.#dataset);
+    return true;
   }
 
   #stepOptions({ tokensBefore, rosterSize }: Assignment, step: number): StepOptions {
@@ -251,20 +291,38 @@ export class Trainer {
     this.#engine?.load(local);
   }
 
-  /** A copy: the fold worker takes it over. Rejects when what was trained since is lost. */
+  /** A copy, behind the steps that were queued before. Rejects when what was trained since is lost. */
   async #readLocal(): Promise<Float32Array> {
     if (this.#stepped) {
       if (!this.#engine) throw new Error("the GPU is gone, and with it what was trained since the last anchor");
+      const begun = this.#stepsBegun;
       this.#local = await this.#engine.read();
-      this.#stepped = false;
+      if (begun === this.#stepsBegun) this.#stepped = false; // else steps were queued behind this read
     }
     if (!this.#local) throw new Error("nothing was restored yet");
     return this.#local.slice();
   }
 
-  #inOrder<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(work);
-    this.#queue = result.catch(() => {});
+  /** Between two steps, when training runs. */
+  #onGpu<T>(work: () => Promise<T>): Promise<T> {
+    return this.#inGpuLane(async () => {
+      try {
+        return await work();
+      } finally {
+        this.#stepFrom = this.#options.now();
+      }
+    });
+  }
+
+  #inGpuLane<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#gpuLane.then(work);
+    this.#gpuLane = result.catch(() => {});
+    return result;
+  }
+
+  #onCpu<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#cpuLane.then(work);
+    this.#cpuLane = result.catch(() => {});
     return result;
   }
 }
