@@ -6,7 +6,7 @@ import { createReadStream } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { StorageError } from "#store";
 import { BlobRefused, type DiskBlobStore } from "#store/disk";
-import { hashSchema, type LogEntry, PEERS_PAGE, type PeerId, ROSTER_MAX, seriesMetrics } from "#wire";
+import { hashSchema, holdersOf, type LogEntry, PEERS_PAGE, type PeerId, ROSTER_MAX, seriesMetrics } from "#wire";
 import { ApiError, answerJson, answerText, notFound } from "./answer.ts";
 import { EventStreams } from "./events.ts";
 import { GzipCache } from "./gzip-cache.ts";
@@ -244,6 +244,8 @@ export class Api {
     const session = token === undefined ? undefined : peerOfToken(token);
     if (session === undefined || session.run !== run.id)
       throw new ApiError(401, "session", "Uploading needs the session token of an open /signal connection.");
+    if (holdersOf(run.spec) !== undefined)
+      throw new ApiError(409, "kept-by-peers", "The updates of this run are kept by its peers; this host takes none.");
     const { peer } = session;
     const bytesMax = run.uploadBytesMax;
     const announced = Number(request.headers["content-length"] ?? 0);

@@ -21,6 +21,7 @@ import {
   entryHash,
   entryIsSigned,
   type HostMessage,
+  holdersOf,
   type Identity,
   type LogEntry,
   type Member,
@@ -135,7 +136,9 @@ export class HostedRun {
           `The last ${loaded.tornBytes} bytes of the log were half written and have been cut off; nobody had seen them.`,
         );
       let witnessBehind = false;
-      const started = await witness.start(loaded.entries).catch((error) => {
+      // Where peers keep the updates there is nothing here to fold: the witness only knows genesis.
+      const folded = holdersOf(spec) === undefined ? loaded.entries : [];
+      const started = await witness.start(folded).catch((error) => {
         if (!(error instanceof BlobLostError) || error instanceof BlobDamagedError) throw error;
         report(`${error.message}. Perhaps the log's end is lost as well: peers that hold it are waited for.`);
         witnessBehind = true;

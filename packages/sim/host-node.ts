@@ -34,7 +34,7 @@ export function hashOf(entry: LogEntry): string {
 export const entryCheck = { hashOf, isSigned: () => true };
 
 /** A hundred updates: far more than a real one, so that a narrow line feels it. */
-const CHECKPOINT_BYTES = 100_000;
+export const CHECKPOINT_BYTES = 100_000;
 
 export class HostNode implements HostSocketEnd {
   readonly disk = new HostDisk();

@@ -2,7 +2,7 @@
 //
 //   entries on the disk, entries that somebody was told, anchors, work trained and folded -> nothing, or `fail`
 import { RunState } from "#swarm";
-import type { EntryOf, LogEntry, Offer, PeerId } from "#wire";
+import { type EntryOf, holdersOf, type LogEntry, type Offer, type PeerId } from "#wire";
 import { boundFault } from "./bounds.ts";
 import { genesisHash, refold, signatureOf } from "./given.ts";
 import { hashOf } from "./host-node.ts";
@@ -50,7 +50,10 @@ export class Judge {
     this.pending = commit;
     for (const { signature, ...offer } of commit.contributors) {
       this.updates.add(offer.update);
-      this.check(this.sim.host.blobs.has(offer.update), "a commit names only what is on the host's disk");
+      const kept = this.sim.peers.filter(({ up, blobs }) => up && blobs.has(offer.update)).length;
+      if (holdersOf(this.sim.spec) === undefined)
+        this.check(this.sim.host.blobs.has(offer.update), "a commit names only what is on the host's disk");
+      else this.sim.heldByFewest = Math.min(this.sim.heldByFewest, kept);
       this.check(signature === signatureOf(offer as Offer), "a contribution is what its peer signed");
     }
     for (const node of this.sim.peers) this.bounded(node.name, node.peer);

@@ -6,7 +6,7 @@ import type { HostMessage, LogEntry, Member, PeerId } from "#wire";
 import { BlobStore } from "./disk.ts";
 import { ExchangeNode } from "./exchange-node.ts";
 import { signatureOf } from "./given.ts";
-import { entryCheck } from "./host-node.ts";
+import { CHECKPOINT_BYTES, entryCheck } from "./host-node.ts";
 import { garbageFrame, type Lie, lyingMessages } from "./liar.ts";
 import { LocalClock } from "./local-clock.ts";
 import { HOST, type Link, type PeerSocketEnd, type Socket } from "./network.ts";
@@ -200,6 +200,16 @@ export class PeerNode implements PeerSocketEnd {
           const { round, anchorHash } = this.replica!;
           sim.check(round === output.round, "the anchor to evaluate is the replica's");
           this.input({ type: "evaluated", round, anchorHash, setHash: fakeHash("set"), loss: 3 });
+        });
+      case "make-checkpoint":
+        return this.replicaWork([5, 50], () => {
+          if (this.replica?.round !== output.round) return;
+          const { anchorHash, round } = this.replica;
+          const hash = fakeHash("checkpoint", anchorHash);
+          this.blobs.add(hash, CHECKPOINT_BYTES);
+          this.syncLater(hash);
+          const blobs = [{ name: "anchor", hash, bytes: CHECKPOINT_BYTES }];
+          this.input({ type: "checkpoint-made", round, anchorHash, blobs });
         });
       case "forget":
         this.exchange.input({ type: "drop", names: output.hashes });

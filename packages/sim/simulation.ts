@@ -63,6 +63,8 @@ export class Simulation {
   /** Messages under way that are none that an honest peer sends. */
   readonly lies = new WeakMap<PeerMessage, Lie>();
   peerFetches = 0;
+  /** Where peers keep the updates: the fewest that held one when a commit named it, its maker among them. */
+  heldByFewest = Number.POSITIVE_INFINITY;
   private readonly unlinkable: number;
   private readonly validate: boolean;
   private readonly trace: SimulationOptions["trace"];

@@ -54,6 +54,11 @@ export class Offers {
     return "first";
   }
 
+  /** Of the current open. */
+  all(): SignedOffer[] {
+    return [...this.offerByPeer.values()];
+  }
+
   /** Offers whose bytes are on our disk, as many as they say. */
   counted(): SignedOffer[] {
     return [...this.offerByPeer.values()].filter(({ update, bytes }) => this.bytesByBlob.get(update) === bytes);

@@ -6,9 +6,19 @@
 // Effects on the replica (restore, encode, fold, evaluate) are carried out in the order in which they are given; training runs beside
 // them, and they take hold of the parameters between two of its steps.
 // Rules [R..] are in docs/PROTOCOL.md.
-import type { BlobRef, EntryOf, HostMessage, LogEntry, PeerId, PeerMessage } from "#wire";
+import {
+  type BlobRef,
+  type EntryOf,
+  type HostMessage,
+  holdersOf,
+  type LogEntry,
+  type PeerId,
+  type PeerMessage,
+} from "#wire";
 import { assert } from "./assert.ts";
-import { Fetches } from "./fetches.ts";
+import type { HostUse } from "./exchange/wanted.ts";
+import { Fetches, type WantedBlob } from "./fetches.ts";
+import { Keeping, type KeptBlob } from "./keeping.ts";
 import { Links } from "./links.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Millis, PeerInput, PeerOptions, PeerOutput, PeerPhase, PeerView } from "./ports.ts";
@@ -38,6 +48,9 @@ export class Peer {
   private readonly reader: LogReader;
   private readonly links: Links;
   private readonly fetches = new Fetches();
+  private readonly keeping = new Keeping();
+  /** The host keeps no update and no checkpoint: nothing goes up, and nothing comes from there. [R35] */
+  private readonly peersKeep: boolean;
   private readonly wake = new Wake();
   private readonly work: Work;
   private replica: { round: number; anchorHash: string } | undefined;
@@ -46,6 +59,7 @@ export class Peer {
   private forgetLater: readonly string[] = [];
   /** Our update since the last fold or restore: the replica's mark has moved with it. */
   private inFlight: string | undefined;
+  private refusedInFold: readonly { readonly peer: PeerId; readonly reason: string }[] = [];
   private final: "refused" | "ended" | "stopped" | undefined;
   private endedAt: Millis | undefined;
   private welcomed = false;
@@ -68,6 +82,7 @@ export class Peer {
     this.log = this.reader.state;
     this.links = new Links(options.self);
     this.work = new Work(options.self, this.log);
+    this.peersKeep = holdersOf(options.spec) !== undefined;
   }
 
   step(now: Millis, input: PeerInput): PeerOutput[] {
@@ -154,12 +169,17 @@ export class Peer {
       case "upload-failed":
         return this.work.uploadFailed(now, input.hash);
       case "fetched":
-        return this.fetches.hold(input.hash);
+        this.fetches.hold(input.hash);
+        if (this.keeping.arrived(input.hash)) this.tell({ type: "kept", hash: input.hash });
+        return;
+      case "checkpoint-made":
+        return this.checkpointMade(input);
       case "fetch-failed":
         return this.fetches.failed(input.hash);
       case "restored":
         return this.restored(input.round, input.anchorHash);
       case "folded":
+        this.refusedInFold = input.refused;
         return this.folded(input.round, input.anchorHash);
       case "evaluated":
         return this.tell({
@@ -219,6 +239,12 @@ export class Peer {
       }
       case "entries":
         return this.followed(this.reader.live(now, message.entries, (entry) => this.entry(now, entry)));
+      case "keep":
+        return this.keep(message.blob);
+      case "make-checkpoint":
+        if (this.replica?.round === message.round && this.busy === undefined)
+          this.emit({ type: "make-checkpoint", round: message.round });
+        return; // else somebody else makes it
       case "give-back":
         return this.tell({ type: "given-back", entries: this.reader.giveBack(message.from) });
       case "give-blobs":
@@ -255,6 +281,7 @@ export class Peer {
         if (replica?.round === this.log.round) this.judge(replica.anchorHash, entry.anchorHash);
         const own = this.work.close();
         if (own !== undefined && !this.namedInLog(entry.round, own)) this.forget([own]);
+        if (this.peersKeep) this.forget(this.keeping.over((hash) => this.isNamed(hash)));
         return;
       }
       case "void":
@@ -285,6 +312,33 @@ export class Peer {
     const lacking = hashes.filter((hash) => !this.fetches.has(hash));
     for (const hash of hashes) if (!lacking.includes(hash)) this.emit({ type: "upload", hash });
     if (lacking.length > 0) this.tell({ type: "lacks", hashes: lacking });
+  }
+
+  /** [R35] */
+  private keep(blob: KeptBlob): void {
+    this.keeping.want(blob);
+    if (!this.fetches.has(blob.hash)) return;
+    this.keeping.arrived(blob.hash);
+    this.tell({ type: "kept", hash: blob.hash });
+  }
+
+  /** [R37] Sections that no checkpoint entry came to name go when the next ones are made. */
+  private checkpointMade({ round, anchorHash, blobs }: PeerInput & { type: "checkpoint-made" }): void {
+    const hashes = blobs.map(({ hash }) => hash);
+    for (const hash of hashes) this.fetches.hold(hash);
+    this.forget(this.keeping.made(hashes, (hash) => this.isNamed(hash)));
+    this.tell({ type: "checkpoint-made", round, anchorHash, blobs: [...blobs] });
+  }
+
+  private isNamed(hash: string): boolean {
+    const { checkpoint, previousCheckpoint, sealedByRound, commit } = this.log;
+    if ([checkpoint, previousCheckpoint].some((entry) => entry?.blobs.some((blob) => blob.hash === hash))) return true;
+    const commits = [...[...sealedByRound.values()].map((sealed) => sealed.commit), ...(commit ? [commit] : [])];
+    return commits.some(({ contributors }) => contributors.some(({ update }) => update === hash));
+  }
+
+  private want(blobs: readonly WantedBlob[], host: HostUse): void {
+    this.emit(...this.fetches.wantOnly([...blobs, ...this.keeping.wanted()], host));
   }
 
   private refused(code: string, message: string): void {
@@ -380,7 +434,7 @@ export class Peer {
     const commit = this.nextCommit();
     if (commit !== undefined) return this.advanceFold(commit);
     assert(this.replica.round >= this.log.round, "a replica behind the head has a commit to fold");
-    this.emit(...this.fetches.wantOnly([], "last"));
+    this.want([], "last");
     if (!this.reader.caughtUp) return;
     this.tellWhereWeAre();
     const { open, ended } = this.log;
@@ -417,7 +471,7 @@ export class Peer {
     this.restoreFrom = from;
     const blobs = from?.blobs ?? [];
     // The host made it, so nobody else is sure to have it.
-    this.emit(...this.fetches.wantOnly(blobs, "at-once"));
+    this.want(blobs, "at-once");
     if (!blobs.every(({ hash }) => this.fetches.has(hash))) return;
     const round = from?.round ?? 0;
     const anchorHash = from?.anchorHash ?? this.log.anchorAt(0);
@@ -427,7 +481,7 @@ export class Peer {
 
   private advanceFold(commit: EntryOf<"commit">): void {
     const updates = commit.contributors.map(({ update, bytes }) => ({ hash: update, bytes }));
-    this.emit(...this.fetches.wantOnly(updates, "last"));
+    this.want(updates, "last");
     if (!commit.contributors.every(({ update }) => this.fetches.has(update))) return;
     this.busy = { type: "folding", commit };
     const named = commit.contributors.some(({ update }) => update === this.inFlight);
@@ -441,7 +495,8 @@ export class Peer {
     if (!this.welcomed) return;
     if (this.log.commit !== undefined && round === this.log.round + 1 && this.attestedRound !== round) {
       this.attestedRound = round;
-      this.tell({ type: "attest", round: round - 1, anchorHash });
+      const refused = this.peersKeep ? { refused: [...this.refusedInFold] } : {};
+      this.tell({ type: "attest", round: round - 1, anchorHash, ...refused });
     }
     if (this.donating && this.readyRound !== round && this.log.ended === undefined) {
       this.readyRound = round;
@@ -485,6 +540,11 @@ export class Peer {
   }
 
   private emit(...outputs: readonly PeerOutput[]): void {
-    this.out.push(...outputs);
+    for (const output of outputs) {
+      if (this.peersKeep && output.type === "upload")
+        this.work.uploaded(output.hash); // it lies here, and that is where it stays
+      else if (this.peersKeep && output.type === "fetch") this.out.push({ ...output, host: "never" });
+      else this.out.push(output);
+    }
   }
 }

@@ -69,6 +69,8 @@ export type PeerInput =
   | { type: "folded"; round: number; anchorHash: string; refused: readonly { peer: PeerId; reason: string }[] }
   | { type: "restored"; round: number; anchorHash: string } // genesis is round 0; anchorHash "": the blobs did not decode
   | { type: "evaluated"; round: number; anchorHash: string; setHash: string; loss: number }
+  /** The sections of the anchor after `round` rounds lie in the local store. */
+  | { type: "checkpoint-made"; round: number; anchorHash: string; blobs: readonly BlobRef[] }
   | { type: "donate" } //                the person pressed the button (or resumed)
   /** lost: the device went, and with it what was trained since its parameters were last read. */
   | { type: "pause"; reason: string; lost?: boolean }
@@ -96,6 +98,7 @@ export type PeerOutput =
   /** Decode, combine, outer step; then, between two steps, the replica's mark rule: named says whether our own update counted. */
   | { type: "fold"; commit: EntryOf<"commit">; named: boolean }
   | { type: "evaluate"; round: number }
+  | { type: "make-checkpoint"; round: number } // of the anchor; nothing when the replica has moved on
   | { type: "offer"; offer: Offer } //   the adapter signs it and sends {type:"offer"}; keys stay outside of the core
   | { type: "forget"; hashes: readonly string[] } // blobs that no rule keeps any more
   /** The host has signed two entries of one place in its log: proof for the person to keep. A `refused` follows. */

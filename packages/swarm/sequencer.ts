@@ -8,6 +8,7 @@ import {
   type EntryBody,
   type EntryOf,
   type HostMessage,
+  holdersOf,
   type LogEntry,
   type Member,
   PAGE_CLOSED,
@@ -18,11 +19,14 @@ import {
 } from "#wire";
 import { assert } from "./assert.ts";
 import { checkOf, type EntryCheck, followFault } from "./chain.ts";
+import { CheckpointVote } from "./checkpoint-vote.ts";
+import { Holders } from "./holders.ts";
 import { type MeshChange, MeshPlan } from "./mesh-plan.ts";
 import { byPeer, Offers } from "./offers.ts";
 import type { Millis, SequencerInput, SequencerOptions, SequencerOutput, SequencerView } from "./ports.ts";
 import { Recovery } from "./recovery.ts";
 import { RunState } from "./run-state.ts";
+import { SealVote } from "./seal-vote.ts";
 import { connectedPeer, newSession, type Session } from "./session.ts";
 import { ATTEST_WAIT_MS, END_WAIT_MS, GATHER_REST_MS, gatherMs, Pace, RECONNECT_GRACE_MS, Wake } from "./timing.ts";
 import { TrafficLedger } from "./traffic.ts";
@@ -57,6 +61,8 @@ export class Sequencer {
   private readonly recovery: Recovery;
   private readonly line = new WitnessLine();
   private last: LogEntry | undefined; //                          of the log
+  /** Of a run whose updates its peers keep: then there is no witness here. [R35] */
+  private readonly kept: { holders: Holders; vote: SealVote; checkpoint: CheckpointVote } | undefined;
   private readonly wake = new Wake();
   private readonly queue: EntryBody[] = []; //                    evaluations and checkpoints that wait for their place
   private appending: EntryBody | LogEntry | undefined;
@@ -95,6 +101,13 @@ export class Sequencer {
       this.last = entry;
     }
     this.recovery = new Recovery(this.log);
+    const k = holdersOf(spec);
+    if (k !== undefined)
+      this.kept = {
+        holders: new Holders(k, spec.seed),
+        vote: new SealVote(),
+        checkpoint: new CheckpointVote(k, spec.seed),
+      };
     if (witnessBehind) this.line.restart();
   }
 
@@ -144,7 +157,14 @@ export class Sequencer {
     if (open) this.deadlineAt = now + open.deadlineMs;
     if (spec.checkpoint.retain === "window") this.forget(this.log.unretained);
     this.checkpointIfDue();
-    if (commit) this.line.add({ type: "fold", commit });
+    if (commit) this.fold(commit);
+  }
+
+  /** The witness folds it; without one, peers do, and it matters who holds what it names. */
+  private fold(commit: EntryOf<"commit">): void {
+    if (this.kept === undefined) return this.line.add({ type: "fold", commit });
+    this.kept.holders.track(commit.contributors);
+    this.kept.vote.clear();
   }
 
   private take(now: Millis, input: SequencerInput): void {
@@ -211,8 +231,7 @@ export class Sequencer {
     const session = this.sessions.get(peer);
     if (session === undefined) return; // we sent it away ourselves
     this.sessions.delete(peer);
-    this.recovery.gone(peer);
-    this.line.gone(peer);
+    this.forgetPeer(peer);
     // A reload looks like a closed page, so it is waited for like a crash.
     if (session.bye === undefined && this.roster.includes(peer)) this.lostAt = now;
     const kind = session.bye === undefined && reason !== PAGE_CLOSED ? "crashed" : "left";
@@ -220,10 +239,16 @@ export class Sequencer {
     this.out.push({ type: "event", event: { kind, peer, reason: session.bye ?? reason } });
   }
 
-  private sendAway(peer: PeerId, code: string, message: string): void {
-    if (!this.sessions.delete(peer)) return;
+  private forgetPeer(peer: PeerId): void {
     this.recovery.gone(peer);
     this.line.gone(peer);
+    this.kept?.holders.gone(peer);
+    this.kept?.checkpoint.gone(peer);
+  }
+
+  private sendAway(peer: PeerId, code: string, message: string): void {
+    if (!this.sessions.delete(peer)) return;
+    this.forgetPeer(peer);
     this.out.push({ type: "disconnect", peer, code, message });
     this.meshChanged(this.mesh.leave(peer), peer, message);
     this.out.push({ type: "event", event: { kind: "refused", peer, reason: message } });
@@ -269,7 +294,13 @@ export class Sequencer {
       case "offer":
         return this.offer(now, from, session, message.offer);
       case "attest":
-        return this.attest(from, session, message.round, message.anchorHash);
+        return this.attest(from, session, message.round, message.anchorHash, message.refused);
+      case "kept":
+        if (!this.kept?.holders.kept(from, message.hash) && this.kept === undefined)
+          this.fault(from, session, "the host keeps the updates of this run");
+        return; // else the round is over: it was asked for
+      case "checkpoint-made":
+        return this.checkpointMade(from, session, message);
       case "evaluation": {
         const named = this.log.sealedByRound.get(message.round - 1)?.evaluators.includes(from) ?? false;
         if (named && this.queue.length < QUEUE_MAX) this.queue.push({ ...evaluation(message), peer: from });
@@ -316,10 +347,32 @@ export class Sequencer {
   }
 
   /** [R12] Before the seal it waits for the witness's word; after it, it makes a late peer ready. */
-  private attest(from: PeerId, session: Session, round: number, anchorHash: string): void {
-    if (round === this.log.round && this.log.commit !== undefined) this.attested.set(from, anchorHash);
-    else if (round === this.log.round - 1 && anchorHash === this.log.anchorHash) session.foldedRound = this.log.round;
+  private attest(
+    from: PeerId,
+    session: Session,
+    round: number,
+    anchorHash: string,
+    refused: readonly { peer: PeerId; reason: string }[] = [],
+  ): void {
+    if (round === this.log.round && this.log.commit !== undefined) {
+      this.attested.set(from, anchorHash);
+      this.kept?.holders.attested(from);
+      this.kept?.vote.take(from, anchorHash, refused);
+    } else if (round === this.log.round - 1 && anchorHash === this.log.anchorHash) session.foldedRound = this.log.round;
     else if (round >= this.log.round) this.fault(from, session, "an attest of a round that has no commit");
+  }
+
+  /** [R37] */
+  private checkpointMade(
+    from: PeerId,
+    session: Session,
+    made: Extract<PeerMessage, { type: "checkpoint-made" }>,
+  ): void {
+    const { round, anchorHash, blobs } = made;
+    const agreed = this.kept?.checkpoint.take(from, { round, anchorHash, blobs });
+    if (this.kept === undefined) this.fault(from, session, "the host makes the checkpoints of this run");
+    else if (agreed !== undefined && agreed !== "unasked")
+      this.queue.push({ type: "checkpoint", round, anchorHash, blobs: [...agreed.blobs] });
   }
 
   /** [R10] The first offer of a peer for an open counts, once its blob is here. */
@@ -418,7 +471,7 @@ export class Sequencer {
       if (session?.willing && !this.offers.has(peer) && session.connectedAt <= this.openedAt)
         this.pace.record(peer, 1.5 * (now - this.openedAt));
     }
-    this.line.add({ type: "fold", commit });
+    this.fold(commit);
   }
 
   private afterSeal(now: Millis, seal: EntryOf<"seal">): void {
@@ -450,9 +503,20 @@ export class Sequencer {
     const { round, checkpoint, spec, endReached, ended } = this.log;
     if (round === 0 || ended !== undefined || (checkpoint?.round ?? 0) >= round || this.checkpointAsked === round)
       return;
+    if (this.kept !== undefined) return this.askCheckpoint();
     if (round % spec.checkpoint.everyRounds !== 0 && endReached === undefined) return;
     this.checkpointAsked = round;
     this.line.add({ type: "checkpoint", round });
+  }
+
+  /** [R37] When too few answered alike, after the next round again. */
+  private askCheckpoint(): void {
+    const { round, checkpoint, spec, endReached, anchorHash } = this.log;
+    if (round - (checkpoint?.round ?? 0) < spec.checkpoint.everyRounds && endReached === undefined) return;
+    const at = [...this.sessions].filter(([, { foldedRound }]) => foldedRound === round).map(([peer]) => peer);
+    if (at.length === 0) return;
+    this.checkpointAsked = round;
+    this.out.push(...this.kept!.checkpoint.ask(round, anchorHash!, at));
   }
 
   private folded(now: Millis, { round, anchorHash, refused }: Extract<SequencerInput, { type: "folded" }>): void {
@@ -472,6 +536,7 @@ export class Sequencer {
   private advance(now: Millis): void {
     const { log } = this;
     this.advanceWitness(now);
+    if (this.kept !== undefined) this.advanceKept(now, this.kept.holders);
     if (this.appending !== undefined || log.ended !== undefined) return;
     const given = this.recovery.next();
     if (given !== undefined) return this.appendSigned(given);
@@ -571,6 +636,7 @@ export class Sequencer {
 
   /** [R12] */
   private advanceFolding(now: Millis, { round, contributors }: EntryOf<"commit">): void {
+    if (this.kept !== undefined) return this.advanceVote(now, this.kept, round);
     const { witness } = this;
     if (witness === undefined) return; // it folds, or reads what it needs to: the commit is final either way
     // Everybody who was at the base, joiners included: else one that folds a little slower than the witness never gets in. But not
@@ -596,6 +662,54 @@ export class Sequencer {
       attesters: attesters.sort().slice(0, ROSTER_MAX),
       refused,
     });
+  }
+
+  /** [R36] The hash of most of those who were at the base; a commit whose blob nobody has is void. */
+  private advanceVote(now: Millis, { holders, vote }: NonNullable<Sequencer["kept"]>, round: number): void {
+    const atBase = [...this.sessions].filter(([, s]) => s.willing && s.foldedRound === round).map(([peer]) => peer);
+    const tokensOf = (peer: PeerId): number => this.log.contributions.get(peer)?.tokens ?? 0;
+    const verdict = vote.verdict(now, atBase, tokensOf, this.wake);
+    if (verdict !== undefined) {
+      const { anchorHash, refused, attesters } = verdict;
+      const { commit } = this.log;
+      const named = refused.filter(({ peer }) => commit?.contributors.some((c) => c.peer === peer)).sort(byPeer);
+      const unique = named.filter(({ peer }, i) => i === 0 || named[i - 1].peer !== peer);
+      return this.append({
+        type: "seal",
+        round,
+        anchorHash,
+        attesters: [...attesters].slice(0, ROSTER_MAX),
+        refused: unique,
+      });
+    }
+    const here = this.present();
+    const lost = holders.lost(now, here, this.wake);
+    if (lost !== undefined) {
+      const reason = `nobody who is here holds update ${lost.hash} of ${lost.maker.slice(0, 8)}`;
+      return this.append({ type: "void", round, reason });
+    }
+    if (vote.isHopeless(now, here.size, this.wake))
+      this.append({ type: "void", round, reason: "nobody who is here could fetch and fold it" });
+  }
+
+  /** [R35] Offers are safe before they count: enough peers hold what they name. */
+  private advanceKept(now: Millis, holders: Holders): void {
+    if (this.log.ended !== undefined) return;
+    if (this.log.commit === undefined) holders.track(this.offers.all());
+    const here = this.present();
+    const linked = (a: PeerId, b: PeerId): boolean =>
+      this.sessions.get(a)?.links.some(({ peer }) => peer === b) ?? this.mesh.neighbours(a).includes(b);
+    this.out.push(...holders.advance(now, here, linked, this.wake));
+    for (const { update, bytes } of this.offers.all())
+      if (holders.isSafe(update, here)) this.offers.stored(update, bytes);
+      else this.offers.dropped(update);
+  }
+
+  /** Who can hold something. */
+  private present(): ReadonlySet<PeerId> {
+    return new Set(
+      [...this.sessions].filter(([, { willing, bye }]) => willing && bye === undefined).map(([peer]) => peer),
+    );
   }
 
   /** [R22] The goal is reached: the last evaluation and the last checkpoint, then `end`. */

@@ -15,7 +15,7 @@ export const ROSTER_MAX = 1024;
 
 const round = z.int().min(0).max(10_000_000);
 const finite = z.number().finite();
-const blobBytes = z
+export const blobBytesSchema = z
   .int()
   .positive()
   .max(4 * 2 ** 30);
@@ -27,7 +27,7 @@ export const offerSchema = z.strictObject({
   baseHash: hashSchema,
   peer: peerIdSchema,
   update: hashSchema, //      name of the blob
-  bytes: blobBytes,
+  bytes: blobBytesSchema,
   tokens: z.int().min(1),
   steps: z.int().min(1).max(10_000),
   loss: finite, //            mean training loss over the round, nats per token
@@ -39,7 +39,11 @@ export type SignedOffer = z.infer<typeof signedOfferSchema>;
 /** An offer that a commit names: kept whole, so that an auditor can check the signature. */
 export type Contribution = SignedOffer;
 
-export const blobRefSchema = z.strictObject({ name: z.string().min(1).max(80), hash: hashSchema, bytes: blobBytes });
+export const blobRefSchema = z.strictObject({
+  name: z.string().min(1).max(80),
+  hash: hashSchema,
+  bytes: blobBytesSchema,
+});
 export type BlobRef = z.infer<typeof blobRefSchema>;
 
 const head = {
@@ -49,6 +53,8 @@ const head = {
   time: z.int().min(0), // wall clock of the host, ms since 1970: for display only, nothing decides by it
 };
 const reason = z.string().min(1).max(400);
+export const refusedSchema = z.array(z.strictObject({ peer: peerIdSchema, reason })).max(CONTRIBUTORS_MAX);
+export const checkpointBlobsSchema = z.array(blobRefSchema).min(1).max(16);
 
 const bodies = {
   /** Who takes part, from which anchor; cursor = windows assigned before this round, tokensBefore = tokens committed before it. */
@@ -72,12 +78,12 @@ const bodies = {
     round,
     anchorHash: hashSchema,
     attesters: z.array(peerIdSchema).max(ROSTER_MAX),
-    refused: z.array(z.strictObject({ peer: peerIdSchema, reason })).max(CONTRIBUTORS_MAX),
+    refused: refusedSchema,
   },
   void: { round, reason },
   /** round: the anchor after that many rounds; setHash names the slice; peer "host" when the host's witness measured it. */
   eval: { round, anchorHash: hashSchema, setHash: hashSchema, loss: finite, peer: peerIdSchema },
-  checkpoint: { round, anchorHash: hashSchema, blobs: z.array(blobRefSchema).min(1).max(16) },
+  checkpoint: { round, anchorHash: hashSchema, blobs: checkpointBlobsSchema },
   end: { reason },
 } as const;
 

@@ -4,7 +4,14 @@
 //   host: challenge -> peer: hello (signed) -> host: welcome | refuse -> both: the rest, until bye or close
 import { z } from "zod";
 import { peerIdSchema, SLOTS_MAX, signatureSchema } from "./identity.ts";
-import { CONTRIBUTORS_MAX, logEntrySchema, signedOfferSchema } from "./log.ts";
+import {
+  blobBytesSchema,
+  CONTRIBUTORS_MAX,
+  checkpointBlobsSchema,
+  logEntrySchema,
+  refusedSchema,
+  signedOfferSchema,
+} from "./log.ts";
 import { hashSchema, publicKeySchema, specSchema } from "./spec.ts";
 
 /** hello carries the range that a build speaks; the host answers with the highest common one or refuses by name. */
@@ -25,6 +32,8 @@ const name = z.string().trim().max(40);
 /** Sums of such counts stay finite, whatever strangers say: JSON knows no Infinity, and a document with one is none. */
 const count = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
 const reason = z.string().max(400);
+
+const keepSchema = z.strictObject({ hash: hashSchema, bytes: blobBytesSchema, maker: peerIdSchema });
 
 export const adapterSchema = z.strictObject({
   backend: z.enum(["webgpu"]),
@@ -76,7 +85,22 @@ export const peerMessageSchema = z.discriminatedUnion("type", [
     tokensPerSecond: count,
   }),
   z.strictObject({ type: z.literal("offer"), offer: signedOfferSchema }),
-  z.strictObject({ type: z.literal("attest"), round: z.int().min(0), anchorHash: hashSchema }),
+  /** refused: contributions with weight 0 by rule; for a host without a witness, which decodes nothing. */
+  z.strictObject({
+    type: z.literal("attest"),
+    round: z.int().min(0),
+    anchorHash: hashSchema,
+    refused: refusedSchema.optional(),
+  }),
+  /** The answer to keep: that blob is here, checked. */
+  z.strictObject({ type: z.literal("kept"), hash: hashSchema }),
+  /** The answer to make-checkpoint: the sections of that anchor, which this peer now keeps. */
+  z.strictObject({
+    type: z.literal("checkpoint-made"),
+    round: z.int().min(1),
+    anchorHash: hashSchema,
+    blobs: checkpointBlobsSchema,
+  }),
   z.strictObject({
     type: z.literal("evaluation"),
     round: z.int().min(0),
@@ -153,6 +177,10 @@ export const hostMessageSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("parted"), peer: peerIdSchema }),
   z.strictObject({ type: z.literal("signal"), from: peerIdSchema, data: z.string().max(64 * 1024) }),
   z.strictObject({ type: z.literal("entries"), entries: z.array(logEntrySchema).min(1).max(ENTRIES_MAX) }),
+  /** An update that this peer should hold, so that it outlives its maker. */
+  z.strictObject({ type: z.literal("keep"), blob: keepSchema }),
+  /** To peers at that anchor, of a run whose host has no witness. */
+  z.strictObject({ type: z.literal("make-checkpoint"), round: z.int().min(1) }),
   /** To a peer whose log is longer: the host takes its own entries back, from that one on. */
   z.strictObject({ type: z.literal("give-back"), from: z.int().min(0) }),
   /** The host's disk has lost these updates: whoever holds them uploads them. */

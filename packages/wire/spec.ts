@@ -80,12 +80,22 @@ export const roundsSchema = z
     maxContributors: count(32),
     deadlineMinMs: z.int().min(500).max(3_600_000),
     deadlineMaxMs: z.int().min(500).max(3_600_000),
+    durability: z.enum(["host", "peers"]).optional(), // who keeps updates and checkpoints; absent: the host
+    holders: z.int().min(2).max(8).optional(), //        peers: how many hold an update beside its maker before it counts; absent: 2
     overlap: z.boolean().optional(), //    train on while an update is exchanged; absent: wait for the next round
   })
   .refine((r) => r.deadlineMinMs <= r.deadlineMaxMs, {
     path: ["deadlineMinMs"],
     error: "must not exceed deadlineMaxMs",
+  })
+  .refine((r) => r.holders === undefined || r.durability === "peers", {
+    path: ["holders"],
+    error: 'means something only with durability "peers"',
   });
+
+/** Peers that must hold an update beside its maker before it counts; undefined: the host keeps updates. */
+export const holdersOf = ({ rounds }: { readonly rounds: z.infer<typeof roundsSchema> }): number | undefined =>
+  rounds.durability === "peers" ? (rounds.holders ?? 2) : undefined;
 
 export const dataRefSchema = z.strictObject({
   source: text(400), //                   where the text comes from, for people
@@ -102,7 +112,11 @@ export const dataRefSchema = z.strictObject({
 });
 
 /** Fields that came after version 1: optional, so that a spec which does not use them keeps its version, and with it the run's id. */
-const newerFields = [{ path: ["rounds", "overlap"], since: 2 }] as const;
+const newerFields = [
+  { path: ["rounds", "overlap"], since: 2 },
+  { path: ["rounds", "durability"], since: 2 },
+  { path: ["rounds", "holders"], since: 2 },
+] as const;
 
 function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue }: z.RefinementCtx): void {
   for (const { path, since } of newerFields) {

@@ -1,6 +1,6 @@
 // What the core asks for and waits for: each effect does its work and answers with the input that the core gets next (or with nothing).
 //
-//   fetch-log, restore, train, encode, upload, fetch, fold, evaluate -> PeerInput
+//   fetch-log, restore, train, encode, upload, fetch, fold, evaluate, make-checkpoint -> PeerInput
 //
 // Failures that the protocol knows come back as inputs; what rejects all the same is the GPU, or a bug of ours.
 import { type BlobExchange, FetchCancelled } from "#mesh";
@@ -118,6 +118,18 @@ export class Effects {
     board.evaluation({ round, step: board.get().lossHistory.at(-1)?.step ?? 0, loss: result.loss });
     await this.#pass("evaluated");
     return { type: "evaluated", round, ...result };
+  }
+
+  async makeCheckpoint({ round }: Asked<"make-checkpoint">): Answer {
+    const made = await this.#options.trainer.checkpoint(round);
+    if (made === undefined) return undefined;
+    const blobs = [];
+    for (const { name, bytes } of made.sections) {
+      const hash = blobName(bytes);
+      await this.#options.shelf.put(hash, bytes);
+      blobs.push({ name, hash, bytes: bytes.length });
+    }
+    return { type: "checkpoint-made", round, anchorHash: made.anchorHash, blobs };
   }
 
   async forget({ hashes }: Asked<"forget">): Answer {

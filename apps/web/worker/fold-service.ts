@@ -6,6 +6,7 @@
 import {
   anchorHashOf,
   decodeCheckpointSection,
+  encodeCheckpointSection,
   encodeUpdate,
   foldCommit,
   genesisState,
@@ -84,6 +85,17 @@ export class FoldService {
     const from = this.#need(this.#replica).sealed(state.parameters, named);
     this.#round = commit.round + 1;
     return { anchorHash, refused, anchor: state.parameters.slice(), from };
+  }
+
+  /** The same bytes as everybody makes of this anchor; undefined when this peer is at another one. */
+  checkpoint(round: number): { anchorHash: string; sections: { name: string; bytes: Uint8Array }[] } | undefined {
+    const state = this.#state;
+    if (state === undefined || round !== this.#round) return undefined;
+    const sections = (["parameters", "velocity"] as const).map((name) => ({
+      name,
+      bytes: encodeCheckpointSection(name, round, state[name]),
+    }));
+    return { anchorHash: anchorHashOf(state), sections };
   }
 
   /** A copy of the anchor after `round` rounds; undefined when this peer is at another one. */

@@ -19,6 +19,16 @@ const api = {
     const folded = service.fold(...args);
     return transfer(folded, [folded.anchor.buffer, folded.from.buffer]);
   },
+  checkpoint(...args: Parameters<FoldService["checkpoint"]>) {
+    const made = service.checkpoint(...args);
+    return (
+      made &&
+      transfer(
+        made,
+        made.sections.map(({ bytes }) => bytes.buffer),
+      )
+    );
+  },
   anchor(...args: Parameters<FoldService["anchor"]>) {
     const anchor = service.anchor(...args);
     return anchor && transfer(anchor, [anchor.buffer]);

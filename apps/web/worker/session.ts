@@ -404,6 +404,8 @@ export class Session {
           return effects.fold(output);
         case "evaluate":
           return effects.evaluate(output);
+        case "make-checkpoint":
+          return effects.makeCheckpoint(output);
         case "forget":
           return effects.forget(output);
       }

@@ -166,6 +166,13 @@ export class Trainer {
     });
   }
 
+  /** The anchor after `round` rounds as a checkpoint's sections; undefined when this peer is at another one by now. */
+  checkpoint(
+    round: number,
+  ): Promise<{ anchorHash: string; sections: { name: string; bytes: Uint8Array }[] } | undefined> {
+    return this.#onCpu(() => this.#options.fold.checkpoint(round));
+  }
+
   /** Undefined when this peer is at another anchor by now, or has no GPU. */
   async evaluate(round: number): Promise<{ anchorHash: string; setHash: string; loss: number } | undefined> {
     const anchor = await this.#onCpu(() => this.#options.fold.anchor(round));
