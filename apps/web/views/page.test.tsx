@@ -226,6 +226,16 @@ describe("the run live", () => {
     expect(text(page())).toMatch(/through TURN 320 kB\/s 0 B\/s 62 MB 60 MB 23 ms/);
   });
 
+  test.each([
+    ["direct", "direct"],
+    ["turn", "through TURN"],
+    ["relayed", "through the host"],
+  ] as const)("a link of the kind %s is named %s", (kind, words) => {
+    const links = donating.links.slice(0, 1).map((link) => ({ ...link, kind }));
+    const [, table] = /aria-label="Your links"(.*?)<\/table>/.exec(html(page({ donor: { ...donating, links } }))) ?? [];
+    expect(textOf(table ?? "")).toContain(` ${words} 610 kB/s`);
+  });
+
   test("a donor sees its own links with its own rates", () => {
     const read = text(page({ donor: donating }));
     expect(read).toMatch(/Your links .* direct 610 kB\/s 320 kB\/s/);
