@@ -1,11 +1,22 @@
 // What every end-to-end test needs: a host of its own on loopback, and donors in browser processes of their own.
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrowserContextOptions, chromium, expect, type Page } from "@playwright/test";
 import { chromiumFlags, findInstalledBrowser, NO_BROWSER } from "../apps/cli/browser.ts";
-import type { LogEntry, RunDetail } from "../packages/wire/index.ts";
+import type { LogEntry, RunDetail, RunDraft } from "../packages/wire/index.ts";
+
+export const SHORT_ROUNDS = "e2e/short-rounds.json";
+
+/** A file with the spec of short rounds, but for what `change` says. */
+export function specLike(change: (spec: RunDraft) => Partial<RunDraft>): { file: string; remove(): void } {
+  const dir = mkdtempSync(join(tmpdir(), "gossamer-spec-"));
+  const file = join(dir, "run.json");
+  const spec = JSON.parse(readFileSync(SHORT_ROUNDS, "utf8")) as RunDraft;
+  writeFileSync(file, JSON.stringify({ ...spec, ...change(spec) }));
+  return { file, remove: () => rmSync(dir, { recursive: true, force: true }) };
+}
 
 export interface TestHost {
   readonly url: string;

@@ -2,7 +2,9 @@
 import { type EntryOf, type LogEntry, type Offer, type PeerId, presets, type RunSpec, runIdOf } from "#wire";
 import { fakeHash } from "./random.ts";
 
-export type SpecChange = Partial<Pick<RunSpec, "rounds" | "evaluation" | "checkpoint" | "end">> & { steps?: number };
+export type SpecChange = Partial<Pick<RunSpec, "model" | "rounds" | "evaluation" | "checkpoint" | "end">> & {
+  steps?: number;
+};
 
 export function simulatedSpec(change: SpecChange = {}): RunSpec {
   const { corpus: _, ...draft } = presets.nano;

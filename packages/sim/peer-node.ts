@@ -14,8 +14,6 @@ import { fakeHash } from "./random.ts";
 import { ReplicaNode } from "./replica-node.ts";
 import type { Simulation } from "./simulation.ts";
 
-const UPDATE_BYTES = 1_000;
-
 /** A training effect under way. */
 interface Training {
   readonly asked: Extract<PeerOutput, { type: "train" }>;
@@ -48,6 +46,7 @@ export class PeerNode implements PeerSocketEnd {
   offersMade = 0;
   carried = 0; //                          rounds whose work was not offered
   evaluations = 0;
+  trainedMs = 0;
   ended: string | undefined;
   readonly namedFolds: number[] = [];
   private readonly sim: Simulation;
@@ -260,10 +259,10 @@ export class PeerNode implements PeerSocketEnd {
     const failed = (): void => this.input({ type: "upload-failed", hash, reason: "host away" });
     if (!this.blobs.has(hash)) return this.time.after(1, failed);
     this.request(
-      UPDATE_BYTES,
+      this.sim.updateBytes,
       (answer, refuse) => {
         if (this.socket?.open !== true) return refuse(); // its session is over
-        this.sim.host.store(hash, UPDATE_BYTES, () => answer(0, () => this.input({ type: "uploaded", hash })));
+        this.sim.host.store(hash, this.sim.updateBytes, () => answer(0, () => this.input({ type: "uploaded", hash })));
       },
       failed,
     );
@@ -368,10 +367,10 @@ export class PeerNode implements PeerSocketEnd {
         sim.arithmetic.badUpdates.add(update);
       }
       this.made.add(update);
-      this.blobs.add(update, UPDATE_BYTES);
+      this.blobs.add(update, this.sim.updateBytes);
       this.syncLater(update);
-      this.exchange.input({ type: "hold", name: update, bytes: UPDATE_BYTES });
-      this.input({ type: "encoded", round, update, bytes: UPDATE_BYTES });
+      this.exchange.input({ type: "hold", name: update, bytes: this.sim.updateBytes });
+      this.input({ type: "encoded", round, update, bytes: this.sim.updateBytes });
     });
   }
 
@@ -410,8 +409,10 @@ export class PeerNode implements PeerSocketEnd {
 
   private trainStep(work: Training): void {
     const { job, assignment, until } = work.asked;
-    this.time.after(this.stepMs * this.sim.random.between(0.8, 1.3), () => {
+    const tookMs = this.stepMs * this.sim.random.between(...this.sim.stepSpread);
+    this.time.after(tookMs, () => {
       if (this.work !== work) return; // the replica was restored, and trains again
+      this.trainedMs += tookMs;
       work.step += 1;
       this.replica?.step();
       const { round } = assignment;

@@ -27,6 +27,9 @@ export interface SimulationOptions {
   readonly spec?: SpecChange;
   readonly stepMs?: readonly [number, number];
   readonly network?: Partial<NetworkOptions>;
+  /** A step takes a peer's stepMs times a number between these. */
+  readonly stepSpread?: readonly [number, number];
+  readonly updateBytes?: number;
   /** Of a piece, and of a chunk; an update is one piece unless this says otherwise. */
   readonly pieceBytes?: readonly [number, number];
   /** Share of links that never come up, as between two strict NATs. */
@@ -65,6 +68,8 @@ export class Simulation {
   peerFetches = 0;
   /** Where peers keep the updates: the fewest that held one when a commit named it, its maker among them. */
   heldByFewest = Number.POSITIVE_INFINITY;
+  readonly stepSpread: readonly [number, number];
+  readonly updateBytes: number;
   private readonly unlinkable: number;
   private readonly validate: boolean;
   private readonly trace: SimulationOptions["trace"];
@@ -78,6 +83,8 @@ export class Simulation {
     this.run = simulatedRun(this.spec);
     this.network = new Network(this.clock, this.random, this.strike, { delayMs: [5, 60], ...options.network });
     this.pieces = simulatedPieces(...(options.pieceBytes ?? [16_000, 4_000]));
+    this.stepSpread = options.stepSpread ?? [0.8, 1.3];
+    this.updateBytes = options.updateBytes ?? 1_000;
     this.unlinkable = options.unlinkable ?? 0;
     this.validate = options.validate ?? true;
     this.trace = options.trace;
