@@ -3,12 +3,13 @@ import { writeFile } from "node:fs/promises";
 import { relative, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { parameterTable } from "#outer";
-import { presets } from "#wire";
+import { BLOB_BYTES_MAX, presets } from "#wire";
 import { BUILD } from "../host/build.ts";
 import { builtPage } from "../host/host.ts";
 import { loadDraft, SpecError } from "../host/load-run.ts";
 import { turnUrlFault } from "../host/turn.ts";
 import { benchEngine } from "./bench/engine.ts";
+import { benchLine } from "./bench/line.ts";
 import { benchRun } from "./bench/run.ts";
 import { findBrowser } from "./browser.ts";
 import { demo } from "./demo.ts";
@@ -38,6 +39,12 @@ function positiveNumber(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw new InvalidArgumentError("It must be a number above 0.");
   return value;
+}
+
+function ratioFrom(text: string, before: readonly number[] = []): number[] {
+  const value = Number(text);
+  if (!(value >= 0 && value < 1)) throw new InvalidArgumentError("It must be a ratio below 1, for example 0.01.");
+  return [...before, value];
 }
 
 function originFrom(text: string, before: readonly string[] = []): string[] {
@@ -163,6 +170,19 @@ benchCommand
   .option("--json", "print one JSON object", false)
   .action(async (options) => {
     await benchEngine(options, (line) => console.log(line));
+  });
+benchCommand
+  .command("line")
+  .description(
+    "what an update gets of a line of 20 Mbit/s and 40 ms, beside plain UDP over it (root, Linux: a NAT lab)",
+  )
+  .option("--loss <ratio>", "share of packets that the line loses (repeat for several; default: 0 and 0.01)", ratioFrom)
+  .option("--bytes <count>", "size of an update", numberFrom(1, BLOB_BYTES_MAX), 8 * 2 ** 20)
+  .option("--updates <count>", "updates, one after the other", numberFrom(1, 100), 4)
+  .option("--json", "print one JSON object", false)
+  .action(async ({ loss = [0, 0.01], bytes, updates, json }) => {
+    const options = { lossRatios: loss, updateBytes: bytes, updates, json };
+    await benchLine(options, (line) => console.log(line));
   });
 benchCommand
   .command("run")

@@ -139,10 +139,10 @@ export class Lab {
     return ["ip", "netns", "exec", this.#namespace(place)];
   }
 
-  /** A program that is `browser` inside a home, for launchers that take a path. */
-  browserIn(home: HomeName, browser: string): string {
-    const path = join(this.#folder, `browser-${home}`);
-    writeFileSync(path, `#!/bin/sh\nexec ${this.enter(`home${home}`).join(" ")} '${browser}' "$@"\n`);
+  /** A program that is `browser` in that place, for launchers that take a path. */
+  browserIn(place: Place, browser: string): string {
+    const path = join(this.#folder, `browser-${place}`);
+    writeFileSync(path, `#!/bin/sh\nexec ${this.enter(place).join(" ")} '${browser}' "$@"\n`);
     chmodSync(path, 0o755);
     return path;
   }
@@ -188,6 +188,7 @@ export class Lab {
     this.#ip("pub", "link add public type veth peer name nowhere");
     this.#ip("pub", `addr add ${PUBLIC_ADDRESS}/32 dev public`);
     for (const name of ["public", "nowhere"]) this.#ip("pub", `link set ${name} up`);
+    this.#ip("pub", "route add default dev public"); // browsers take the address that leads there for their own
     this.#in("pub", "nft", ["-f", "-"], wayRules);
     for (const home of ["A", "B"] as const) await this.#buildHome(home, homes[home]);
   }

@@ -82,7 +82,7 @@ function turnArgs(coturn: Coturn | undefined): string[] {
 function volunteerIn(lab: Lab, home: HomeName, url: string): Promise<TestDonor> {
   const found = findInstalledBrowser();
   return openDonor(url, {
-    browser: lab.browserIn(home, found?.path ?? "chromium"),
+    browser: lab.browserIn(`home${home}`, found?.path ?? "chromium"),
     // "Advanced", "Proceed": in workers too.
     flags: [...chromiumFlags(), "--ignore-certificate-errors"],
     context: { ignoreHTTPSErrors: true },

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { findInstalledBrowser, NO_BROWSER } from "../../apps/cli/browser.ts";
 
 /** "Skipped", as test harnesses read it: nothing failed, this machine cannot do it. */
-const EXIT_NOT_HERE = 77;
+export const EXIT_NOT_HERE = 77;
 
 /** Commands and the packages of Debian and its descendants that hold them. */
 const tools = [

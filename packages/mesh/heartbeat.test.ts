@@ -22,24 +22,36 @@ function linked() {
   const pass = (ms: number): void => {
     for (const until = world.now + ms; world.now < until; ) {
       world.now = Math.min(until, world.now + TICK_MS);
-      ends.a.tick();
-      if (!world.deaf) ends.b.tick();
+      tick(false);
     }
   };
-  return { world, closed, a: ends.a, pass };
+  const tick = (slept: boolean): void => {
+    ends.a.tick(slept);
+    if (!world.deaf) ends.b.tick(slept);
+  };
+  return { world, closed, a: ends.a, pass, tick };
 }
 
-test("pings keep a link alive and measure it; silence ends it; sleep of our own does not", () => {
-  const { world, closed, a, pass } = linked();
+test("[R44] [R45] pings keep a link alive and measure it; silence ends it; sleep of our own does not, but gives one chance", () => {
+  const { world, closed, a, pass, tick } = linked();
   pass(60_000);
   expect(closed).toEqual([]);
   expect(a.rttMs("b")).toBe(0);
   world.now += 3_600_000; // a closed lid
+  tick(true);
   pass(5_000);
   expect(closed).toEqual([]);
   world.deaf = true;
   pass(LINK_DEAD_MS + 2_500);
   expect(closed).toEqual([`a b silent for ${LINK_DEAD_MS} ms`]);
+  const other = linked();
+  other.world.deaf = true; // gone while we slept
+  other.world.now += 3_600_000;
+  other.tick(true);
+  other.pass(LINK_DEAD_MS - 1);
+  expect(other.closed).toEqual([]);
+  other.pass(TICK_MS);
+  expect(other.closed).toHaveLength(1);
 });
 
 test("[R14] a peer that is said to have left keeps its link if it answers, and loses it at once if not", () => {
@@ -60,7 +72,7 @@ test("every frame is a sign of life, and only pings and pongs are the heartbeat'
   world.deaf = true;
   for (world.now = 0; world.now < 5 * LINK_DEAD_MS; world.now += TICK_MS) {
     expect(a.receive("b", encodeFrame({ type: "cancel", request: 1 }))).toBe(false);
-    a.tick();
+    a.tick(false);
   }
   expect(closed).toEqual([]);
   expect(a.receive("b", encodeFrame({ type: "ping", stamp: 1 }))).toBe(true);

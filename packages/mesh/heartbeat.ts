@@ -1,18 +1,17 @@
 // Which links live: pings every two seconds, and an end for those that stay silent. Runs in the worker; knows links only through LinkPort
 // and time only through its caller, so that it is tested with fake links and a fake clock.
 //
-//   receive(from, frame) -> its own (ping, pong), or nothing but a sign of life        tick() -> pings, dead links; call it every TICK_MS
+//   receive(from, frame) -> its own (ping, pong), or nothing but a sign of life        tick(slept) -> pings, dead links; call it every TICK_MS
 import { decodeFrame, encodeFrame, type Frame, type PeerId } from "#wire";
 
 /** Timeouts are judged this often; the shortest is one and a half seconds. */
 export const TICK_MS = 500;
 const PING_EVERY_MS = 2_000;
-/** Four pings unanswered. A close can take minutes to show by itself. */
+/** Four pings unanswered. A close can take minutes to show by itself; ICE says after some five seconds that it hears nothing, and a restart
+ * takes two: shorter would end links that a moved Wi-Fi leaves alive. */
 export const LINK_DEAD_MS = 8_000;
 /** A peer that the host has lost answers within this, or is taken for gone: half of what a seal waits for those who fold. */
 export const PROBE_MS = 1_500;
-/** Ticks so far apart mean that this worker slept (a closed lid): links get a new chance before they are judged. */
-const SLEPT_MS = 4_000;
 
 /** Open links as the worker sees them; the window owns the connections behind it. */
 export interface LinkPort {
@@ -32,12 +31,10 @@ export class Heartbeat {
   readonly #port: LinkPort;
   readonly #now: () => number; // monotonic, ms
   readonly #linkByPeer = new Map<PeerId, Link>();
-  #tickedAt: number;
 
   constructor(port: LinkPort, now: () => number) {
     this.#port = port;
     this.#now = now;
-    this.#tickedAt = now();
   }
 
   linkUp(peer: PeerId): void {
@@ -75,10 +72,9 @@ export class Heartbeat {
     return true;
   }
 
-  tick(): void {
+  /** @param slept this machine did, just now: links get a new chance before they are judged [R45] */
+  tick(slept: boolean): void {
     const now = this.#now();
-    const slept = now - this.#tickedAt >= SLEPT_MS;
-    this.#tickedAt = now;
     for (const [peer, link] of [...this.#linkByPeer]) {
       if (slept) {
         link.heardAt = now;

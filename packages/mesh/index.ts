@@ -7,3 +7,4 @@ export * from "./paths.ts";
 export * from "./port.ts";
 export { openRelaySocket } from "./relay-line.ts";
 export * from "./signaling.ts";
+export { SleepWatch } from "./sleep.ts";

@@ -1,12 +1,14 @@
 // Two real connections in one page: a blob crosses through links, ports and exchange as between two tabs.
 
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { blobName, CHUNK_BYTES, type PeerId } from "#wire";
 import { BlobExchange } from "./blob-exchange.ts";
 import { Links } from "./links.ts";
 import { BatchPort, type ToWindow, type ToWorker } from "./port.ts";
 
 const nobody = () => Promise.reject(new Error("there is no host"));
+/** Time that tests do not wait for. */
+const clock = { skippedMs: 0 };
 
 /** One tab: what the window wires together, except that "window" and "worker" share a thread. */
 function tab(own: PeerId, other: PeerId, deliver: (data: string) => void, blobs: ReadonlyMap<string, Uint8Array>) {
@@ -16,6 +18,8 @@ function tab(own: PeerId, other: PeerId, deliver: (data: string) => void, blobs:
   const links = new Links({
     onSignal: (_to, data) => deliver(data),
     onUp: (peer) => toWorker.post({ type: "up", peer }),
+    now: () => performance.now() + clock.skippedMs,
+    onConnections: () => {},
     onDown: (peer, reason) => toWorker.post({ type: "down", peer, reason }),
     onFrame: (peer, bytes) => toWorker.post({ type: "frame", peer, bytes }),
   });
@@ -55,9 +59,24 @@ function tab(own: PeerId, other: PeerId, deliver: (data: string) => void, blobs:
   };
 }
 
-function pair(blobs: ReadonlyMap<string, Uint8Array>) {
-  const a = tab("a", "b", (data) => b.links.signal("a", data), blobs);
-  const b = tab("b", "a", (data) => a.links.signal("b", data), new Map());
+/** @param overhear hears every signal */
+function pair(blobs: ReadonlyMap<string, Uint8Array>, overhear: (data: string) => void = () => {}) {
+  const deliver = (from: PeerId, to: () => Links) => (data: string) => {
+    overhear(data);
+    to().signal(from, data);
+  };
+  const a = tab(
+    "a",
+    "b",
+    deliver("a", () => b.links),
+    blobs,
+  );
+  const b = tab(
+    "b",
+    "a",
+    deliver("b", () => a.links),
+    new Map(),
+  );
   return { a, b };
 }
 
@@ -93,4 +112,30 @@ test("a stranger's signals are ignored, and one who starts anew replaces its old
   a.links.close("b", "reload");
   a.links.open("b", true);
   expect(await b.down).toMatch(/anew|closed|Abort/);
+});
+
+test("[R44] when the network changes, ICE begins anew and the link stays; either end may ask for it", async () => {
+  const blob = new Uint8Array(100_000).fill(7);
+  const name = blobName(blob);
+  const offers: { link: string; credentials: string | undefined }[] = [];
+  const overhear = (data: string) => {
+    const { link, signal } = JSON.parse(data);
+    if (signal?.type === "offer") offers.push({ link, credentials: /ice-ufrag:.*/.exec(signal.sdp)?.[0] });
+  };
+  const { a, b } = pair(new Map([[name, blob]]), overhear);
+  a.links.open("b", true);
+  await Promise.all([a.up, b.up]);
+  for (const end of [a, b]) {
+    const before = offers.length;
+    clock.skippedMs += 3_000;
+    end.links.findPaths();
+    end.links.findPaths(); // at once again: nothing more
+    await vi.waitUntil(() => offers.length > before);
+    expect(offers).toHaveLength(before + 1);
+    expect(offers[before].link).toBe(offers[0].link);
+    expect(offers[before].credentials).not.toBe(offers[before - 1].credentials);
+    expect(await b.exchange.fetch(name, blob.length, "never")).toEqual(blob);
+  }
+  expect(a.links.meters()).toHaveLength(1);
+  a.links.closeAll("done");
 });

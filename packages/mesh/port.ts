@@ -1,6 +1,6 @@
 // Between window and worker: one raw MessagePort that carries batches. The window owns connections, the worker owns everything else.
 //
-//   worker -> window: ice, open, signal, frame, close        window -> worker: signal, up, down, frame, meters
+//   worker -> window: ice, open, signal, frame, close, find-paths, measure        window -> worker: signal, up, connections, down, frame, meters
 //
 // Frames cross with their buffers transferred. At most two batches are on the way in each direction; what comes meanwhile makes the next
 // batch, so that a busy side gets few large messages and an idle one gets each at once, without a timer (hidden windows are throttled).
@@ -14,11 +14,13 @@ export type ToWindow =
   | { type: "frame"; peer: PeerId; bytes: Uint8Array }
   | { type: "close"; peer: PeerId; reason: string }
   | { type: "close-all"; reason: string }
+  | { type: "find-paths" } // they may be others now: this machine slept
   | { type: "measure" };
 
 export type ToWorker =
   | { type: "signal"; peer: PeerId; data: string }
   | { type: "up"; peer: PeerId }
+  | { type: "connections"; peer: PeerId; count: number } // that carry this link
   | { type: "down"; peer: PeerId; reason: string }
   | { type: "frame"; peer: PeerId; bytes: Uint8Array }
   | { type: "meters"; meters: LinkMeter[] };

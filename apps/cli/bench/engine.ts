@@ -1,14 +1,12 @@
 // `gossamer bench engine`: the engine's speed in a real headless Chromium, beside the best plain matmul of the same adapter.
 //
 //   engine-page.ts --vite--> one script  --loopback--> Chromium  --JSON--> report
-import { existsSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { EngineMeasurement } from "#engine";
 import { type PresetName, presets } from "#wire";
 import { chromiumFlags, findBrowser } from "../browser.ts";
+import { buildPage } from "./page.ts";
 
 export interface BenchOptions {
   readonly shape: PresetName;
@@ -30,7 +28,7 @@ export interface BenchReport extends EngineMeasurement {
 export async function benchEngine(options: BenchOptions, out: (line: string) => void): Promise<BenchReport> {
   const { shape, steps } = options;
   const { model, inner } = presets[shape];
-  const server = await serve(await buildPage());
+  const server = await serve(await buildPage("apps/cli/bench/engine-page.ts"));
   try {
     const { chromium } = await import("playwright-core");
     const found = await findBrowser();
@@ -76,38 +74,6 @@ function lines(report: BenchReport): string[] {
       .sort(([, a], [, b]) => b - a)
       .map(([kernel, ms]) => `  ${kernel.padEnd(22)} ${ms.toFixed(2).padStart(8)} ms`),
   ];
-}
-
-/** The page's module and everything it imports, as one script. */
-async function buildPage(): Promise<string> {
-  const { build } = await import("vite");
-  const root = repositoryRoot();
-  const result = await build({
-    root,
-    configFile: false,
-    publicDir: false,
-    logLevel: "warn",
-    build: {
-      write: false,
-      minify: false,
-      target: "es2022",
-      rollupOptions: { input: join(root, "apps/cli/bench/engine-page.ts"), preserveEntrySignatures: false },
-    },
-  });
-  const output = Array.isArray(result) ? result[0] : result;
-  const chunk = "output" in output ? output.output.find((part) => part.type === "chunk" && part.isEntry) : undefined;
-  if (chunk?.type !== "chunk") throw new Error("the bench page did not build into one script");
-  return chunk.code;
-}
-
-/** This file runs from the sources and from a bundle at another depth. */
-function repositoryRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "package-lock.json"))) {
-    if (folder === dirname(folder)) throw new Error("the bench needs the repository: no package-lock.json above it");
-    folder = dirname(folder);
-  }
-  return folder;
 }
 
 async function serve(script: string): Promise<Server> {

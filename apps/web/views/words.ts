@@ -20,6 +20,7 @@ export const problemTitle: Record<ProblemCode, string> = {
   "software-adapter": "No GPU here: a software adapter computes",
   "second-tab": "Another tab donates already",
   "no-links": "No direct link to another peer",
+  slept: "This machine slept",
 };
 
 export function taskWords({ what, done, total }: Task): string {

@@ -81,8 +81,10 @@ function startWorker(
   const channel = new MessageChannel();
 
   const links = new Links({
+    now: () => performance.now(),
     onSignal: (to, data) => toWorker.post({ type: "signal", peer: to, data }),
     onUp: (other) => toWorker.post({ type: "up", peer: other }),
+    onConnections: (other, count) => toWorker.post({ type: "connections", peer: other, count }),
     onDown: (other, reason) => toWorker.post({ type: "down", peer: other, reason }),
     onFrame: (from, bytes) => {
       // A worker that takes nothing while somebody floods it: that link ends.
@@ -109,6 +111,9 @@ function startWorker(
       case "close-all":
         links.closeAll(message.reason);
         break;
+      case "find-paths":
+        links.findPaths();
+        break;
       case "measure":
         toWorker.post({ type: "meters", meters: links.meters() });
         break;
@@ -119,10 +124,25 @@ function startWorker(
     const config = { hostBase: base, room, run, build: version, preferredSlot: rememberedSlot() };
     return peer.connect(config, transfer(channel.port2, [channel.port2]), proxy(show));
   });
-  addEventListener("online", () => void peer.nudge());
+  onNetworkChange(() => {
+    void peer.nudge();
+    links.findPaths();
+  });
   addEventListener("pagehide", () => links.closeAll("the page was closed")); // others notice at once instead of after eight seconds
   exposeHolds(peer);
   return { peer, connected };
+}
+
+/** Online again, or from one kind of network to another (phones and Chromebooks tell which). */
+function onNetworkChange(changed: () => void): void {
+  addEventListener("online", changed);
+  const network = (navigator as { connection?: EventTarget & { readonly type?: string } }).connection;
+  let type = network?.type;
+  network?.addEventListener("change", () => {
+    if (network.type === type) return; // an estimate of the rate
+    type = network.type;
+    changed();
+  });
 }
 
 function rememberedSlot(): number | null {

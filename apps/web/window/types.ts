@@ -30,7 +30,8 @@ export type ProblemCode =
   | "storage-full"
   | "software-adapter" // a CPU poses as a GPU: slow
   | "second-tab" //       another tab of this browser donates: one GPU serves both
-  | "no-links"; //        other peers are here but no link opened: their updates come through the host
+  | "no-links"
+  | "slept"; //        other peers are here but no link opened: their updates come through the host
 
 /** Something that the person should read: what it is, and what to do about it. */
 export interface Problem {

@@ -3,6 +3,8 @@ import type { Problem } from "../window/types.ts";
 
 const PROBLEM_TEXT_MAX = 300;
 
+const span = (ms: number): string => (ms < 120_000 ? `${Math.round(ms / 1_000)} s` : `${Math.round(ms / 60_000)} min`);
+
 const words = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).slice(0, PROBLEM_TEXT_MAX);
 
@@ -86,6 +88,12 @@ export const problems = {
     code: "second-tab",
     message: "Another tab of this browser donates already.",
     remedy: "A second tab on one GPU adds nothing: close one.",
+  }),
+  slept: (ms: number): Problem => ({
+    code: "slept",
+    message: `This machine slept ${span(ms)}.`,
+    remedy:
+      "Nothing to do: the page looks for the host and the other peers again, and takes up the run where it is now.",
   }),
   noLinks: (): Problem => ({
     code: "no-links",

@@ -10,6 +10,7 @@ import {
   type LinkPort,
   openRelaySocket,
   Paths,
+  SleepWatch,
   TICK_MS,
   type ToWindow,
   type ToWorker,
@@ -35,6 +36,8 @@ import { type StepDone, Trainer } from "./trainer.ts";
 
 /** Rates on the page follow within two seconds; the host gets the same reports. */
 const MEASURE_EVERY_MS = 2_000;
+/** Long enough to be seen by somebody who has just opened the lid. */
+const SLEPT_NOTICE_MS = 30_000;
 /** Others are here, and no link has opened for so long: the person hears of it. */
 const NO_LINKS_MS = 20_000;
 
@@ -92,6 +95,8 @@ export class Session {
   #wake: ReturnType<typeof setTimeout> | undefined;
   #wanted = true; //                     donating is what the person wants
   #ended = false;
+  readonly #sleep = new SleepWatch(now, Date.now);
+  #sleptAt = Number.NEGATIVE_INFINITY;
   #measuredAt = 0;
   #linkedAt = now();
   /** Test builds: messages of the host wait behind this. */
@@ -193,6 +198,9 @@ export class Session {
         break;
       case "up":
         this.#paths.directUp(message.peer);
+        break;
+      case "connections":
+        this.#exchange.connections(message.peer, message.count);
         break;
       case "down":
         this.#paths.directDown(message.peer);
@@ -426,10 +434,21 @@ export class Session {
   // ---- time and meters --------------------------------------------------------------------------------------------------
 
   #tick(): void {
-    this.#heartbeat.tick();
+    const sleptMs = this.#sleep.tick();
+    if (sleptMs > 0) this.#woke(sleptMs);
+    else if (now() - this.#sleptAt > SLEPT_NOTICE_MS) this.#options.board.clear("slept");
+    this.#heartbeat.tick(sleptMs > 0);
     if (now() - this.#measuredAt < MEASURE_EVERY_MS) return;
     this.#measuredAt = now();
     this.#options.toWindow({ type: "measure" });
+  }
+
+  /** One event, however long it was: the core's timer has rung once, and every connection gets one chance. [R45] */
+  #woke(sleptMs: number): void {
+    this.#sleptAt = now();
+    this.#options.board.notice(problems.slept(sleptMs));
+    this.#lines.nudge();
+    this.#options.toWindow({ type: "find-paths" });
   }
 
   #metered(meters: Parameters<LinkViews["take"]>[1]): void {
