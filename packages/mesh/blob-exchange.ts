@@ -48,6 +48,7 @@ export class BlobExchange {
   readonly #core: Exchange;
   readonly #waitingByName = new Map<string, Waiting>();
   readonly #hostRunByName = new Map<string, AbortController>();
+  readonly #inputs: ExchangeInput[] = []; // the first is being worked on
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
@@ -121,9 +122,19 @@ export class BlobExchange {
     waiting?.reject(new FetchCancelled(name));
   }
 
+  /** One after the other: what an output leads to comes after the other outputs of its step. */
   #step(input: ExchangeInput): void {
-    if (this.#closed) return;
-    for (const output of this.#core.step(this.#options.now(), input)) this.#perform(output);
+    this.#inputs.push(input);
+    if (this.#inputs.length > 1) return;
+    try {
+      for (let next: ExchangeInput | undefined = input; next !== undefined; next = this.#inputs[0]) {
+        const outputs = this.#closed ? [] : this.#core.step(this.#options.now(), next);
+        for (const output of outputs) this.#perform(output);
+        this.#inputs.shift();
+      }
+    } finally {
+      this.#inputs.length = 0; // also when a port failed
+    }
   }
 
   #perform(output: ExchangeOutput): void {

@@ -31,10 +31,10 @@ export class ExchangeNode {
   /** The request to the host that counts, by blob. */
   private readonly hostRunByName = new Map<string, ExchangeOutput>();
 
-  constructor(seed: number, rules: PieceRules, ports: ExchangePorts) {
+  constructor(seed: number, rules: PieceRules, ports: ExchangePorts, share?: number) {
     this.ports = ports;
     this.rules = rules;
-    this.core = new Exchange({ seed, rules });
+    this.core = new Exchange({ seed, rules, ...(share === undefined ? {} : { share }) });
   }
 
   input(input: ExchangeInput): void {

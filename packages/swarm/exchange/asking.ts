@@ -14,8 +14,9 @@ import { type HostUse, type Request, type Source, Wanted } from "./wanted.ts";
 
 /** A live link sends a chunk well within this, even when its machine trains on its CPU. */
 const REQUEST_TIMEOUT_MS = 10_000;
-/** After so long, a piece of which less than half has come is asked of a link that has nothing else to do. */
-const SLOW_MS = 3_000;
+/** A link that is silent for so long, or a piece of which less than half has come after so long, is too slow for a link that is idle. */
+const SILENT_MS = 2_000;
+const SLOW_MS = 8_000;
 /** A link that failed is asked again after this, then after twice as long, ... */
 const FAILED_FIRST_MS = 2_000;
 const FAILED_MAX_MS = 60_000;
@@ -49,6 +50,7 @@ export class Asking {
   private readonly requestById = new Map<number, Request>();
   private readonly askedByPeer = new Map<PeerId, Set<Request>>();
   private readonly heardAtByPeer = new Map<PeerId, Millis>();
+  private heardAt: Millis = Number.NEGATIVE_INFINITY;
   private nextRequest = 1;
   private running: Wanted[] = [];
   private dirty = false;
@@ -60,9 +62,10 @@ export class Asking {
       context: options.context,
       get: (name) => this.wantedByName.get(name),
       take: (wanted, piece) => this.take(wanted, piece),
-      listCame: (wanted) => this.news(wanted),
+      listCame: (wanted) => this.listCame(wanted),
       report: (wanted, reason) => this.report(wanted, reason),
       wantsToo: options.wantsToo,
+      heardAt: () => this.heardAt,
     });
   }
 
@@ -148,6 +151,7 @@ export class Asking {
     const fits = Number.isInteger(index) && index < chunks.size;
     if (!fits || payload.length !== Math.min(chunkBytes, target.length - offset)) return this.misfit(request);
     this.heardAtByPeer.set(from, context.now);
+    this.heardAt = context.now;
     if (!chunks.set(index)) return; // twice: by two connections, perhaps
     target.set(payload, offset);
     request.received += payload.length;
@@ -191,7 +195,8 @@ export class Asking {
         request.wanted.listNeeded = true; // or its size was announced wrong: the list knows
         this.failed(request.wanted, request.source, `was silent for ${REQUEST_TIMEOUT_MS} ms`);
       }
-      if (now < request.startedAt + SLOW_MS) this.due(request.startedAt + SLOW_MS);
+      if (now < heardAt + SILENT_MS) this.due(heardAt + SILENT_MS);
+      else if (now < request.startedAt + SLOW_MS) this.due(request.startedAt + SLOW_MS);
     }
   }
 
@@ -242,7 +247,7 @@ export class Asking {
     const { now } = this.options.context;
     for (const request of this.requestById.values()) {
       const { wanted, piece, source: slow } = request;
-      if (slow === peer || now < request.startedAt + SLOW_MS || 2 * request.received >= request.target.length) continue;
+      if (slow === peer || !this.isSlow(request)) continue;
       const source = wanted.sourceByPeer.get(peer);
       if (!source || now < source.usableAt || piece === PIECE_LIST || !source.bits.has(piece)) continue;
       this.cancel(request);
@@ -251,6 +256,12 @@ export class Asking {
       return true;
     }
     return false;
+  }
+
+  private isSlow({ source, startedAt, received, target }: Request): boolean {
+    const { now } = this.options.context;
+    if (now >= Math.max(startedAt, this.heardAtByPeer.get(source) ?? 0) + SILENT_MS) return true;
+    return now >= startedAt + SLOW_MS && 2 * received < target.length;
   }
 
   private ask(peer: PeerId, wanted: Wanted, source: Source, piece: number): void {
@@ -277,7 +288,7 @@ export class Asking {
     this.askedByPeer.get(peer)!.add(request);
     const again = source.saidBusy && !this.anotherHas(wanted, piece, source);
     context.send(peer, { type: "ask", request: id, name: wanted.name, piece, again });
-    this.due(now + SLOW_MS);
+    this.due(now + SILENT_MS);
   }
 
   private anotherHas(wanted: Wanted, piece: number, than: Source): boolean {
@@ -313,15 +324,17 @@ export class Asking {
 
   private whole(request: Request): void {
     const { wanted, source, piece, target } = request;
-    const { convict } = this.options.context;
+    const { convict, now } = this.options.context;
     this.release(request);
     wanted.source(source).failures = 0;
     if (piece === PIECE_LIST) {
       const fault = wanted.list ? undefined : wanted.takeList(target);
       if (fault !== undefined) return convict(source, `sent ${fault}`);
-      this.news(wanted);
-    } else if (wanted.isGood(piece)) this.take(wanted, piece);
-    else if (wanted.list) convict(source, `sent a wrong piece ${piece}`);
+      this.listCame(wanted);
+    } else if (wanted.isGood(piece)) {
+      wanted.newsAt = now;
+      this.take(wanted, piece);
+    } else if (wanted.list) convict(source, `sent a wrong piece ${piece}`);
     else wanted.listNeeded = true; // a size that was announced wrong looks the same: the list knows
   }
 
@@ -334,8 +347,7 @@ export class Asking {
     this.cancel(request);
   }
 
-  private news(wanted: Wanted): void {
-    wanted.newsAt = this.options.context.now;
+  private listCame(wanted: Wanted): void {
     this.dirty = true;
     if (wanted.wrongSize !== undefined) {
       for (const request of [...wanted.requestByPiece.values()]) this.cancel(request);
@@ -345,7 +357,7 @@ export class Asking {
 
   private take(wanted: Wanted, piece: number): void {
     wanted.check(piece);
-    this.news(wanted);
+    this.dirty = true;
     this.options.gained(wanted, piece);
     if (!wanted.checked.isFull) return;
     if (wanted.hostRun) this.options.context.emit({ type: "stop-host", name: wanted.name });

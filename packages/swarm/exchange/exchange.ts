@@ -10,6 +10,7 @@ import { Asking } from "./asking.ts";
 import type { Context, ExchangeOutput, Link } from "./context.ts";
 import { type PieceRules, wirePieces } from "./pieces.ts";
 import { Serving, WANTS_BURST } from "./serving.ts";
+import { SHARE, Share } from "./share.ts";
 import type { HostUse } from "./wanted.ts";
 
 export type ExchangeInput =
@@ -33,6 +34,8 @@ export interface ExchangeOptions {
   /** Of everything that is drawn. */
   readonly seed: number;
   readonly rules?: PieceRules;
+  /** [R41] Copies of what passes through its hands that a peer sends before it says busy. */
+  readonly share?: number;
 }
 
 /** Who can connect has done so within this. */
@@ -59,7 +62,7 @@ export class Exchange {
   /** Frames that did not decode, wrong bytes and other faults, of all links. */
   faults = 0;
 
-  constructor({ seed, rules = wirePieces }: ExchangeOptions) {
+  constructor({ seed, rules = wirePieces, share = SHARE }: ExchangeOptions) {
     this.rules = rules;
     this.random = seed >>> 0;
     const exchange = this;
@@ -77,7 +80,7 @@ export class Exchange {
       convict: (peer, reason) => this.convict(peer, reason),
       fault: (peer, reason) => this.fault(peer, reason),
     };
-    this.serving = new Serving(context, (name) => this.asking.get(name));
+    this.serving = new Serving(context, new Share(share), (name) => this.asking.get(name));
     this.asking = new Asking({
       context,
       gained: (wanted, piece) => this.serving.gained(wanted, piece),

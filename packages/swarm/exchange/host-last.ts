@@ -15,6 +15,8 @@ const ANSWER_MS = 1_000;
  */
 const WAIT_MS = 1_500;
 export const WAIT_DRAWN_MS = 1_000;
+/** While links keep our line busy, the host could give nothing sooner; that long at most, because the blob may be lost to all who are linked. */
+const WAIT_BUSY_MS = 15_000;
 /** 2 MiB at a time, so that links take over soon when they get the rest; a token shard comes in one request. */
 const RUN_PIECES_MAX = 8;
 /** Blobs at once: enough to hide the round trip to the host, few enough to keep other requests quick. */
@@ -34,6 +36,8 @@ export interface HostLastOptions {
   readonly report: (wanted: Wanted, reason: string) => void;
   /** That link wants this blob itself, so it may soon have it. */
   readonly wantsToo: (peer: PeerId, name: string) => boolean;
+  /** When a link last sent us a part of any blob. */
+  readonly heardAt: () => Millis;
 }
 
 export class HostLast {
@@ -138,7 +142,9 @@ export class HostLast {
       if (source?.answered) hope ||= this.options.wantsToo(peer, wanted.name);
       else hope ||= now < Math.max(upAt, wanted.newsAt) + ANSWER_MS;
     }
-    return hope ? wanted.newsAt + WAIT_MS + wanted.drawnWaitMs : now;
+    if (!hope) return now;
+    const quietAt = Math.max(wanted.newsAt + WAIT_MS, Math.min(this.options.heardAt(), wanted.newsAt + WAIT_BUSY_MS));
+    return quietAt + wanted.drawnWaitMs;
   }
 
   private ask(wanted: Wanted, first: number): boolean {

@@ -5,7 +5,7 @@ import { type Frame, type PeerId, PIECE_LIST, type Refusal } from "#wire";
 import type { Millis } from "../ports.ts";
 import type { Context } from "./context.ts";
 import { piecesOf } from "./pieces.ts";
-import { Share } from "./share.ts";
+import type { Share } from "./share.ts";
 import type { Wanted } from "./wanted.ts";
 
 /** Blobs that one link may be interested in: what a peer asks for at once, and some to spare. */
@@ -54,11 +54,12 @@ export class Serving {
   private readonly stored = new Set<string>(); // oldest first
   private readonly looking = new Set<string>();
   private readonly reading = new Set<string>();
-  private readonly share = new Share();
+  private readonly share: Share;
   private dueAt: Millis = Number.POSITIVE_INFINITY;
 
-  constructor(context: Context, onTheWay: (name: string) => Wanted | undefined) {
+  constructor(context: Context, share: Share, onTheWay: (name: string) => Wanted | undefined) {
     this.context = context;
+    this.share = share;
     this.onTheWay = onTheWay;
   }
 

@@ -6,12 +6,17 @@
 /** Blobs that count, the newest: a full round of 32 contributions and the one before. */
 const BLOBS_KEPT = 64;
 /** Above one, so that a slow peer's part can be done by others; well below two, the limit that no uploader passes. */
-const SHARE = 1.5;
+export const SHARE = 1.5;
 
 export class Share {
   private readonly blobByName = new Map<string, { bytes: number; sent: number }>(); // oldest first
+  private readonly share: number;
   private bytes = 0;
   private sent = 0;
+
+  constructor(share: number) {
+    this.share = share;
+  }
 
   /** It is here, or on its way here. */
   hold(name: string, bytes: number): void {
@@ -35,6 +40,6 @@ export class Share {
   }
 
   isFull(): boolean {
-    return this.sent >= SHARE * this.bytes;
+    return this.sent >= this.share * this.bytes;
   }
 }

@@ -198,7 +198,7 @@ export class TestSwarm {
         peer.failed.push(output.reason);
         return;
       case "wake":
-        peer.wakeAt = output.at;
+        peer.wakeAt = Math.min(peer.wakeAt, output.at); // what a host that answers at once set is not overwritten
         return;
     }
   }

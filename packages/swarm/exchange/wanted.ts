@@ -51,7 +51,7 @@ export class Wanted {
   /** Interest was told to the links. */
   running = false;
   drawnWaitMs = 0;
-  /** When a piece came, or a link got more. */
+  /** When a link got more of it, or gave us a piece. */
   newsAt: Millis;
   /** The list says another size than whoever wanted it: no source can do better. */
   wrongSize: string | undefined;
