@@ -130,10 +130,15 @@ export class ChaosBrowser {
 
   async close(): Promise<void> {
     await this.kill();
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 3 });
+    this.#forget();
   }
 
-  /** For the end of the test's own process: nothing may outlive it, stopped processes least of all. */
+  /** For the end of the test's own process, where nothing can be waited for. */
+  closeNow(): void {
+    this.killNow();
+    this.#forget();
+  }
+
   killNow(): void {
     const { pid } = this.#process ?? {};
     if (pid !== undefined)
@@ -141,6 +146,10 @@ export class ChaosBrowser {
         treeOf(pid).map((process) => process.pid),
         "SIGKILL",
       );
+  }
+
+  #forget(): void {
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 3 });
   }
 
   get #pid(): number {

@@ -158,8 +158,9 @@ export class Lab {
   }
 
   readonly #endAll = (): void => {
-    for (const { browser } of this.volunteers) browser.killNow();
     this.host.process.kill("SIGKILL");
+    for (const { browser } of this.volunteers) browser.closeNow();
+    this.host.remove();
   };
 
   #alongside(work: Promise<void>): void {
