@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { Simulation } from "./simulation.ts";
 import { spread } from "./spread.ts";
 
 test.each([
@@ -20,3 +21,15 @@ test.each([
     expect(lastMs).toBeLessThan(2 * lineMs + 1_000);
   },
 );
+
+test("[R39] rounds go on when each update is many pieces, links lose and change frames, and a peer leaves in the middle", () => {
+  const shares = { "frame-lost": 0.02, "frame-late": 0.05, "frame-changed": 0.002 };
+  const sim = new Simulation({ seed: 5, peers: 6, pieceBytes: [250, 125], network: { shares } }).startAll();
+  sim.runRounds(3);
+  sim.peers[0].crash();
+  sim.runRounds(3);
+  sim.peers[0].start();
+  sim.runRounds(3);
+  sim.checkAll();
+  expect(sim.peerFetches).toBeGreaterThan(100);
+});
