@@ -3,9 +3,11 @@
 // The way is told three times, by witnesses that do not know of each other: the page, the peers' own counts at the host, and the packets
 // that the lab's public network saw.
 import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, type Page, test } from "@playwright/test";
 import { chromiumFlags, findInstalledBrowser } from "../../apps/cli/browser.ts";
-import type { LinkReport, LogEntry, RunDetail } from "../../packages/wire/index.ts";
+import type { LinkReport, LogEntry, RunDetail, RunDraft } from "../../packages/wire/index.ts";
 import { openDonor, startHost, type TestDonor } from "../support.ts";
 import { type Coturn, startCoturn } from "./coturn.ts";
 import { type HomeName, Lab, type Nat, PUBLIC_ADDRESS, type WayBytes } from "./lab.ts";
@@ -89,6 +91,15 @@ function volunteerIn(lab: Lab, home: HomeName, url: string): Promise<TestDonor> 
   });
 }
 
+/** A run whose text is so short that what moves over the link is updates: shards of the default text are 19 MB, and travel beside them. */
+function shortText(folder: string): string {
+  const draft = JSON.parse(readFileSync("e2e/short-rounds.json", "utf8")) as RunDraft;
+  const corpus = { kind: "file", path: "./text.txt", source: "a test", licence: "CC0-1.0", evaluationPart: 0.1 };
+  writeFileSync(join(folder, "text.txt"), "It was a dark and stormy night.\n".repeat(5_000));
+  writeFileSync(join(folder, "run.json"), JSON.stringify({ ...draft, corpus }));
+  return join(folder, "run.json");
+}
+
 const ownLink = (page: Page, words: string) =>
   page.getByRole("region", { name: "Your links" }).getByRole("cell", { name: words, exact: true });
 
@@ -107,7 +118,7 @@ for (const { name, nats, turn, way, words } of cases) {
     const donors: TestDonor[] = [];
     const coturn = turn ? await startCoturn(lab, "lab secret") : undefined;
     const host = await startHost({
-      run: "e2e/short-rounds.json",
+      run: shortText(lab.folder),
       enter: lab.enter("pub"),
       args: ["--share", ...turnArgs(coturn)],
     });

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { type Lab, labFolder, type Place, PUBLIC_ADDRESS } from "./lab.ts";
 
 export interface PlainUdp {
-  readonly rttMs: number; //      median, before the load
+  readonly rttMs: number; //      the least of some, before the load
   readonly sent: number; //       packets
   readonly received: number;
   readonly mbit: number; //       payload that arrived, from the first packet to the last
