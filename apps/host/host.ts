@@ -206,7 +206,9 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
 function runRoom(run: HostedRun, relay: boolean): Room {
   return {
     run: run.id,
-    refusal: () => {
+    refusal: ({ volunteer }) => {
+      const ban = run.ban(volunteer);
+      if (ban !== undefined) return { code: "invalid", message: ban };
       if (run.ended !== undefined) return { code: "run-ended", message: `This run has ended: ${run.ended}.` };
       if (run.view.peers.length < ROSTER_MAX) return undefined;
       return { code: "full", message: `${ROSTER_MAX} peers are here, and a round takes no more. Try again later.` };

@@ -37,6 +37,7 @@ import {
   specSchema,
   verifyOffer,
 } from "#wire";
+import { Bans } from "./bans.ts";
 import { SeriesStore } from "./series.ts";
 import type { RefusalCode } from "./signal.ts";
 import { BlobDamagedError, BlobLostError, type WitnessPort, type WitnessStart } from "./witness.ts";
@@ -89,6 +90,7 @@ export class HostedRun {
   readonly #listeners = new Set<RunListener>();
   readonly #memberByPeer = new Map<PeerId, Member>(); // who is or was here since this host started, newest data
   readonly #kindByBlob = new Map<string, BlobKind>();
+  readonly #bans = new Bans();
   readonly #churn: ChurnRow[] = [];
   readonly #inputs: SequencerInput[] = [];
   #ports: RunPorts = noPorts;
@@ -161,6 +163,11 @@ export class HostedRun {
     return this.#sequencer.view();
   }
 
+  /** Why that key may not come back yet. */
+  ban(volunteer: string): string | undefined {
+    return this.#bans.refusal(volunteer, performance.now());
+  }
+
   get ended(): string | undefined {
     return this.#sequencer.log.ended;
   }
@@ -195,11 +202,12 @@ export class HostedRun {
     // [R4] The core trusts signatures that its adapter has checked.
     if (message.type === "offer" && !verifyOffer(this.id, message.offer)) {
       const { openSeq } = message.offer;
-      return this.#ports.send(from, {
+      this.#ports.send(from, {
         type: "offer-refused",
         openSeq,
         message: "the signature is not the offering peer's",
       });
+      return this.input({ type: "fault", peer: from, reason: "an offer with another's signature" });
     }
     this.input({ type: "message", from, message });
   }
@@ -262,6 +270,7 @@ export class HostedRun {
       case "broadcast":
         return this.#ports.broadcast(output.message, output.except);
       case "disconnect":
+        this.#bans.add(output.peer, performance.now());
         return this.#ports.disconnect(output.peer, output.code as RefusalCode, output.message);
       case "fold":
         return void this.#fold(output).catch((error) => this.#fail(error as Error));

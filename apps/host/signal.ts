@@ -23,6 +23,7 @@ import {
   type refusalCodes,
   verify,
 } from "#wire";
+import { PairBudgets } from "./pair-budgets.ts";
 import { type RateLimit, TokenBucket } from "./rate.ts";
 import { endAndClose } from "./server.ts";
 import { ICE_RENEW_MS } from "./turn.ts";
@@ -77,6 +78,7 @@ const CLOSE_WAIT_MS = 2_000;
 interface Session {
   readonly socket: WebSocket;
   readonly address: string;
+  readonly pairs: PairBudgets;
   readonly messages: TokenBucket;
   readonly bytes: TokenBucket;
   readonly hostName: string;
@@ -153,6 +155,7 @@ export class SignalServer {
     const session: Session = {
       socket,
       address,
+      pairs: new PairBudgets(),
       messages: new TokenBucket(this.#limits.messages, at),
       bytes: new TokenBucket(this.#limits.bytes, at),
       hostName,
@@ -247,6 +250,8 @@ export class SignalServer {
 
   #relay(room: Room, from: PeerId, message: Extract<PeerMessage, { type: "signal" }>): void {
     if (!room.mayReach(from, message.to)) return room.message(from, message);
+    const sender = this.#byMember.get(memberKey(room.run, from));
+    if (!sender?.pairs.take(message.to, message.data.length, now())) return; // dropped, as on a bad line: the attempt is made again
     this.send(room.run, message.to, { type: "signal", from, data: message.data });
   }
 

@@ -146,6 +146,8 @@ export type SequencerInput =
   | { type: "connected"; member: Member } // after a valid hello; the adapter answers with welcome
   | { type: "disconnected"; peer: PeerId; reason: string }
   | { type: "message"; from: PeerId; message: PeerMessage } // already validated by schema; offers with a checked signature
+  /** What the adapter refused, and no honest peer sends. */
+  | { type: "fault"; peer: PeerId; reason: string }
   | { type: "blob-stored"; hash: string; bytes: number } // synced on the host's disk
   | { type: "blob-dropped"; hash: string } //               about to be deleted there: no offer names it
   | { type: "appended"; entry: LogEntry } // the body of the last `append`, chained, signed and synced: it may be broadcast

@@ -325,6 +325,24 @@ test("[R24] after a restart a commit without a seal is folded again, an open goe
   expect(opened.sequencer.view()).toMatchObject({ phase: "training", state: "resting", roster: [alice, bob] });
 });
 
+test("[R38] [R19] what the adapter refused counts as a message out of place", () => {
+  const given = inRound(alice, bob);
+  for (let i = 0; i < 15; i++) given.step({ type: "fault", peer: alice, reason: "an offer with another's signature" });
+  expect(given.out.some(({ type }) => type === "disconnect")).toBe(false);
+  given.step({ type: "fault", peer: alice, reason: "an offer with another's signature" });
+  expect(given.out).toContainEqual(expect.objectContaining({ type: "disconnect", peer: alice, code: "invalid" }));
+});
+
+test("[R20] the blobs of a voided commit are forgotten, also after a restart", () => {
+  const given = new Given([openBody(), commitBody()]);
+  given.join(alice, bob);
+  const hashes = commitBody().contributors.map(({ update }) => update);
+  given.step({ type: "blob-lost", round: 0, reason: "gone", hashes: [hashes[0]] });
+  for (const peer of [alice, bob]) given.say(peer, { type: "lacks", hashes: [hashes[0]] });
+  expect(given.appends()).toEqual(["void"]);
+  expect(given.sync()).toContainEqual({ type: "forget", hashes });
+});
+
 test("a damaged log is refused with the reason", () => {
   expect(() => new Given([commitBody()])).toThrow("damaged: entry 0 (commit)");
 });

@@ -177,6 +177,11 @@ export class Sequencer {
         return this.disconnected(now, input.peer, input.reason);
       case "message":
         return this.message(now, input.from, input.message);
+      case "fault": {
+        const session = this.sessions.get(input.peer);
+        if (session !== undefined) this.fault(input.peer, session, input.reason);
+        return;
+      }
       case "blob-stored":
         this.offers.stored(input.hash, input.bytes);
         this.line.stored(input.hash);
@@ -426,6 +431,7 @@ export class Sequencer {
   private appended(now: Millis, entry: LogEntry): void {
     assert(this.appending?.type === entry.type, `appended ${entry.type} without having been asked`);
     this.appending = undefined;
+    const pending = this.log.commit;
     const fault = this.log.apply(entry);
     assert(fault === undefined, fault ?? "");
     this.last = entry;
@@ -439,6 +445,7 @@ export class Sequencer {
         return this.afterSeal(now, entry);
       case "void":
         this.line.drop(entry.round);
+        this.forgetVoided(pending);
         this.witness = undefined;
         this.attested.clear();
         this.offers.clear();
@@ -452,6 +459,14 @@ export class Sequencer {
       case "end":
         return;
     }
+  }
+
+  /** [R20] What the voided commit named is of no use to anybody any more. */
+  private forgetVoided(voided: EntryOf<"commit"> | undefined): void {
+    if (this.log.spec.checkpoint.retain !== "window") return;
+    this.offers.clear();
+    for (const { update, bytes } of voided?.contributors ?? []) this.offers.stored(update, bytes);
+    this.forget(this.offers.uncommitted()); // unless the run needs it for something else
   }
 
   private afterOpen(now: Millis, open: EntryOf<"open">): void {
