@@ -44,8 +44,8 @@ const COMING_MS = 5_000;
 const FAULTS_MAX = 16;
 /** Wrong bytes are no accident over a channel that checks them: not asked again for as long as a visit lasts, often. */
 const BAN_MS = 10 * 60_000;
-/** Keys cost nothing, so a list of the banned must not grow. */
-const BANNED_MAX = 1_024;
+/** Keys cost nothing, so a list of peers must not grow. */
+const PEERS_KEPT_MAX = 1_024;
 const STRAY_BYTES_FIRST = 2 ** 20;
 
 export class Exchange {
@@ -109,7 +109,11 @@ export class Exchange {
       case "tick":
         return;
       case "link-coming":
+        // A first attempt only: who could not connect may try for ever, and the host would be waited with for ever.
+        if (this.comingUntilByPeer.has(input.peer)) return;
         this.comingUntilByPeer.set(input.peer, this.now + COMING_MS);
+        if (this.comingUntilByPeer.size > PEERS_KEPT_MAX)
+          this.comingUntilByPeer.delete(this.comingUntilByPeer.keys().next().value!);
         return;
       case "link-up":
         return this.linkUp(input.peer);
@@ -149,6 +153,7 @@ export class Exchange {
   }
 
   private linkUp(peer: PeerId): void {
+    this.comingUntilByPeer.delete(peer);
     this.linkDown(peer); // a new connection to the same peer: what was asked on the old one is lost
     if ((this.bannedUntilByPeer.get(peer) ?? this.now) > this.now) return;
     const { now } = this;
@@ -168,7 +173,6 @@ export class Exchange {
   }
 
   private linkDown(peer: PeerId): void {
-    this.comingUntilByPeer.delete(peer);
     if (!this.linkByPeer.delete(peer)) return;
     this.serving.linkDown(peer);
     this.asking.linkDown(peer);
@@ -206,12 +210,8 @@ export class Exchange {
   }
 
   private hopes(): boolean {
-    let hopes = false;
-    for (const [peer, until] of this.comingUntilByPeer) {
-      if (until > this.now) hopes = true;
-      else this.comingUntilByPeer.delete(peer);
-    }
-    return hopes;
+    for (const until of this.comingUntilByPeer.values()) if (until > this.now) return true;
+    return false;
   }
 
   private fault(peer: PeerId, reason: string): void {
@@ -227,7 +227,7 @@ export class Exchange {
     this.faults += 1;
     this.bannedUntilByPeer.delete(peer);
     this.bannedUntilByPeer.set(peer, this.now + BAN_MS);
-    if (this.bannedUntilByPeer.size > BANNED_MAX)
+    if (this.bannedUntilByPeer.size > PEERS_KEPT_MAX)
       this.bannedUntilByPeer.delete(this.bannedUntilByPeer.keys().next().value!);
     this.linkDown(peer);
     this.out.push({ type: "close", peer, reason });

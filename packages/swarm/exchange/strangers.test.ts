@@ -263,6 +263,12 @@ describe("[R40] the host last", () => {
     expect(c.bytesFromHost).toBe(0);
     swarm.pass(1_200);
     expect(same(c.fetched.get(name), blob)).toBe(true);
+    swarm.input("c", { type: "drop", names: [name] });
+    swarm.pass(5_000);
+    swarm.input("c", { type: "link-coming", peer: "b" }); // another attempt: not waited for any more
+    c.fetched.clear();
+    swarm.want("c", blob, { host: "last" });
+    expect(c.fetched.size).toBe(1);
   });
 
   test("a host that is away is asked again with growing pauses, and each failure is told; never, when it keeps none", () => {
