@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { LogEntry, RunDetail } from "#wire";
+import { countOfAttesters, type LogEntry, type RunDetail } from "#wire";
 import { startHost } from "../host/host.ts";
 import { WitnessThread } from "../host/witness-thread.ts";
 import { startDonors } from "./donors.ts";
@@ -106,7 +106,7 @@ function entryLines(entry: LogEntry): string[] {
   switch (entry.type) {
     case "seal":
       return [
-        `round ${entry.round + 1} sealed, anchor ${entry.anchorHash.slice(0, 12)}, attested by ${entry.attesters.length}`,
+        `round ${entry.round + 1} sealed, anchor ${entry.anchorHash.slice(0, 12)}, attested by ${countOfAttesters(entry.attesters)}`,
       ];
     case "eval":
       return [`round ${entry.round} evaluated: ${entry.loss.toFixed(4)} nats per byte on held-out text`];

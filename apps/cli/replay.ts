@@ -7,7 +7,18 @@ import { decodeShard, type EvaluationSet, evaluationSet, TokenSource } from "#da
 import { lossOnly } from "#engine/reference";
 import type { BlobStore } from "#store";
 import { DataError, DiskBlobStore, readFileIfThere, readLog, verifyNatively } from "#store/disk";
-import { type EntryOf, type LogEntry, type RunSpec, runIdOf, specSchema, verifyOffer } from "#wire";
+import {
+  blobName,
+  decodeManifest,
+  type EntryOf,
+  isGroup,
+  type LogEntry,
+  type RunSpec,
+  runIdOf,
+  type SignedOffer,
+  specSchema,
+  verifyOffer,
+} from "#wire";
 import { BlobLostError, DivergenceError, Witness } from "../host/witness.ts";
 
 /** Largest difference, in nats per token, between a peer's GPU and the f32 reference that counts as agreement. */
@@ -72,7 +83,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
   const { entries } = await readLog(folder, run, spec.hostKey);
   const blobs = await DiskBlobStore.open(options.data);
   const witness = new Witness(spec, blobs);
-  const offers = checkOffers(run, entries);
+  const offers = await checkOffers(run, entries, blobs);
   const head = { run, name: spec.name, entries: entries.length, signed: offers.signed };
   try {
     if (offers.fault !== undefined) throw new DivergenceError(offers.fault);
@@ -110,12 +121,34 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
   }
 }
 
+/** Everybody who is behind a commit, the members of groups too. @throws BlobLostError */
+async function offersOf(commit: EntryOf<"commit">, blobs: BlobStore): Promise<SignedOffer[]> {
+  const offers: SignedOffer[] = [];
+  for (const contribution of commit.contributors) {
+    if (!isGroup(contribution)) {
+      offers.push(contribution);
+      continue;
+    }
+    const { manifest, members } = contribution;
+    const bytes = await blobs.get(manifest);
+    const listed = bytes !== undefined && blobName(bytes) === manifest ? decodeManifest(bytes) : undefined;
+    if (listed?.length !== members)
+      throw new BlobLostError(`manifest ${manifest} of round ${commit.round} is not stored`);
+    offers.push(...listed);
+  }
+  return offers;
+}
+
 /** A host cannot put words into a volunteer's mouth: whatever a commit names, the one who gets the credit has signed. */
-function checkOffers(run: string, entries: readonly LogEntry[]): { signed: number; fault?: string } {
+async function checkOffers(
+  run: string,
+  entries: readonly LogEntry[],
+  blobs: BlobStore,
+): Promise<{ signed: number; fault?: string }> {
   let signed = 0;
   for (const entry of entries) {
     if (entry.type !== "commit") continue;
-    for (const offer of entry.contributors) {
+    for (const offer of await offersOf(entry, blobs)) {
       if (!verifyOffer(run, offer, verifyNatively))
         return {
           signed,

@@ -37,6 +37,15 @@ interface Offer {
   readonly tokens: number;
   readonly signature: string;
 }
+/** Many offers as one. */
+interface Group {
+  readonly peer: string;
+  readonly update: string;
+  readonly tokens: number;
+  readonly members: number;
+  readonly refused: readonly string[];
+  readonly manifest: string;
+}
 interface Entry {
   readonly type: string;
   readonly seq: number;
@@ -44,7 +53,8 @@ interface Entry {
   readonly signature: string;
   readonly baseHash?: string;
   readonly anchorHash?: string;
-  readonly contributors?: readonly Offer[];
+  readonly round?: number;
+  readonly contributors?: readonly (Offer | Group)[];
   readonly refused?: readonly { readonly peer: string }[];
 }
 type State = Readonly<Record<"parameters" | "velocity", Float32Array>>;
@@ -159,12 +169,18 @@ function anchorHash(state: State): string {
 
 interface Read {
   readonly tokens: number;
+  readonly members: number;
   readonly norm: number;
   readonly values: Float32Array;
 }
 
 /** Undefined: weight 0. */
-function readUpdate(bytes: Buffer, length: number, blockSize: number, offer: Offer): Read | undefined {
+function readUpdate(
+  bytes: Buffer,
+  length: number,
+  blockSize: number,
+  offer: Offer & { members: number },
+): Read | undefined {
   const blocks = Math.ceil(length / blockSize);
   const header = [4, 6].map((at) => bytes.readUInt16LE(at)).concat([8, 12, 16, 20].map((at) => bytes.readUInt32LE(at)));
   const expected = [1, 1, offer.round, length, blockSize, offer.tokens];
@@ -184,7 +200,7 @@ function readUpdate(bytes: Buffer, length: number, blockSize: number, offer: Off
     }
     squares += scale * scale * sum;
   }
-  return { tokens: offer.tokens, norm: sqrt(squares), values };
+  return { tokens: offer.tokens, members: offer.members, norm: sqrt(squares), values };
 }
 
 function median(values: readonly number[]): number {
@@ -193,7 +209,12 @@ function median(values: readonly number[]): number {
 }
 
 /** @returns the peers whose weight is 0 */
-function fold(spec: Spec, state: State, offers: readonly Offer[], blobs: Map<string, Uint8Array>): string[] {
+function fold(
+  spec: Spec,
+  state: State,
+  offers: readonly (Offer & { members: number })[],
+  blobs: Map<string, Uint8Array>,
+): string[] {
   const { parameters, velocity } = state;
   const seen = new Set<string>();
   const refused: string[] = [];
@@ -208,13 +229,13 @@ function fold(spec: Spec, state: State, offers: readonly Offer[], blobs: Map<str
   }
   if (counted.length === 0) return refused;
   const assignment = spec.inner.steps * spec.inner.windowsPerStep * spec.model.contextLength;
-  const most = min(assignment, 2 * median(counted.map(({ tokens }) => tokens)));
+  const most = min(assignment, 2 * median(counted.map(({ tokens, members }) => tokens / members)));
   const middle = median(counted.map(({ norm }) => norm));
-  const total = counted.reduce((sum, { tokens }) => sum + min(tokens, most), 0);
+  const total = counted.reduce((sum, { tokens, members }) => sum + min(tokens, members * most), 0);
   const mean = new Float32Array(parameters.length);
-  for (const { tokens, norm, values } of counted) {
+  for (const { tokens, members, norm, values } of counted) {
     const clip = spec.outer.clipToMedianNorm && norm > middle ? middle / norm : 1;
-    const weight = fround((min(tokens, most) / total) * clip);
+    const weight = fround((min(tokens, members * most) / total) * clip);
     for (let i = 0; i < mean.length; i++) mean[i] += fround(weight * values[i]);
   }
   const [rate, momentum] = [fround(spec.outer.learningRate), fround(spec.outer.momentum)];
@@ -226,6 +247,13 @@ function fold(spec: Spec, state: State, offers: readonly Offer[], blobs: Map<str
     parameters[i] = phi + 0;
   }
   return refused;
+}
+
+/** The signed offers of a group. */
+function membersOf({ manifest }: Group, blobs: Map<string, Uint8Array>): Offer[] {
+  const bytes = blobs.get(manifest);
+  if (bytes === undefined || blobName(bytes) !== manifest) throw new Error(`manifest ${manifest} is not here`);
+  return JSON.parse(Buffer.from(bytes).toString()) as Offer[];
 }
 
 /** Reads a whole run from genesis. @returns the anchor hash after each sealed round. @throws Error at the first fault */
@@ -244,11 +272,19 @@ export function readRun(spec: Spec, log: readonly Entry[], blobs: Map<string, Ui
     if (entry.type === "open" || entry.type === "commit")
       if (entry.baseHash !== anchorHash(state)) throw new Error(`entry ${seq} starts from another anchor`);
     if (entry.type === "commit") {
-      const offers = entry.contributors ?? [];
-      for (const { signature: own, ...offer } of offers)
-        if (!signed(offer.peer.slice(0, 64), "gossamer offer v1", [run, offer], own))
-          throw new Error(`an offer of entry ${seq} is not its peer's`);
-      refused = fold(spec, state, offers, blobs);
+      const { contributors = [], round = 0, baseHash = "" } = entry;
+      for (const contribution of contributors) {
+        const offers = "manifest" in contribution ? membersOf(contribution, blobs) : [contribution];
+        for (const { signature: own, ...offer } of offers)
+          if (!signed(offer.peer.slice(0, 64), "gossamer offer v1", [run, offer], own))
+            throw new Error(`an offer of entry ${seq} is not its peer's`);
+      }
+      const counting = contributors.map((c) =>
+        "manifest" in c
+          ? { ...c, round, baseHash, signature: "", members: c.members - c.refused.length }
+          : { ...c, members: 1 },
+      );
+      refused = fold(spec, state, counting, blobs);
     }
     if (entry.type !== "seal") continue;
     if (entry.anchorHash !== anchorHash(state)) throw new Error(`entry ${seq} seals another anchor`);

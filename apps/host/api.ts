@@ -6,7 +6,7 @@ import { createReadStream } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { StorageError } from "#store";
 import { BlobRefused, type DiskBlobStore } from "#store/disk";
-import { hashSchema, holdersOf, type LogEntry, PEERS_PAGE, type PeerId, ROSTER_MAX, seriesMetrics } from "#wire";
+import { hashSchema, holdersOf, type LogEntry, PEERS_PAGE, type PeerId, seriesMetrics } from "#wire";
 import { ApiError, answerJson, answerText, notFound } from "./answer.ts";
 import { EventStreams } from "./events.ts";
 import { GzipCache } from "./gzip-cache.ts";
@@ -24,8 +24,8 @@ const POINTS_DEFAULT = 500;
 const UPLOADS_MAX = 2;
 /** Uploads of one peer that no commit has named: older ones are deleted, so that nobody fills the disk. */
 const UNNAMED_MAX = 4;
-/** And of all: keys cost nothing, so a limit for each is none. Twice the largest roster. */
-const UNNAMED_TOTAL_MAX = 2 * ROSTER_MAX;
+/** And of all: keys cost nothing, so a limit for each is none. As many as may be connected. */
+const UNNAMED_TOTAL_MAX = 2_048;
 /** Updates are refused while there is still room for the log: a host that cannot write its log stops. */
 const FREE_BYTES_MIN = 256 * 2 ** 20;
 

@@ -118,11 +118,13 @@ export class HostedRun {
     const meshSeed = sign(options.identity, "gossamer mesh v1", id);
     const { genesisHash } = started;
     const { spec } = this;
+    const aside = (hash: string) => goodBlob(options.blobs, hash);
     const check = {
       hashOf: entryHash,
       isSigned: (entry: LogEntry) => entryIsSigned(spec.hostKey, entry, verifyNatively),
     };
-    this.#sequencer = new Sequencer({ spec, run: id, genesisHash, meshSeed, log: entries, witnessBehind, check });
+    const known = { spec, run: id, genesisHash, meshSeed, log: entries, aside };
+    this.#sequencer = new Sequencer({ ...known, witnessBehind, check });
   }
 
   /** @throws DataError when the stored run is damaged; the witness's errors when log and blobs disagree */
@@ -257,11 +259,8 @@ export class HostedRun {
 
   #do(output: SequencerOutput): void {
     switch (output.type) {
-      case "append": {
-        const { identity } = this.#options;
-        const entry = signEntry(identity, this.id, this.entries.at(-1), Date.now(), output.body);
-        return void this.#append(entry).catch((error) => this.#fail(error as Error));
-      }
+      case "append":
+        return void this.#appendNew(output).catch((error) => this.#fail(error as Error));
       case "append-signed":
         this.#options.report(`A peer gave entry ${output.entry.seq} (${output.entry.type}) of our own log back.`);
         return void this.#append(output.entry).catch((error) => this.#fail(error as Error));
@@ -289,6 +288,12 @@ export class HostedRun {
         this.#wake = setTimeout(() => this.input({ type: "tick" }), Math.max(0, output.at - performance.now()));
         return;
     }
+  }
+
+  /** What the entry names comes first: a log never names what is not on the disk. */
+  async #appendNew({ body, asides }: Extract<SequencerOutput, { type: "append" }>): Promise<void> {
+    for (const { name, bytes } of asides) await this.#options.blobs.put(name, bytes);
+    await this.#append(signEntry(this.#options.identity, this.id, this.entries.at(-1), Date.now(), body));
   }
 
   async #append(entry: LogEntry): Promise<void> {
@@ -473,6 +478,12 @@ export class HostedRun {
     await this.#log.close();
     await this.#options.witness.close();
   }
+}
+
+/** A damaged one is as good as none: it decides nothing but credit and seats. */
+function goodBlob(blobs: DiskBlobStore, hash: string): Uint8Array | undefined {
+  const bytes = blobs.getNow(hash);
+  return bytes !== undefined && blobName(bytes) === hash ? bytes : undefined;
 }
 
 /** Stores the spec beside the log, and refuses a folder whose spec is another's: the id is its hash. */

@@ -1,6 +1,7 @@
 // Combine: how much each contribution counts in the weighted mean of a round.
 //
-//   tokens_i counted = min(tokens_i, assignment, 2 · median of the round)      a peer cannot buy a round by claiming tokens
+//   tokens_i counted = min(tokens_i, m_i · min(assignment, 2 · median of the round))   a peer cannot buy a round by claiming tokens
+//                      m_i: peers that it stands for (1, or a group's members); the median is of tokens_i / m_i
 //   clip_i           = min(1, median norm / norm_i)                            nor by shouting, when the spec says clipToMedianNorm
 //   weight_i         = fround(counted_i / Σ counted · clip_i)                  in f64, rounded once
 //
@@ -11,6 +12,7 @@ export interface Counted {
   readonly peer: PeerId;
   readonly tokens: number;
   readonly norm: number; // updateNorm of the update
+  readonly members?: number; // of a group; 1 unless given
 }
 
 export interface CombineRules {
@@ -25,9 +27,8 @@ export const byPeer = (a: { readonly peer: PeerId }, b: { readonly peer: PeerId 
 /** Weight by peer, in the order in which the updates are summed. Does not depend on the order given. */
 export function combineWeights(contributions: readonly Counted[], rules: CombineRules): Map<PeerId, number> {
   const sorted = [...contributions].sort(byPeer);
-  const tokensMax = Math.min(rules.assignmentTokens, 2 * median(sorted.map((c) => c.tokens)));
   const normMax = rules.clipToMedianNorm ? median(sorted.map((c) => c.norm)) : Number.POSITIVE_INFINITY;
-  const counted = sorted.map((c) => Math.min(c.tokens, tokensMax));
+  const counted = countedTokens(sorted, rules.assignmentTokens);
   const total = counted.reduce((sum, tokens) => sum + tokens, 0);
   return new Map(
     sorted.map(({ peer, norm }, i) => {
@@ -35,6 +36,15 @@ export function combineWeights(contributions: readonly Counted[], rules: Combine
       return [peer, Math.fround((counted[i] / total) * clip)];
     }),
   );
+}
+
+/** How many tokens of each count, in the order given. */
+export function countedTokens(contributions: readonly Counted[], assignmentTokens: number): number[] {
+  const tokensMax = Math.min(
+    assignmentTokens,
+    2 * median(contributions.map(({ tokens, members = 1 }) => tokens / members)),
+  );
+  return contributions.map(({ tokens, members = 1 }) => Math.min(tokens, members * tokensMax));
 }
 
 /** The middle value; of an even number, the mean of the two in the middle. 0 for none. */

@@ -3,7 +3,7 @@
 //   (anchor, velocity) of round t  +  commit t  +  its blobs   ->   (anchor, velocity) of round t + 1, and its hash
 //
 // Two passes, one update at a time: the first checks and measures, the second adds. So a fold holds one accumulator, not 32 updates.
-import { blobName, type EntryOf, type PeerId, type RunSpec } from "#wire";
+import { blobName, type EntryOf, isGroup, type PeerId, type RunSpec } from "#wire";
 import { assert } from "./assert.ts";
 import { byPeer, type Counted, combineWeights } from "./combine.ts";
 import { outerStep } from "./outer-step.ts";
@@ -38,7 +38,7 @@ export function foldCommit(
     return bytes;
   };
   const read = (contribution: Contribution, bytes: Uint8Array): Update | string => {
-    if (contribution.round !== commit.round || contribution.baseHash !== commit.baseHash)
+    if (!isGroup(contribution) && (contribution.round !== commit.round || contribution.baseHash !== commit.baseHash))
       return "the offer is for another round or anchor";
     const { round, baseHash } = commit;
     const { tokens } = contribution;
@@ -55,7 +55,10 @@ export function foldCommit(
     const update = read(contribution, bytes);
     if (typeof update === "string") refused.push({ peer, reason: update });
     else if (counted.at(-1)?.peer === peer) refused.push({ peer, reason: "named twice" });
-    else counted.push({ peer, tokens, norm: updateNorm(update) });
+    else {
+      const members = isGroup(contribution) ? contribution.members - contribution.refused.length : 1;
+      counted.push({ peer, tokens, norm: updateNorm(update), members });
+    }
   }
   if (counted.length === 0) return { anchorHash: anchorHashOf(state), refused };
 

@@ -1,3 +1,4 @@
+export * from "./aggregate.ts";
 export * from "./checkpoint.ts";
 export * from "./combine.ts";
 export * from "./fold.ts";

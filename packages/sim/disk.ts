@@ -56,6 +56,8 @@ export class HostDisk {
   readonly log: LogEntry[] = [];
   readonly blobs = new BlobStore();
   restored = false;
+  /** What the log names by blob: synced before the entry that names it. */
+  readonly asides = new Map<string, Uint8Array>();
   private written: LogEntry | undefined;
 
   get writing(): boolean {

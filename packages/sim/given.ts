@@ -1,4 +1,6 @@
 // A run to simulate: the nano preset with a small H, and arithmetic that is a hash of its inputs.
+
+import type { GroupMember } from "#outer";
 import { type EntryOf, type LogEntry, type Offer, type PeerId, presets, type RunSpec, runIdOf } from "#wire";
 import { fakeHash } from "./random.ts";
 
@@ -55,6 +57,17 @@ export class Arithmetic {
       this.valueByAnchor.set(hash, this.valueOf(anchorHash) - work);
     }
     return hash;
+  }
+
+  /** One update of many: undefined when none decodes. */
+  aggregate(members: readonly GroupMember[]): { update: string; tokens: number; refused: PeerId[] } | undefined {
+    const counted = members.filter(({ update }) => !this.badUpdates.has(update));
+    if (counted.length === 0) return undefined;
+    const update = fakeHash("aggregate", ...counted.flatMap((member) => [member.peer, member.update, member.tokens]));
+    const work = counted.reduce((sum, member) => sum + (this.workByUpdate.get(member.update) ?? 0), 0);
+    this.workByUpdate.set(update, work);
+    const refused = members.filter((member) => !counted.includes(member)).map(({ peer }) => peer);
+    return { update, tokens: counted.reduce((sum, { tokens }) => sum + tokens, 0), refused };
   }
 
   /** 0 for what a broken machine takes for an anchor. */

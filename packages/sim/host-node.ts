@@ -6,13 +6,13 @@ import {
   type EntryBody,
   entryHash,
   type HostMessage,
-  LOG_VERSION,
   type LogEntry,
   type Member,
   type PeerId,
   type PeerMessage,
   PROTOCOL_VERSION,
   type UnsignedEntry,
+  versionOf,
 } from "#wire";
 import { HostDisk } from "./disk.ts";
 import { genesisHash } from "./given.ts";
@@ -71,11 +71,13 @@ export class HostNode implements HostSocketEnd {
   start(): void {
     if (this.up) return;
     const { spec, run, clock, random } = this.sim;
+    const { asides } = this.disk;
     this.time.restart(random.between(0, 10_000));
     this.starts += 1;
     this.sim.tell(() => `host starts, log ${this.log.length}`);
     if (!this.disk.restored) this.sim.judge.reread(this.log); // else peers give it back
-    this.sequencer = new Sequencer({ spec, run, genesisHash, meshSeed: "mesh", log: this.log, check: entryCheck });
+    const known = { spec, run, genesisHash, meshSeed: "mesh", log: this.log, check: entryCheck };
+    this.sequencer = new Sequencer({ ...known, aside: (hash) => asides.get(hash) });
     const { round, anchorHash } = this.sequencer.log;
     this.witness = { round, anchorHash: anchorHash ?? genesisHash };
     this.witnessFreeAt = clock.now + random.between(20, 200); // it restores a checkpoint
@@ -183,6 +185,7 @@ export class HostNode implements HostSocketEnd {
     const { sim } = this;
     switch (output.type) {
       case "append":
+        for (const { name, bytes } of output.asides) this.disk.asides.set(name, bytes);
         return this.append((previous) => this.signed(previous, output.body));
       case "append-signed":
         return this.append(() => output.entry);
@@ -268,7 +271,7 @@ export class HostNode implements HostSocketEnd {
 
   private signed(previous: LogEntry | undefined, body: EntryBody): LogEntry {
     const unsigned = {
-      version: LOG_VERSION,
+      version: versionOf(body),
       seq: this.log.length,
       prevHash: previous ? hashOf(previous) : this.sim.run,
       time: Math.round(this.sim.clock.now),

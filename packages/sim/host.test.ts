@@ -1,5 +1,6 @@
 // Stories about the host: restarts, the log, what it serves, how a run ends. Rules are those of docs/PROTOCOL.md.
 import { describe, expect, test } from "vitest";
+import { offersIn } from "#wire";
 import { Simulation } from "./simulation.ts";
 
 describe.each(["open", "commit", "seal", "checkpoint", "eval"] as const)(
@@ -79,7 +80,7 @@ test("[R11] a host that is away during training finds the offers waiting", () =>
   expect(sim.peers.every(({ peer }) => peer!.view().phase === "exchange")).toBe(true);
   sim.host.start();
   sim.runUntil(({ state }) => state.commit?.round === round, 5_000, "the commit");
-  expect(sim.state.commit!.contributors.every(({ steps }) => steps === 8)).toBe(true);
+  expect(offersIn(sim.state.commit!).every(({ steps }) => steps === 8)).toBe(true);
   sim.runRounds(2);
   sim.checkAll();
 });

@@ -2,7 +2,17 @@
 //
 //   entries on the disk, entries that somebody was told, anchors, work trained and folded -> nothing, or `fail`
 import { RunState } from "#swarm";
-import { type EntryOf, holdersOf, type LogEntry, type Offer, type PeerId } from "#wire";
+import {
+  countOfAttesters,
+  type EntryOf,
+  holdersOf,
+  isGroup,
+  type LogEntry,
+  type Offer,
+  type PeerId,
+  sampleOfAttesters,
+  sizeOfRoster,
+} from "#wire";
 import { boundFault } from "./bounds.ts";
 import { genesisHash, refold, signatureOf } from "./given.ts";
 import { hashOf } from "./host-node.ts";
@@ -26,7 +36,8 @@ export class Judge {
 
   constructor(sim: Simulation) {
     this.sim = sim;
-    this.state = new RunState({ run: sim.run, spec: sim.spec, genesisHash });
+    const aside = (hash: string) => sim.host.disk.asides.get(hash);
+    this.state = new RunState({ run: sim.run, spec: sim.spec, genesisHash, aside });
   }
 
   // ---- the log --------------------------------------------------------------------------------------------------------------
@@ -48,13 +59,17 @@ export class Judge {
 
   private committed(commit: EntryOf<"commit">): void {
     this.pending = commit;
-    for (const { signature, ...offer } of commit.contributors) {
-      this.updates.add(offer.update);
-      const kept = this.sim.peers.filter(({ up, blobs }) => up && blobs.has(offer.update)).length;
+    for (const contribution of commit.contributors) {
+      const { update } = contribution;
+      this.updates.add(update);
+      const kept = this.sim.peers.filter(({ up, blobs }) => up && blobs.has(update)).length;
       if (holdersOf(this.sim.spec) === undefined)
-        this.check(this.sim.host.blobs.has(offer.update), "a commit names only what is on the host's disk");
+        this.check(this.sim.host.blobs.has(update), "a commit names only what is on the host's disk");
       else this.sim.heldByFewest = Math.min(this.sim.heldByFewest, kept);
-      this.check(signature === signatureOf(offer as Offer), "a contribution is what its peer signed");
+      const offers = this.state.offersOf(contribution);
+      if (isGroup(contribution)) this.check(offers.length === contribution.members, "a manifest lists all members");
+      for (const { signature, ...offer } of offers)
+        this.check(signature === signatureOf(offer as Offer), "a contribution is what its peer signed");
     }
     for (const node of this.sim.peers) this.bounded(node.name, node.peer);
     this.bounded("host", this.sim.host.sequencer);
@@ -66,7 +81,7 @@ export class Judge {
     this.anchorByRound.push(anchor);
     this.check(anchorHash === anchor, "a seal is the fold of its commit");
     const folded = this.foldedByAnchor.get(anchor);
-    for (const peer of attesters)
+    for (const peer of sampleOfAttesters(attesters))
       this.check(folded?.has(peer) ?? false, `${this.sim.peer(peer)?.name} attests an anchor that it has not folded`);
     for (const known of this.foldedByAnchor.keys())
       if (known !== anchor && known !== before) this.foldedByAnchor.delete(known);
@@ -144,11 +159,11 @@ export class Judge {
 function summary(entry: LogEntry): string {
   switch (entry.type) {
     case "open":
-      return `open round ${entry.round} for ${entry.roster.length}, ${entry.deadlineMs} ms`;
+      return `open round ${entry.round} for ${sizeOfRoster(entry.roster)}, ${entry.deadlineMs} ms`;
     case "commit":
       return `commit round ${entry.round} of ${entry.contributors.length}`;
     case "seal":
-      return `seal round ${entry.round} by ${entry.attesters.length}, refusing ${entry.refused.length}`;
+      return `seal round ${entry.round} by ${countOfAttesters(entry.attesters)}, refusing ${entry.refused.length}`;
     case "void":
       return `void round ${entry.round}: ${entry.reason}`;
     case "eval":

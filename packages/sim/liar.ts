@@ -27,6 +27,8 @@ export function lyingMessages(
   const truth = { message, lie: false };
   switch (lie) {
     case "wrong-attest":
+      if (message.type === "attest-group")
+        return [{ message: { ...message, update: fakeHash("lie", message.update) }, lie: true }];
       if (message.type !== "attest") return [truth];
       return [{ message: { ...message, anchorHash: fakeHash("lie", message.anchorHash) }, lie: true }];
     case "stale-base": {

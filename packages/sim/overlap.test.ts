@@ -1,5 +1,6 @@
 // Training beside the exchange, and without the host. The simulator's replica counts every inner step: none may be lost or doubled.
 import { describe, expect, test } from "vitest";
+import { offersIn } from "#wire";
 import { Simulation, type SimulationOptions } from "./simulation.ts";
 
 const rounds = { quorum: 32, maxContributors: 32, deadlineMinMs: 500, deadlineMaxMs: 60_000, overlap: true };
@@ -28,7 +29,7 @@ test("[R30] with overlap a round takes its training alone, and everybody is in e
         .slice(3)
         .every(({ contributors }) => contributors.length === 4),
     ).toBe(true);
-    expect(sim.commits().every(({ contributors }) => contributors.every(({ steps }) => steps === 16))).toBe(true);
+    expect(sim.commits().every((commit) => offersIn(commit).every(({ steps }) => steps === 16))).toBe(true);
     return (sim.clock.now - startedAt) / 20;
   };
   const slowestStepMs = 110 * 1.05; // the simulated step varies by 0.8 to 1.3 of the device's
@@ -71,7 +72,9 @@ describe.each([true, false])("[R32] deadlines over 60 rounds with joins and a sl
     sim.runRounds(15);
     sim.checkAll();
     const opens = sim.host.log.filter((entry) => entry.type === "open");
-    const slow = opens.filter(({ roster }) => roster.includes(sim.peers[3].id)).map(({ deadlineMs }) => deadlineMs);
+    const slow = opens
+      .filter(({ roster }) => (roster as readonly string[]).includes(sim.peers[3].id))
+      .map(({ deadlineMs }) => deadlineMs);
     const among = (from: number, to: number) => opens.filter(({ round }) => round >= from && round < to);
     expect(slow.length).toBeGreaterThan(20);
     // Of those who are alike: twice what they take, in the first rounds after a newcomer perhaps the maximum.
@@ -109,7 +112,7 @@ test.each([true, false])(
     sim.runRounds(3, 30_000);
     sim.checkAll();
     const [after] = sim.commits().filter(({ round }) => round === from);
-    for (const { steps, tokens } of after.contributors)
+    for (const { steps, tokens } of offersIn(after))
       expect([steps, tokens]).toEqual([16, 16 * sim.spec.inner.windowsPerStep * sim.spec.model.contextLength]);
   },
 );

@@ -193,6 +193,8 @@ export class PeerNode implements PeerSocketEnd {
         return this.exchange.input({ type: "unwant", name: output.hash });
       case "fold":
         return this.fold(output);
+      case "aggregate":
+        return this.aggregate(output);
       case "evaluate":
         return this.replicaWork([20, 200], () => {
           this.evaluations += 1;
@@ -374,6 +376,21 @@ export class PeerNode implements PeerSocketEnd {
     });
   }
 
+  private aggregate({ manifest, members }: Extract<PeerOutput, { type: "aggregate" }>): void {
+    const { sim } = this;
+    const all = members.every(({ update }) => this.blobs.has(update));
+    sim.check(all, "a peer aggregates what it holds");
+    this.time.after(sim.random.between(5, 50), () => {
+      const made = sim.arithmetic.aggregate(members);
+      if (made === undefined) return this.input({ type: "aggregated", manifest, aggregate: null });
+      const { update } = made;
+      this.blobs.add(update, sim.updateBytes);
+      this.syncLater(update);
+      this.exchange.input({ type: "hold", name: update, bytes: sim.updateBytes });
+      this.input({ type: "aggregated", manifest, aggregate: { ...made, bytes: sim.updateBytes } });
+    });
+  }
+
   private fold({ commit, named }: Extract<PeerOutput, { type: "fold" }>): void {
     const { sim } = this;
     const all = commit.contributors.every(({ update }) => this.blobs.has(update));
@@ -381,7 +398,8 @@ export class PeerNode implements PeerSocketEnd {
     this.replicaWork([5, 100], () => {
       const replica = this.replica!;
       sim.check(replica.round === commit.round, "a peer folds in order");
-      const ours = commit.contributors.some(({ update }) => update === replica.inFlight);
+      const offers = commit.contributors.flatMap((contribution) => sim.judge.state.offersOf(contribution));
+      const ours = offers.some(({ update }) => update === replica.inFlight);
       sim.check(named === ours, "the mark rule hears whether our own update counts");
       if (named) this.namedFolds.push(commit.round);
       if (replica.inFlight === undefined && replica.kept > 0) this.carried += 1;

@@ -2,7 +2,7 @@
 //
 //   blobs/ab/ab12…  (64 hex digits)        blobs/incoming/*.tmp   writes under way; emptied when a host opens the directory
 import { createHash, randomBytes } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, readFileSync } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { hashHex, PIECE_BYTES, pieceListOf } from "#wire";
@@ -91,6 +91,17 @@ export class DiskBlobStore implements BlobStore {
   async get(name: string): Promise<Uint8Array | undefined> {
     const content = await readFileIfThere(this.path(name)).catch((error) => Promise.reject(storageError(error)));
     return content === undefined ? undefined : new Uint8Array(content.buffer, content.byteOffset, content.length);
+  }
+
+  /** At once, for what is read before anything else happens: small blobs when a host starts. */
+  getNow(name: string): Uint8Array | undefined {
+    try {
+      const content = readFileSync(this.path(name));
+      return new Uint8Array(content.buffer, content.byteOffset, content.length);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw storageError(error);
+    }
   }
 
   async has(name: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 // The newest signed entries that a peer keeps, so that a host that lost the end of its log gets it back, and so that a host that
 // signs two histories is shown for it. [R33]
-import type { LogEntry } from "#wire";
+import { type LogEntry, sampleOfAttesters } from "#wire";
 
 /** Some 1,300 rounds: a night of a small run. Whoever restores an older backup than that brings the run's own disk back first. */
 export const TAIL_ENTRIES_MAX = 4_096;
@@ -12,11 +12,11 @@ function sizeOf(entry: LogEntry): number {
   const ids = (list: readonly unknown[]): number => 70 * list.length;
   switch (entry.type) {
     case "open":
-      return 600 + ids(entry.roster);
+      return 600 + ("size" in entry.roster ? 0 : ids(entry.roster));
     case "commit":
       return 600 + 9 * ids(entry.contributors);
     case "seal":
-      return 600 + ids(entry.attesters) + 7 * ids(entry.refused);
+      return 600 + ids(sampleOfAttesters(entry.attesters)) + 7 * ids(entry.refused);
     default:
       return 800;
   }

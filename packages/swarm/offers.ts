@@ -1,7 +1,7 @@
 // What the open round has been offered, and which uploads are on the host's disk. [R4] [R10]
 //
 //   offer + blob of that name and size -> counted -> drawn for the commit
-import { CONTRIBUTORS_MAX, type PeerId, ROSTER_MAX, type SignedOffer } from "#wire";
+import { type PeerId, ROSTER_MAX, type SignedOffer } from "#wire";
 import { mixText, type RunState } from "./run-state.ts";
 
 /** Uploads that no offer has named yet: more than any roster has in flight. */
@@ -11,6 +11,7 @@ export type Taken = "first" | "repeated" | { readonly refused: string; readonly 
 
 export class Offers {
   private readonly offerByPeer = new Map<PeerId, SignedOffer>(); // the first of each for the current open
+  private readonly offered = new Set<string>(); //                updates that they name
   private readonly bytesByBlob = new Map<string, number>();
   private readonly log: RunState;
 
@@ -31,8 +32,7 @@ export class Offers {
 
   /** Whether an offer for the current open names that blob: it must stay. */
   names(hash: string): boolean {
-    for (const { update } of this.offerByPeer.values()) if (update === hash) return true;
-    return false;
+    return this.offered.has(hash);
   }
 
   has(peer: PeerId): boolean {
@@ -48,9 +48,10 @@ export class Offers {
     if (first?.signature === offer.signature) return "repeated";
     if (first !== undefined)
       return { refused: "equivocation: another update was offered for this open, and the first counts", hostile: true };
-    if ([...this.offerByPeer.values()].some(({ update }) => update === offer.update))
+    if (this.offered.has(offer.update))
       return { refused: "another peer has offered this update already", hostile: true };
     this.offerByPeer.set(from, offer);
+    this.offered.add(offer.update);
     return "first";
   }
 
@@ -64,10 +65,13 @@ export class Offers {
     return [...this.offerByPeer.values()].filter(({ update, bytes }) => this.bytesByBlob.get(update) === bytes);
   }
 
-  /** When more are counted than a commit may name, (seed, round) draws. Sorted by peer. */
-  drawn(): SignedOffer[] {
-    const { seed, rounds } = this.log.spec;
-    const most = Math.min(CONTRIBUTORS_MAX, rounds.maxContributors);
+  isStored(hash: string, bytes: number): boolean {
+    return this.bytesByBlob.get(hash) === bytes;
+  }
+
+  /** When more are counted than that, (seed, round) draws. Sorted by peer. */
+  drawn(most: number): SignedOffer[] {
+    const { seed } = this.log.spec;
     const salt = seed ^ this.log.round;
     const order = (a: SignedOffer, b: SignedOffer): number =>
       mixText(salt, a.peer) - mixText(salt, b.peer) || byPeer(a, b);
@@ -89,11 +93,12 @@ export class Offers {
   /** Another open: offers answer the one before. Uploads may still serve. */
   reopen(): void {
     this.offerByPeer.clear();
+    this.offered.clear();
   }
 
   /** The round is over; an upload that still comes is of no use. */
   clear(): void {
-    this.offerByPeer.clear();
+    this.reopen();
     this.bytesByBlob.clear();
   }
 }

@@ -11,6 +11,7 @@ import {
   type EntryOf,
   type HostMessage,
   holdersOf,
+  isGroup,
   type LogEntry,
   type PeerId,
   type PeerMessage,
@@ -22,6 +23,7 @@ import { Keeping, type KeptBlob } from "./keeping.ts";
 import { Links } from "./links.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Millis, PeerInput, PeerOptions, PeerOutput, PeerPhase, PeerView } from "./ports.ts";
+import { Reduction } from "./reduction.ts";
 import type { RunState } from "./run-state.ts";
 import { Wake } from "./timing.ts";
 import { Work } from "./work.ts";
@@ -53,6 +55,7 @@ export class Peer {
   private readonly peersKeep: boolean;
   private readonly wake = new Wake();
   private readonly work: Work;
+  private readonly reduction: Reduction;
   private replica: { round: number; anchorHash: string } | undefined;
   private busy: Busy | undefined;
   private restoreFrom: EntryOf<"checkpoint"> | undefined; // the checkpoint that is being fetched
@@ -63,6 +66,7 @@ export class Peer {
   private final: "refused" | "ended" | "stopped" | undefined;
   private endedAt: Millis | undefined;
   private welcomed = false;
+  private welcomeSeq = -1; // the log's head when this connection began
   private donating = false;
   private pauseReason: string | undefined;
   private desyncs = 0;
@@ -83,6 +87,7 @@ export class Peer {
     this.links = new Links(options.self);
     this.work = new Work(options.self, this.log);
     this.peersKeep = holdersOf(options.spec) !== undefined;
+    this.reduction = new Reduction(this.log);
   }
 
   step(now: Millis, input: PeerInput): PeerOutput[] {
@@ -189,6 +194,13 @@ export class Peer {
           setHash: input.setHash,
           loss: input.loss,
         });
+      case "aggregated": {
+        if (input.aggregate !== null) this.fetches.hold(input.aggregate.update);
+        const vote = this.reduction.aggregated(input);
+        if (vote !== undefined) this.tell(vote);
+        else if (input.aggregate !== null) this.forget([input.aggregate.update]);
+        return;
+      }
       case "donate":
         this.donating = true;
         this.readyRound = -1;
@@ -216,12 +228,15 @@ export class Peer {
         const fault = this.reader.welcome(now, message.headSeq, message.headHash);
         if (fault !== undefined) return this.refused("log", fault);
         this.welcomed = true;
+        this.welcomeSeq = message.headSeq;
         if (this.reader.agrees) this.tell({ type: "head", ...this.reader.head });
         this.readyRound = -1;
         this.attestedRound = -1;
         this.pauseTold = false;
         this.links.setMembers(message.members);
         this.links.setRelay(message.relay);
+        const vote = this.reduction.reconnected();
+        if (vote !== undefined) this.tell(vote);
         return this.emit(...this.work.reconnected());
       }
       case "refuse":
@@ -251,6 +266,14 @@ export class Peer {
         return this.giveBlobs(message.hashes);
       case "offer-refused":
         return this.work.offerRefused(message.openSeq);
+      case "seat":
+        this.log.seat = message;
+        return;
+      case "reduce":
+        return this.forgetGroup(this.reduction.reduce(message));
+      case "send-up":
+        if (this.reduction.mayUpload(message.hash)) this.emit({ type: "upload", hash: message.hash });
+        return;
       case "fold-refused":
         return; // the seal says so too, to everybody
     }
@@ -279,12 +302,14 @@ export class Peer {
       case "seal": {
         const { replica } = this;
         if (replica?.round === this.log.round) this.judge(replica.anchorHash, entry.anchorHash);
+        this.forgetGroup(this.reduction.close());
         const own = this.work.close();
         if (own !== undefined && !this.namedInLog(entry.round, own)) this.forget([own]);
         if (this.peersKeep) this.forget(this.keeping.over((hash) => this.isNamed(hash)));
         return;
       }
       case "void":
+        this.forgetGroup(this.reduction.close());
         this.restoreAgain(); // the one way that is right in every phase: some have folded it, some had an offer in flight
         return;
       case "checkpoint":
@@ -295,6 +320,15 @@ export class Peer {
         this.endedAt = now;
         return;
     }
+  }
+
+  /** What only a group needed, and no commit that we still fold or serve. */
+  private forgetGroup(hashes: readonly string[]): void {
+    const { commit, round } = this.log;
+    const own = this.work.update;
+    const named = new Set((commit?.contributors ?? []).map(({ update }) => update));
+    for (const hash of hashes)
+      if (hash !== own && !named.has(hash) && !this.namedInLog(round - 1, hash)) this.forget([hash]);
   }
 
   private namedInLog(round: number, update: string): boolean {
@@ -434,7 +468,8 @@ export class Peer {
     const commit = this.nextCommit();
     if (commit !== undefined) return this.advanceFold(commit);
     assert(this.replica.round >= this.log.round, "a replica behind the head has a commit to fold");
-    this.want([], "last");
+    this.want(this.reduction.wanted(), "last");
+    this.emit(...this.reduction.advance((hash) => this.fetches.has(hash)));
     if (!this.reader.caughtUp) return;
     this.tellWhereWeAre();
     const { open, ended } = this.log;
@@ -483,10 +518,26 @@ export class Peer {
     const updates = commit.contributors.map(({ update, bytes }) => ({ hash: update, bytes }));
     this.want(updates, "last");
     if (!commit.contributors.every(({ update }) => this.fetches.has(update))) return;
+    const named = this.ownIsNamed(commit);
+    if (named === "unknown") return this.reader.caughtUp ? this.restoreAgain() : undefined;
     this.busy = { type: "folding", commit };
-    const named = commit.contributors.some(({ update }) => update === this.inFlight);
     this.inFlight = undefined;
     this.emit({ type: "fold", commit, named });
+  }
+
+  /**
+   * [R27] A commit that names groups does not say whom they hold: the host does, before the commit, and after each welcome for the newest
+   * one. Who was away longer cannot know whether his work counts: "unknown", and it is dropped rather than counted twice.
+   */
+  private ownIsNamed(commit: EntryOf<"commit">): boolean | "unknown" {
+    const own = this.inFlight;
+    if (own === undefined) return false;
+    if (commit.contributors.some(({ update }) => update === own)) return true;
+    if (!commit.contributors.some(isGroup)) return false;
+    const told = this.reduction.isNamed(commit, own);
+    if (told !== undefined) return told;
+    const newest = this.log.commit ?? this.log.sealedByRound.get(this.log.round - 1)?.commit;
+    return commit.seq > this.welcomeSeq || (this.reader.caughtUp && commit === newest) ? false : "unknown";
   }
 
   /** [R5] [R12] Once per connection and round. */

@@ -2,6 +2,7 @@
 // and moving bytes are effects whose results come back as inputs. `now` is a monotonic clock in ms; nothing else tells time.
 //
 //   const outputs = peer.step(now, input)          a browser worker, Node and the simulator drive the same two classes
+import type { GroupMember } from "#outer";
 import type {
   BlobRef,
   EntryBody,
@@ -71,10 +72,20 @@ export type PeerInput =
   | { type: "evaluated"; round: number; anchorHash: string; setHash: string; loss: number }
   /** The sections of the anchor after `round` rounds lie in the local store. */
   | { type: "checkpoint-made"; round: number; anchorHash: string; blobs: readonly BlobRef[] }
+  /** Of the group with that manifest: it lies in the local store. null: no member's update counts. */
+  | { type: "aggregated"; manifest: string; aggregate: MadeAggregate | null }
   | { type: "donate" } //                the person pressed the button (or resumed)
   /** lost: the device went, and with it what was trained since its parameters were last read. */
   | { type: "pause"; reason: string; lost?: boolean }
   | { type: "stop" };
+
+/** One update made of a group's updates. refused: members whose updates do not decode, sorted. */
+export interface MadeAggregate {
+  readonly update: string;
+  readonly bytes: number;
+  readonly tokens: number;
+  readonly refused: readonly PeerId[];
+}
 
 export type PeerOutput =
   | { type: "send"; message: PeerMessage }
@@ -99,6 +110,14 @@ export type PeerOutput =
   | { type: "fold"; commit: EntryOf<"commit">; named: boolean }
   | { type: "evaluate"; round: number }
   | { type: "make-checkpoint"; round: number } // of the anchor; nothing when the replica has moved on
+  /** Make one update of these, which lie in the local store: outer's aggregateUpdates. The replica stays as it is. */
+  | {
+      type: "aggregate";
+      round: number;
+      baseHash: string;
+      manifest: string;
+      members: readonly (GroupMember & { bytes: number })[];
+    }
   | { type: "offer"; offer: Offer } //   the adapter signs it and sends {type:"offer"}; keys stay outside of the core
   | { type: "forget"; hashes: readonly string[] } // blobs that no rule keeps any more
   /** The host has signed two entries of one place in its log: proof for the person to keep. A `refused` follows. */
@@ -161,7 +180,8 @@ export type SequencerInput =
   | { type: "end"; reason: string };
 
 export type SequencerOutput =
-  | { type: "append"; body: EntryBody } // the adapter chains, signs, syncs, then feeds `appended`; never two at once
+  /** asides: blobs that the body names, to be stored and synced before it. */
+  | { type: "append"; body: EntryBody; asides: readonly Aside[] } // the adapter chains, signs, syncs, then feeds `appended`; never two at once
   | { type: "append-signed"; entry: LogEntry } // an entry of our own that a peer gave back: synced as it is, then `appended`
   | { type: "send"; to: PeerId; message: HostMessage }
   | { type: "broadcast"; message: HostMessage; except?: PeerId }
@@ -180,6 +200,12 @@ export type ChurnEvent = {
   readonly reason: string;
 };
 
+/** A roster or manifest that the log names. */
+export interface Aside {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
 export interface SequencerOptions {
   readonly spec: RunSpec;
   readonly run: string;
@@ -193,6 +219,8 @@ export interface SequencerOptions {
   readonly witnessBehind?: boolean;
   /** For entries that peers give back; wire's own, unless given. */
   readonly check?: EntryCheck;
+  /** The asides that the log names, as they lie on the disk. */
+  readonly aside?: (hash: string) => Uint8Array | undefined;
 }
 
 /** What the API and the host's own lines show; who has left stays in RunState.contributions. */

@@ -4,7 +4,23 @@
 //
 // The chain (hashes, signatures) is wire's chainFault; here are the rules of meaning, [R1] to [R5] in docs/PROTOCOL.md.
 import { parameterTable, updateBytes } from "#outer";
-import type { EntryBody, EntryOf, LogEntry, Offer, PeerId, RunSpec } from "#wire";
+import {
+  type Contribution,
+  decodeManifest,
+  decodeRoster,
+  type EntryBody,
+  type EntryOf,
+  type GroupContribution,
+  isGroup,
+  type LogEntry,
+  type Offer,
+  type PeerId,
+  ROSTER_LISTED_MAX,
+  type RunSpec,
+  type SignedOffer,
+  sampleOfAttesters,
+  sizeOfRoster,
+} from "#wire";
 
 export interface Credit {
   tokens: number; //        sealed and not refused
@@ -18,6 +34,8 @@ export interface SealedRound {
   readonly commit: EntryOf<"commit">;
   readonly anchorHash: string; // after this round
   readonly refused: readonly PeerId[];
+  /** Blob of its roster, if its open did not list it. */
+  readonly rosterBlob: string | undefined;
   /** Who may evaluate that anchor; empty when none is due. [R21] */
   readonly evaluators: readonly PeerId[];
 }
@@ -26,6 +44,8 @@ export interface RunStateOptions {
   readonly run: string;
   readonly spec: RunSpec;
   readonly genesisHash?: string | undefined;
+  /** The rosters and manifests that the log names by blob, where this reader has them: the host does. */
+  readonly aside?: (hash: string) => Uint8Array | undefined;
 }
 
 /** An evaluation may arrive while the swarm is some rounds further; older anchors than this are of no interest. */
@@ -53,9 +73,15 @@ export class RunState {
   unretained: readonly string[] = [];
   readonly assignmentTokens: number; // H * windowsPerStep * T
   readonly updateBytesMax: number;
+  /** This reader's place in a roster that its open does not list, as the host has told it. */
+  seat: { readonly openSeq: number; readonly position: number } | undefined;
   private readonly genesisHash: string | undefined;
+  private readonly aside: (hash: string) => Uint8Array | undefined;
+  /** Of the newest open: position by peer. Undefined when it is named and we do not have its blob. */
+  private placeByPeer: ReadonlyMap<PeerId, number> | undefined;
 
-  constructor({ run, spec, genesisHash }: RunStateOptions) {
+  constructor({ run, spec, genesisHash, aside = () => undefined }: RunStateOptions) {
+    this.aside = aside;
     this.run = run;
     this.spec = spec;
     this.genesisHash = genesisHash;
@@ -74,6 +100,18 @@ export class RunState {
   /** Fewest inner steps that may be offered: a quarter of H. */
   get stepsMin(): number {
     return Math.ceil(this.spec.inner.steps / 4);
+  }
+
+  /** Who is in the newest open, as far as this reader knows. */
+  get roster(): readonly PeerId[] {
+    return this.open === undefined || this.placeByPeer === undefined ? [] : [...this.placeByPeer.keys()];
+  }
+
+  /** A peer's place in the newest open; -1: none. Of a named roster, a reader without its blob knows its own seat alone. [R26] */
+  positionOf(peer: PeerId): number {
+    if (this.open === undefined) return -1;
+    if (this.placeByPeer !== undefined) return this.placeByPeer.get(peer) ?? -1;
+    return this.seat?.openSeq === this.open.seq ? this.seat.position : -1;
   }
 
   /** The spec's goal is reached: only the last evaluation and `end` follow. */
@@ -105,8 +143,9 @@ export class RunState {
     switch (entry.type) {
       case "open":
         this.open = entry;
+        this.placeByPeer = placesOf("size" in entry.roster ? this.rosterBlob(entry.roster.blob) : entry.roster);
         this.anchorHash = entry.baseHash;
-        this.cursor += entry.roster.length * this.spec.inner.steps * this.spec.inner.windowsPerStep;
+        this.cursor += sizeOfRoster(entry.roster) * this.spec.inner.steps * this.spec.inner.windowsPerStep;
         break;
       case "commit":
         this.commit = entry;
@@ -141,7 +180,7 @@ export class RunState {
         return this.commitFault(entry);
       case "seal":
         if (this.commit === undefined || entry.round !== this.round) return "it answers no commit"; // [R3]
-        if (!ascending(entry.attesters)) return "attesters are not sorted";
+        if (!ascending(sampleOfAttesters(entry.attesters))) return "attesters are not sorted";
         if (!ascending(entry.refused.map(({ peer }) => peer))) return "refused contributors are not sorted";
         return entry.refused.every(({ peer }) => this.commit?.contributors.some((c) => c.peer === peer))
           ? undefined
@@ -168,7 +207,8 @@ export class RunState {
       return "another base than the head's anchor";
     if (open.cursor !== this.cursor) return `the cursor is at ${this.cursor}`;
     if (open.tokensBefore !== this.tokens) return `${this.tokens} tokens are committed`;
-    if (!ascending(open.roster)) return "the roster is not sorted";
+    if (!("size" in open.roster) && !ascending(open.roster)) return "the roster is not sorted";
+    if ("size" in open.roster && open.roster.size <= ROSTER_LISTED_MAX) return "a roster of this size is listed"; // [R26]
     if (open.deadlineMs < deadlineMinMs || open.deadlineMs > deadlineMaxMs)
       return "a deadline outside of the spec's bounds";
     return undefined;
@@ -182,7 +222,7 @@ export class RunState {
     if (commit.contributors.length > this.spec.rounds.maxContributors) return "more contributors than the spec allows";
     if (!ascending(commit.contributors.map(({ peer }) => peer))) return "contributors are not sorted";
     for (const contribution of commit.contributors) {
-      const fault = this.offerFault(contribution);
+      const fault = isGroup(contribution) ? this.groupFault(contribution) : this.offerFault(contribution);
       if (fault !== undefined) return `contribution of ${contribution.peer.slice(0, 8)}: ${fault}`;
     }
     return undefined;
@@ -190,7 +230,7 @@ export class RunState {
 
   private contributionFault(open: EntryOf<"open">, offer: Offer): string | undefined {
     const { steps: H, windowsPerStep } = this.spec.inner;
-    if (!open.roster.includes(offer.peer)) return "this peer is not in the roster of the round";
+    if (this.placeByPeer?.has(offer.peer) === false) return "this peer is not in the roster of the round";
     if (offer.baseHash !== open.baseHash) return "the update starts from another anchor";
     if (offer.steps < this.stepsMin || offer.steps > H)
       return `${offer.steps} steps where ${this.stepsMin} to ${H} count`;
@@ -201,30 +241,64 @@ export class RunState {
     return undefined;
   }
 
+  /** [R27] */
+  private groupFault(group: GroupContribution): string | undefined {
+    const { members, attesters, refused } = group;
+    if (members > this.spec.rounds.maxContributors) return `a group of ${members}`;
+    if (attesters > members || 2 * attesters <= members) return `${attesters} of ${members} members attest to it`;
+    if (refused.length >= members || !ascending(refused)) return "its refused members are not sorted, or all";
+    if (group.tokens > (members - refused.length) * this.assignmentTokens)
+      return `${group.tokens} tokens are more than the assignments of ${members - refused.length} members hold`;
+    if (group.bytes > this.updateBytesMax)
+      return `an aggregate of ${group.bytes} bytes; ${this.updateBytesMax} are the most`;
+    if (this.placeByPeer?.has(group.peer) === false) return "its first attester is not in the roster of the round";
+    return undefined;
+  }
+
+  /** Who stands behind a contribution; of a group, as far as this reader has its manifest. */
+  offersOf(contribution: Contribution): readonly SignedOffer[] {
+    if (!isGroup(contribution)) return [contribution];
+    const bytes = this.aside(contribution.manifest);
+    return (bytes && decodeManifest(bytes)) ?? [];
+  }
+
+  private rosterBlob(hash: string): readonly PeerId[] | undefined {
+    const bytes = this.aside(hash);
+    return bytes && decodeRoster(bytes);
+  }
+
+  private credit({ peer, tokens, loss }: SignedOffer, counted: boolean): void {
+    const before = this.contributions.get(peer) ?? { tokens: 0, rounds: 0, refused: 0, refusedInRow: 0, loss: null };
+    this.contributions.set(peer, {
+      tokens: before.tokens + (counted ? tokens : 0),
+      rounds: before.rounds + (counted ? 1 : 0),
+      refused: before.refused + (counted ? 0 : 1),
+      refusedInRow: counted ? 0 : before.refusedInRow + 1,
+      loss,
+    });
+  }
+
   private seal(seal: EntryOf<"seal">): void {
     const commit = this.commit!;
-    const roster = this.open!.roster;
+    const { roster } = this.open!;
     const refused = seal.refused.map(({ peer }) => peer);
-    for (const { peer, tokens, loss } of commit.contributors) {
-      const before = this.contributions.get(peer) ?? { tokens: 0, rounds: 0, refused: 0, refusedInRow: 0, loss: null };
-      const counted = !refused.includes(peer);
-      if (counted) this.tokens += tokens;
-      this.contributions.set(peer, {
-        tokens: before.tokens + (counted ? tokens : 0),
-        rounds: before.rounds + (counted ? 1 : 0),
-        refused: before.refused + (counted ? 0 : 1),
-        refusedInRow: counted ? 0 : before.refusedInRow + 1,
-        loss,
-      });
+    for (const contribution of commit.contributors) {
+      const counted = !refused.includes(contribution.peer);
+      if (counted) this.tokens += contribution.tokens;
+      const refusedInside: readonly PeerId[] = isGroup(contribution) ? contribution.refused : [];
+      for (const offer of this.offersOf(contribution))
+        this.credit(offer, counted && !refusedInside.includes(offer.peer));
     }
     this.round += 1;
     this.anchorHash = seal.anchorHash;
     this.open = undefined;
     this.commit = undefined;
     // Who attested is alive and at this anchor: a better choice than the roster, and it stands in the log as well.
-    const able = seal.attesters.filter((peer) => roster.includes(peer));
-    const evaluators = this.chooseEvaluators(able.length > 0 ? able : roster);
-    this.sealedByRound.set(seal.round, { commit, anchorHash: seal.anchorHash, refused, evaluators });
+    const listed = "size" in roster ? undefined : roster;
+    const able = sampleOfAttesters(seal.attesters).filter((peer) => listed?.includes(peer) ?? true);
+    const evaluators = this.chooseEvaluators(able.length > 0 ? able : (listed ?? []));
+    const rosterBlob = "size" in roster ? roster.blob : undefined;
+    this.sealedByRound.set(seal.round, { commit, anchorHash: seal.anchorHash, refused, rosterBlob, evaluators });
     this.prune();
   }
 
@@ -233,7 +307,7 @@ export class RunState {
     const last = this.evals.at(-1)?.round ?? 0;
     if (this.endReached !== undefined) return able;
     const due = this.round - (this.round % this.spec.evaluation.everyRounds);
-    if (due === 0 || last >= due || this.round === due + 1) return [];
+    if (due === 0 || last >= due || this.round === due + 1 || able.length === 0) return [];
     return [able[mix(this.spec.seed, this.round) % able.length]];
   }
 
@@ -244,9 +318,11 @@ export class RunState {
     const kept = new Set(entry.blobs.map(({ hash }) => hash));
     for (const { hash } of this.previousCheckpoint?.blobs ?? []) kept.add(hash);
     const unneeded = new Set(dropped?.blobs.map(({ hash }) => hash));
-    for (const [round, { commit }] of this.sealedByRound)
-      for (const { update } of commit.contributors)
-        (this.previousCheckpoint !== undefined && round < this.previousCheckpoint.round ? unneeded : kept).add(update);
+    for (const [round, { commit, rosterBlob }] of this.sealedByRound) {
+      const past = this.previousCheckpoint !== undefined && round < this.previousCheckpoint.round;
+      for (const { update } of commit.contributors) (past ? unneeded : kept).add(update);
+      if (past && rosterBlob !== undefined) unneeded.add(rosterBlob);
+    }
     for (const { update } of this.commit?.contributors ?? []) kept.add(update);
     this.unretained = [...unneeded].filter((hash) => !kept.has(hash));
     this.prune();
@@ -260,6 +336,9 @@ export class RunState {
     }
   }
 }
+
+const placesOf = (roster: readonly PeerId[] | undefined): ReadonlyMap<PeerId, number> | undefined =>
+  roster && new Map(roster.map((peer, position) => [peer, position]));
 
 /** Strictly ascending, so sorted and without doubles; ids are hex, so string order is byte order. */
 export const ascending = (ids: readonly string[]): boolean => ids.every((id, i) => i === 0 || ids[i - 1] < id);

@@ -5,27 +5,37 @@
 // One append is in flight at a time, and everything else waits for it: nothing is decided on, or broadcast from, an entry that
 // is not on the disk. Rules [R..] are in docs/PROTOCOL.md.
 import {
+  ATTESTERS_LISTED_MAX,
+  type Attesters,
+  blobName,
+  CONTRIBUTORS_MAX,
+  type Contribution,
   type EntryBody,
   type EntryOf,
+  encodeRoster,
   type HostMessage,
   holdersOf,
+  isGroup,
   type LogEntry,
   type Member,
+  offersIn,
   PAGE_CLOSED,
   type PeerId,
   type PeerMessage,
+  ROSTER_LISTED_MAX,
   ROSTER_MAX,
   type SignedOffer,
 } from "#wire";
 import { assert } from "./assert.ts";
 import { checkOf, type EntryCheck, followFault } from "./chain.ts";
 import { CheckpointVote } from "./checkpoint-vote.ts";
+import { Groups, type Reduce, reducesOf } from "./groups.ts";
 import { Holders } from "./holders.ts";
 import { type MeshChange, MeshPlan } from "./mesh-plan.ts";
 import { byPeer, Offers } from "./offers.ts";
-import type { Millis, SequencerInput, SequencerOptions, SequencerOutput, SequencerView } from "./ports.ts";
+import type { Aside, Millis, SequencerInput, SequencerOptions, SequencerOutput, SequencerView } from "./ports.ts";
 import { Recovery } from "./recovery.ts";
-import { RunState } from "./run-state.ts";
+import { mixText, RunState } from "./run-state.ts";
 import { SealVote } from "./seal-vote.ts";
 import { connectedPeer, newSession, type Session } from "./session.ts";
 import { ATTEST_WAIT_MS, END_WAIT_MS, GATHER_REST_MS, gatherMs, Pace, RECONNECT_GRACE_MS, Wake } from "./timing.ts";
@@ -67,6 +77,9 @@ export class Sequencer {
   private readonly queue: EntryBody[] = []; //                    evaluations and checkpoints that wait for their place
   private appending: EntryBody | LogEntry | undefined;
   private witness: Witness | undefined;
+  private groups: Groups | undefined; //                          more offers than a commit may name: they are made into fewer
+  private reduces: { readonly commit: EntryOf<"commit">; readonly byPeer: ReadonlyMap<PeerId, Reduce> } | undefined;
+  private readonly asides = new Map<string, Uint8Array>(); //     of the newest round, so that the log can be read
   private roster: readonly PeerId[] = []; //                      of the current round, or of the last one
   private endOrder: string | undefined;
   private paused = false;
@@ -80,24 +93,22 @@ export class Sequencer {
   private endWaitUntil: Millis | undefined;
   private out: SequencerOutput[] = [];
 
-  constructor({
-    spec,
-    run,
-    genesisHash,
-    meshSeed,
-    log,
-    witnessBehind = false,
-    check = checkOf(spec),
-  }: SequencerOptions) {
+  constructor(options: SequencerOptions) {
+    const { spec, run, genesisHash, meshSeed, log, witnessBehind = false, check = checkOf(spec) } = options;
     this.mesh = new MeshPlan(meshSeed);
-    this.log = new RunState({ run, spec, genesisHash });
+    this.log = new RunState({
+      run,
+      spec,
+      genesisHash,
+      aside: (hash) => this.asides.get(hash) ?? options.aside?.(hash),
+    });
     this.check = check;
     this.offers = new Offers(this.log);
     for (const entry of log) {
       const fault = this.log.apply(entry);
       if (fault !== undefined)
         throw new Error(`the stored log of run ${run} is damaged: ${fault}; restore it from a backup`);
-      if (entry.type === "open") this.roster = entry.roster;
+      if (entry.type === "open") this.roster = this.log.roster;
       this.last = entry;
     }
     this.recovery = new Recovery(this.log);
@@ -128,8 +139,10 @@ export class Sequencer {
     return {
       state: ended !== undefined ? "ended" : this.paused ? "paused" : someoneWilling ? "running" : "resting",
       phase: ended !== undefined ? "ended" : commit ? "folding" : open ? "training" : "waiting",
-      roster: open ? open.roster : [],
-      offered: commit ? commit.contributors.map(({ peer }) => peer) : this.offers.counted().map(({ peer }) => peer),
+      roster: this.log.roster,
+      offered: (commit ? commit.contributors.flatMap((c) => this.log.offersOf(c)) : this.offers.counted()).map(
+        ({ peer }) => peer,
+      ),
       headSeq: this.log.seq,
       headHash: this.last === undefined ? this.log.run : this.check.hashOf(this.last),
       peers: [...this.sessions.values()].map((session) =>
@@ -145,7 +158,7 @@ export class Sequencer {
 
   /** Whether the open round may still need that upload. */
   isOffered(hash: string): boolean {
-    return this.offers.names(hash);
+    return this.offers.names(hash) || (this.groups?.names(hash) ?? false);
   }
 
   /** [R24] After a restart the stored log says where the run is; what was asked of the witness is asked again. */
@@ -163,7 +176,7 @@ export class Sequencer {
   /** The witness folds it; without one, peers do, and it matters who holds what it names. */
   private fold(commit: EntryOf<"commit">): void {
     if (this.kept === undefined) return this.line.add({ type: "fold", commit });
-    this.kept.holders.track(commit.contributors);
+    this.kept.holders.track(offersIn(commit)); // groups are made where the host keeps updates
     this.kept.vote.clear();
   }
 
@@ -229,6 +242,7 @@ export class Sequencer {
     this.recovery.connected(now, member.peer);
     this.meshChanged(this.mesh.join(member.peer), member.peer); // its own neighbours stand in its welcome
     for (const to of this.mesh.neighbours(member.peer)) this.send(to, { type: "joined", member });
+    this.tellPlace(member.peer);
     this.out.push({ type: "event", event: { kind: "joined", peer: member.peer, reason: "" } });
   }
 
@@ -257,6 +271,25 @@ export class Sequencer {
     this.out.push({ type: "disconnect", peer, code, message });
     this.meshChanged(this.mesh.leave(peer), peer, message);
     this.out.push({ type: "event", event: { kind: "refused", peer, reason: message } });
+  }
+
+  /** [R26] [R27] What a peer cannot read in the log; said before the entries that it is about, and again when it comes back. */
+  private tellPlace(peer: PeerId): void {
+    const { open } = this.log;
+    const position = this.log.positionOf(peer);
+    if (open !== undefined && "size" in open.roster && position >= 0)
+      this.send(peer, { type: "seat", openSeq: open.seq, position });
+    const reduce = this.groups?.reduceFor(peer) ?? this.lastReduce(peer);
+    if (reduce !== undefined) this.send(peer, { type: "reduce", ...reduce, members: [...reduce.members] });
+  }
+
+  /** From the newest commit: who was away when it came must know whether it names his group. */
+  private lastReduce(peer: PeerId): Reduce | undefined {
+    const commit = this.log.commit ?? this.log.sealedByRound.get(this.log.round - 1)?.commit;
+    if (commit === undefined) return undefined;
+    if (this.reduces?.commit !== commit)
+      this.reduces = { commit, byPeer: reducesOf(commit, (contribution) => this.log.offersOf(contribution)) };
+    return this.reduces.byPeer.get(peer);
   }
 
   /** [R25] Everybody hears what changes among his own neighbours. @param about has come, or has left for that reason */
@@ -306,6 +339,12 @@ export class Sequencer {
         return; // else the round is over: it was asked for
       case "checkpoint-made":
         return this.checkpointMade(from, session, message);
+      case "attest-group": {
+        if (this.groups === undefined || message.openSeq !== this.log.open?.seq) return; // the round is over, or the host began again
+        const fault = this.groups.vote(from, message);
+        if (fault !== undefined) this.fault(from, session, fault);
+        return;
+      }
       case "evaluation": {
         const named = this.log.sealedByRound.get(message.round - 1)?.evaluators.includes(from) ?? false;
         if (named && this.queue.length < QUEUE_MAX) this.queue.push({ ...evaluation(message), peer: from });
@@ -412,12 +451,14 @@ export class Sequencer {
 
   // ---- the log ----------------------------------------------------------------------------------------------------------
 
-  private append(body: EntryBody): void {
+  private append(body: EntryBody, asides: readonly Aside[] = []): void {
     assert(this.appending === undefined, "one append at a time");
+    if (body.type === "open") this.asides.clear();
+    for (const { name, bytes } of asides) this.asides.set(name, bytes);
     const fault = this.log.mayAppend(body);
     assert(fault === undefined, `appending ${body.type}: ${fault}`);
     this.appending = body;
-    this.out.push({ type: "append", body });
+    this.out.push({ type: "append", body, asides });
   }
 
   /** [R33] What a peer gave back is ours already: signed, and in its place. */
@@ -435,6 +476,7 @@ export class Sequencer {
     const fault = this.log.apply(entry);
     assert(fault === undefined, fault ?? "");
     this.last = entry;
+    if (entry.type === "open" && "size" in entry.roster) for (const peer of this.log.roster) this.tellPlace(peer);
     this.out.push({ type: "broadcast", message: { type: "entries", entries: [entry] } });
     switch (entry.type) {
       case "open":
@@ -471,7 +513,8 @@ export class Sequencer {
 
   private afterOpen(now: Millis, open: EntryOf<"open">): void {
     this.offers.reopen();
-    this.roster = open.roster;
+    this.groups = undefined;
+    this.roster = this.log.roster;
     this.openedAt = now;
     this.deadlineAt = now + open.deadlineMs;
     for (const session of this.sessions.values()) Object.assign(session, { step: 0, signalsRefused: 0 });
@@ -479,6 +522,7 @@ export class Sequencer {
 
   private afterCommit(now: Millis, commit: EntryOf<"commit">): void {
     this.attested.clear();
+    if (this.groups !== undefined) this.judgeGroups(this.groups);
     this.witness = undefined;
     for (const peer of this.roster) {
       const session = this.sessions.get(peer);
@@ -487,6 +531,22 @@ export class Sequencer {
         this.pace.record(peer, 1.5 * (now - this.openedAt));
     }
     this.fold(commit);
+  }
+
+  /** [R27] A lie costs no more than itself once; the third in a row ends the visit. Who was refused by his group is told. */
+  private judgeGroups(groups: Groups): void {
+    const liars = new Set(groups.liars());
+    for (const peer of groups.members()) {
+      const session = this.sessions.get(peer);
+      if (session === undefined) continue;
+      session.liedInRow = liars.has(peer) ? session.liedInRow + 1 : 0;
+      if (session.liedInRow >= REFUSED_IN_ROW_MAX)
+        this.sendAway(
+          peer,
+          "invalid",
+          `${session.liedInRow} aggregates in a row were not what the group computed; reload the page`,
+        );
+    }
   }
 
   private afterSeal(now: Millis, seal: EntryOf<"seal">): void {
@@ -501,6 +561,9 @@ export class Sequencer {
     this.idleSince = now;
     this.resting = false;
     for (const { peer, reason } of seal.refused) this.punish(seal.round, peer, reason);
+    for (const contribution of this.log.sealedByRound.get(seal.round)?.commit.contributors ?? [])
+      if (isGroup(contribution))
+        for (const peer of contribution.refused) this.punish(seal.round, peer, "its group could not decode the update");
     this.checkpointIfDue();
   }
 
@@ -561,6 +624,7 @@ export class Sequencer {
       if (log.mayAppend(body) === undefined) return this.append(body); // else it is about a round long past: no harm
     if (log.commit !== undefined) return this.advanceFolding(now, log.commit);
     if (this.endOrder !== undefined) return this.append({ type: "end", reason: this.endOrder });
+    if (log.open !== undefined && this.groups !== undefined) return this.advanceGroups(now, log.open, this.groups);
     if (log.open !== undefined) return this.advanceTraining(now, log.open);
     if (log.endReached !== undefined) return this.advanceEnding(now, log.endReached);
     return this.advanceWaiting(now);
@@ -613,30 +677,34 @@ export class Sequencer {
     const { deadlineMinMs, deadlineMaxMs } = spec.rounds;
     const deadlineMs = this.pace.deadlineMs(named, announcedMs, deadlineMinMs, deadlineMaxMs);
     this.idleSince = undefined;
-    this.append({ type: "open", round, roster: named, baseHash: anchorHash, cursor, tokensBefore: tokens, deadlineMs });
+    const body = { type: "open", round, baseHash: anchorHash, cursor, tokensBefore: tokens, deadlineMs } as const;
+    if (named.length <= ROSTER_LISTED_MAX) return this.append({ ...body, roster: named });
+    const bytes = encodeRoster(named);
+    const name = blobName(bytes);
+    this.append({ ...body, roster: { size: named.length, blob: name } }, [{ name, bytes }]);
   }
 
   /** [R7] */
   private advanceTraining(now: Millis, open: EntryOf<"open">): void {
     const counted = this.offers.counted();
     const offered = new Set(counted.map(({ peer }) => peer));
-    const missing = open.roster.filter((peer) => this.sessions.get(peer)?.willing && !offered.has(peer));
+    const missing = this.roster.filter((peer) => this.sessions.get(peer)?.willing && !offered.has(peer));
     const late = now >= this.deadlineAt;
     const graceUntil = this.lostAt + RECONNECT_GRACE_MS;
     if (counted.length > 0) {
-      if (late) return this.appendCommit(open);
+      if (late) return this.closeOffers(now, open);
       this.wake.want(this.deadlineAt);
       if (missing.length > 0) return;
       // Who paused or said goodbye is not waited for; who vanished may be back in a moment.
-      const gone = open.roster.filter((peer) => {
+      const gone = this.roster.filter((peer) => {
         const session = this.sessions.get(peer);
         return session !== undefined && !session.willing && (session.paused || session.bye !== undefined);
       }).length;
-      const quorum = Math.min(this.log.spec.rounds.quorum, open.roster.length - gone);
-      if (counted.length >= quorum || now >= graceUntil) return this.appendCommit(open);
+      const quorum = Math.min(this.log.spec.rounds.quorum, this.roster.length - gone);
+      if (counted.length >= quorum || now >= graceUntil) return this.closeOffers(now, open);
       return this.wake.want(graceUntil);
     }
-    const newcomers = this.readyPeers().filter((peer) => !open.roster.includes(peer));
+    const newcomers = this.readyPeers().filter((peer) => this.log.positionOf(peer) < 0);
     // Offered, but the blob never came (a liar, or the host made room): such an offer is in the way of another.
     const hollow = missing.some((peer) => this.offers.has(peer));
     if ((newcomers.length === 0 && !hollow) || this.paused) return; // the round stays open until an offer arrives, or rests
@@ -645,8 +713,43 @@ export class Sequencer {
     this.appendOpen([...newcomers, ...missing]); // supersedes: nobody who could train is left out
   }
 
-  private appendCommit({ round, seq, baseHash }: EntryOf<"open">): void {
-    this.append({ type: "commit", round, openSeq: seq, baseHash, contributors: this.offers.drawn() });
+  /** What is there counts. More than a commit may name are made into groups first: of neighbours, so that their updates go one hop. [R27] */
+  private closeOffers(now: Millis, open: EntryOf<"open">): void {
+    const most = this.contributorsMax;
+    const offers = this.offers.drawn(this.kept === undefined ? most * most : most); // an aggregate needs a host that keeps it
+    if (offers.length <= most) return this.appendCommit(open, offers);
+    const offerByPeer = new Map(offers.map((offer) => [offer.peer, offer]));
+    const ordered = this.mesh.inOrder([...offerByPeer.keys()]).map((peer) => offerByPeer.get(peer)!);
+    this.groups = new Groups(open.seq, ordered, most, now, now + open.deadlineMs);
+    for (const peer of this.groups.members()) this.tellPlace(peer);
+    this.advanceGroups(now, open, this.groups);
+  }
+
+  private advanceGroups(now: Millis, open: EntryOf<"open">, groups: Groups): void {
+    const { over, wakeAt, ask } = groups.advance(
+      now,
+      (peer) => this.sessions.has(peer),
+      (hash, bytes) => this.offers.isStored(hash, bytes),
+    );
+    for (const { peer, hash } of ask) this.send(peer, { type: "send-up", hash });
+    if (!over) return this.wake.want(wakeAt);
+    const done = groups.done();
+    const contributors = [...groups.singles, ...done.map(({ contribution }) => contribution)].sort(byPeer);
+    if (contributors.length === 0) return this.appendCommit(open, this.offers.drawn(this.contributorsMax)); // as if there were no groups
+    const asides = done.map(({ contribution, manifest }) => ({ name: contribution.manifest, bytes: manifest }));
+    this.appendCommit(open, contributors, asides);
+  }
+
+  private appendCommit(
+    { round, seq, baseHash }: EntryOf<"open">,
+    contributors: Contribution[],
+    asides: readonly Aside[] = [],
+  ): void {
+    this.append({ type: "commit", round, openSeq: seq, baseHash, contributors }, asides);
+  }
+
+  private get contributorsMax(): number {
+    return Math.min(CONTRIBUTORS_MAX, this.log.spec.rounds.maxContributors);
   }
 
   /** [R12] */
@@ -674,7 +777,7 @@ export class Sequencer {
       type: "seal",
       round,
       anchorHash: witness.anchorHash,
-      attesters: attesters.sort().slice(0, ROSTER_MAX),
+      attesters: this.sampleOf(attesters),
       refused,
     });
   }
@@ -740,6 +843,15 @@ export class Sequencer {
 
   private readyPeers(): PeerId[] {
     return [...this.sessions].filter(([, s]) => s.willing && s.foldedRound === this.log.round).map(([peer]) => peer);
+  }
+
+  /** Few are named, many are counted and (seed, round) draws those who may evaluate. [R26] */
+  private sampleOf(attesters: readonly PeerId[]): Attesters {
+    if (attesters.length <= ATTESTERS_LISTED_MAX) return [...attesters].sort();
+    const salt = this.log.spec.seed ^ (this.log.round + 1);
+    const able = attesters.filter((peer) => this.log.positionOf(peer) >= 0);
+    const drawn = [...(able.length > 0 ? able : attesters)].sort((a, b) => mixText(salt, a) - mixText(salt, b));
+    return { count: attesters.length, sample: drawn.slice(0, ATTESTERS_LISTED_MAX).sort() };
   }
 
   private forget(hashes: readonly string[]): void {

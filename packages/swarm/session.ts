@@ -13,6 +13,7 @@ export interface Session {
   foldedRound: number; //            rounds that this peer has folded to our hash; -1: unknown
   faults: number;
   signalsRefused: number; //         in this round
+  liedInRow: number; //              rounds in which it attested another aggregate than its group
   refused: number;
   stepMs: number | null;
   loss: number | null;
@@ -30,6 +31,7 @@ export const newSession = (member: Member, connectedAt: Millis): Session => ({
   foldedRound: -1,
   faults: 0,
   signalsRefused: 0,
+  liedInRow: 0,
   refused: 0,
   stepMs: null,
   loss: null,
@@ -49,9 +51,10 @@ export function connectedPeer(
   return { member, state, refused, loss, step, tokensPerSecond, ...traffic, links };
 }
 
-function stateOf(session: Session, { open, commit, round }: RunState, hasOffered: boolean): ConnectedPeer["state"] {
+function stateOf(session: Session, log: RunState, hasOffered: boolean): ConnectedPeer["state"] {
+  const { commit, round } = log;
   if (session.paused) return "paused";
   if (!session.willing) return "joining";
-  if (open?.roster.includes(session.member.peer)) return hasOffered || commit !== undefined ? "offered" : "training";
+  if (log.positionOf(session.member.peer) >= 0) return hasOffered || commit !== undefined ? "offered" : "training";
   return session.foldedRound === round ? "ready" : "joining";
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { type LinkReport, type PeerId, peerIdOf, ROSTER_MAX } from "#wire";
-import { TrafficLedger } from "./traffic.ts";
+import { type LinkReport, type PeerId, peerIdOf } from "#wire";
+import { PEERS_MAX, TrafficLedger } from "./traffic.ts";
 
 const peerOf = (number: number): PeerId => peerIdOf(number.toString(16).padStart(64, "0"), 0);
 const [ada, bob] = [peerOf(1), peerOf(2)];
@@ -47,7 +47,7 @@ test("[R42] bytes through the relay stay counted when a direct link takes over, 
 
 test("of a crowd that came and went the oldest are not kept apart, and nothing is lost from the totals", () => {
   const ledger = new TrafficLedger();
-  const crowd = 2 * ROSTER_MAX + 10;
+  const crowd = PEERS_MAX + 10;
   for (let i = 0; i < crowd; i++) ledger.report(peerOf(i), report([link(ada, 1)]));
   expect(ledger.of(peerOf(0)).bytesSent).toBe(0);
   expect(ledger.of(peerOf(crowd - 1)).bytesSent).toBe(1);

@@ -1,10 +1,10 @@
 // Who has moved how much since this host started, also of those who left.
 //
 //   a peer reports what its open links moved since they opened -> links close and open again, pages reload -> sums never fall back
-import { type LinkReport, type PeerId, ROSTER_MAX } from "#wire";
+import type { LinkReport, PeerId } from "#wire";
 
 /** Peers whose sums are kept apart. A report is 32 links at most: some 5 MB in all. Older ones count on in the run's totals. */
-const PEERS_MAX = 2 * ROSTER_MAX;
+export const PEERS_MAX = 2_048;
 
 interface Report {
   readonly links: readonly LinkReport[];

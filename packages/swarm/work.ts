@@ -5,7 +5,7 @@
 //     +-------------------+   with overlap, and while the host is away: the next steps are the next round's work
 //
 // Steps are counted from the mark. An encode takes all of them and the count begins anew; stops, commits and folds leave it as it is.
-import type { EntryOf, PeerId } from "#wire";
+import { type EntryOf, type PeerId, sizeOfRoster } from "#wire";
 import type { Assignment, Millis, PeerInput, PeerOutput } from "./ports.ts";
 import type { RunState } from "./run-state.ts";
 import { backoffMs, finishMarginMs, type Wake } from "./timing.ts";
@@ -101,7 +101,7 @@ export class Work {
 
   /** [R11] Another open of the same round: what was made for this base still counts, if it names us. */
   opened(open: EntryOf<"open">): void {
-    if (this.made !== undefined) this.made.openSeq = open.roster.includes(this.self) ? open.seq : undefined;
+    if (this.made !== undefined) this.made.openSeq = this.log.positionOf(this.self) >= 0 ? open.seq : undefined;
   }
 
   /** The round is over. @returns our update, if there was one */
@@ -202,7 +202,7 @@ export class Work {
     const { open, commit } = this.log;
     if (open === undefined || commit !== undefined || !donating || !caughtUp) return;
     if (open.round !== round || this.seat?.open.seq === open.seq) return;
-    const position = open.roster.indexOf(this.self);
+    const position = this.log.positionOf(this.self);
     if (position < 0) return;
     const finishAt = now + open.deadlineMs - finishMarginMs(open.deadlineMs);
     this.seat = { open, position, finishAt, offered: this.made?.round === open.round };
@@ -290,7 +290,7 @@ export class Work {
   private assignment({ open, position, offered }: Seat): Assignment {
     const { inner, model } = this.log.spec;
     const { steps, windowsPerStep } = inner;
-    const rosterSize = open.roster.length;
+    const rosterSize = sizeOfRoster(open.roster);
     const windowsAhead = offered ? rosterSize * steps * windowsPerStep : 0;
     return {
       round: open.round + (offered ? 1 : 0),

@@ -1,4 +1,5 @@
 export * from "./api.ts";
+export * from "./asides.ts";
 export * from "./blob.ts";
 export * from "./explain.ts";
 export * from "./frames.ts";

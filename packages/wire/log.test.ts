@@ -2,6 +2,11 @@ import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import {
   chainFault,
+  decodeManifest,
+  decodeRoster,
+  type EntryBody,
+  encodeManifest,
+  encodeRoster,
   entryHash,
   type LogEntry,
   logEntrySchema,
@@ -74,10 +79,62 @@ test("an offer is signed by the volunteer of its peer, for one run", () => {
   expect(verifyOffer(run, { ...offer, signature: "zz" })).toBe(false);
 });
 
+const group = {
+  peer: peer(1),
+  update: hash(3),
+  bytes: 10,
+  tokens: 20,
+  loss: 3,
+  members: 3,
+  attesters: 2,
+  manifest: hash(4),
+  refused: [],
+};
+
+test("[R26] version 2 names what is too long for the log, and version 1 may not", () => {
+  const last = chain().at(-1);
+  const named = {
+    type: "open",
+    deadlineMs: 1,
+    round: 0,
+    roster: { size: 40, blob: hash(1) },
+    baseHash: hash(1),
+    cursor: 0,
+    tokensBefore: 0,
+  };
+  const grouped = { type: "commit", round: 0, openSeq: 0, baseHash: hash(1), contributors: [group] } as const;
+  const attesters = { count: 40, sample: [peer(1)] };
+  const counted = { type: "seal", round: 0, anchorHash: hash(1), attesters, refused: [] } as const;
+  for (const body of [named, grouped, counted] as unknown as EntryBody[]) {
+    const entry = signEntry(host, run, last, 0, body);
+    expect(entry.version).toBe(2);
+    expect(logEntrySchema.safeParse(entry).success).toBe(true);
+    expect(logEntrySchema.safeParse({ ...entry, version: 1 }).success).toBe(false);
+  }
+  for (const entry of chain()) {
+    expect(entry.version).toBe(1);
+    expect(logEntrySchema.safeParse(entry).success).toBe(true);
+  }
+});
+
+test("[R26] rosters and manifests lie aside, and nothing else passes for one", () => {
+  const roster = Array.from({ length: 40 }, (_, i) => peer(i)).sort();
+  expect(decodeRoster(encodeRoster(roster))).toEqual(roster);
+  expect(encodeRoster(roster).length).toBe(40 * 33);
+  expect(decodeRoster(encodeRoster([...roster].reverse()))).toBeUndefined();
+  expect(decodeRoster(encodeRoster([roster[0], roster[0]]))).toBeUndefined();
+  expect(decodeRoster(encodeRoster(roster).subarray(1))).toBeUndefined();
+  expect(decodeRoster(new Uint8Array(66).fill(255))).toBeUndefined();
+  const offers = [offerOf(1), offerOf(2)];
+  expect(decodeManifest(encodeManifest(offers))).toEqual(offers);
+  expect(decodeManifest(encodeManifest(offers.slice(1)))).toBeUndefined();
+  expect(decodeManifest(Uint8Array.of(255, 1))).toBeUndefined();
+});
+
 test("schemas refuse what the chain must never hold", () => {
   const [open, commit] = chain();
   const bad = (entry: LogEntry, change: object) => logEntrySchema.safeParse({ ...entry, ...change }).success;
-  expect(bad(open, { version: 2 })).toBe(false);
+  expect(bad(open, { version: 3 })).toBe(false);
   expect(bad(open, { extra: 1 })).toBe(false);
   expect(bad(open, { type: "close" })).toBe(false);
   expect(bad(open, { roster: [] })).toBe(false);

@@ -7,11 +7,19 @@ import { z } from "zod";
 import { type Identity, peerIdSchema, sign, signatureSchema, verify } from "./identity.ts";
 import { canonicalBytes, hashHex, hashSchema, type RunId } from "./spec.ts";
 
-export const LOG_VERSION = 1;
+/** 2: an `open` may name its roster by a blob, a seal count its attesters, a commit name groups. Entries of version 1 still load. */
+export const LOG_VERSION = 2;
 
-/** A round names at most 32 contributors; a roster may be larger (1,024 keeps an `open` below 70 kB). */
+/** A round names at most 32 contributors, and a group has at most 32 members: what a peer downloads is bounded. */
 export const CONTRIBUTORS_MAX = 32;
-export const ROSTER_MAX = 1024;
+/** A roster of 2^14 peers is a blob of 540 kB, which the host alone reads. */
+export const ROSTER_MAX = 16_384;
+/** A larger roster is named by its blob, so that an `open` stays below 3 kB. */
+export const ROSTER_LISTED_MAX = 32;
+/** More attesters are counted, and so many of them drawn: enough that one is there to evaluate. */
+export const ATTESTERS_LISTED_MAX = 8;
+/** What entries of version 1 may list. */
+const LISTED_BEFORE_MAX = 1024;
 
 const round = z.int().min(0).max(10_000_000);
 const finite = z.number().finite();
@@ -36,8 +44,25 @@ export type Offer = z.infer<typeof offerSchema>;
 
 export const signedOfferSchema = z.strictObject({ ...offerSchema.shape, signature: signatureSchema });
 export type SignedOffer = z.infer<typeof signedOfferSchema>;
-/** An offer that a commit names: kept whole, so that an auditor can check the signature. */
-export type Contribution = SignedOffer;
+
+/** Many offers as one: an update made of their updates, which a majority of the group has computed alike. [R27] */
+export const groupContributionSchema = z.strictObject({
+  peer: peerIdSchema, //      one of its members that has the aggregate; the group's name
+  update: hashSchema, //      the aggregate
+  bytes: blobBytesSchema,
+  tokens: z.int().min(1), //  that count, of all members
+  loss: finite, //            weighted by tokens
+  members: z.int().min(2).max(CONTRIBUTORS_MAX),
+  attesters: z.int().min(2).max(CONTRIBUTORS_MAX),
+  manifest: hashSchema, //    blob with the signed offers of all members (asides.ts)
+  refused: z.array(peerIdSchema).max(CONTRIBUTORS_MAX), // members whose updates count for nothing, sorted
+});
+export type GroupContribution = z.infer<typeof groupContributionSchema>;
+
+/** What a commit names: an offer, kept whole so that an auditor can check the signature, or a group of them. */
+export const contributionSchema = z.union([signedOfferSchema, groupContributionSchema]);
+export type Contribution = z.infer<typeof contributionSchema>;
+export const isGroup = (contribution: Contribution): contribution is GroupContribution => "manifest" in contribution;
 
 export const blobRefSchema = z.strictObject({
   name: z.string().min(1).max(80),
@@ -47,7 +72,7 @@ export const blobRefSchema = z.strictObject({
 export type BlobRef = z.infer<typeof blobRefSchema>;
 
 const head = {
-  version: z.literal(LOG_VERSION),
+  version: z.union([z.literal(1), z.literal(LOG_VERSION)]),
   seq: z.int().min(0),
   prevHash: hashSchema,
   time: z.int().min(0), // wall clock of the host, ms since 1970: for display only, nothing decides by it
@@ -60,7 +85,10 @@ const bodies = {
   /** Who takes part, from which anchor; cursor = windows assigned before this round, tokensBefore = tokens committed before it. */
   open: {
     round,
-    roster: z.array(peerIdSchema).min(1).max(ROSTER_MAX),
+    roster: z.union([
+      z.array(peerIdSchema).min(1).max(LISTED_BEFORE_MAX),
+      z.strictObject({ size: z.int().min(1).max(ROSTER_MAX), blob: hashSchema }), // see asides.ts
+    ]),
     baseHash: hashSchema,
     cursor: z.int().min(0),
     tokensBefore: z.int().min(0),
@@ -71,13 +99,19 @@ const bodies = {
     round,
     openSeq: z.int().min(0),
     baseHash: hashSchema,
-    contributors: z.array(signedOfferSchema).min(1).max(CONTRIBUTORS_MAX),
+    contributors: z.array(contributionSchema).min(1).max(CONTRIBUTORS_MAX),
   },
   /** What the fold of that commit is; refused: contributions with weight 0 by rule, and why. */
   seal: {
     round,
     anchorHash: hashSchema,
-    attesters: z.array(peerIdSchema).max(ROSTER_MAX),
+    attesters: z.union([
+      z.array(peerIdSchema).max(LISTED_BEFORE_MAX),
+      z.strictObject({
+        count: z.int().min(1).max(ROSTER_MAX),
+        sample: z.array(peerIdSchema).min(1).max(ATTESTERS_LISTED_MAX),
+      }),
+    ]),
     refused: refusedSchema,
   },
   void: { round, reason },
@@ -101,6 +135,16 @@ export const unsignedEntrySchema = z.discriminatedUnion("type", [
 export type UnsignedEntry = z.infer<typeof unsignedEntrySchema>;
 export type LogEntry = UnsignedEntry & { readonly signature: string };
 export type EntryOf<T extends LogEntry["type"]> = Extract<LogEntry, { type: T }>;
+/** What a commit names one by one. */
+export const offersIn = (commit: EntryOf<"commit">): SignedOffer[] =>
+  commit.contributors.filter((contribution): contribution is SignedOffer => !isGroup(contribution));
+export type Roster = EntryOf<"open">["roster"];
+export type Attesters = EntryOf<"seal">["attesters"];
+export const sizeOfRoster = (roster: Roster): number => ("size" in roster ? roster.size : roster.length);
+export const countOfAttesters = (attesters: Attesters): number =>
+  "count" in attesters ? attesters.count : attesters.length;
+export const sampleOfAttesters = (attesters: Attesters): readonly string[] =>
+  "sample" in attesters ? attesters.sample : attesters;
 /** An entry before the sequencer gives it its place in the chain. */
 export type EntryBody = UnsignedEntry extends infer E
   ? E extends UnsignedEntry
@@ -110,15 +154,31 @@ export type EntryBody = UnsignedEntry extends infer E
 
 const signed = <T extends keyof typeof bodies>(type: T) =>
   z.strictObject({ ...head, type: z.literal(type), ...bodies[type], signature: signatureSchema });
-export const logEntrySchema = z.discriminatedUnion("type", [
-  signed("open"),
-  signed("commit"),
-  signed("seal"),
-  signed("void"),
-  signed("eval"),
-  signed("checkpoint"),
-  signed("end"),
-]);
+export const logEntrySchema = z
+  .discriminatedUnion("type", [
+    signed("open"),
+    signed("commit"),
+    signed("seal"),
+    signed("void"),
+    signed("eval"),
+    signed("checkpoint"),
+    signed("end"),
+  ])
+  .refine((entry) => versionOf(entry) <= entry.version, { path: ["version"], error: "1 has no such form" });
+
+/** The oldest version that can say this: what reads it need not know more. */
+export function versionOf(body: EntryBody): 1 | 2 {
+  switch (body.type) {
+    case "open":
+      return "size" in body.roster ? LOG_VERSION : 1;
+    case "commit":
+      return body.contributors.some(isGroup) ? LOG_VERSION : 1;
+    case "seal":
+      return "count" in body.attesters ? LOG_VERSION : 1;
+    default:
+      return 1;
+  }
+}
 
 export function entryHash(entry: LogEntry): string {
   const { signature: _, ...unsigned } = entry;
@@ -134,7 +194,7 @@ export function signEntry(
   body: EntryBody,
 ): LogEntry {
   const unsigned = {
-    version: LOG_VERSION,
+    version: versionOf(body),
     seq: previous ? previous.seq + 1 : 0,
     prevHash: previous ? entryHash(previous) : run,
     time,

@@ -9,6 +9,7 @@ import {
   CONTRIBUTORS_MAX,
   checkpointBlobsSchema,
   logEntrySchema,
+  ROSTER_MAX,
   refusedSchema,
   signedOfferSchema,
 } from "./log.ts";
@@ -101,6 +102,16 @@ export const peerMessageSchema = z.discriminatedUnion("type", [
     anchorHash: hashSchema,
     blobs: checkpointBlobsSchema,
   }),
+  /** The aggregate of this peer's group, as it has computed it. [R27] */
+  z.strictObject({
+    type: z.literal("attest-group"),
+    openSeq: z.int().min(0),
+    manifest: hashSchema,
+    update: hashSchema,
+    bytes: blobBytesSchema,
+    tokens: z.int().min(1),
+    refused: z.array(peerIdSchema).max(CONTRIBUTORS_MAX), // members whose updates count for nothing, sorted
+  }),
   z.strictObject({
     type: z.literal("evaluation"),
     round: z.int().min(0),
@@ -176,6 +187,27 @@ export const hostMessageSchema = z.discriminatedUnion("type", [
   /** It is still here, but somebody has come between: no neighbour any more. */
   z.strictObject({ type: z.literal("parted"), peer: peerIdSchema }),
   z.strictObject({ type: z.literal("signal"), from: peerIdSchema, data: z.string().max(64 * 1024) }),
+  /** More offers count than a commit may name: this peer is in a group that makes one update of these. Again after a welcome. [R27] */
+  z.strictObject({
+    type: z.literal("reduce"),
+    openSeq: z.int().min(0),
+    manifest: hashSchema,
+    members: z
+      .array(z.strictObject({ peer: peerIdSchema, update: hashSchema, bytes: blobBytesSchema, tokens: z.int().min(1) }))
+      .min(2)
+      .max(CONTRIBUTORS_MAX),
+  }),
+  /** The group agrees on this aggregate: upload it. */
+  z.strictObject({ type: z.literal("send-up"), hash: hashSchema }),
+  /** A roster that its `open` does not list: this peer's place in it. Before the `open`, and again after a welcome. [R26] */
+  z.strictObject({
+    type: z.literal("seat"),
+    openSeq: z.int().min(0),
+    position: z
+      .int()
+      .min(0)
+      .max(ROSTER_MAX - 1),
+  }),
   z.strictObject({ type: z.literal("entries"), entries: z.array(logEntrySchema).min(1).max(ENTRIES_MAX) }),
   /** An update that this peer should hold, so that it outlives its maker. */
   z.strictObject({ type: z.literal("keep"), blob: keepSchema }),

@@ -108,6 +108,19 @@ export class Effects {
     return { type: "folded", round: commit.round, anchorHash, refused };
   }
 
+  /** One update of a group's: on the fold worker, beside the replica. */
+  async aggregate({ round, baseHash, manifest, members }: Asked<"aggregate">): Answer {
+    const blobs = new Map<string, Uint8Array>();
+    for (const { update, bytes } of members) blobs.set(update, await this.#bytesOf(update, bytes));
+    const made = await this.#options.trainer.aggregate({ round, baseHash, members, blobs });
+    if (made === undefined) return { type: "aggregated", manifest, aggregate: null };
+    const { update, tokens, refused } = made;
+    const name = blobName(update);
+    await this.#options.shelf.put(name, update);
+    this.#options.exchange.hold(name, update.length);
+    return { type: "aggregated", manifest, aggregate: { update: name, bytes: update.length, tokens, refused } };
+  }
+
   async evaluate({ round }: Asked<"evaluate">): Answer {
     const { trainer, board } = this.#options;
     const result = await trainer.evaluate(round).catch((error: unknown) => {

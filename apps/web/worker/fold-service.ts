@@ -4,11 +4,14 @@
 //
 // The calls come one at a time: the trainer keeps their order.
 import {
+  type Aggregate,
+  aggregateUpdates,
   anchorHashOf,
   decodeCheckpointSection,
   encodeCheckpointSection,
   encodeUpdate,
   foldCommit,
+  type GroupMember,
   genesisState,
   Replica,
   type SharedState,
@@ -75,6 +78,17 @@ export class FoldService {
     const update = encodeUpdate({ round, baseHash, tokens, delta, blockSize: this.#need(this.#spec).outer.blockSize });
     replica.offered(local);
     return update;
+  }
+
+  /** One update of a group's; undefined when none of them counts. */
+  aggregate(given: {
+    round: number;
+    baseHash: string;
+    members: readonly GroupMember[];
+    blobs: ReadonlyMap<string, Uint8Array>;
+  }): Aggregate | undefined {
+    const { blobs, ...group } = given;
+    return aggregateUpdates(this.#need(this.#spec), group, (name) => blobs.get(name));
   }
 
   /** Outer step and mark rule. What trains meanwhile moves to the new anchor by `rebase(local, anchor, from)`. */

@@ -15,6 +15,10 @@ const api = {
     const update = service.encode(...args);
     return transfer(update, [update.buffer]);
   },
+  aggregate(...args: Parameters<FoldService["aggregate"]>) {
+    const made = service.aggregate(...args);
+    return made && transfer(made, [made.update.buffer]);
+  },
   fold(...args: Parameters<FoldService["fold"]>) {
     const folded = service.fold(...args);
     return transfer(folded, [folded.anchor.buffer, folded.from.buffer]);

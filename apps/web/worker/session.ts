@@ -410,6 +410,8 @@ export class Session {
           return effects.fetch(output);
         case "fold":
           return effects.fold(output);
+        case "aggregate":
+          return effects.aggregate(output);
         case "evaluate":
           return effects.evaluate(output);
         case "make-checkpoint":

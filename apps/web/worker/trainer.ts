@@ -10,7 +10,7 @@
 import { type Remote, transfer } from "comlink";
 import { microbatchIds } from "#data";
 import type { Engine, StepOptions } from "#engine";
-import { learningRateAt, rebase } from "#outer";
+import { type Aggregate, learningRateAt, rebase } from "#outer";
 import { type Assignment, windowsForDevice } from "#swarm";
 import type { EntryOf, PeerId, RunSpec } from "#wire";
 import type { Dataset } from "./dataset.ts";
@@ -146,6 +146,11 @@ export class Trainer {
       const local = await (await queued).reading;
       return this.#options.fold.encode(transfer({ round, baseHash, tokens, local }, [local.buffer]));
     });
+  }
+
+  /** Of a group's updates: what was trained is not touched, so it waits for nothing. */
+  async aggregate(given: Parameters<FoldApi["aggregate"]>[0]): Promise<Aggregate | undefined> {
+    return this.#options.fold.aggregate(given);
   }
 
   fold(

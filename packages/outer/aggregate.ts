@@ -1,0 +1,67 @@
+// The aggregate of a group: one update made of its members' updates, the same bits on every machine. [R27]
+//
+//   weights as in a commit (combine.ts: tokens, at most twice the group's median; norms clipped to the group's median), then
+//   aggregate = encode(Σ weight_i · decoded_i), with tokens = Σ tokens_i that count, rounded down each
+//
+// A member's update that does not decode has weight 0, as in a commit, and the group's attest names it.
+import { blobName, type PeerId, type RunSpec } from "#wire";
+import { assert } from "./assert.ts";
+import { byPeer, type Counted, combineWeights, countedTokens } from "./combine.ts";
+import { parameterTable } from "./parameters.ts";
+import { addTo, encodeUpdate, readUpdate, type Update, updateNorm } from "./update.ts";
+
+/** An update's header counts tokens in 32 bits. */
+const TOKENS_MAX = 0xffff_ffff;
+
+export interface GroupMember {
+  readonly peer: PeerId;
+  readonly update: string;
+  readonly tokens: number; // as its offer says
+}
+
+export interface Aggregate {
+  readonly update: Uint8Array;
+  readonly tokens: number;
+  readonly refused: PeerId[]; // sorted
+}
+
+/**
+ * @param blob the bytes of that name; asked twice per member
+ * @returns undefined when no member's update counts
+ * @throws Error when a blob is missing or is not the one of its name
+ */
+export function aggregateUpdates(
+  spec: RunSpec,
+  { round, baseHash, members }: { round: number; baseHash: string; members: readonly GroupMember[] },
+  blob: (hash: string) => Uint8Array | undefined,
+): Aggregate | undefined {
+  const { length } = parameterTable(spec.model);
+  const { blockSize } = spec.outer;
+  const read = ({ update: name, peer, tokens }: GroupMember): Update | string => {
+    const bytes = blob(name);
+    if (bytes === undefined) throw new Error(`blob ${name} of peer ${peer} is not here: fetch it before aggregating`);
+    assert(blobName(bytes) === name, `the bytes given for blob ${name} are not its own`);
+    return readUpdate(bytes, { round, baseHash, length, tokens, blockSize });
+  };
+  const sorted = [...members].sort(byPeer);
+  const counted: Counted[] = [];
+  const refused: PeerId[] = [];
+  for (const member of sorted) {
+    const update = read(member);
+    if (typeof update === "string") refused.push(member.peer);
+    else counted.push({ peer: member.peer, tokens: member.tokens, norm: updateNorm(update) });
+  }
+  if (counted.length === 0) return undefined;
+  const { steps, windowsPerStep } = spec.inner;
+  const assignmentTokens = steps * windowsPerStep * spec.model.contextLength;
+  const weightByPeer = combineWeights(counted, { assignmentTokens, clipToMedianNorm: spec.outer.clipToMedianNorm });
+  const tokens = countedTokens(counted, assignmentTokens).reduce((sum, value) => sum + Math.floor(value), 0);
+  const delta = new Float32Array(length);
+  for (const member of sorted) {
+    const weight = weightByPeer.get(member.peer);
+    const update = weight === undefined ? "" : read(member);
+    if (weight !== undefined && typeof update !== "string") addTo(update, delta, weight, 0, length);
+  }
+  const sum = Math.min(TOKENS_MAX, Math.max(1, tokens));
+  return { update: encodeUpdate({ round, baseHash, tokens: sum, delta, blockSize }), tokens: sum, refused };
+}
