@@ -677,11 +677,19 @@ export class Sequencer {
     const { deadlineMinMs, deadlineMaxMs } = spec.rounds;
     const deadlineMs = this.pace.deadlineMs(named, announcedMs, deadlineMinMs, deadlineMaxMs);
     this.idleSince = undefined;
-    const body = { type: "open", round, baseHash: anchorHash, cursor, tokensBefore: tokens, deadlineMs } as const;
-    if (named.length <= ROSTER_LISTED_MAX) return this.append({ ...body, roster: named });
+    const listed = named.length <= ROSTER_LISTED_MAX;
     const bytes = encodeRoster(named);
     const name = blobName(bytes);
-    this.append({ ...body, roster: { size: named.length, blob: name } }, [{ name, bytes }]);
+    const body = {
+      type: "open" as const,
+      round,
+      roster: listed ? named : { size: named.length, blob: name },
+      baseHash: anchorHash,
+      cursor,
+      tokensBefore: tokens,
+      deadlineMs,
+    };
+    this.append(body, listed ? [] : [{ name, bytes }]);
   }
 
   /** [R7] */
