@@ -95,7 +95,9 @@ function volunteerIn(lab: Lab, home: HomeName, url: string): Promise<TestDonor> 
 function shortText(folder: string): string {
   const draft = JSON.parse(readFileSync("e2e/short-rounds.json", "utf8")) as RunDraft;
   const corpus = { kind: "file", path: "./text.txt", source: "a test", licence: "CC0-1.0", evaluationPart: 0.1 };
-  writeFileSync(join(folder, "text.txt"), "It was a dark and stormy night.\n".repeat(5_000));
+  // No two windows alike: from the same tokens two peers would make the same update, and [R10] takes it from one of them alone.
+  const nights = Array.from({ length: 5_000 }, (_, i) => `Night ${(i * 7_919) % 10_007} was dark and stormy.\n`);
+  writeFileSync(join(folder, "text.txt"), nights.join(""));
   writeFileSync(join(folder, "run.json"), JSON.stringify({ ...draft, corpus }));
   return join(folder, "run.json");
 }
