@@ -1,7 +1,7 @@
 // Two builds from one configuration, with production dependencies alone (tests have their own: vitest.config.ts).
 //
 //   vite build          apps/web/index.html -> dist/web     the page; workers are ES modules
-//   vite build --ssr    apps/cli, apps/host -> dist/node    the command and the witness's thread; packages stay in node_modules
+//   vite build --ssr    apps/cli, apps/host -> dist/node    the command and its threads; packages stay in node_modules
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -79,7 +79,11 @@ const node: UserConfig = {
       external: ["playwright-core"], // a development package: not there when only hosting
       // One folder deep, like the sources: what looks for the project's files from import.meta finds them.
       output: { entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" },
-      input: { main: resolve(here, "apps/cli/main.ts"), witness: resolve(here, "apps/host/witness-worker.ts") },
+      input: {
+        main: resolve(here, "apps/cli/main.ts"),
+        witness: resolve(here, "apps/host/witness-worker.ts"),
+        "sim-worker": resolve(here, "apps/cli/sim/worker.ts"),
+      },
     },
   },
 };

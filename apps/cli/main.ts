@@ -15,6 +15,7 @@ import { findBrowser } from "./browser.ts";
 import { demo } from "./demo.ts";
 import { hostCommand, tell } from "./host-command.ts";
 import { replay, replayLines } from "./replay.ts";
+import { addSimCommand } from "./sim/command.ts";
 
 /** npm runs scripts in the package's folder; file names are meant from where the user stands. */
 const from = process.env.INIT_CWD ?? process.cwd();
@@ -201,6 +202,8 @@ benchCommand
   .action(async (options) => {
     await benchRun({ ...options, from }, (line) => console.log(line));
   });
+
+addSimCommand(program, numberFrom);
 
 const runCommand = program.command("run").description("write and check run specs");
 runCommand

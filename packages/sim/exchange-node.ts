@@ -14,8 +14,8 @@ export interface ExchangePorts {
   readonly close: (peer: PeerId) => void;
   readonly after: (delayMs: number, run: () => void) => void;
   readonly timer: (waitMs: number) => number;
-  /** So many bytes of that blob from the host: how many the whole has, or undefined when it does not come. */
-  readonly askHost: (name: string, bytes: number, done: (blobBytes: number | undefined) => void) => void;
+  /** So many bytes of that blob from the host, from that piece on (-1: the piece list): how many the whole has, or undefined when it does not come. */
+  readonly askHost: (name: string, first: number, bytes: number, done: (blobBytes: number | undefined) => void) => void;
   readonly fetched: (name: string, bytes: number, fromHost: boolean) => void;
   readonly failed: (name: string, reason: string) => void;
 }
@@ -77,7 +77,7 @@ export class ExchangeNode {
     const { pieceBytes, listBytes } = this.rules;
     this.hostRunByName.set(name, asked);
     const size = list ? listBytes(bytes) : Math.min(bytes, (first + pieces) * pieceBytes) - first * pieceBytes;
-    this.ports.askHost(name, size, (blobBytes) => {
+    this.ports.askHost(name, list ? -1 : first, size, (blobBytes) => {
       if (this.hostRunByName.get(name) !== asked) return; // stopped
       this.hostRunByName.delete(name);
       if (blobBytes === undefined)

@@ -10,6 +10,9 @@ import type { Simulation } from "./simulation.ts";
 /** A dead line is found by its heartbeat within so many ms: control sockets and links alike. */
 const HEARTBEAT_MS = 8_000;
 
+/** Longer than a host waits for a blob that peers may hold. */
+const FULL_MS = 25_000;
+
 type Befall = (sim: Simulation, peer: PeerNode, forMs: number) => void;
 
 export const faults = {
@@ -44,17 +47,28 @@ export const faults = {
     );
   },
 
-  /** While it is down a blob of the commit under way goes bad: the one case for a void. */
+  /** While it is down a blob of the commit under way goes bad, and then its disk has no room for what peers give back: the one case for a void. */
   rotBlob(sim, _, forMs) {
     const { host } = sim;
     const { commit } = sim.state;
     if (!host.up || commit === undefined) return;
     host.crash();
-    if (sim.state.commit !== commit) return sim.clock.after(forMs, () => host.start());
+    sim.clock.after(forMs, () => host.start());
+    if (sim.state.commit !== commit) return;
     sim.strike("blob-rotted");
     sim.judge.blobsLost += 1;
     host.blobs.delete(sim.random.pick(commit.contributors).update);
-    sim.clock.after(forMs, () => host.start());
+    host.full = true;
+    sim.clock.after(forMs + FULL_MS, () => {
+      host.full = false;
+    });
+  },
+
+  fillDisk(sim, _, forMs) {
+    sim.host.full = true;
+    sim.clock.after(forMs, () => {
+      sim.host.full = false;
+    });
   },
 
   cutSocket(sim, peer) {

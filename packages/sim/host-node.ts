@@ -18,6 +18,7 @@ import { HostDisk } from "./disk.ts";
 import { genesisHash } from "./given.ts";
 import { LocalClock } from "./local-clock.ts";
 import type { HostSocketEnd, Socket } from "./network.ts";
+import { brief } from "./peer-node.ts";
 import { fakeHash } from "./random.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -41,6 +42,8 @@ export class HostNode implements HostSocketEnd {
   readonly time: LocalClock;
   readonly events: string[] = [];
   readonly disconnects: string[] = [];
+  /** No room: uploads are refused. */
+  full = false;
   updateFetches = 0; //                        update blobs served to peers
   sequencer: Sequencer | undefined;
   starts = 0;
@@ -53,6 +56,7 @@ export class HostNode implements HostSocketEnd {
   constructor(sim: Simulation) {
     this.sim = sim;
     this.time = new LocalClock(sim.clock, 0);
+    sim.plant.host?.(this);
   }
 
   get up(): boolean {
@@ -78,6 +82,7 @@ export class HostNode implements HostSocketEnd {
     if (!this.disk.restored) this.sim.judge.reread(this.log); // else peers give it back
     const known = { spec, run, genesisHash, meshSeed: "mesh", log: this.log, check: entryCheck };
     this.sequencer = new Sequencer({ ...known, aside: (hash) => asides.get(hash) });
+    this.sim.plant.sequencer?.(this.sequencer);
     const { round, anchorHash } = this.sequencer.log;
     this.witness = { round, anchorHash: anchorHash ?? genesisHash };
     this.witnessFreeAt = clock.now + random.between(20, 200); // it restores a checkpoint
@@ -138,6 +143,7 @@ export class HostNode implements HostSocketEnd {
       if (this.socketByPeer.get(socket.peer) !== socket) return;
       const lie = this.sim.lies.get(message);
       if (lie !== undefined) this.sim.strike(lie);
+      if (message.type === "offer") this.sim.judge.offered(this.starts, message.offer);
       this.input({ type: "message", from: socket.peer, message });
     });
   }
@@ -175,6 +181,7 @@ export class HostNode implements HostSocketEnd {
 
   private send(socket: Socket, message: HostMessage): void {
     this.sim.checkHostMessage(message);
+    this.sim.tell(() => `message host to ${this.sim.peer(socket.peer)?.name}: ${brief(message)}`);
     if (message.type === "entries") for (const entry of message.entries) this.sim.judge.acknowledged(entry);
     socket.toPeer(message);
   }

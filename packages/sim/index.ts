@@ -1,1 +1,4 @@
-export * from "./simulation.ts";
+export * from "./bugs.ts";
+export * from "./fuzz.ts";
+export * from "./struck.ts";
+export * from "./utilization.ts";

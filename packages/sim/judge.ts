@@ -10,6 +10,7 @@ import {
   type LogEntry,
   type Offer,
   type PeerId,
+  type SignedOffer,
   sampleOfAttesters,
   sizeOfRoster,
 } from "#wire";
@@ -18,6 +19,10 @@ import { genesisHash, refold, signatureOf } from "./given.ts";
 import { hashOf } from "./host-node.ts";
 import type { PeerNode } from "./peer-node.ts";
 import type { Simulation } from "./simulation.ts";
+
+/** Pauses that double from 0.5 s are four requests in this time; each reconnect adds one, and each failed link another. */
+const ASK_WINDOW_MS = 5_000;
+const ASKS_MAX = 16;
 
 export class Judge {
   readonly state: RunState;
@@ -28,6 +33,9 @@ export class Judge {
   private readonly updates = new Set<string>();
   /** Who has folded to that anchor, in any of its lives: the anchors of the last two rounds. */
   private readonly foldedByAnchor = new Map<string, Set<PeerId>>();
+  /** The first valid offer of each peer that this life of the host has heard, for the open that is current. */
+  private readonly firstOffer = new Map<PeerId, { life: number; openSeq: number; update: string }>();
+  private readonly askedByWhat = new Map<string, { since: number; times: number }>();
   private pending: EntryOf<"commit"> | undefined;
   private previous: LogEntry | undefined;
   private readonly hashBySeq: string[] = []; // of everything that was ever synced
@@ -68,8 +76,14 @@ export class Judge {
       else this.sim.heldByFewest = Math.min(this.sim.heldByFewest, kept);
       const offers = this.state.offersOf(contribution);
       if (isGroup(contribution)) this.check(offers.length === contribution.members, "a manifest lists all members");
-      for (const { signature, ...offer } of offers)
+      for (const { signature, ...offer } of offers) {
         this.check(signature === signatureOf(offer as Offer), "a contribution is what its peer signed");
+        const first = this.firstOffer.get(offer.peer);
+        this.check(
+          first === undefined || first.openSeq !== offer.openSeq || first.update === offer.update,
+          "the first offer of a peer for an open is the one that counts",
+        );
+      }
     }
     for (const node of this.sim.peers) this.bounded(node.name, node.peer);
     this.bounded("host", this.sim.host.sequencer);
@@ -85,6 +99,14 @@ export class Judge {
       this.check(folded?.has(peer) ?? false, `${this.sim.peer(peer)?.name} attests an anchor that it has not folded`);
     for (const known of this.foldedByAnchor.keys())
       if (known !== anchor && known !== before) this.foldedByAnchor.delete(known);
+  }
+
+  /** The host hears this offer. [R10] */
+  offered(life: number, { peer, openSeq, update, ...offer }: SignedOffer): void {
+    const first = this.firstOffer.get(peer);
+    if (first !== undefined && first.life === life && first.openSeq === openSeq) return;
+    if (this.state.offerFault({ peer, openSeq, update, ...offer }) !== undefined) return;
+    this.firstOffer.set(peer, { life, openSeq, update });
   }
 
   /** The host sends this entry to somebody. [R1] */
@@ -137,9 +159,47 @@ export class Judge {
     this.check(tainted, `${name} did nothing wrong, and is refused: ${code}: ${message}`);
   }
 
+  /** A request to the host. The same one again and again is a retry without a pause between. */
+  asked(name: string, what: string): void {
+    const { now } = this.sim.clock;
+    const key = `${name} ${what}`;
+    const window = this.askedByWhat.get(key);
+    if (window === undefined || now > window.since + ASK_WINDOW_MS) {
+      if (this.askedByWhat.size > 1_000) this.askedByWhat.clear();
+      this.askedByWhat.set(key, { since: now, times: 1 });
+    } else if (++window.times > ASKS_MAX)
+      this.sim.fail(`${name} asks for ${what} ${window.times} times within ${ASK_WINDOW_MS} ms`);
+  }
+
   private bounded(name: string, core: object | undefined): void {
     const fault = core === undefined ? undefined : boundFault(core, this.sim);
     this.check(fault === undefined, `${name} holds ${fault}`);
+  }
+
+  // ---- the calm -------------------------------------------------------------------------------------------------------------
+
+  /** The swarm has been without faults for some rounds: what they left behind is gone. */
+  settled(roundsCalm: number): void {
+    const { spec, peers, host } = this.sim;
+    const H = spec.inner.steps;
+    // Every step at its slowest, and some seconds for encoding, lines and disk.
+    const needMs = H * 1.3 * Math.max(...peers.map(({ stepMs }) => stepMs)) + 3_000;
+    const opens = host.log.filter((entry) => entry.type === "open").slice(-Math.ceil(roundsCalm / 2));
+    for (const { round, deadlineMs } of opens)
+      this.check(
+        deadlineMs <= Math.max(spec.rounds.deadlineMinMs, 3 * needMs),
+        `round ${round} may take ${deadlineMs} ms where everybody needs ${Math.round(needMs)} at most`,
+      );
+    // Below this the margin for encoding and uploading is most of a deadline, and a slower peer is rightly cut. [R9]
+    if (spec.rounds.deadlineMinMs < 2_000) return;
+    const commits = host.log.filter((entry) => entry.type === "commit").slice(-Math.ceil(roundsCalm / 2));
+    for (const { round, contributors } of commits)
+      for (const each of contributors)
+        if (!isGroup(each))
+          this.check(
+            each.steps === H,
+            `${this.sim.peer(each.peer)?.name} is cut to ${each.steps} steps, round ${round}`,
+          );
   }
 
   // ---- the end --------------------------------------------------------------------------------------------------------------

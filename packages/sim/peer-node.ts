@@ -2,7 +2,7 @@
 //
 //   control socket, frames, requests, timers -> peer.step -> effects -> network, replica, store -> inputs again
 import { Peer, type PeerInput, type PeerOutput } from "#swarm";
-import type { HostMessage, LogEntry, Member, PeerId } from "#wire";
+import type { HostMessage, LogEntry, Member, PeerId, PeerMessage } from "#wire";
 import { BlobStore } from "./disk.ts";
 import { ExchangeNode } from "./exchange-node.ts";
 import { signatureOf } from "./given.ts";
@@ -13,6 +13,10 @@ import { HOST, type Link, type PeerSocketEnd, type Socket } from "./network.ts";
 import { fakeHash } from "./random.ts";
 import { ReplicaNode } from "./replica-node.ts";
 import type { Simulation } from "./simulation.ts";
+
+/** For the trace. */
+export const brief = (message: HostMessage | PeerMessage): string =>
+  JSON.stringify(message, (_, value) => (typeof value === "string" && value.length > 16 ? value.slice(0, 8) : value));
 
 /** A training effect under way. */
 interface Training {
@@ -88,6 +92,7 @@ export class PeerNode implements PeerSocketEnd {
     this.replicaFreeAt = 0;
     this.exchange = this.newExchange();
     this.peer = new Peer({ run, spec, self: this.id, check: entryCheck });
+    this.sim.plant.peer?.(this.peer);
     this.input({ type: "donate" });
     this.connectHost();
   }
@@ -233,6 +238,7 @@ export class PeerNode implements PeerSocketEnd {
 
   private send(message: Extract<PeerOutput, { type: "send" }>["message"]): void {
     this.sim.checkPeerMessage(message);
+    this.sim.tell(() => `message ${this.name} to host: ${brief(message)}`);
     if (this.lie === undefined) return this.socket?.toHost(message);
     for (const said of lyingMessages(this.lie, message, this.sim.random)) {
       if (said.lie) this.sim.lies.set(said.message, this.lie);
@@ -248,6 +254,7 @@ export class PeerNode implements PeerSocketEnd {
   private fetchLog(from: number): void {
     const { host } = this.sim;
     this.request(
+      `log from ${from}`,
       0,
       (answer) => {
         const entries = host.served(from);
@@ -261,9 +268,14 @@ export class PeerNode implements PeerSocketEnd {
     const failed = (): void => this.input({ type: "upload-failed", hash, reason: "host away" });
     if (!this.blobs.has(hash)) return this.time.after(1, failed);
     this.request(
+      `upload of ${hash}`,
       this.sim.updateBytes,
       (answer, refuse) => {
         if (this.socket?.open !== true) return refuse(); // its session is over
+        if (this.sim.host.full) {
+          this.sim.strike("disk-full");
+          return refuse();
+        }
         this.sim.host.store(hash, this.sim.updateBytes, () => answer(0, () => this.input({ type: "uploaded", hash })));
       },
       failed,
@@ -295,8 +307,9 @@ export class PeerNode implements PeerSocketEnd {
       close: (peer) => sim.network.unlink(this.id, peer),
       after: (delayMs, run) => time.after(delayMs, run),
       timer: (waitMs) => sim.timer(waitMs),
-      askHost: (name, bytes, done) =>
+      askHost: (name, first, bytes, done) =>
         this.request(
+          `piece ${first} of ${name}`,
           0,
           (answer, refuse) => {
             const blobBytes = sim.host.serveBlob(name);
@@ -321,7 +334,13 @@ export class PeerNode implements PeerSocketEnd {
   }
 
   /** HTTP, to the host. Its answer is for this life only. */
-  private request(bytesUp: number, serve: Parameters<Simulation["network"]["request"]>[3], failed: () => void): void {
+  private request(
+    what: string,
+    bytesUp: number,
+    serve: Parameters<Simulation["network"]["request"]>[3],
+    failed: () => void,
+  ): void {
+    this.sim.judge.asked(this.name, what);
     const here = this.time.thisLife();
     const { network, host } = this.sim;
     if (this.offline) return this.time.after(1, failed);
@@ -350,6 +369,7 @@ export class PeerNode implements PeerSocketEnd {
       sim.check(!blobs.some(({ hash }) => !this.blobs.has(hash)), "a peer restores from blobs that it holds");
       const anchor = round === 0 ? sim.genesisHash : anchorHash;
       this.replica = new ReplicaNode(sim.arithmetic, round, anchor);
+      sim.plant.replica?.(this.replica);
       this.input({ type: "restored", round, anchorHash: anchor });
     });
   }

@@ -11,6 +11,7 @@ import {
   type RunSpec,
 } from "#wire";
 import { simulatedPieces } from "./blobs.ts";
+import type { Plant } from "./bugs.ts";
 import { Clock } from "./clock.ts";
 import { Arithmetic, genesisHash, peerIdOfIndex, type SpecChange, simulatedRun, simulatedSpec } from "./given.ts";
 import { HostNode } from "./host-node.ts";
@@ -38,6 +39,8 @@ export interface SimulationOptions {
   readonly validate?: boolean;
   /** Hears of everything of note, as it happens. */
   readonly trace?: (atMs: number, what: string) => void;
+  /** A bug to find. */
+  readonly plant?: Plant;
 }
 
 interface Trigger {
@@ -70,6 +73,7 @@ export class Simulation {
   heldByFewest = Number.POSITIVE_INFINITY;
   readonly stepSpread: readonly [number, number];
   readonly updateBytes: number;
+  readonly plant: Plant;
   private readonly unlinkable: number;
   private readonly validate: boolean;
   private readonly trace: SimulationOptions["trace"];
@@ -88,6 +92,7 @@ export class Simulation {
     this.unlinkable = options.unlinkable ?? 0;
     this.validate = options.validate ?? true;
     this.trace = options.trace;
+    this.plant = options.plant ?? {};
     this.judge = new Judge(this);
     this.host = new HostNode(this);
     const [fast, slow] = options.stepMs ?? [80, 150];

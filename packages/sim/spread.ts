@@ -78,7 +78,7 @@ export function spread(options: SpreadOptions): Spread {
         },
         after: (waitMs, run) => clock.after(waitMs, run),
         timer: (waitMs) => waitMs,
-        askHost: (_name, bytes, done) => {
+        askHost: (_name, _first, bytes, done) => {
           bytesFromHost += bytes;
           const serve = (answer: (bytes: number, run: () => void) => void) => answer(bytes, () => done(blobBytes));
           network.request(id, HOST, 0, serve, () => done(undefined));

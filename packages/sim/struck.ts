@@ -6,10 +6,11 @@ export const faultRates = {
   "peer-crash": 1, //         a tab is gone from one moment to the next, and is opened again
   "peer-write-lost": 0.3, //  its store had not synced a blob
   "host-crash": 0.3, //       kill -9, or the power
-  "entry-lost": 0.05, //      written, not synced, not there afterwards
-  "entry-torn": 0.05, //      half of it is there
+  "entry-lost": 0.02, //      written, not synced, not there afterwards
+  "entry-torn": 0.02, //      half of it is there
   "blob-write-lost": 0.05, // an upload that the host had not synced
-  "blob-rotted": 0.05, //     a synced blob of a pending commit is gone: the commit is voided
+  "disk-full": 0.1, //        the host refuses uploads
+  "blob-rotted": 0.03, //     a synced blob of a pending commit is gone: the commit is voided
   "socket-cut": 0.5, //         control sockets
   "message-lost": 1, //       under way when its socket was cut
   "message-late": 0.5, //       a spike of jitter: everything behind it waits, as in TCP
@@ -29,12 +30,12 @@ export const faultRates = {
   "sleep-still": 0.2, //      a lid is closed, and the monotonic clock stands still
   "sleep-counted": 0.2, //    and it jumps
   paused: 0.3, //             by its person
-  "bad-update": 0.05, //       does not decode
+  "bad-update": 0.02, //       does not decode
   "wrong-fold": 0.1, //       broken memory
-  "wrong-attest": 0.05, //     from here on: peers that lie
-  "stale-base": 0.05,
-  "inflated-tokens": 0.05,
-  "withheld-blob": 0.1, //    offered to the host, served to nobody
+  "wrong-attest": 0.03, //     from here on: peers that lie
+  "stale-base": 0.02,
+  "inflated-tokens": 0.03,
+  "withheld-blob": 0.03, //    offered to the host, served to nobody
   equivocation: 0.05,
   garbage: 0.3, //              messages out of place
   "garbage-frame": 0.5,

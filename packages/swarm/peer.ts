@@ -30,6 +30,8 @@ import { Work } from "./work.ts";
 
 /** Further behind than this, a checkpoint costs less than the updates of the rounds between. */
 const FOLD_ROUNDS_MAX = 8;
+/** Two more commits' updates under way: enough that a fetch of several turns hides behind the fold before it, few enough to fit in memory. */
+const FETCH_AHEAD_ROUNDS = 2;
 /** So many failed fetches of one blob, and a newer checkpoint is taken when there is one. */
 const FETCH_FAILURES_MAX = 4;
 /** [R17] A fold that comes out wrong again and again is a broken machine or build, not an accident. */
@@ -437,8 +439,10 @@ export class Peer {
 
   /** The commit that is next for our replica: sealed, or pending. */
   private nextCommit(): EntryOf<"commit"> | undefined {
-    if (this.replica === undefined) return undefined;
-    const { round } = this.replica;
+    return this.replica === undefined ? undefined : this.commitOf(this.replica.round);
+  }
+
+  private commitOf(round: number): EntryOf<"commit"> | undefined {
     if (round < this.log.round) return this.log.sealedByRound.get(round)?.commit;
     return this.log.commit?.round === round ? this.log.commit : undefined;
   }
@@ -515,8 +519,11 @@ export class Peer {
   }
 
   private advanceFold(commit: EntryOf<"commit">): void {
-    const updates = commit.contributors.map(({ update, bytes }) => ({ hash: update, bytes }));
-    this.want(updates, "last");
+    // [R15] Those of the next commits come meanwhile: else who is behind on a slow line gains nothing on rounds that do not wait for it.
+    const ahead = Array.from({ length: FETCH_AHEAD_ROUNDS }, (_, i) => this.commitOf(commit.round + 1 + i));
+    const updates = [commit, ...ahead].flatMap((each) => each?.contributors ?? []);
+    const wanted = updates.map(({ update, bytes }) => ({ hash: update, bytes }));
+    this.want(wanted, "last");
     if (!commit.contributors.every(({ update }) => this.fetches.has(update))) return;
     const named = this.ownIsNamed(commit);
     if (named === "unknown") return this.reader.caughtUp ? this.restoreAgain() : undefined;
