@@ -1,4 +1,5 @@
 export * from "./bugs.ts";
 export * from "./fuzz.ts";
+export * from "./scale.ts";
 export * from "./struck.ts";
 export * from "./utilization.ts";

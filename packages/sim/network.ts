@@ -34,6 +34,14 @@ export interface NetworkOptions {
   readonly shares?: Shares;
   /** Mbit/s up and down of each end; without: as fast as one likes. */
   readonly lineMbit?: (end: End) => readonly [number, number];
+  /** Hears of every message and frame that is sent, as the bytes that go over the wire, and of what a request carries. */
+  readonly meter?: (
+    from: End,
+    to: End,
+    kind: "message" | "frame" | "request",
+    bytes: number,
+    frameType: number,
+  ) => void;
 }
 
 /** What is late is so much later than the rest at most. */
@@ -70,6 +78,7 @@ export class Network {
   private readonly strike: Strike;
   private readonly delayMs: readonly [number, number];
   private readonly lineMbit: NetworkOptions["lineMbit"];
+  private readonly meter: NetworkOptions["meter"];
   private readonly lineByEnd = new Map<End, { up: Line; down: Line }>();
   private readonly heldByWay = new Map<string, (() => void)[]>(); // present: nothing passes this way
   private readonly linksByEnd = new Map<End, Map<End, Link>>();
@@ -77,13 +86,14 @@ export class Network {
   private readonly orderByLink = new WeakMap<Link, readonly [Order, Order]>();
   private readonly bytesByMessage = new WeakMap<object, number>();
 
-  constructor(clock: Clock, random: Random, strike: Strike, { delayMs, shares, lineMbit }: NetworkOptions) {
+  constructor(clock: Clock, random: Random, strike: Strike, { delayMs, shares, lineMbit, meter }: NetworkOptions) {
     this.clock = clock;
     this.random = random;
     this.delayMs = delayMs;
     this.strike = strike;
     this.shares = shares ?? {};
     this.lineMbit = lineMbit;
+    this.meter = meter;
   }
 
   // ---- partitions ---------------------------------------------------------------------------------------------------------
@@ -120,13 +130,14 @@ export class Network {
   /** Of a socket: whole and in order. */
   inOrder(from: End, to: End, message: object, order: Order, deliver: () => void): void {
     this.messages += 1;
+    this.meter?.(from, to, "message", this.bytesOf(message), -1);
     const lateMs = this.strikes("message-late") ? this.random.between(0, LATE_MS) : 0;
     this.carry(from, to, this.bytesOf(message), deliver, order, lateMs);
   }
 
-  /** As JSON; nothing while nobody asks how long a line takes for it. */
+  /** As JSON; nothing while nobody asks for it. */
   private bytesOf(message: object): number {
-    if (this.lineMbit === undefined) return 0;
+    if (this.lineMbit === undefined && this.meter === undefined) return 0;
     let bytes = this.bytesByMessage.get(message);
     if (bytes === undefined) {
       bytes = JSON.stringify(message).length;
@@ -177,6 +188,7 @@ export class Network {
     const link = this.linksByEnd.get(from)?.get(to);
     if (link === undefined) return;
     this.frames += 1;
+    this.meter?.(from, to, "frame", bytes.length, bytes[0]);
     if (this.strikes("frame-lost")) return;
     let shape = bytes;
     if (bytes.length > 0 && this.strikes("frame-changed")) {
@@ -295,6 +307,7 @@ export class Network {
 
   /** Portion by portion: the next leaves when the one before has left. */
   private bulk(from: End, to: End, bytes: number, moved: () => void, deliver: () => void): void {
+    this.meter?.(from, to, "request", bytes, -1);
     const up = this.lines(from)?.up;
     if (up === undefined || bytes <= PORTION_BYTES) return this.carry(from, to, bytes, deliver);
     const order: Order = { at: 0 };

@@ -1,6 +1,7 @@
 // `gossamer sim`: swarms in one process, from a seed. Each subcommand is a file of its own here.
+import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { bugs, utilization, utilizationLines } from "#sim";
+import { bugs, type Scale, scale, scaleLines, scalePlot, utilization, utilizationLines } from "#sim";
 import { findBugs, fuzzSeeds, replaySeed } from "./runs.ts";
 
 const out = (line: string): void => console.log(line);
@@ -52,6 +53,26 @@ A seed means the same on every machine, for one version of the code.`,
     .option("--runs <count>", "seeds to try for each", numberFrom(1, 100_000), 500)
     .option("--seed <seed>", "the first", seed, 1)
     .action(async (options) => failWhen(!(await findBugs(options, out))));
+  sim
+    .command("scale")
+    .description("what a round costs each peer as the swarm grows: control bytes, update bytes, messages")
+    .option(
+      "--sizes <counts>",
+      "peers, the smallest first",
+      (text) => text.split(",").map(numberFrom(2, 10_000)),
+      [10, 33, 100, 300, 1_000],
+    )
+    .option("--svg <file>", "also draw it")
+    .action(async ({ sizes, svg }: { sizes: number[]; svg?: string }) => {
+      const rows: Scale[] = [];
+      for (const peers of sizes) {
+        const begun = performance.now();
+        rows.push(scale(peers));
+        out(`${peers} peers: simulated in ${((performance.now() - begun) / 1_000).toFixed(0)} s`);
+      }
+      for (const line of ["", ...scaleLines(rows)]) out(line);
+      if (svg !== undefined) await writeFile(svg, scalePlot(rows));
+    });
   sim
     .command("utilization")
     .description("how much of its time a peer on a home line trains, blocking and with overlap")

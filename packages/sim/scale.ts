@@ -1,0 +1,165 @@
+// What a swarm costs each peer as it grows: the protocol alone, rounds of the same length, no faults.
+//
+//   peers -> a few rounds, measured -> per peer and round: control bytes and update bytes, sent and received, and messages
+//
+// Control is everything but the payload of updates: messages as JSON, log entries in them, headers of chunks, wants and haves, reports for people,
+// heartbeats. What a request carries is a blob: an update to the host, a checkpoint from it.
+import { isGroup } from "#wire";
+import { HOST } from "./network.ts";
+import { Simulation } from "./simulation.ts";
+
+/** A round of half a minute, the length that rounds have on slow devices: reports and heartbeats go by time. */
+const STEP_MS = 3_500;
+const STEPS = 8;
+/** Of the contributions a commit names, and of a group: a peer takes 15 updates a round at most. */
+const MAX_CONTRIBUTORS = 8;
+/** Joining, links, a first evaluation. */
+const ROUNDS_BEFORE = 2;
+/** As the page measures and reports its links. */
+const LINKS_EVERY_MS = 2_000;
+/** A ping and its pong, each way, as the heartbeat sends them. */
+const PING_EVERY_MS = 2_000;
+const PING_BYTES = 12;
+/** Request line and headers of a browser, and the host's answer: what Chromium sends to this host, about. */
+const HTTP_BYTES = 600;
+const UPDATE_BYTES = 1_000;
+const CHUNK = 6; // the frame's type
+const CHUNK_HEADER_BYTES = 12;
+
+export interface Scale {
+  readonly peers: number;
+  readonly roundMs: number;
+  /** Bytes of each peer and round, on average. */
+  readonly controlSent: number;
+  readonly controlReceived: number;
+  readonly updateSent: number;
+  readonly updateReceived: number;
+  /** The most that one peer received of updates, in updates, per round. */
+  readonly updatesMost: number;
+  readonly messages: number;
+  /** Offers behind a commit. */
+  readonly offers: number;
+}
+
+export function scale(peers: number, { rounds = 3, seed = 1 }: { rounds?: number; seed?: number } = {}): Scale {
+  const zero = () => ({ sent: 0, received: 0 });
+  const updates = new Map<string, ReturnType<typeof zero>>();
+  let control = zero();
+  let messages = 0;
+  let measuring = false;
+  const of = (end: string) => {
+    const known = updates.get(end) ?? zero();
+    updates.set(end, known);
+    return known;
+  };
+  const sim: Simulation = new Simulation({
+    seed,
+    peers,
+    validate: false,
+    updateBytes: UPDATE_BYTES,
+    stepMs: [0.9 * STEP_MS, 1.1 * STEP_MS],
+    stepSpread: [0.95, 1.05],
+    spec: {
+      steps: STEPS,
+      rounds: { quorum: 32, maxContributors: MAX_CONTRIBUTORS, deadlineMinMs: 20_000, deadlineMaxMs: 90_000 },
+      evaluation: { everyRounds: 5, windows: 8 },
+      checkpoint: { everyRounds: 10, retain: "window" },
+    },
+    network: {
+      delayMs: [20, 60],
+      meter: (from, to, kind, bytes, frameType) => {
+        if (!measuring) return;
+        messages += kind === "request" ? 0 : 1;
+        const payload = kind === "request" ? bytes : frameType === CHUNK ? bytes - CHUNK_HEADER_BYTES : 0;
+        const rest = kind === "request" ? HTTP_BYTES : bytes - payload;
+        if (from !== HOST) {
+          control.sent += rest;
+          of(from).sent += payload;
+        }
+        if (to !== HOST) {
+          control.received += rest;
+          of(to).received += payload;
+        }
+      },
+    },
+  }).startAll();
+  const report = (): void => {
+    for (const peer of sim.peers) {
+      const links = [...sim.network.linksOf(peer.id).keys()].map((other) => ({
+        ...{ peer: other, kind: "direct" as const },
+        ...{ bytesSent: 123_456, bytesReceived: 123_456, rttMs: 40.5 },
+      }));
+      if (measuring) {
+        const pings = (2 * links.length * PING_BYTES * LINKS_EVERY_MS) / PING_EVERY_MS;
+        control = { sent: control.sent + pings, received: control.received + pings };
+      }
+      peer.input({ type: "links", links, bytesFromHost: 123_456, bytesToHost: 123_456 });
+    }
+    sim.clock.after(LINKS_EVERY_MS, report);
+  };
+  sim.clock.after(LINKS_EVERY_MS, report);
+
+  sim.runRounds(ROUNDS_BEFORE, 10 * 60_000);
+  measuring = true;
+  const startedAt = sim.clock.now;
+  sim.runRounds(rounds, 10 * 60_000);
+  const each = (sum: number): number => sum / (peers * rounds);
+  const sums = [...updates].filter(([end]) => end !== HOST).map(([, moved]) => moved);
+  const commits = sim.commits().slice(ROUNDS_BEFORE);
+  const offers =
+    commits.flatMap(({ contributors }) => contributors).reduce((sum, c) => sum + (isGroup(c) ? c.members : 1), 0) /
+    commits.length;
+  return {
+    peers,
+    roundMs: (sim.clock.now - startedAt) / rounds,
+    controlSent: each(control.sent),
+    controlReceived: each(control.received),
+    updateSent: each(sums.reduce((sum, { sent }) => sum + sent, 0)),
+    updateReceived: each(sums.reduce((sum, { received }) => sum + received, 0)),
+    updatesMost: Math.max(...sums.map(({ received }) => received)) / rounds / UPDATE_BYTES,
+    messages: each(messages),
+    offers,
+  };
+}
+
+const kB = (bytes: number): string => (bytes / 1_000).toFixed(1);
+
+/** A table in Markdown. */
+export function scaleLines(rows: readonly Scale[]): string[] {
+  const first = rows[0].controlSent + rows[0].controlReceived;
+  return [
+    "| peers | round, s | control sent, kB | control received, kB | against the first row | messages and frames sent | updates received, mean | … by whom most | offers behind a commit |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ...rows.map((row) => {
+      const ratio = (row.controlSent + row.controlReceived) / first;
+      return `| ${row.peers} | ${(row.roundMs / 1_000).toFixed(1)} | ${kB(row.controlSent)} | ${kB(row.controlReceived)} | ${ratio.toFixed(2)} | ${row.messages.toFixed(0)} | ${(row.updateReceived / UPDATE_BYTES).toFixed(1)} | ${row.updatesMost.toFixed(1)} | ${row.offers.toFixed(0)} |`;
+    }),
+  ];
+}
+
+/** Control bytes per peer and round against the size of the swarm (logarithmic), as SVG; the dashed line is twice the first row. */
+export function scalePlot(rows: readonly Scale[]): string {
+  const [width, height, left, bottom] = [640, 320, 64, 40];
+  const sums = rows.map(({ controlSent, controlReceived }) => (controlSent + controlReceived) / 1_000);
+  const most = 2.2 * sums[0];
+  const decades = Math.log10(rows[rows.length - 1].peers / rows[0].peers) || 1;
+  const x = (peers: number): number => left + (Math.log10(peers / rows[0].peers) / decades) * (width - left - 60);
+  const y = (value: number): number => height - bottom - (value / most) * (height - bottom - 20);
+  const points = rows.map(({ peers }, i) => `${x(peers).toFixed(1)},${y(sums[i]).toFixed(1)}`);
+  const twice = y(2 * sums[0]).toFixed(1);
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
+    `<rect width="${width}" height="${height}" fill="#fff"/>`,
+    `<title>Control bytes per peer and round, in kB, against the size of the swarm</title>`,
+    `<line x1="${left}" x2="${width - 20}" y1="${y(0)}" y2="${y(0)}" stroke="#333"/>`,
+    `<line x1="${left}" x2="${width - 20}" y1="${twice}" y2="${twice}" stroke="#999" stroke-dasharray="4 4"/>`,
+    `<text x="${left}" y="${Number(twice) - 5}" fill="#666">twice the first: ${(2 * sums[0]).toFixed(0)} kB</text>`,
+    `<polyline points="${points.join(" ")}" fill="none" stroke="#0a6" stroke-width="2"/>`,
+    ...rows.map(({ peers }, i) => {
+      const [px, py] = points[i].split(",");
+      return `<circle cx="${px}" cy="${py}" r="3" fill="#0a6"/><text x="${px}" y="${Number(py) - 8}" text-anchor="middle">${sums[i].toFixed(0)} kB</text><text x="${px}" y="${height - 16}" text-anchor="middle">${peers} peers</text>`;
+    }),
+    "</svg>",
+    "",
+  ].join("\n");
+}
