@@ -149,8 +149,8 @@ export function scalePlot(rows: readonly Scale[]): string {
   const twice = y(2 * sums[0]).toFixed(1);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
-    `<rect width="${width}" height="${height}" fill="#fff"/>`,
     `<title>Control bytes per peer and round, in kB, against the size of the swarm</title>`,
+    `<rect width="${width}" height="${height}" fill="#fff"/>`,
     `<line x1="${left}" x2="${width - 20}" y1="${y(0)}" y2="${y(0)}" stroke="#333"/>`,
     `<line x1="${left}" x2="${width - 20}" y1="${twice}" y2="${twice}" stroke="#999" stroke-dasharray="4 4"/>`,
     `<text x="${left}" y="${Number(twice) - 5}" fill="#666">twice the first: ${(2 * sums[0]).toFixed(0)} kB</text>`,
