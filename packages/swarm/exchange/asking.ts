@@ -4,33 +4,23 @@
 //
 // A link that fails (silence, refusal) is left out for a while and its pieces are open again; checked pieces stay. Who sends wrong
 // bytes is convicted.
-import { type Frame, type PeerId, PIECE_LIST, REQUEST_MAX } from "#wire";
+import { type Frame, type PeerId, PIECE_LIST } from "#wire";
 import type { Millis } from "../ports.ts";
 import { backoffMs } from "../timing.ts";
-import type { Context, Link } from "./context.ts";
+import type { Context } from "./context.ts";
 import { HostLast, WAIT_DRAWN_MS } from "./host-last.ts";
-import { Bits } from "./pieces.ts";
+import { REQUEST_TIMEOUT_MS, Requests } from "./requests.ts";
 import { type HostUse, type Request, type Source, Wanted } from "./wanted.ts";
 
-/** A live link sends a chunk well within this, even when its machine trains on its CPU. */
-const REQUEST_TIMEOUT_MS = 10_000;
-/** A link that is silent for so long, or a piece of which less than half has come after so long, is too slow for a link that is idle. */
-const SILENT_MS = 2_000;
-const SLOW_MS = 8_000;
 /** A link that failed is asked again after this, then after twice as long, ... */
 const FAILED_FIRST_MS = 2_000;
 const FAILED_MAX_MS = 60_000;
 /** A link that said busy: time for others to get that piece from it and pass it on. */
 const BUSY_MS = 500;
-/** Bytes asked of one link, in windows: two, so that the second covers the round trip between pieces. */
-const ASKED_WINDOWS = 2;
-const ASKED_OF_LINK_MAX = 12;
 /** Blobs asked for at once: a round's updates and a checkpoint's sections; a link remembers so many for us. */
 const RUNNING_MAX = 48;
 /** They lie in memory until they are whole; one that is larger comes alone. */
 const RUNNING_BYTES_MAX = 512 * 2 ** 20;
-/** Acknowledge every second chunk: half the traffic, and the sender's window (16 chunks) never runs dry. */
-const ACK_EVERY_CHUNKS = 2;
 /** Words for a failure: the last few are enough. */
 const FAILURES_KEPT = 6;
 
@@ -47,17 +37,23 @@ export class Asking {
   readonly host: HostLast;
   private readonly options: AskingOptions;
   private readonly wantedByName = new Map<string, Wanted>(); // in order
-  private readonly requestById = new Map<number, Request>();
-  private readonly askedByPeer = new Map<PeerId, Set<Request>>();
-  private readonly heardAtByPeer = new Map<PeerId, Millis>();
-  private heardAt: Millis = Number.NEGATIVE_INFINITY;
-  private nextRequest = 1;
+  private readonly requests: Requests;
   private running: Wanted[] = [];
   private dirty = false;
   private dueAt: Millis = Number.POSITIVE_INFINITY;
 
   constructor(options: AskingOptions) {
     this.options = options;
+    this.requests = new Requests({
+      context: options.context,
+      whole: (request) => this.whole(request),
+      misfit: (request) => this.misfit(request),
+      silent: (request) => this.silent(request),
+      due: (at) => this.due(at),
+      released: () => {
+        this.dirty = true;
+      },
+    });
     this.host = new HostLast({
       context: options.context,
       get: (name) => this.wantedByName.get(name),
@@ -65,7 +61,7 @@ export class Asking {
       listCame: (wanted) => this.listCame(wanted),
       report: (wanted, reason) => this.report(wanted, reason),
       wantsToo: options.wantsToo,
-      heardAt: () => this.heardAt,
+      heardAt: () => this.requests.heardAt,
     });
   }
 
@@ -90,21 +86,19 @@ export class Asking {
     const wanted = this.wantedByName.get(name);
     if (!wanted) return;
     const { context } = this.options;
-    for (const request of [...wanted.requestByPiece.values()]) this.cancel(request);
+    for (const request of [...wanted.requestByPiece.values()]) this.requests.cancel(request);
     if (wanted.hostRun) context.emit({ type: "stop-host", name });
     this.remove(wanted);
   }
 
   linkUp(peer: PeerId): void {
-    this.askedByPeer.set(peer, new Set());
+    this.requests.linkUp(peer);
     for (const { name } of this.running) this.options.context.send(peer, { type: "want", name });
     this.dirty = true;
   }
 
   linkDown(peer: PeerId): void {
-    for (const request of this.askedByPeer.get(peer) ?? []) this.release(request);
-    this.askedByPeer.delete(peer);
-    this.heardAtByPeer.delete(peer);
+    this.requests.linkDown(peer);
     for (const wanted of this.wantedByName.values()) wanted.dropSource(peer);
     this.dirty = true;
   }
@@ -119,11 +113,10 @@ export class Asking {
   }
 
   refuse(from: PeerId, { request: id, code }: Extract<Frame, { type: "refuse" }>): void {
-    const request = this.requestById.get(id);
-    if (request?.source !== from) return;
+    const request = this.requests.refused(from, id);
+    if (!request) return;
     const { wanted, piece } = request;
     const { now, draw } = this.options.context;
-    this.release(request);
     const source = wanted.source(from);
     if (code !== "busy") {
       wanted.lose(source, piece);
@@ -136,29 +129,7 @@ export class Asking {
   }
 
   chunk(from: PeerId, frame: Extract<Frame, { type: "chunk" }>): void {
-    const { context } = this.options;
-    const link = context.linkByPeer.get(from)!;
-    const request = this.requestById.get(frame.request);
-    const { payload, offset } = frame;
-    if (request?.source !== from) {
-      link.stray -= payload.length;
-      if (link.stray < 0) context.convict(from, "sent chunks that nobody asked for");
-      return;
-    }
-    const { chunkBytes } = context.rules;
-    const { target, chunks } = request;
-    const index = offset / chunkBytes;
-    const fits = Number.isInteger(index) && index < chunks.size;
-    if (!fits || payload.length !== Math.min(chunkBytes, target.length - offset)) return this.misfit(request);
-    this.heardAtByPeer.set(from, context.now);
-    this.heardAt = context.now;
-    if (!chunks.set(index)) return; // twice: by two connections, perhaps
-    target.set(payload, offset);
-    request.received += payload.length;
-    link.received += payload.length;
-    const whole = chunks.isFull;
-    this.acknowledge(request, offset, offset + payload.length, whole);
-    if (whole) this.whole(request);
+    this.requests.chunk(from, frame);
   }
 
   // ---- time -------------------------------------------------------------------------------------------------------------
@@ -169,7 +140,7 @@ export class Asking {
     this.dirty ||= changed;
     if (context.now >= this.dueAt) {
       this.dueAt = Number.POSITIVE_INFINITY;
-      this.judgeTime();
+      this.requests.judgeTime();
       this.dirty = true;
     }
     while (this.dirty) {
@@ -182,22 +153,6 @@ export class Asking {
 
   private due(at: Millis): void {
     if (at < this.dueAt) this.dueAt = at;
-  }
-
-  private judgeTime(): void {
-    const { now } = this.options.context;
-    for (const request of [...this.requestById.values()]) {
-      // A link serves in order: bytes of any request show that the others wait for their turn.
-      const heardAt = Math.max(request.startedAt, this.heardAtByPeer.get(request.source) ?? 0);
-      if (now < heardAt + REQUEST_TIMEOUT_MS) this.due(heardAt + REQUEST_TIMEOUT_MS);
-      else {
-        this.cancel(request);
-        request.wanted.listNeeded = true; // or its size was announced wrong: the list knows
-        this.failed(request.wanted, request.source, `was silent for ${REQUEST_TIMEOUT_MS} ms`);
-      }
-      if (now < heardAt + SILENT_MS) this.due(heardAt + SILENT_MS);
-      else if (now < request.startedAt + SLOW_MS) this.due(request.startedAt + SLOW_MS);
-    }
   }
 
   // ---- asking links -----------------------------------------------------------------------------------------------------
@@ -213,13 +168,8 @@ export class Asking {
   }
 
   private askLink(peer: PeerId): boolean {
-    const { linkByPeer, draw, now } = this.options.context;
-    const { windowBytes } = linkByPeer.get(peer)!;
-    const asked = this.askedByPeer.get(peer);
-    if (!asked || asked.size >= ASKED_OF_LINK_MAX) return false;
-    let askedBytes = 0;
-    for (const { target, received } of asked) askedBytes += target.length - received;
-    if (askedBytes >= ASKED_WINDOWS * windowBytes) return false;
+    const { draw, now } = this.options.context;
+    if (!this.requests.hasRoom(peer)) return false;
     let best: { wanted: Wanted; source: Source; piece: number; links: number } | undefined;
     for (const wanted of this.running) {
       if (wanted.open <= 0 || wanted.wrongSize !== undefined) continue;
@@ -237,7 +187,7 @@ export class Asking {
       const found = wanted.rarest(source, draw(wanted.pieces));
       if (found && (best === undefined || found.links < best.links)) best = { wanted, source, ...found };
     }
-    if (best === undefined) return asked.size === 0 && this.takeOver(peer);
+    if (best === undefined) return this.requests.isIdle(peer) && this.takeOver(peer);
     this.ask(peer, best.wanted, best.source, best.piece);
     return true;
   }
@@ -245,12 +195,12 @@ export class Asking {
   /** Nothing is open for this link, and it is idle: a piece that hardly comes from elsewhere is moved here. */
   private takeOver(peer: PeerId): boolean {
     const { now } = this.options.context;
-    for (const request of this.requestById.values()) {
+    for (const request of this.requests.slow()) {
       const { wanted, piece, source: slow } = request;
-      if (slow === peer || !this.isSlow(request)) continue;
+      if (slow === peer) continue;
       const source = wanted.sourceByPeer.get(peer);
       if (!source || now < source.usableAt || piece === PIECE_LIST || !source.bits.has(piece)) continue;
-      this.cancel(request);
+      this.requests.cancel(request);
       wanted.source(slow).usableAt = now + FAILED_FIRST_MS; // else the piece would come straight back to it
       this.ask(peer, wanted, source, piece);
       return true;
@@ -258,37 +208,8 @@ export class Asking {
     return false;
   }
 
-  private isSlow({ source, startedAt, received, target }: Request): boolean {
-    const { now } = this.options.context;
-    if (now >= Math.max(startedAt, this.heardAtByPeer.get(source) ?? 0) + SILENT_MS) return true;
-    return now >= startedAt + SLOW_MS && 2 * received < target.length;
-  }
-
   private ask(peer: PeerId, wanted: Wanted, source: Source, piece: number): void {
-    const { context } = this.options;
-    const { now, rules } = context;
-    const target = piece === PIECE_LIST ? new Uint8Array(rules.listBytes(wanted.bytes)) : wanted.piece(piece);
-    const id = this.nextRequest;
-    this.nextRequest = id === REQUEST_MAX ? 1 : id + 1;
-    const chunks = new Bits(Math.ceil(target.length / rules.chunkBytes));
-    const request = {
-      id,
-      wanted,
-      source: peer,
-      piece,
-      target,
-      chunks,
-      startedAt: now,
-      received: 0,
-      ackFrom: 0,
-      ackTo: 0,
-    };
-    this.requestById.set(id, request);
-    wanted.requestByPiece.set(piece, request);
-    this.askedByPeer.get(peer)!.add(request);
-    const again = source.saidBusy && !this.anotherHas(wanted, piece, source);
-    context.send(peer, { type: "ask", request: id, name: wanted.name, piece, again });
-    this.due(now + SILENT_MS);
+    this.requests.ask(peer, wanted, piece, source.saidBusy && !this.anotherHas(wanted, piece, source));
   }
 
   private anotherHas(wanted: Wanted, piece: number, than: Source): boolean {
@@ -305,27 +226,8 @@ export class Asking {
 
   // ---- what came --------------------------------------------------------------------------------------------------------
 
-  private acknowledge(request: Request, from: number, to: number, whole: boolean): void {
-    const { context } = this.options;
-    const send = () => {
-      const { id, source, ackFrom, ackTo } = request;
-      if (ackTo > ackFrom) context.send(source, { type: "ack", request: id, offset: ackFrom, bytes: ackTo - ackFrom });
-    };
-    if (from === request.ackTo) request.ackTo = to;
-    else {
-      send();
-      request.ackFrom = from;
-      request.ackTo = to;
-    }
-    if (!whole && request.ackTo - request.ackFrom < ACK_EVERY_CHUNKS * context.rules.chunkBytes) return;
-    send();
-    request.ackFrom = request.ackTo;
-  }
-
-  private whole(request: Request): void {
-    const { wanted, source, piece, target } = request;
+  private whole({ wanted, source, piece, target }: Request): void {
     const { convict, now } = this.options.context;
-    this.release(request);
     wanted.source(source).failures = 0;
     if (piece === PIECE_LIST) {
       const fault = wanted.list ? undefined : wanted.takeList(target);
@@ -344,13 +246,18 @@ export class Asking {
     const { convict } = this.options.context;
     if (wanted.list || piece === PIECE_LIST) return convict(source, "sent a chunk that has no place in its piece");
     wanted.listNeeded = true;
-    this.cancel(request);
+    this.requests.cancel(request);
+  }
+
+  private silent({ wanted, source }: Request): void {
+    wanted.listNeeded = true; // or its size was announced wrong: the list knows
+    this.failed(wanted, source, `was silent for ${REQUEST_TIMEOUT_MS} ms`);
   }
 
   private listCame(wanted: Wanted): void {
     this.dirty = true;
     if (wanted.wrongSize !== undefined) {
-      for (const request of [...wanted.requestByPiece.values()]) this.cancel(request);
+      for (const request of [...wanted.requestByPiece.values()]) this.requests.cancel(request);
       this.report(wanted, wanted.wrongSize);
     }
   }
@@ -412,22 +319,4 @@ export class Asking {
       for (const peer of context.linkByPeer.keys()) context.send(peer, { type: "unwant", name: wanted.name });
     this.start();
   }
-
-  private release(request: Request): void {
-    this.requestById.delete(request.id);
-    request.wanted.requestByPiece.delete(request.piece);
-    this.askedByPeer.get(request.source)?.delete(request);
-    this.dirty = true;
-  }
-
-  private cancel(request: Request): void {
-    const { context } = this.options;
-    const link: Link | undefined = context.linkByPeer.get(request.source);
-    if (link) link.stray = Math.min(link.stray + request.target.length - request.received, STRAY_BYTES_MAX);
-    context.send(request.source, { type: "cancel", request: request.id });
-    this.release(request);
-  }
 }
-
-/** What may still be on the way after many cancels: as much as a link may have asked for, several times. */
-const STRAY_BYTES_MAX = 16 * 2 ** 20;
