@@ -103,7 +103,7 @@ export const bugs: readonly Bug[] = [
     name: "equivocation-accepted",
     what: "a peer's second offer for an open takes the place of its first",
     sequencer: (sequencer) => {
-      const offers = sequencer["offers"];
+      const { offers } = sequencer["round"];
       const take = offers.take.bind(offers);
       offers.take = (from, offer) => {
         offers["offerByPeer"].delete(from);
@@ -116,8 +116,10 @@ export const bugs: readonly Bug[] = [
     what: "whoever attests something is named in the seal",
     sequencer: (sequencer) => {
       const append = sequencer["append"].bind(sequencer);
-      sequencer["append"] = (body) =>
-        append(body.type === "seal" ? { ...body, attesters: [...sequencer["attested"].keys()].sort() } : body);
+      sequencer["append"] = ({ body, ...rest }) => {
+        const attesters = [...sequencer["sealing"]["attested"].keys()].sort();
+        append({ ...rest, body: body.type === "seal" ? { ...body, attesters } : body });
+      };
     },
   },
   {
@@ -146,10 +148,7 @@ export const bugs: readonly Bug[] = [
     name: "leak",
     what: "the host never forgets what was uploaded for rounds long past",
     sequencer: (sequencer) => {
-      sequencer["offers"]["bytesByBlob"].clear = () => {};
-      sequencer["offers"].stored = (hash, bytes) => {
-        sequencer["offers"]["bytesByBlob"].set(hash, bytes);
-      };
+      sequencer["round"].offers["bytesByBlob"].clear = () => {};
     },
   },
   {
@@ -181,7 +180,7 @@ export const bugs: readonly Bug[] = [
     name: "deadline-ratchet",
     what: "each deadline is a little longer than the one before, and never shorter",
     sequencer: (sequencer) => {
-      const pace = sequencer["pace"];
+      const pace = sequencer["round"]["pace"];
       const deadlineMs = pace.deadlineMs.bind(pace);
       let before = 0;
       pace.deadlineMs = (roster, announcedMs, minMs, maxMs) => {
@@ -194,10 +193,11 @@ export const bugs: readonly Bug[] = [
     name: "waits-for-the-gone",
     what: "a round has no deadline: whoever is awaited and does not come stops it",
     sequencer: (sequencer) => {
-      const opened = sequencer["afterOpen"].bind(sequencer);
-      sequencer["afterOpen"] = (now, open) => {
+      const round = sequencer["round"];
+      const opened = round.opened.bind(round);
+      round.opened = (now, open) => {
         opened(now, open);
-        sequencer["deadlineAt"] = Number.POSITIVE_INFINITY;
+        round["deadlineAt"] = Number.POSITIVE_INFINITY;
       };
     },
   },

@@ -78,8 +78,9 @@ export class Wake {
   private at = Number.POSITIVE_INFINITY;
   private announced = Number.POSITIVE_INFINITY;
 
-  want(at: Millis): void {
+  want(at: Millis): undefined {
     if (at < this.at) this.at = at;
+    return undefined;
   }
 
   /** The adapter's timer has rung, perhaps a little early: timers round. What still waits is announced again. */
