@@ -13,6 +13,7 @@ export interface ExchangePorts {
   /** That link is to be closed. */
   readonly close: (peer: PeerId) => void;
   readonly after: (delayMs: number, run: () => void) => void;
+  readonly alarm: (delayMs: number, run: () => void) => void; // one: set again, it forgets what it was set to
   readonly timer: (waitMs: number) => number;
   /** So many bytes of that blob from the host, from that piece on (-1: the piece list): how many the whole has, or undefined when it does not come. */
   readonly askHost: (name: string, first: number, bytes: number, done: (blobBytes: number | undefined) => void) => void;
@@ -68,7 +69,7 @@ export class ExchangeNode {
       case "failed":
         return ports.failed(output.name, output.reason);
       case "wake":
-        return ports.after(ports.timer(output.at - ports.now()), () => this.input({ type: "tick" }));
+        return ports.alarm(ports.timer(output.at - ports.now()), () => this.input({ type: "tick" }));
     }
   }
 

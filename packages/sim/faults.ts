@@ -1,7 +1,7 @@
 // Faults that befall machines and lines for a while: each takes hold of somebody, and lets go again. What befalls single messages and
 // frames is in network.ts, torn writes are in disk.ts, lies in liar.ts.
 //
-//   befall(sim, fault) -> crash, cut, stop, block ... and, some time later, the opposite
+//   befall(sim, peer, forMs, later) -> crash, cut, stop, block ... and, some time later or when the storm is over, the opposite
 import { type Lie, lies } from "./liar.ts";
 import { type End, HOST } from "./network.ts";
 import type { PeerNode } from "./peer-node.ts";
@@ -13,47 +13,49 @@ const HEARTBEAT_MS = 8_000;
 /** Longer than a host waits for a blob that peers may hold. */
 const FULL_MS = 25_000;
 
-type Befall = (sim: Simulation, peer: PeerNode, forMs: number) => void;
+/** In so many ms, unless the storm is over before. */
+type Later = (ms: number, run: () => void) => void;
+type Befall = (sim: Simulation, peer: PeerNode, forMs: number, later: Later) => void;
 
 export const faults = {
-  crashPeer(sim, peer, forMs) {
+  crashPeer(sim, peer, forMs, later) {
     if (!peer.up) return;
     sim.strike("peer-crash");
     peer.crash();
-    sim.clock.after(forMs, () => peer.start());
+    later(forMs, () => peer.start());
   },
 
-  crashHost(sim, _, forMs) {
+  crashHost(sim, _, forMs, later) {
     const { host } = sim;
     if (!host.up) return;
     sim.strike("host-crash");
     host.crash();
-    sim.clock.after(forMs, () => host.start());
+    later(forMs, () => host.start());
   },
 
   /** In the middle of its next write: an entry, or an upload. */
-  crashHostWriting(sim, _, forMs) {
+  crashHostWriting(sim, _, forMs, later) {
     sim.when(
       ({ host }) => host.up && host.disk.writing,
-      () => faults.crashHost(sim, sim.peers[0], forMs),
+      () => faults.crashHost(sim, sim.peers[0], forMs, later),
     );
   },
 
   /** While its store has not synced what it fetched or made. */
-  crashPeerWriting(sim, peer, forMs) {
+  crashPeerWriting(sim, peer, forMs, later) {
     sim.when(
       () => peer.up && peer.blobs.writing,
-      () => faults.crashPeer(sim, peer, forMs),
+      () => faults.crashPeer(sim, peer, forMs, later),
     );
   },
 
   /** While it is down a blob of the commit under way goes bad, and then its disk has no room for what peers give back: the one case for a void. */
-  rotBlob(sim, _, forMs) {
+  rotBlob(sim, _, forMs, later) {
     const { host } = sim;
     const { commit } = sim.state;
     if (!host.up || commit === undefined) return;
     host.crash();
-    sim.clock.after(forMs, () => host.start());
+    later(forMs, () => host.start());
     if (sim.state.commit !== commit) return;
     sim.strike("blob-rotted");
     sim.judge.blobsLost += 1;
@@ -64,9 +66,9 @@ export const faults = {
     });
   },
 
-  fillDisk(sim, _, forMs) {
+  fillDisk(sim, _, forMs, later) {
     sim.host.full = true;
-    sim.clock.after(forMs, () => {
+    later(forMs, () => {
       sim.host.full = false;
     });
   },
@@ -84,65 +86,64 @@ export const faults = {
     sim.network.unlink(peer.id, other);
   },
 
-  goOffline(sim, peer, forMs) {
+  goOffline(sim, peer, forMs, later) {
     if (!peer.up || peer.offline) return;
     sim.strike("offline");
     peer.offline = true;
     peer.cutControl();
-    sim.clock.after(2 * forMs, () => {
+    later(2 * forMs, () => {
       peer.offline = false;
     });
   },
 
   /** One end hears the other, which does not hear it. */
-  partition(sim, peer, forMs) {
+  partition(sim, peer, forMs, later) {
     const others: End[] = [HOST, HOST, ...peer.linked.keys()];
     const other = sim.random.pick(others);
     const [from, to] = sim.random.chance(0.5) ? [peer.id, other] : [other, peer.id];
     if (sim.network.blocked(from, to)) return;
     sim.network.block(from, to);
-    if (2 * forMs > HEARTBEAT_MS)
-      sim.clock.after(HEARTBEAT_MS, () => {
-        if (other === HOST) peer.cutControl();
-        else sim.network.unlink(peer.id, other);
-      });
-    sim.clock.after(2 * forMs, () => sim.network.unblock(from, to));
+    sim.clock.after(HEARTBEAT_MS, () => {
+      if (!sim.network.blocked(from, to)) return;
+      if (other === HOST) peer.cutControl();
+      else sim.network.unlink(peer.id, other);
+    });
+    later(2 * forMs, () => sim.network.unblock(from, to));
   },
 
-  throttle(sim, peer, forMs) {
+  throttle(sim, peer, forMs, later) {
     const before = peer.stepMs;
     if (before > 1_000) return;
     sim.strike("slow");
     peer.stepMs = before * 20;
-    sim.clock.after(forMs, () => {
+    later(forMs, () => {
       peer.stepMs = before;
     });
   },
 
-  stutter(sim, peer, forMs) {
-    stop(sim, peer, forMs / 4, () => {
+  stutter(sim, peer, forMs, later) {
+    stop(peer, forMs / 4, later, () => {
       if (peer.time.resume(true) > 0) sim.strike("stutter");
     });
   },
 
-  stutterHost(sim, _, forMs) {
+  stutterHost(sim, _, forMs, later) {
     const { host } = sim;
     if (!host.up || host.time.stopped) return;
     host.time.stop();
-    sim.clock.after(forMs / 4, () => {
+    later(forMs / 4, () => {
       if (host.time.resume(true) > 0) sim.strike("host-stutter");
     });
   },
 
   /** A lid is closed. Its lines are found dead when that lasts. */
-  sleep(sim, peer, forMs) {
+  sleep(sim, peer, forMs, later) {
     const counted = sim.random.chance(0.5);
-    const stopped = stop(sim, peer, 4 * forMs, () => {
+    const stopped = stop(peer, 4 * forMs, later, () => {
       peer.time.resume(counted);
     });
     if (!stopped) return;
     sim.strike(counted ? "sleep-counted" : "sleep-still");
-    if (4 * forMs <= HEARTBEAT_MS) return;
     sim.clock.after(HEARTBEAT_MS, () => {
       if (!peer.time.stopped) return;
       peer.cutControl();
@@ -150,17 +151,17 @@ export const faults = {
     });
   },
 
-  pause(sim, peer, forMs) {
+  pause(sim, peer, forMs, later) {
     if (!peer.up) return;
     sim.strike("paused");
     peer.time.do(() => peer.input({ type: "pause", reason: "the person asked" }));
-    sim.clock.after(forMs, () => peer.time.do(() => peer.input({ type: "donate" })));
+    later(forMs, () => peer.time.do(() => peer.input({ type: "donate" })));
   },
 
-  badUpdates(sim, peer, forMs) {
+  badUpdates(sim, peer, forMs, later) {
     if (peer.bad || sim.round === 0) return;
     peer.bad = true;
-    sim.clock.after(forMs, () => {
+    later(forMs, () => {
       peer.bad = false;
     });
   },
@@ -170,13 +171,13 @@ export const faults = {
     peer.wrongFolds = 1;
   },
 
-  lie(sim, peer, forMs) {
+  lie(sim, peer, forMs, later) {
     if (!peer.up || peer.lie !== undefined) return;
     const lie: Lie = sim.random.pick(lies);
     peer.lie = lie;
     peer.lied = true;
     peer.tainted = true;
-    sim.clock.after(3 * forMs, () => {
+    later(3 * forMs, () => {
       peer.lie = undefined;
     });
   },
@@ -184,12 +185,20 @@ export const faults = {
 
 export type FaultName = keyof typeof faults;
 /** Names that stand twice are drawn twice as often: lies strike only when there is something to lie about. */
-export const faultNames = [...Object.keys(faults), "lie", "lie", "partition", "cutSocket"] as FaultName[];
+export const faultNames = [
+  ...Object.keys(faults),
+  "lie",
+  "lie",
+  "partition",
+  "cutSocket",
+  "cutLink",
+  "stutter",
+] as FaultName[];
 
 /** @returns whether it stops now */
-function stop(sim: Simulation, { up, time }: PeerNode, forMs: number, resume: () => void): boolean {
+function stop({ up, time }: PeerNode, forMs: number, later: Later, resume: () => void): boolean {
   if (!up || time.stopped) return false;
   time.stop();
-  sim.clock.after(forMs, resume);
+  later(forMs, resume);
   return true;
 }

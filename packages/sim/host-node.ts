@@ -40,6 +40,7 @@ export const CHECKPOINT_BYTES = 100_000;
 export class HostNode implements HostSocketEnd {
   readonly disk = new HostDisk();
   readonly time: LocalClock;
+  private readonly alarm: ReturnType<LocalClock["alarm"]>;
   readonly events: string[] = [];
   readonly disconnects: string[] = [];
   /** No room: uploads are refused. */
@@ -56,6 +57,7 @@ export class HostNode implements HostSocketEnd {
   constructor(sim: Simulation) {
     this.sim = sim;
     this.time = new LocalClock(sim.clock, 0);
+    this.alarm = this.time.alarm();
     sim.plant.host?.(this);
   }
 
@@ -237,7 +239,7 @@ export class HostNode implements HostSocketEnd {
         this.events.push(output.event.kind);
         return;
       case "wake":
-        return this.time.after(sim.timer(output.at - this.time.now), () => this.input({ type: "tick" }));
+        return this.alarm(sim.timer(output.at - this.time.now), () => this.input({ type: "tick" }));
     }
   }
 

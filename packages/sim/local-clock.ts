@@ -37,6 +37,19 @@ export class LocalClock {
     this.clock.after(delayMs, () => here(run));
   }
 
+  /** An adapter's one timer for its core: what it was set to before is forgotten. */
+  alarm(): (delayMs: number, run: () => void) => void {
+    let newest = 0;
+    return (delayMs, run) => {
+      newest += 1;
+      const mine = newest;
+      const here = this.thisLife();
+      this.clock.after(delayMs, () => {
+        if (mine === newest) here(run);
+      });
+    };
+  }
+
   /** Runs what comes later from outside, if this process is still the same by then. */
   thisLife(): (run: () => void) => void {
     const { life } = this;

@@ -54,6 +54,7 @@ export class PeerNode implements PeerSocketEnd {
   ended: string | undefined;
   readonly namedFolds: number[] = [];
   private readonly sim: Simulation;
+  private readonly alarm: ReturnType<LocalClock["alarm"]>;
   exchange: ExchangeNode;
   private work: Training | undefined;
   private replicaFreeAt = 0;
@@ -66,6 +67,7 @@ export class PeerNode implements PeerSocketEnd {
     this.name = `peer-${index}`;
     this.stepMs = stepMs;
     this.time = new LocalClock(sim.clock, 0);
+    this.alarm = this.time.alarm();
     const adapter = { backend: "webgpu", vendor: "sim", architecture: "", description: "", isFallback: true } as const;
     this.member = { peer: this.id, name: this.name, adapter };
     this.exchange = this.newExchange();
@@ -232,7 +234,7 @@ export class PeerNode implements PeerSocketEnd {
         this.ended = output.reason;
         return;
       case "wake":
-        return this.time.after(sim.timer(output.at - this.time.now), () => this.input({ type: "tick" }));
+        return this.alarm(sim.timer(output.at - this.time.now), () => this.input({ type: "tick" }));
     }
   }
 
@@ -306,6 +308,7 @@ export class PeerNode implements PeerSocketEnd {
       frame: (to, bytes) => sim.network.frame(this.id, to, bytes),
       close: (peer) => sim.network.unlink(this.id, peer),
       after: (delayMs, run) => time.after(delayMs, run),
+      alarm: time.alarm(),
       timer: (waitMs) => sim.timer(waitMs),
       askHost: (name, first, bytes, done) =>
         this.request(

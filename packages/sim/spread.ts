@@ -5,6 +5,7 @@
 import { simulatedPieces } from "./blobs.ts";
 import { Clock } from "./clock.ts";
 import { ExchangeNode } from "./exchange-node.ts";
+import { LocalClock } from "./local-clock.ts";
 import { HOST, Network } from "./network.ts";
 import { fakeHash, Random } from "./random.ts";
 
@@ -77,6 +78,7 @@ export function spread(options: SpreadOptions): Spread {
           throw new Error(`seed ${seed}: an honest peer was cut off`);
         },
         after: (waitMs, run) => clock.after(waitMs, run),
+        alarm: new LocalClock(clock, 0).alarm(),
         timer: (waitMs) => waitMs,
         askHost: (_name, _first, bytes, done) => {
           bytesFromHost += bytes;
