@@ -209,7 +209,9 @@ function runRoom(run: HostedRun, relay: boolean): Room {
     refusal: ({ volunteer }) => {
       const ban = run.ban(volunteer);
       if (ban !== undefined) return { code: "invalid", message: ban };
-      if (run.ended !== undefined) return { code: "run-ended", message: `This run has ended: ${run.ended}.` };
+      // Who took part may come back for the last anchor. [R22]
+      if (run.ended !== undefined && !run.hasCredited(volunteer))
+        return { code: "run-ended", message: `This run has ended: ${run.ended}.` };
       if (run.view.peers.length < ROSTER_MAX) return undefined;
       return { code: "full", message: `${ROSTER_MAX} peers are here, and a round takes no more. Try again later.` };
     },

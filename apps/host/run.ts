@@ -35,7 +35,9 @@ import {
   sign,
   signEntry,
   specSchema,
+  type VolunteerId,
   verifyOffer,
+  volunteerOf,
 } from "#wire";
 import { Bans } from "./bans.ts";
 import { SeriesStore } from "./series.ts";
@@ -168,6 +170,11 @@ export class HostedRun {
   /** Why that key may not come back yet. */
   ban(volunteer: string): string | undefined {
     return this.#bans.refusal(volunteer, performance.now());
+  }
+
+  /** Whether a tab of that volunteer is named in a sealed commit. */
+  hasCredited(volunteer: VolunteerId): boolean {
+    return [...this.#sequencer.log.contributions.keys()].some((peer) => volunteerOf(peer) === volunteer);
   }
 
   get ended(): string | undefined {

@@ -67,6 +67,24 @@ describe("hello", () => {
   });
 });
 
+test("[R22] after the end who took part is welcomed once more, and nobody else", async () => {
+  const data = await freshFolder();
+  const over = await startTestHost({ data, run: await writeRun(data) });
+  const ada = await TestVolunteer.join(over.url, 1);
+  await ada.playRound(0, over.run.started.genesisHash);
+  over.run.end("a test");
+  const { seq } = await ada.entry("end");
+  ada.socket.close();
+  const again = await TestVolunteer.join(over.url, 1);
+  expect(again.welcome.headSeq).toBe(seq);
+  const socket = new TestSocket(`${over.url}/signal`);
+  const { nonce } = await socket.next("challenge");
+  socket.send(helloOf(someone, nonce));
+  expect((await socket.next("refuse")).code).toBe("run-ended");
+  again.socket.close();
+  await over.close();
+});
+
 describe("between peers", () => {
   test("joined, signals both ways, left with the reason that was given", async () => {
     const ada = await TestVolunteer.join(host.url, 10);

@@ -112,6 +112,14 @@ export class PeerNode implements PeerSocketEnd {
     for (const other of [...this.linked.keys()]) this.sim.network.unlink(this.id, other);
   }
 
+  /** As a page does at the end: it says goodbye, lets go of everything, and only shows what it has. */
+  private leave(): void {
+    this.input({ type: "stop" });
+    this.exchange = this.newExchange();
+    this.socket?.close("the run has ended");
+    this.socket = undefined;
+  }
+
   input(input: PeerInput): void {
     if (this.peer === undefined) return;
     const outputs = this.peer.step(this.time.now, input);
@@ -128,7 +136,7 @@ export class PeerNode implements PeerSocketEnd {
   connectHost(): void {
     const { sim } = this;
     this.time.after(sim.random.between(50, 400), () => {
-      if (this.socket !== undefined) return;
+      if (this.socket !== undefined || this.ended !== undefined) return;
       if (this.offline || !sim.host.up || sim.network.parted(this.id, HOST)) return this.connectHost();
       const socket = sim.network.socket(this, sim.host, this.id);
       this.socket = socket;
@@ -232,7 +240,7 @@ export class PeerNode implements PeerSocketEnd {
         return this.crash();
       case "ended":
         this.ended = output.reason;
-        return;
+        return this.leave();
       case "wake":
         return this.alarm(sim.timer(output.at - this.time.now), () => this.input({ type: "tick" }));
     }

@@ -117,6 +117,19 @@ test("[R9] a commit that comes first stops the training, and the work carries", 
   expect(given.acts({ type: "fetched", hash: offerOf(bob).update })).toMatchObject([{ type: "fold", named: false }]);
 });
 
+test("[R22] after the end the last updates are waited for as long as the longest deadline, and no longer", () => {
+  const patient = givenSpec({ rounds: { ...givenSpec().rounds, deadlineMaxMs: 90_000 } });
+  const given = new GivenPeer([], patient).atGenesis();
+  given.entry(openBody());
+  given.entry(commitBody({ contributors: [offerOf(bob)] }));
+  given.entry(sealBody());
+  expect(types(given.entry({ type: "end", reason: "enough" }))).not.toContain("ended");
+  given.now = 89_999;
+  expect(given.acts({ type: "tick" })).toEqual([]);
+  given.now = 90_000;
+  expect(given.acts({ type: "tick" })).toEqual([{ type: "ended", reason: "enough" }]);
+});
+
 test("training that gave nothing begins again a second later, not at once", () => {
   const given = new GivenPeer().atGenesis();
   given.entry(openBody());

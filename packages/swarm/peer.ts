@@ -38,7 +38,7 @@ const FETCH_FAILURES_MAX = 4;
 const HEALS_MAX = 3;
 /** Progress is for people: two lines a second per peer would be noise and, with many peers, load. */
 const PROGRESS_EVERY_MS = 1_000;
-/** The last anchor is worth waiting for after `end`, but not forever. */
+/** [R22] The last anchor is worth waiting for after `end`, but not forever: so long at least, else as long as a round of the run may take. */
 const LAST_FOLD_MS = 30_000;
 
 type Busy =
@@ -575,7 +575,7 @@ export class Peer {
   /** [R22] */
   private advanceEnd(now: Millis): void {
     if (this.endedAt === undefined || this.log.ended === undefined) return;
-    const until = this.endedAt + LAST_FOLD_MS;
+    const until = this.endedAt + Math.max(LAST_FOLD_MS, this.log.spec.rounds.deadlineMaxMs);
     if (this.replica?.round !== this.log.round && now < until) return this.wake.want(until);
     this.final = "ended";
     this.emit({ type: "ended", reason: this.log.ended });

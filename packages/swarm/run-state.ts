@@ -294,9 +294,8 @@ export class RunState {
     this.open = undefined;
     this.commit = undefined;
     // Who attested is alive and at this anchor: a better choice than the roster, and it stands in the log as well.
-    const listed = "size" in roster ? undefined : roster;
-    const able = sampleOfAttesters(seal.attesters).filter((peer) => listed?.includes(peer) ?? true);
-    const evaluators = this.chooseEvaluators(able.length > 0 ? able : (listed ?? []));
+    const attesters = sampleOfAttesters(seal.attesters);
+    const evaluators = this.chooseEvaluators(attesters.length > 0 || "size" in roster ? attesters : roster);
     const rosterBlob = "size" in roster ? roster.blob : undefined;
     this.sealedByRound.set(seal.round, { commit, anchorHash: seal.anchorHash, refused, rosterBlob, evaluators });
     this.prune();

@@ -454,9 +454,9 @@ export class Sequencer {
       if (log.mayAppend(body) === undefined) return { body }; // else it is about a round long past: no harm
     if (log.commit !== undefined && this.kept !== undefined) return this.kept.decide(now, log.commit);
     if (log.commit !== undefined) return this.sealing.advance(now, log.commit, this.recovery.releasedAt!);
-    if (this.endOrder !== undefined) return { body: { type: "end", reason: this.endOrder } };
+    if (this.endOrder !== undefined) return this.advanceEnding(now, this.endOrder, true);
     if (log.open !== undefined) return this.round.advance(now, log.open, this.paused);
-    if (log.endReached !== undefined) return this.advanceEnding(now, log.endReached);
+    if (log.endReached !== undefined) return this.advanceEnding(now, log.endReached, false);
     return this.round.gather(now, this.paused);
   }
 
@@ -474,10 +474,15 @@ export class Sequencer {
     this.out.push(...line.advance(now, peers, this.recovery.settled, this.wake));
   }
 
-  /** [R22] The goal is reached: the last evaluation and the last checkpoint, then `end`. */
-  private advanceEnding(now: Millis, reason: string): Next | undefined {
+  /**
+   * [R22] The goal is reached: the last evaluation and the last checkpoint, then `end`. Where peers keep the updates, those who are done
+   * leave with them, so everybody has folded before.
+   * @param ordered by the operator [R23]
+   */
+  private advanceEnding(now: Millis, reason: string, ordered: boolean): Next | undefined {
     const { round, evals, checkpoint } = this.log;
-    const done = evals.at(-1)?.round === round && checkpoint?.round === round;
+    const behind = this.kept !== undefined && this.visits.areBehind(round);
+    const done = !behind && (ordered || (evals.at(-1)?.round === round && checkpoint?.round === round));
     this.endWaitUntil ??= now + END_WAIT_MS;
     if (!done && now < this.endWaitUntil) return this.wake.want(this.endWaitUntil);
     return { body: { type: "end", reason } };

@@ -46,6 +46,11 @@ export class Visits {
     return this.mesh.neighbours(peer).flatMap((other) => this.sessions.get(other)?.member ?? []);
   }
 
+  /** Whether somebody who takes part has not folded so many rounds yet. */
+  areBehind(round: number): boolean {
+    return [...this.sessions.values()].some((s) => !s.paused && s.bye === undefined && s.foldedRound !== round);
+  }
+
   connect(now: Millis, member: Member): void {
     this.sessions.set(member.peer, newSession(member, now));
     this.meshChanged(this.mesh.join(member.peer), member.peer); // its own neighbours stand in its welcome
