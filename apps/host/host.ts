@@ -212,7 +212,7 @@ function runRoom(run: HostedRun, relay: boolean): Room {
       // Who took part may come back for the last anchor. [R22]
       if (run.ended !== undefined && !run.hasCredited(volunteer))
         return { code: "run-ended", message: `This run has ended: ${run.ended}.` };
-      if (run.view.peers.length < ROSTER_MAX) return undefined;
+      if (run.peerCount < ROSTER_MAX) return undefined;
       return { code: "full", message: `${ROSTER_MAX} peers are here, and a round takes no more. Try again later.` };
     },
     welcome: (peer, session, iceServers) => ({
@@ -225,8 +225,7 @@ function runRoom(run: HostedRun, relay: boolean): Room {
       session,
       iceServers,
       relay,
-      headSeq: run.view.headSeq,
-      headHash: run.view.headHash,
+      ...run.head,
       members: run.neighbours(peer),
     }),
     connected: (member) => run.connected(member),

@@ -167,6 +167,16 @@ export class HostedRun {
     return this.#sequencer.view();
   }
 
+  /** How many are connected: without a view of everybody. */
+  get peerCount(): number {
+    return this.#sequencer.peerCount;
+  }
+
+  /** The last entry that was synced. */
+  get head(): Pick<SequencerView, "headSeq" | "headHash"> {
+    return this.#sequencer.head();
+  }
+
   /** Why that key may not come back yet. */
   ban(volunteer: string): string | undefined {
     return this.#bans.refusal(volunteer, performance.now());

@@ -19,6 +19,7 @@ import {
   parsePeerMessage,
   peerIdOf,
   protocolRangeOf,
+  ROSTER_MAX,
   type RoomMessage,
   type refusalCodes,
   verify,
@@ -58,7 +59,7 @@ export interface SignalLimits {
 }
 
 const signalLimits: SignalLimits = {
-  connectionsMax: 2048, //            twice the largest roster
+  connectionsMax: ROSTER_MAX + 1_024, // everybody whom a roster may name, and as many who say hello, or hear that there is no room
   connectionsPerAddressMax: 256, //   a school behind one address; a flood stops here
   helloDeadlineMs: 10_000,
   pingEveryMs: 3_000,

@@ -107,6 +107,7 @@ export class HostNode implements HostSocketEnd {
   input(input: SequencerInput): void {
     if (this.sequencer === undefined) return;
     const outputs = this.sequencer.step(this.time.now, input);
+    this.sim.judge.tallied(this.sequencer);
     for (const output of outputs) this.effect(output);
     this.sim.observe();
   }
@@ -124,7 +125,7 @@ export class HostNode implements HostSocketEnd {
     const { peer } = member;
     this.socketByPeer.get(peer)?.close("superseded");
     this.socketByPeer.set(peer, socket);
-    const { headSeq, headHash } = this.sequencer.view();
+    const { headSeq, headHash } = this.sequencer.head();
     const { run, spec } = this.sim;
     const about = {
       protocol: PROTOCOL_VERSION,

@@ -1,7 +1,7 @@
 // Knows what must hold, whatever happens: looks on from outside, with a fold of its own, and stops the simulation at the first breach.
 //
 //   entries on the disk, entries that somebody was told, anchors, work trained and folded -> nothing, or `fail`
-import { RunState } from "#swarm";
+import { RunState, type Sequencer } from "#swarm";
 import {
   countOfAttesters,
   type EntryOf,
@@ -19,10 +19,13 @@ import { genesisHash, refold, signatureOf } from "./given.ts";
 import { hashOf } from "./host-node.ts";
 import type { PeerNode } from "./peer-node.ts";
 import type { Simulation } from "./simulation.ts";
+import { tallyFault } from "./tallies.ts";
 
 /** Pauses that double from 0.5 s are four requests in this time; each reconnect adds one, and each failed link another. */
 const ASK_WINDOW_MS = 5_000;
 const ASKS_MAX = 16;
+/** Its counts are compared with everybody at each input of the host: in larger swarms that would be most of the work. */
+const TALLIED_PEERS_MAX = 64;
 
 export class Judge {
   readonly state: RunState;
@@ -169,6 +172,13 @@ export class Judge {
       this.askedByWhat.set(key, { since: now, times: 1 });
     } else if (++window.times > ASKS_MAX)
       this.sim.fail(`${name} asks for ${what} ${window.times} times within ${ASK_WINDOW_MS} ms`);
+  }
+
+  /** After every input of the host. */
+  tallied(sequencer: Sequencer): void {
+    if (this.sim.peers.length > TALLIED_PEERS_MAX) return;
+    const fault = tallyFault(sequencer);
+    this.check(fault === undefined, `the host miscounts: ${fault}`);
   }
 
   private bounded(name: string, core: object | undefined): void {

@@ -57,6 +57,8 @@ export class Groups {
   private readonly until: Millis;
   private readonly groups: readonly Group[];
   private readonly groupByPeer = new Map<PeerId, Group>();
+  /** Until then nothing comes by itself. */
+  private calmUntil: Millis = Number.NEGATIVE_INFINITY;
 
   /** @param ordered runs of it are neighbours in the mesh; at most most² */
   constructor(openSeq: number, ordered: readonly SignedOffer[], most: number, now: Millis, until: Millis) {
@@ -110,6 +112,7 @@ export class Groups {
     const first = group.voteByPeer.get(from);
     if (first !== undefined) return sameVote(first, vote) ? undefined : "two aggregates of one group";
     group.voteByPeer.set(from, vote);
+    this.touched();
     const agreeing = [...group.voteByPeer.values()].filter((other) => sameVote(other, vote)).length;
     if (2 * agreeing > group.offers.length) group.agreed ??= vote;
     return undefined;
@@ -118,6 +121,11 @@ export class Groups {
   /** An aggregate that a majority has agreed on: worth its place on the disk. */
   names(hash: string): boolean {
     return this.groups.some(({ agreed }) => agreed?.update === hash);
+  }
+
+  /** Somebody came or went, or a blob did: what `advance` found holds no longer. */
+  touched(): void {
+    this.calmUntil = Number.NEGATIVE_INFINITY;
   }
 
   /**
@@ -130,6 +138,7 @@ export class Groups {
     isStored: (hash: string, bytes: number) => boolean,
   ): { over: boolean; wakeAt: Millis; ask: { peer: PeerId; hash: string }[] } {
     const ask: { peer: PeerId; hash: string }[] = [];
+    if (now < this.calmUntil) return { over: false, wakeAt: this.calmUntil, ask };
     let wakeAt = this.until;
     let open = 0;
     for (const group of this.groups) {
@@ -163,6 +172,7 @@ export class Groups {
       if (now >= restUntil) return { over: true, wakeAt: now, ask };
       wakeAt = Math.min(wakeAt, restUntil);
     }
+    this.calmUntil = wakeAt;
     return { over: false, wakeAt, ask };
   }
 

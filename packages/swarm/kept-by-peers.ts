@@ -73,7 +73,7 @@ export class KeptByPeers {
 
   /** [R37] @returns whether enough peers were asked */
   askCheckpoint(round: number, anchorHash: string): Send[] {
-    const at = [...this.visits.all].filter(([, { foldedRound }]) => foldedRound === round).map(([peer]) => peer);
+    const at = [...this.visits.here.all].filter(([, { foldedRound }]) => foldedRound === round).map(([peer]) => peer);
     return at.length === 0 ? [] : this.checkpoint.ask(round, anchorHash, at);
   }
 
@@ -92,9 +92,9 @@ export class KeptByPeers {
     const { holders, visits, wake } = this;
     const { offers } = this.round;
     if (this.log.commit === undefined) holders.track(offers.all());
-    const here = this.present();
+    const here = visits.here.willing;
     const linked = (a: PeerId, b: PeerId): boolean =>
-      visits.get(a)?.links.some(({ peer }) => peer === b) ?? visits.mesh.neighbours(a).includes(b);
+      visits.here.get(a)?.links.some(({ peer }) => peer === b) ?? visits.mesh.neighbours(a).includes(b);
     const out = holders.advance(now, here, linked, wake);
     for (const { update, bytes } of offers.all())
       if (holders.isSafe(update, here)) offers.stored(update, bytes);
@@ -105,7 +105,7 @@ export class KeptByPeers {
   /** [R36] The hash of most of those who were at the base; a commit whose blob nobody has is void. */
   decide(now: Millis, { round, contributors }: EntryOf<"commit">): Next | undefined {
     const { vote, visits, log, wake } = this;
-    const atBase = [...visits.all].filter(([, s]) => s.willing && s.foldedRound === round).map(([peer]) => peer);
+    const atBase = [...visits.here.willingAt(round)];
     const tokensOf = (peer: PeerId): number => log.contributions.get(peer)?.tokens ?? 0;
     const verdict = vote.verdict(now, atBase, tokensOf, wake);
     if (verdict !== undefined) {
@@ -116,7 +116,7 @@ export class KeptByPeers {
         body: { type: "seal", round, anchorHash, attesters: [...verdict.attesters].slice(0, ROSTER_MAX), refused },
       };
     }
-    const here = this.present();
+    const here = visits.here.willing;
     const lost = this.holders.lost(now, here, wake);
     if (lost !== undefined) {
       const reason = `nobody who is here holds update ${lost.hash} of ${lost.maker.slice(0, 8)}`;
@@ -124,12 +124,5 @@ export class KeptByPeers {
     }
     if (!vote.isHopeless(now, here.size, wake)) return undefined;
     return { body: { type: "void", round, reason: "nobody who is here could fetch and fold it" } };
-  }
-
-  /** Who can hold something. */
-  private present(): ReadonlySet<PeerId> {
-    return new Set(
-      [...this.visits.all].filter(([, { willing, bye }]) => willing && bye === undefined).map(([peer]) => peer),
-    );
   }
 }

@@ -11,16 +11,21 @@ export type Taken = "first" | "repeated" | { readonly refused: string; readonly 
 
 export class Offers {
   private readonly offerByPeer = new Map<PeerId, SignedOffer>(); // the first of each for the current open
-  private readonly offered = new Set<string>(); //                updates that they name
+  private readonly offerByUpdate = new Map<string, SignedOffer>();
+  private readonly countedPeers = new Set<PeerId>(); //           whose bytes are on our disk, as many as they say
   private readonly bytesByBlob = new Map<string, number>();
   private readonly log: RunState;
+  private readonly changed: (peer: PeerId) => void;
 
-  constructor(log: RunState) {
+  /** @param changed that peer has offered, or its offer counts, or does not any more */
+  constructor(log: RunState, changed: (peer: PeerId) => void) {
     this.log = log;
+    this.changed = changed;
   }
 
   stored(hash: string, bytes: number): void {
     this.bytesByBlob.set(hash, bytes);
+    this.recount(this.offerByUpdate.get(hash));
     if (this.bytesByBlob.size <= STORED_MAX) return;
     for (const oldest of this.bytesByBlob.keys()) if (!this.names(oldest)) return void this.bytesByBlob.delete(oldest);
   }
@@ -28,11 +33,19 @@ export class Offers {
   /** The host has made room: it is not on the disk any more. */
   dropped(hash: string): void {
     this.bytesByBlob.delete(hash);
+    this.recount(this.offerByUpdate.get(hash));
+  }
+
+  private recount(offer: SignedOffer | undefined): void {
+    if (offer === undefined) return;
+    if (this.isStored(offer.update, offer.bytes)) this.countedPeers.add(offer.peer);
+    else this.countedPeers.delete(offer.peer);
+    this.changed(offer.peer);
   }
 
   /** Whether an offer for the current open names that blob: it must stay. */
   names(hash: string): boolean {
-    return this.offered.has(hash);
+    return this.offerByUpdate.has(hash);
   }
 
   has(peer: PeerId): boolean {
@@ -48,10 +61,11 @@ export class Offers {
     if (first?.signature === offer.signature) return "repeated";
     if (first !== undefined)
       return { refused: "equivocation: another update was offered for this open, and the first counts", hostile: true };
-    if (this.offered.has(offer.update))
+    if (this.offerByUpdate.has(offer.update))
       return { refused: "another peer has offered this update already", hostile: true };
     this.offerByPeer.set(from, offer);
-    this.offered.add(offer.update);
+    this.offerByUpdate.set(offer.update, offer);
+    this.recount(offer);
     return "first";
   }
 
@@ -62,7 +76,15 @@ export class Offers {
 
   /** Offers whose bytes are on our disk, as many as they say. */
   counted(): SignedOffer[] {
-    return [...this.offerByPeer.values()].filter(({ update, bytes }) => this.bytesByBlob.get(update) === bytes);
+    return [...this.offerByPeer.values()].filter(({ peer }) => this.countedPeers.has(peer));
+  }
+
+  get countedSize(): number {
+    return this.countedPeers.size;
+  }
+
+  counts(peer: PeerId): boolean {
+    return this.countedPeers.has(peer);
   }
 
   isStored(hash: string, bytes: number): boolean {
@@ -93,7 +115,8 @@ export class Offers {
   /** Another open: offers answer the one before. Uploads may still serve. */
   reopen(): void {
     this.offerByPeer.clear();
-    this.offered.clear();
+    this.offerByUpdate.clear();
+    this.countedPeers.clear();
   }
 
   /** The round is over; an upload that still comes is of no use. */

@@ -43,7 +43,7 @@ export interface OpenRoundOptions {
 export class OpenRound {
   readonly offers: Offers;
   /** Of the current round, or of the last one. */
-  roster: readonly PeerId[] = [];
+  roster: ReadonlySet<PeerId> = new Set();
   openedAt: Millis = 0;
   private readonly log: RunState;
   private readonly visits: Visits;
@@ -56,13 +56,19 @@ export class OpenRound {
   private lostAt: Millis = 0; //                     when a rostered peer last vanished without a word
   private idleSince: Millis | undefined; //          waiting to open; undefined: nobody was ready yet
   private resting = true; //                         the last round did not lead here
+  // Of the roster, kept by `refresh`: what `advance` asks at each input.
+  private readonly present = new Set<PeerId>(); //   connected
+  private readonly missing = new Set<PeerId>(); //   train, and their offer does not count yet
+  private readonly hollow = new Set<PeerId>(); //    of these: offered, but the blob never came (a liar, or the host made room)
+  private readonly departed = new Set<PeerId>(); //  paused, or said goodbye: not waited for
+  private readonly newcomers = new Set<PeerId>(); // ready, and not in the roster
 
   constructor({ log, visits, wake, mayGroup }: OpenRoundOptions) {
     this.log = log;
     this.visits = visits;
     this.wake = wake;
     this.mayGroup = mayGroup;
-    this.offers = new Offers(log);
+    this.offers = new Offers(log, (peer) => this.refresh(peer));
     this.places = new Places(log);
   }
 
@@ -78,6 +84,42 @@ export class OpenRound {
     return this.offers.names(hash) || (this.groups?.names(hash) ?? false);
   }
 
+  // ---- counting -------------------------------------------------------------------------------------------------------------
+
+  /** Somebody of the roster is not connected. */
+  get someoneAway(): boolean {
+    return this.present.size < this.roster.size;
+  }
+
+  /** That peer came, went, stands elsewhere, or its offer does. */
+  refresh(peer: PeerId): void {
+    const session = this.visits.here.get(peer);
+    const rostered = this.roster.has(peer);
+    const willing = session?.willing ?? false;
+    const missing = rostered && willing && !this.offers.counts(peer);
+    put(this.present, peer, rostered && session !== undefined);
+    put(this.missing, peer, missing);
+    put(this.hollow, peer, missing && this.offers.has(peer));
+    put(this.departed, peer, rostered && !willing && (session?.paused || session?.bye !== undefined));
+    put(this.newcomers, peer, !rostered && willing && session?.foldedRound === this.log.round);
+    this.groups?.touched();
+  }
+
+  private recount(): void {
+    for (const set of [this.present, this.missing, this.hollow, this.departed, this.newcomers]) set.clear();
+    for (const peer of this.visits.here.all.keys()) this.refresh(peer);
+  }
+
+  stored(hash: string, bytes: number): void {
+    this.offers.stored(hash, bytes);
+    this.groups?.touched();
+  }
+
+  dropped(hash: string): void {
+    this.offers.dropped(hash);
+    this.groups?.touched();
+  }
+
   // ---- peers come, speak and go -------------------------------------------------------------------------------------------
 
   tellPlace(peer: PeerId): void {
@@ -87,7 +129,7 @@ export class OpenRound {
 
   /** A reload looks like a closed page, so it is waited for like a crash. */
   left(now: Millis, peer: PeerId, { bye }: Session): void {
-    if (bye === undefined && this.roster.includes(peer)) this.lostAt = now;
+    if (bye === undefined && this.roster.has(peer)) this.lostAt = now;
   }
 
   /** [R10] The first offer of a peer for an open counts, once its blob is here. */
@@ -116,7 +158,8 @@ export class OpenRound {
   opened(now: Millis, open: EntryOf<"open">): void {
     this.offers.reopen();
     this.groups = undefined;
-    this.roster = this.log.roster;
+    this.roster = new Set(this.log.roster);
+    this.recount();
     this.openedAt = now;
     this.deadlineAt = now + open.deadlineMs;
   }
@@ -124,7 +167,7 @@ export class OpenRound {
   committed(now: Millis): void {
     if (this.groups !== undefined) this.judgeGroups(this.groups);
     for (const peer of this.roster) {
-      const session = this.visits.get(peer);
+      const session = this.visits.here.get(peer);
       // It was late: its round takes longer than this one did, we do not know how much.
       if (session?.willing && !this.offers.has(peer) && session.connectedAt <= this.openedAt)
         this.pace.record(peer, 1.5 * (now - this.openedAt));
@@ -154,7 +197,7 @@ export class OpenRound {
   private judgeGroups(groups: Groups): void {
     const liars = new Set(groups.liars());
     for (const peer of groups.members()) {
-      const session = this.visits.get(peer);
+      const session = this.visits.here.get(peer);
       if (session === undefined) continue;
       session.liedInRow = liars.has(peer) ? session.liedInRow + 1 : 0;
       if (session.liedInRow < LIES_IN_ROW_MAX) continue;
@@ -167,23 +210,19 @@ export class OpenRound {
 
   /** [R6] Nobody who was at the last base is left out for being a little late. */
   gather(now: Millis, paused: boolean): Next | undefined {
-    const ready = this.readyPeers();
-    if (ready.length === 0 || paused) {
+    const { here } = this.visits;
+    const { round } = this.log;
+    const ready = here.willingAt(round);
+    if (ready.size === 0 || paused) {
       this.idleSince = undefined;
       this.resting = true;
       return undefined;
     }
     this.idleSince ??= now;
     const until = this.idleSince + (this.resting ? GATHER_REST_MS : gatherMs(this.idleSince - this.openedAt));
-    const awaited = [...this.visits.all.values()].some((session) =>
-      session.foldedRound === this.log.round
-        ? false
-        : this.resting
-          ? !session.paused && session.bye === undefined
-          : session.willing && session.foldedRound === this.log.round - 1,
-    );
-    if (awaited && now < until) return this.wake.want(until);
-    return this.open(ready);
+    const awaited = this.resting ? here.awakeElsewhere(round) : here.willingAt(round - 1).size;
+    if (awaited > 0 && now < until) return this.wake.want(until);
+    return this.open([...ready]);
   }
 
   private open(roster: PeerId[]): Next {
@@ -192,7 +231,7 @@ export class OpenRound {
     const named = roster.sort().slice(0, ROSTER_MAX);
     const announcedMs = new Map<PeerId, number>();
     for (const peer of named) {
-      const stepMs = this.visits.get(peer)?.stepMs;
+      const stepMs = this.visits.here.get(peer)?.stepMs;
       if (stepMs) announcedMs.set(peer, stepMs * spec.inner.steps);
     }
     const { deadlineMinMs, deadlineMaxMs } = spec.rounds;
@@ -216,29 +255,21 @@ export class OpenRound {
   /** [R7] */
   advance(now: Millis, open: EntryOf<"open">, paused: boolean): Next | undefined {
     if (this.groups !== undefined) return this.advanceGroups(now, open, this.groups);
-    const counted = this.offers.counted();
-    const offered = new Set(counted.map(({ peer }) => peer));
-    const missing = this.roster.filter((peer) => this.visits.get(peer)?.willing && !offered.has(peer));
-    const late = now >= this.deadlineAt;
+    const { missing, newcomers, hollow, roster } = this;
+    const counted = this.offers.countedSize;
     const graceUntil = this.lostAt + RECONNECT_GRACE_MS;
-    if (counted.length > 0) {
-      if (late) return this.close(now, open);
+    if (counted > 0) {
+      if (now >= this.deadlineAt) return this.close(now, open);
       this.wake.want(this.deadlineAt);
-      if (missing.length > 0) return undefined;
+      if (missing.size > 0) return undefined;
       // Who paused or said goodbye is not waited for; who vanished may be back in a moment.
-      const gone = this.roster.filter((peer) => {
-        const session = this.visits.get(peer);
-        return session !== undefined && !session.willing && (session.paused || session.bye !== undefined);
-      }).length;
-      const quorum = Math.min(this.log.spec.rounds.quorum, this.roster.length - gone);
-      if (counted.length >= quorum || now >= graceUntil) return this.close(now, open);
+      const quorum = Math.min(this.log.spec.rounds.quorum, roster.size - this.departed.size);
+      if (counted >= quorum || now >= graceUntil) return this.close(now, open);
       return this.wake.want(graceUntil);
     }
-    const newcomers = this.readyPeers().filter((peer) => this.log.positionOf(peer) < 0);
-    // Offered, but the blob never came (a liar, or the host made room): such an offer is in the way of another.
-    const hollow = missing.some((peer) => this.offers.has(peer));
-    if ((newcomers.length === 0 && !hollow) || paused) return undefined; // the round stays open until an offer arrives, or rests
-    const from = missing.length === 0 ? Math.min(graceUntil, this.deadlineAt) : this.deadlineAt;
+    // A hollow offer is in the way of another.
+    if ((newcomers.size === 0 && hollow.size === 0) || paused) return undefined; // the round stays open until an offer arrives, or rests
+    const from = missing.size === 0 ? Math.min(graceUntil, this.deadlineAt) : this.deadlineAt;
     if (now < from) return this.wake.want(from);
     return this.open([...newcomers, ...missing]); // supersedes: nobody who could train is left out
   }
@@ -258,7 +289,7 @@ export class OpenRound {
   private advanceGroups(now: Millis, open: EntryOf<"open">, groups: Groups): Next | undefined {
     const { over, wakeAt, ask } = groups.advance(
       now,
-      (peer) => this.visits.has(peer),
+      (peer) => this.visits.here.has(peer),
       (hash, bytes) => this.offers.isStored(hash, bytes),
     );
     for (const { peer, hash } of ask) this.visits.send(peer, { type: "send-up", hash });
@@ -273,10 +304,11 @@ export class OpenRound {
   private get contributorsMax(): number {
     return Math.min(CONTRIBUTORS_MAX, this.log.spec.rounds.maxContributors);
   }
+}
 
-  private readyPeers(): PeerId[] {
-    return [...this.visits.all].filter(([, s]) => s.willing && s.foldedRound === this.log.round).map(([peer]) => peer);
-  }
+function put(set: Set<PeerId>, peer: PeerId, belongs: boolean): void {
+  if (belongs) set.add(peer);
+  else set.delete(peer);
 }
 
 const commitOf = (

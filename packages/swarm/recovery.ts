@@ -3,6 +3,7 @@
 //
 //   start -> peers say where their logs end -> give-back {from} -> given-back {entries} -> checked, synced -> … -> the round goes on
 import { ENTRIES_MAX, type HostMessage, type LogEntry, type PeerId } from "#wire";
+import { assert } from "./assert.ts";
 import type { Millis } from "./ports.ts";
 import type { RunState } from "./run-state.ts";
 import type { Wake } from "./timing.ts";
@@ -22,6 +23,7 @@ export class Recovery {
   private readonly told = new Set<PeerId>(); //                who has said where its log ends, and is connected
   private readonly here = new Set<PeerId>();
   private given: LogEntry[] = []; //                           checked, and waiting for the disk
+  private prunedAt = -1; //                                    the log's end when aheadByPeer was looked through
   private asked: { readonly peer: PeerId; readonly until: Millis } | undefined;
   private startedAt: Millis | undefined;
   private firstBackAt: Millis | undefined;
@@ -48,6 +50,7 @@ export class Recovery {
 
   /** A peer's log ends there. */
   head(peer: PeerId, seq: number): void {
+    assert(this.here.has(peer), "who speaks is connected");
     this.told.add(peer);
     if (seq > this.log.seq) this.aheadByPeer.set(peer, seq);
   }
@@ -88,7 +91,9 @@ export class Recovery {
   advance(now: Millis, wake: Wake): Send[] {
     this.startedAt ??= now;
     if (this.asked !== undefined && now >= this.asked.until) this.failed(this.asked.peer);
-    for (const [peer, seq] of this.aheadByPeer) if (seq <= this.log.seq) this.aheadByPeer.delete(peer);
+    if (this.log.seq !== this.prunedAt)
+      for (const [peer, seq] of this.aheadByPeer) if (seq <= this.log.seq) this.aheadByPeer.delete(peer);
+    this.prunedAt = this.log.seq;
     if (this.asked === undefined) {
       const [first] = [...this.aheadByPeer].sort(([, a], [, b]) => b - a);
       if (first === undefined) return [];
@@ -105,11 +110,14 @@ export class Recovery {
     return this.releasedAt !== undefined && this.aheadByPeer.size === 0 && this.given.length === 0;
   }
 
-  /** Nothing may be appended: it might be another entry than the one that peers hold in its place. */
-  holds(now: Millis, roster: readonly PeerId[], wake: Wake): boolean {
+  /**
+   * Nothing may be appended: it might be another entry than the one that peers hold in its place.
+   * @param someoneAway of the last roster
+   */
+  holds(now: Millis, someoneAway: boolean, wake: Wake): boolean {
     if (this.aheadByPeer.size > 0) return true;
     if (this.releasedAt !== undefined) return false;
-    const awaited = [...roster, ...this.here].some((peer) => !this.told.has(peer));
+    const awaited = someoneAway || this.told.size < this.here.size;
     const until = this.firstBackAt === undefined ? this.startedAt! + NOBODY_WAIT_MS : this.firstBackAt + OTHERS_WAIT_MS;
     if (awaited && now < until) {
       wake.want(until);

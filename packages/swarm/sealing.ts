@@ -28,7 +28,10 @@ export class Sealing {
   private readonly round: OpenRound;
   private readonly wake: Wake;
   private readonly attested = new Map<PeerId, string>(); // anchor hash, for the pending commit
+  private readonly awaited = new Set<PeerId>(); //         who has not attested, and is waited for
   private witness: Witness | undefined;
+  /** After a restart those of the roster who are back, and fold, have not said so yet. [R24] */
+  private back = false;
 
   constructor({ log, visits, round, wake }: SealingOptions) {
     this.log = log;
@@ -39,6 +42,7 @@ export class Sealing {
 
   attest(peer: PeerId, anchorHash: string): void {
     this.attested.set(peer, anchorHash);
+    this.awaited.delete(peer);
   }
 
   folded(now: Millis, anchorHash: string, refused: Witness["refused"]): void {
@@ -49,6 +53,30 @@ export class Sealing {
   clear(): void {
     this.attested.clear();
     this.witness = undefined;
+    this.recount();
+  }
+
+  /**
+   * That peer came, went, or stands elsewhere. Everybody is awaited who was at the base, joiners included: else one that folds a little
+   * slower than the witness never gets in. But not who let the deadline pass, and may be asleep: one that is merely slow has the time
+   * in which the next open gathers.
+   */
+  refresh(peer: PeerId): void {
+    const { commit } = this.log;
+    const session = this.visits.here.get(peer);
+    if (commit === undefined || session === undefined || this.attested.has(peer)) return void this.awaited.delete(peer);
+    const { willing, foldedRound, paused } = session;
+    const { roster, offers } = this.round;
+    const rostered = roster.has(peer);
+    const silent = rostered && !offers.has(peer) && !commit.contributors.some((c) => c.peer === peer);
+    const folds = (willing && foldedRound === commit.round) || (this.back && !paused && rostered);
+    if (folds && !silent) this.awaited.add(peer);
+    else this.awaited.delete(peer);
+  }
+
+  private recount(): void {
+    this.awaited.clear();
+    if (this.log.commit !== undefined) for (const peer of this.visits.here.all.keys()) this.refresh(peer);
   }
 
   /** Who has folded to that hash. */
@@ -57,24 +85,16 @@ export class Sealing {
   }
 
   /** @param releasedAt since when the host appends: after a restart peers come back first [R33] */
-  advance(now: Millis, { round, contributors }: EntryOf<"commit">, releasedAt: Millis): Next | undefined {
+  advance(now: Millis, { round }: EntryOf<"commit">, releasedAt: Millis): Next | undefined {
     const { witness } = this;
+    const back = releasedAt >= this.round.openedAt;
+    if (back !== this.back) {
+      this.back = back;
+      this.recount();
+    }
     if (witness === undefined) return undefined; // it folds, or reads what it needs to: the commit is final either way
-    const { roster, offers, openedAt } = this.round;
-    // Everybody who was at the base, joiners included: else one that folds a little slower than the witness never gets in. But not
-    // who let the deadline pass, and may be asleep: one that is merely slow has the time in which the next open gathers.
-    const silent = (peer: PeerId): boolean =>
-      roster.includes(peer) && !offers.has(peer) && !contributors.some((c) => c.peer === peer);
-    // After a restart those of the roster who are back, and fold, have not said so yet. [R24]
-    const back = releasedAt >= openedAt;
-    const waiting = [...this.visits.all].some(
-      ([peer, { willing, foldedRound, paused }]) =>
-        !this.attested.has(peer) &&
-        !silent(peer) &&
-        ((willing && foldedRound === round) || (back && !paused && roster.includes(peer))),
-    );
     const until = Math.max(witness.at, releasedAt) + ATTEST_WAIT_MS;
-    if (waiting && now < until) return this.wake.want(until);
+    if (this.awaited.size > 0 && now < until) return this.wake.want(until);
     const { anchorHash } = witness;
     const attesters = this.sampleOf(this.attestersOf(anchorHash));
     const refused = [...witness.refused].sort(byPeer);

@@ -70,6 +70,10 @@ export class Sequencer {
     const visits = new Visits({
       meshSeed,
       emit: (output) => this.out.push(output),
+      changed: (peer) => {
+        this.round.refresh(peer);
+        this.sealing.refresh(peer);
+      },
       gone: (peer) => this.gone(peer),
     });
     const round = new OpenRound({ log, visits, wake, mayGroup: k === undefined });
@@ -83,7 +87,7 @@ export class Sequencer {
       const fault = log.apply(entry);
       if (fault !== undefined)
         throw new Error(`the stored log of run ${run} is damaged: ${fault}; restore it from a backup`);
-      if (entry.type === "open") round.roster = log.roster;
+      if (entry.type === "open") round.roster = new Set(log.roster);
       this.last = entry;
     }
     this.recovery = new Recovery(log);
@@ -104,21 +108,29 @@ export class Sequencer {
   view(): SequencerView {
     const { open, commit, ended } = this.log;
     const { offers } = this.round;
-    const sessions = [...this.visits.all.values()];
-    const someoneWilling = sessions.some((session) => session.willing);
+    const { here } = this.visits;
     return {
-      state: ended !== undefined ? "ended" : this.paused ? "paused" : someoneWilling ? "running" : "resting",
+      state: ended !== undefined ? "ended" : this.paused ? "paused" : here.willing.size > 0 ? "running" : "resting",
       phase: ended !== undefined ? "ended" : commit ? "folding" : open ? "training" : "waiting",
       roster: this.log.roster,
       offered: (commit ? commit.contributors.flatMap((c) => this.log.offersOf(c)) : offers.counted()).map(
         ({ peer }) => peer,
       ),
-      headSeq: this.log.seq,
-      headHash: this.last === undefined ? this.log.run : this.check.hashOf(this.last),
-      peers: sessions.map((session) =>
+      ...this.head(),
+      peers: [...here.all.values()].map((session) =>
         connectedPeer(session, this.log, offers.has(session.member.peer), this.traffic.of(session.member.peer)),
       ),
     };
+  }
+
+  /** The last entry that was synced. For welcome: without a view of everybody. */
+  head(): Pick<SequencerView, "headSeq" | "headHash"> {
+    return { headSeq: this.log.seq, headHash: this.last === undefined ? this.log.run : this.check.hashOf(this.last) };
+  }
+
+  /** How many are connected. */
+  get peerCount(): number {
+    return this.visits.here.all.size;
   }
 
   /** Read only. */
@@ -170,11 +182,11 @@ export class Sequencer {
       case "fault":
         return this.visits.fault(input.peer, input.reason);
       case "blob-stored":
-        this.round.offers.stored(input.hash, input.bytes);
+        this.round.stored(input.hash, input.bytes);
         this.line.stored(input.hash);
         return;
       case "blob-dropped":
-        return this.round.offers.dropped(input.hash);
+        return this.round.dropped(input.hash);
       case "appended":
         return this.appended(now, input.entry);
       case "folded":
@@ -217,7 +229,8 @@ export class Sequencer {
   // ---- what peers say ---------------------------------------------------------------------------------------------------
 
   private message(now: Millis, from: PeerId, message: PeerMessage): void {
-    const session = this.visits.get(from);
+    const { here } = this.visits;
+    const session = here.get(from);
     if (session === undefined) return; // sent before we closed
     switch (message.type) {
       case "hello":
@@ -227,11 +240,9 @@ export class Sequencer {
       case "ready":
         return this.ready(from, session, message);
       case "pause":
-        session.willing = false;
         if (!session.paused)
           this.out.push({ type: "event", event: { kind: "paused", peer: from, reason: message.reason } });
-        session.paused = true;
-        return;
+        return here.change(session, { willing: false, paused: true });
       case "progress":
         session.step = message.step;
         session.loss = message.loss ?? session.loss;
@@ -273,9 +284,7 @@ export class Sequencer {
       case "lacks":
         return this.line.lacks(now, from);
       case "bye":
-        session.bye = message.reason === "" ? "closed" : message.reason;
-        session.willing = false;
-        return;
+        return here.change(session, { willing: false, bye: message.reason === "" ? "closed" : message.reason });
     }
   }
 
@@ -291,11 +300,11 @@ export class Sequencer {
   private ready(from: PeerId, session: Session, message: Extract<PeerMessage, { type: "ready" }>): void {
     if (session.bye !== undefined) return;
     if (session.paused) this.out.push({ type: "event", event: { kind: "resumed", peer: from, reason: "" } });
-    session.willing = true;
-    session.paused = false;
     session.stepMs = message.stepMs ?? session.stepMs;
+    this.visits.here.change(session, { willing: true, paused: false });
     const { round, anchorHash } = this.log;
-    if (message.round === round && message.anchorHash === anchorHash) session.foldedRound = round;
+    if (message.round === round && message.anchorHash === anchorHash)
+      this.visits.here.change(session, { foldedRound: round });
     else if (message.round === round + 1) this.attest(from, session, round, message.anchorHash);
     else if (message.round === round) this.visits.fault(from, `another anchor after round ${round}`);
     else if (message.round > round + 1) this.visits.fault(from, `round ${message.round} where the head is ${round}`);
@@ -312,7 +321,8 @@ export class Sequencer {
     if (round === this.log.round && this.log.commit !== undefined) {
       this.sealing.attest(from, anchorHash);
       this.kept?.attest(from, anchorHash, refused);
-    } else if (round === this.log.round - 1 && anchorHash === this.log.anchorHash) session.foldedRound = this.log.round;
+    } else if (round === this.log.round - 1 && anchorHash === this.log.anchorHash)
+      this.visits.here.change(session, { foldedRound: this.log.round });
     else if (round >= this.log.round) this.visits.fault(from, "an attest of a round that has no commit");
   }
 
@@ -382,8 +392,8 @@ export class Sequencer {
 
   private afterSeal(now: Millis, seal: EntryOf<"seal">): void {
     for (const peer of this.sealing.attestersOf(seal.anchorHash)) {
-      const session = this.visits.get(peer);
-      if (session !== undefined) session.foldedRound = this.log.round;
+      const session = this.visits.here.get(peer);
+      if (session !== undefined) this.visits.here.change(session, { foldedRound: this.log.round });
     }
     const unneeded = this.round.sealed(now);
     if (this.log.spec.checkpoint.retain === "window") this.forget(unneeded);
@@ -397,7 +407,7 @@ export class Sequencer {
 
   /** [R18] */
   private punish(round: number, peer: PeerId, reason: string): void {
-    if (!this.visits.has(peer)) return;
+    if (!this.visits.here.has(peer)) return;
     this.send(peer, { type: "fold-refused", round, peers: [peer], message: reason });
     const inRow = this.log.contributions.get(peer)?.refusedInRow ?? 0;
     if (inRow >= REFUSED_IN_ROW_MAX)
@@ -443,7 +453,7 @@ export class Sequencer {
     const given = recovery.next();
     if (given !== undefined) return this.appendSigned(given);
     this.out.push(...recovery.advance(now, wake));
-    if (recovery.holds(now, this.round.roster, wake)) return;
+    if (recovery.holds(now, this.round.someoneAway, wake)) return;
     const next = this.next(now);
     if (next !== undefined) this.append(next);
   }
@@ -463,9 +473,8 @@ export class Sequencer {
   /** [R3] [R34] Its work in order; a pending commit that nobody can mend is void, a sealed one is passed by. */
   private advanceWitness(now: Millis): void {
     const { line, log } = this;
-    const peers = [...this.visits.all.keys()];
-    const awaited = this.round.roster.some((peer) => !this.visits.has(peer));
-    const lost = line.lostForGood(now, peers, awaited, this.wake);
+    const peers = this.visits.here.all;
+    const lost = line.lostForGood(now, peers, this.round.someoneAway, this.wake);
     if (lost !== undefined) {
       if (log.commit === undefined || lost.round < log.round) line.restart();
       else if (!this.queue.some(({ type }) => type === "void"))
@@ -481,7 +490,7 @@ export class Sequencer {
    */
   private advanceEnding(now: Millis, reason: string, ordered: boolean): Next | undefined {
     const { round, evals, checkpoint } = this.log;
-    const behind = this.kept !== undefined && this.visits.areBehind(round);
+    const behind = this.kept !== undefined && this.visits.here.awakeElsewhere(round) > 0;
     const done = !behind && (ordered || (evals.at(-1)?.round === round && checkpoint?.round === round));
     this.endWaitUntil ??= now + END_WAIT_MS;
     if (!done && now < this.endWaitUntil) return this.wake.want(this.endWaitUntil);

@@ -4,13 +4,17 @@ import type { ConnectedPeer, Millis } from "./ports.ts";
 import type { RunState } from "./run-state.ts";
 import type { PeerTraffic } from "./traffic.ts";
 
-export interface Session {
+/** What rounds are decided by: changed by Attendance alone, which counts. */
+export interface Standing {
+  readonly willing: boolean; //      has said ready, and neither paused nor said goodbye since
+  readonly paused: boolean;
+  readonly bye: string | undefined;
+  readonly foldedRound: number; //   rounds that this peer has folded to our hash; -1: unknown
+}
+
+export interface Session extends Standing {
   readonly member: Member;
   readonly connectedAt: Millis;
-  willing: boolean; //               has said ready, and not paused since
-  paused: boolean;
-  bye: string | undefined;
-  foldedRound: number; //            rounds that this peer has folded to our hash; -1: unknown
   faults: number;
   signalsRefused: number; //         in this round
   liedInRow: number; //              rounds in which it attested another aggregate than its group

@@ -1,10 +1,13 @@
 // Who has moved how much since this host started, also of those who left.
 //
 //   a peer reports what its open links moved since they opened -> links close and open again, pages reload -> sums never fall back
-import type { LinkReport, PeerId } from "#wire";
+import { type LinkReport, type PeerId, ROSTER_MAX } from "#wire";
 
-/** Peers whose sums are kept apart. A report is 32 links at most: some 5 MB in all. Older ones count on in the run's totals. */
-export const PEERS_MAX = 2_048;
+/**
+ * Peers whose sums are kept apart: as many as may be here at once, or totals would count who comes back into view twice. A report is 32
+ * links at most: some 40 MB in all. Older ones count on in the run's totals.
+ */
+export const PEERS_MAX = ROSTER_MAX;
 
 interface Report {
   readonly links: readonly LinkReport[];

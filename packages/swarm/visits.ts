@@ -2,6 +2,7 @@
 //
 //   connected -> joined (to its neighbours) -> signals between neighbours -> left | sent away
 import { type HostMessage, type Member, PAGE_CLOSED, type PeerId } from "#wire";
+import { Attendance } from "./attendance.ts";
 import { type MeshChange, MeshPlan } from "./mesh-plan.ts";
 import type { Millis, SequencerOutput } from "./ports.ts";
 import { newSession, type Session } from "./session.ts";
@@ -15,44 +16,30 @@ export interface VisitsOptions {
   /** A secret of the host: see mesh-plan.ts. */
   readonly meshSeed: string;
   readonly emit: (output: SequencerOutput) => void;
+  /** It came, went, or stands elsewhere. */
+  readonly changed: (peer: PeerId) => void;
   /** Its visit is over. */
   readonly gone: (peer: PeerId) => void;
 }
 
 export class Visits {
   readonly mesh: MeshPlan;
-  private readonly sessions = new Map<PeerId, Session>();
+  readonly here: Attendance;
   private readonly options: VisitsOptions;
 
   constructor(options: VisitsOptions) {
     this.options = options;
     this.mesh = new MeshPlan(options.meshSeed);
-  }
-
-  get all(): ReadonlyMap<PeerId, Session> {
-    return this.sessions;
-  }
-
-  get(peer: PeerId): Session | undefined {
-    return this.sessions.get(peer);
-  }
-
-  has(peer: PeerId): boolean {
-    return this.sessions.has(peer);
+    this.here = new Attendance(options.changed);
   }
 
   /** Who a peer is to be linked with, also one that is about to connect. */
   neighbours(peer: PeerId): Member[] {
-    return this.mesh.neighbours(peer).flatMap((other) => this.sessions.get(other)?.member ?? []);
-  }
-
-  /** Whether somebody who takes part has not folded so many rounds yet. */
-  areBehind(round: number): boolean {
-    return [...this.sessions.values()].some((s) => !s.paused && s.bye === undefined && s.foldedRound !== round);
+    return this.mesh.neighbours(peer).flatMap((other) => this.here.get(other)?.member ?? []);
   }
 
   connect(now: Millis, member: Member): void {
-    this.sessions.set(member.peer, newSession(member, now));
+    this.here.add(newSession(member, now));
     this.meshChanged(this.mesh.join(member.peer), member.peer); // its own neighbours stand in its welcome
     for (const to of this.mesh.neighbours(member.peer)) this.send(to, { type: "joined", member });
     this.options.emit({ type: "event", event: { kind: "joined", peer: member.peer, reason: "" } });
@@ -60,9 +47,8 @@ export class Visits {
 
   /** @returns the visit that is over; undefined when we ended it ourselves */
   leave(peer: PeerId, reason: string): Session | undefined {
-    const session = this.sessions.get(peer);
+    const session = this.here.remove(peer);
     if (session === undefined) return undefined;
-    this.sessions.delete(peer);
     this.options.gone(peer);
     const kind = session.bye === undefined && reason !== PAGE_CLOSED ? "crashed" : "left";
     this.meshChanged(this.mesh.leave(peer), peer, session.bye ?? reason);
@@ -71,7 +57,7 @@ export class Visits {
   }
 
   sendAway(peer: PeerId, message: string): void {
-    if (!this.sessions.delete(peer)) return;
+    if (this.here.remove(peer) === undefined) return;
     this.options.gone(peer);
     this.options.emit({ type: "disconnect", peer, code: "invalid", message });
     this.meshChanged(this.mesh.leave(peer), peer, message);
@@ -80,7 +66,7 @@ export class Visits {
 
   /** It sent what no honest peer sends. */
   fault(peer: PeerId, reason: string): void {
-    const session = this.sessions.get(peer);
+    const session = this.here.get(peer);
     if (session === undefined) return;
     session.faults += 1;
     if (session.faults >= FAULTS_MAX) this.sendAway(peer, `${session.faults} messages out of place, last: ${reason}`);
@@ -95,7 +81,10 @@ export class Visits {
 
   /** Another round: what is counted by the round begins again. */
   opened(): void {
-    for (const session of this.sessions.values()) Object.assign(session, { step: 0, signalsRefused: 0 });
+    for (const session of this.here.all.values()) {
+      session.step = 0;
+      session.signalsRefused = 0;
+    }
   }
 
   send(to: PeerId, message: HostMessage): void {
@@ -107,7 +96,7 @@ export class Visits {
     for (const { pair, linked } of changes)
       for (const [to, other] of [pair, [pair[1], pair[0]]]) {
         if (to === about || (linked && other === about)) continue;
-        const member = this.sessions.get(other)?.member;
+        const member = this.here.get(other)?.member;
         if (member === undefined) this.send(to, { type: "left", peer: other, reason });
         else this.send(to, linked ? { type: "joined", member } : { type: "parted", peer: other });
       }

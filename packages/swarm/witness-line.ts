@@ -106,20 +106,20 @@ export class WitnessLine {
    */
   lostForGood(
     now: Millis,
-    peers: readonly PeerId[],
+    peers: ReadonlyMap<PeerId, unknown>,
     awaited: boolean,
     wake: Wake,
   ): { readonly round: number; readonly reason: string } | undefined {
     const { lost } = this;
     if (lost === undefined) return undefined;
-    const allLack = peers.length > 0 && peers.every((peer) => lost.lacking.has(peer));
+    const allLack = peers.size > 0 && lost.lacking.size === peers.size; // who is gone has left both
     if ((allLack && !awaited) || now >= lost.since + LOST_WAIT_MS) return lost;
     wake.want(lost.since + LOST_WAIT_MS);
     return undefined;
   }
 
   /** @param settled the log is whole: nothing more comes back */
-  advance(now: Millis, peers: readonly PeerId[], settled: boolean, wake: Wake): Out[] {
+  advance(now: Millis, peers: ReadonlyMap<PeerId, unknown>, settled: boolean, wake: Wake): Out[] {
     if (this.lost !== undefined) return this.ask(now, this.lost, peers, wake);
     const out: Out[] = [];
     for (let [task] = this.tasks; task !== undefined && !this.working; [task] = this.tasks) {
@@ -131,12 +131,18 @@ export class WitnessLine {
     return out;
   }
 
-  private ask(now: Millis, lost: Lost, peers: readonly PeerId[], wake: Wake): Out[] {
+  private ask(now: Millis, lost: Lost, peers: ReadonlyMap<PeerId, unknown>, wake: Wake): Out[] {
     if (now < lost.askAt) {
       wake.want(lost.askAt);
       return [];
     }
-    const to = peers.find((peer) => !lost.asked.has(peer));
+    let to: PeerId | undefined;
+    if (lost.asked.size < peers.size)
+      for (const peer of peers.keys())
+        if (!lost.asked.has(peer)) {
+          to = peer;
+          break;
+        }
     if (to === undefined) return []; // whoever comes is asked, until it is lost for good
     lost.asked.add(to);
     lost.askAt = now + UPLOAD_MS;
