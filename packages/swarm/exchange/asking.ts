@@ -180,9 +180,11 @@ export class Asking {
         continue;
       }
       if (wanted.listNeeded && !wanted.list) {
-        if (wanted.requestByPiece.has(PIECE_LIST) || wanted.hostRun?.list) continue;
-        best = { wanted, source, piece: PIECE_LIST, links: 0 };
-        break;
+        if (!wanted.requestByPiece.has(PIECE_LIST) && !wanted.hostRun?.list) {
+          best = { wanted, source, piece: PIECE_LIST, links: 0 };
+          break;
+        }
+        if (wanted.isDoubtful) continue; // else pieces need not wait a round trip for the list
       }
       const found = wanted.rarest(source, draw(wanted.pieces));
       if (found && (best === undefined || found.links < best.links)) best = { wanted, source, ...found };
@@ -227,17 +229,23 @@ export class Asking {
   // ---- what came --------------------------------------------------------------------------------------------------------
 
   private whole({ wanted, source, piece, target }: Request): void {
-    const { convict, now } = this.options.context;
+    const { convict } = this.options.context;
     wanted.source(source).failures = 0;
     if (piece === PIECE_LIST) {
       const fault = wanted.list ? undefined : wanted.takeList(target);
       if (fault !== undefined) return convict(source, `sent ${fault}`);
       this.listCame(wanted);
-    } else if (wanted.isGood(piece)) {
+    } else if (wanted.list || wanted.pieces === 1) this.judge(wanted, piece, source);
+    else wanted.senderOfUnchecked.set(piece, source);
+  }
+
+  private judge(wanted: Wanted, piece: number, source: PeerId): void {
+    const { convict, now } = this.options.context;
+    if (wanted.isGood(piece)) {
       wanted.newsAt = now;
       this.take(wanted, piece);
     } else if (wanted.list) convict(source, `sent a wrong piece ${piece}`);
-    else wanted.listNeeded = true; // a size that was announced wrong looks the same: the list knows
+    else wanted.doubt(); // a size that was announced wrong looks the same: the list knows
   }
 
   /** A chunk that has no place. Of a blob of one piece, whose list nobody has seen, the announced size may be what is wrong. */
@@ -245,18 +253,21 @@ export class Asking {
     const { wanted, source, piece } = request;
     const { convict } = this.options.context;
     if (wanted.list || piece === PIECE_LIST) return convict(source, "sent a chunk that has no place in its piece");
-    wanted.listNeeded = true;
+    wanted.doubt();
     this.requests.cancel(request);
   }
 
   private silent({ wanted, source }: Request): void {
-    wanted.listNeeded = true; // or its size was announced wrong: the list knows
+    wanted.doubt(); // or its size was announced wrong: the list knows
     this.failed(wanted, source, `was silent for ${REQUEST_TIMEOUT_MS} ms`);
   }
 
   private listCame(wanted: Wanted): void {
     this.dirty = true;
-    if (wanted.wrongSize !== undefined) {
+    const unchecked = [...wanted.senderOfUnchecked];
+    wanted.senderOfUnchecked.clear();
+    if (wanted.wrongSize === undefined) for (const [piece, source] of unchecked) this.judge(wanted, piece, source);
+    else {
       for (const request of [...wanted.requestByPiece.values()]) this.requests.cancel(request);
       this.report(wanted, wanted.wrongSize);
     }

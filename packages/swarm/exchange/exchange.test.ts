@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { CHUNK_BYTES, PIECE_BYTES, PIECE_LIST } from "#wire";
+import { CHUNK_BYTES, type Frame, PIECE_BYTES, PIECE_LIST } from "#wire";
 import { wirePieces } from "./pieces.ts";
 import { blobOf, TestSwarm, tinyPieces } from "./test-given.ts";
 
@@ -202,6 +202,40 @@ describe("[R39] blobs between peers", () => {
   });
 });
 
+describe("[R39] pieces that come before their list", () => {
+  test("are asked for beside it, count once it is here, and cost who sent a wrong one", () => {
+    const swarm = new TestSwarm();
+    const blob = blobOf(5 * pieceBytes);
+    swarm.add("honest", blob);
+    swarm.add("liar", blob);
+    const b = swarm.add("b");
+    swarm.link("honest", "b");
+    swarm.link("liar", "b");
+    const held: { from: string; frame: Frame }[] = [];
+    const listRequests = new Set<number>();
+    let gained = 0;
+    swarm.filter = (from, to, frame) => {
+      if (frame.type === "ask" && frame.piece === PIECE_LIST) listRequests.add(frame.request);
+      if (to === "b" && frame.type === "chunk" && listRequests.has(frame.request) && held.length < 3) {
+        held.push({ from, frame });
+        return undefined;
+      }
+      if (from === "b" && frame.type === "have") gained += 1;
+      return from === "liar" && frame.type === "chunk" ? { ...frame, payload: frame.payload.map((x) => x ^ 1) } : frame;
+    };
+    swarm.frame("honest", "b", { type: "want", name: swarm.want("b", blob) });
+    gained = 0;
+    swarm.settle();
+    expect(held).toHaveLength(3); // the list's chunks: all else came
+    expect(gained).toBe(1); //        its first answer: it has nothing yet
+    expect(b.closed).toEqual([]);
+    for (const { from, frame } of held) swarm.frame(from, "b", frame);
+    swarm.settle();
+    expect(b.closed).toEqual([expect.stringMatching(/^sent a wrong piece/)]);
+    expect(same(b.fetched.values().next().value, blob)).toBe(true);
+  });
+});
+
 describe("[R39] the window", () => {
   test("unacknowledged bytes never pass it, whatever is asked; two connections have two", () => {
     for (const connections of [1, 2]) {
@@ -234,7 +268,7 @@ describe("[R39] the window", () => {
 
   test("without acknowledgements exactly one window is sent; later both sides give up, and the link serves again", () => {
     const swarm = new TestSwarm();
-    const blob = blobOf(4 * pieceBytes);
+    const blob = blobOf(7 * pieceBytes); // its list has 64 bytes, so that chunks fill the window exactly
     swarm.add("a", blob);
     const b = swarm.add("b");
     swarm.link("a", "b");

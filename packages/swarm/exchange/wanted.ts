@@ -44,6 +44,8 @@ export class Wanted {
   readonly checked: Bits;
   readonly sourceByPeer = new Map<PeerId, Source>();
   readonly requestByPiece = new Map<number, Request>();
+  /** Came before the list, and wait for it: who sent each. */
+  readonly senderOfUnchecked = new Map<number, PeerId>();
   /** Asked of the host now: pieces [first, end); none while the list is asked for. */
   hostRun: { first: number; end: number; list: boolean; heardAt: Millis } | undefined;
   hostFailures = 0;
@@ -59,6 +61,8 @@ export class Wanted {
   listBytes: Uint8Array | undefined;
   /** A blob of one piece is its own proof: its list is asked for only when that piece was wrong. */
   listNeeded: boolean;
+  /** Something did not fit its announced size: nothing but the list is asked for until that is here. */
+  isDoubtful = false;
   readonly failures: string[] = [];
   private readonly rules: PieceRules;
   private readonly linksByPiece: Uint16Array;
@@ -125,12 +129,12 @@ export class Wanted {
 
   /** Pieces that are neither here nor asked for. */
   get open(): number {
-    return this.pieces - this.checked.count - this.requestByPiece.size;
+    return this.pieces - this.checked.count - this.senderOfUnchecked.size - this.requestByPiece.size;
   }
 
   isOpen(piece: number): boolean {
     const { hostRun } = this;
-    if (this.checked.has(piece) || this.requestByPiece.has(piece)) return false;
+    if (this.checked.has(piece) || this.senderOfUnchecked.has(piece) || this.requestByPiece.has(piece)) return false;
     return hostRun === undefined || piece < hostRun.first || piece >= hostRun.end;
   }
 
@@ -169,6 +173,11 @@ export class Wanted {
     if (list.bytes === this.bytes) this.list = list;
     else this.wrongSize = `it has ${list.bytes} bytes, announced were ${this.bytes}`;
     return undefined;
+  }
+
+  doubt(): void {
+    this.listNeeded = true;
+    this.isDoubtful = true;
   }
 
   check(piece: number): void {
