@@ -6,11 +6,11 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, type Page, test } from "@playwright/test";
-import { chromiumFlags, findInstalledBrowser } from "../../apps/cli/browser.ts";
 import type { LinkReport, LogEntry, RunDetail, RunDraft } from "../../packages/wire/index.ts";
-import { openDonor, startHost, type TestDonor } from "../support.ts";
+import { startHost, type TestDonor } from "../support.ts";
 import { type Coturn, startCoturn } from "./coturn.ts";
-import { type HomeName, Lab, type Nat, PUBLIC_ADDRESS, type WayBytes } from "./lab.ts";
+import { Lab, type Nat, PUBLIC_ADDRESS, type WayBytes } from "./lab.ts";
+import { volunteerIn } from "./volunteer.ts";
 
 /** Rounds with both that each case waits for once they are linked. */
 const JOINT_ROUNDS = 3;
@@ -79,16 +79,6 @@ function jointBytes(log: readonly LogEntry[]): number[] {
 function turnArgs(coturn: Coturn | undefined): string[] {
   if (coturn === undefined) return [];
   return ["--turn", coturn.urls.udp, "--turn", coturn.urls.tcp, "--turn-secret-file", coturn.secretFile];
-}
-
-function volunteerIn(lab: Lab, home: HomeName, url: string): Promise<TestDonor> {
-  const found = findInstalledBrowser();
-  return openDonor(url, {
-    browser: lab.browserIn(`home${home}`, found?.path ?? "chromium"),
-    // "Advanced", "Proceed": in workers too.
-    flags: [...chromiumFlags(), "--ignore-certificate-errors"],
-    context: { ignoreHTTPSErrors: true },
-  });
 }
 
 /** A run whose text is so short that what moves over the link is updates: shards of the default text are 19 MB, and travel beside them. */

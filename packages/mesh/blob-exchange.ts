@@ -1,7 +1,7 @@
 // swarm's Exchange at work in a browser or in Node: frames over open links, the local store, the host over HTTP, and a timer.
 //
 //   links, store, host -> Exchange.step -> outputs -> links, store, host -> ...        fetch(name, bytes) -> its bytes, checked
-import { Exchange, type ExchangeInput, type ExchangeOutput, type HostUse } from "#swarm";
+import { Exchange, type ExchangeInput, type ExchangeOutput, type HostUse, type Urgency } from "#swarm";
 import type { PeerId } from "#wire";
 import type { LinkPort } from "./heartbeat.ts";
 
@@ -88,7 +88,7 @@ export class BlobExchange {
   }
 
   /** The blob's bytes, checked against its name. Goes on until it has them, or until `cancel`. A second fetch of a name joins the first. */
-  fetch(name: string, bytes: number, host: HostUse = "last"): Promise<Uint8Array> {
+  fetch(name: string, bytes: number, host: HostUse = "last", urgency: Urgency = "round"): Promise<Uint8Array> {
     const present = this.#waitingByName.get(name);
     if (present) return present.promise;
     let resolve!: Waiting["resolve"];
@@ -99,7 +99,7 @@ export class BlobExchange {
     });
     this.#waitingByName.set(name, { promise, resolve, reject });
     if (this.#closed) this.#cancelled(name);
-    else this.#step({ type: "want", name, bytes, host });
+    else this.#step({ type: "want", name, bytes, host, urgency });
     return promise;
   }
 

@@ -294,7 +294,7 @@ export class PeerNode implements PeerSocketEnd {
 
   private fetch({ hash, bytes, host }: Extract<PeerOutput, { type: "fetch" }>): void {
     if (this.blobs.has(hash)) return this.time.after(1, () => this.input({ type: "fetched", hash }));
-    this.exchange.input({ type: "want", name: hash, bytes, host });
+    this.exchange.input({ type: "want", name: hash, bytes, host, urgency: "round" });
   }
 
   private fetched(hash: string, bytes: number): void {

@@ -105,7 +105,7 @@ export function spread(options: SpreadOptions): Spread {
   for (const [i, node] of nodes.entries()) {
     if (i < contributors) node.input({ type: "hold", name: blobs[i], bytes: blobBytes });
     for (const [j, name] of blobs.entries())
-      if (i !== j) node.input({ type: "want", name, bytes: blobBytes, host: "last" });
+      if (i !== j) node.input({ type: "want", name, bytes: blobBytes, host: "last", urgency: "round" });
   }
   if (contributors === 1) doneMs.push(0); // it has them all
   while (doneMs.length < peers && clock.now < LIMIT_MS && clock.next());

@@ -10,7 +10,7 @@ import { backoffMs } from "../timing.ts";
 import type { Context } from "./context.ts";
 import { HostLast, WAIT_DRAWN_MS } from "./host-last.ts";
 import { REQUEST_TIMEOUT_MS, Requests } from "./requests.ts";
-import { type HostUse, type Request, type Source, Wanted } from "./wanted.ts";
+import { type Request, type Source, Wanted } from "./wanted.ts";
 
 /** A link that failed is asked again after this, then after twice as long, ... */
 const FAILED_FIRST_MS = 2_000;
@@ -73,10 +73,10 @@ export class Asking {
     return this.wantedByName.size;
   }
 
-  want(name: string, bytes: number, host: HostUse): void {
+  want({ name, bytes, host, urgency }: Pick<Wanted, "name" | "bytes" | "host" | "urgency">): void {
     const { now, rules } = this.options.context;
     if (this.wantedByName.has(name)) return;
-    const wanted = new Wanted(now, name, bytes, host, rules);
+    const wanted = new Wanted(now, { name, bytes, host, urgency }, rules);
     this.wantedByName.set(name, wanted);
     this.start();
     if (bytes === 0 && wanted.isGood(0)) this.take(wanted, 0); // no chunk carries it
@@ -172,6 +172,7 @@ export class Asking {
     if (!this.requests.hasRoom(peer)) return false;
     let best: { wanted: Wanted; source: Source; piece: number; links: number } | undefined;
     for (const wanted of this.running) {
+      if (best && best.wanted.urgency !== wanted.urgency) break; // those of a round come first
       if (wanted.open <= 0 || wanted.wrongSize !== undefined) continue;
       const source = wanted.sourceByPeer.get(peer);
       if (source === undefined || source.bits.count === 0) continue;
@@ -229,8 +230,9 @@ export class Asking {
   // ---- what came --------------------------------------------------------------------------------------------------------
 
   private whole({ wanted, source, piece, target }: Request): void {
-    const { convict } = this.options.context;
+    const { convict, now } = this.options.context;
     wanted.source(source).failures = 0;
+    wanted.newsAt = now;
     if (piece === PIECE_LIST) {
       const fault = wanted.list ? undefined : wanted.takeList(target);
       if (fault !== undefined) return convict(source, `sent ${fault}`);
@@ -240,11 +242,9 @@ export class Asking {
   }
 
   private judge(wanted: Wanted, piece: number, source: PeerId): void {
-    const { convict, now } = this.options.context;
-    if (wanted.isGood(piece)) {
-      wanted.newsAt = now;
-      this.take(wanted, piece);
-    } else if (wanted.list) convict(source, `sent a wrong piece ${piece}`);
+    const { convict } = this.options.context;
+    if (wanted.isGood(piece)) this.take(wanted, piece);
+    else if (wanted.list) convict(source, `sent a wrong piece ${piece}`);
     else wanted.doubt(); // a size that was announced wrong looks the same: the list knows
   }
 
@@ -304,12 +304,14 @@ export class Asking {
 
   // ---- bookkeeping ------------------------------------------------------------------------------------------------------
 
-  /** Interest is told for as many blobs as may be asked for now. */
+  /** Interest is told for as many blobs as may be asked for now: a round's first, whatever came earlier. */
   private start(): void {
     const { context } = this.options;
     let bytes = 0;
     this.running = [];
-    for (const wanted of this.wantedByName.values()) {
+    const inOrder = [...this.wantedByName.values()];
+    inOrder.sort((a, b) => Number(a.urgency === "background") - Number(b.urgency === "background")); // stable
+    for (const wanted of inOrder) {
       bytes += wanted.bytes;
       const first = this.running.length === 0;
       if (!wanted.running && !first && (this.running.length >= RUNNING_MAX || bytes > RUNNING_BYTES_MAX)) continue;

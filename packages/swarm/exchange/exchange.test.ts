@@ -202,6 +202,44 @@ describe("[R39] blobs between peers", () => {
   });
 });
 
+describe("[R39] background", () => {
+  const bulk = blobOf(40 * pieceBytes, 3);
+  const update = blobOf(6 * pieceBytes, 4);
+
+  test("gives way to what a round needs, on a link that has both", () => {
+    const swarm = new TestSwarm();
+    swarm.add("a", bulk, update);
+    const b = swarm.add("b");
+    swarm.link("a", "b");
+    const bulkName = swarm.want("b", bulk, { urgency: "background" });
+    for (let i = 0; i < 40; i++) swarm.deliver();
+    expect(b.chunksReceived).toBeGreaterThan(0);
+    const before = b.chunksReceived;
+    const name = swarm.want("b", update);
+    while (!b.fetched.has(name)) expect(swarm.deliver()).toBe(true);
+    // What was asked of the link before (two windows and a piece) and what it asked for while the answer to its interest was on the way.
+    const asked = (2 * windowBytes + pieceBytes) / chunkBytes;
+    expect(b.chunksReceived - before - update.length / chunkBytes).toBeLessThanOrEqual(2 * asked);
+    swarm.settle();
+    expect(same(b.fetched.get(bulkName), bulk)).toBe(true);
+  });
+
+  test("and at the host", () => {
+    const swarm = new TestSwarm();
+    const b = swarm.add("b");
+    const names = [bulk, update].map((blob) => swarm.rules.nameOf(blob));
+    for (const [i, blob] of [bulk, update].entries()) swarm.host.set(names[i], blob);
+    swarm.hostUp = false;
+    swarm.want("b", bulk, { host: "last", urgency: "background" });
+    swarm.want("b", update, { host: "last" });
+    swarm.settle();
+    expect(b.fetched.size).toBe(0);
+    swarm.hostUp = true;
+    swarm.pass(60_000);
+    expect([...b.fetched.keys()]).toEqual(names.reverse());
+  });
+});
+
 describe("[R39] pieces that come before their list", () => {
   test("are asked for beside it, count once it is here, and cost who sent a wrong one", () => {
     const swarm = new TestSwarm();

@@ -11,7 +11,7 @@ import type { Context, ExchangeOutput, Link } from "./context.ts";
 import { type PieceRules, wirePieces } from "./pieces.ts";
 import { Serving, WANTS_BURST } from "./serving.ts";
 import { SHARE, Share } from "./share.ts";
-import type { HostUse } from "./wanted.ts";
+import type { HostUse, Urgency } from "./wanted.ts";
 
 export type ExchangeInput =
   | { type: "tick" }
@@ -19,7 +19,7 @@ export type ExchangeInput =
   /** So many connections carry that link: each has a window of its own. */
   | { type: "connections"; peer: PeerId; count: number }
   | { type: "frame"; from: PeerId; bytes: Uint8Array }
-  | { type: "want"; name: string; bytes: number; host: HostUse }
+  | { type: "want"; name: string; bytes: number; host: HostUse; urgency: Urgency }
   | { type: "unwant"; name: string }
   | { type: "hold"; name: string; bytes: number } // it lies in the local store
   | { type: "drop"; names: readonly string[] } //  it does not any more
@@ -128,7 +128,7 @@ export class Exchange {
         return this.frame(input.from, input.bytes);
       case "want":
         this.serving.expect(input.name, input.bytes);
-        return this.asking.want(input.name, input.bytes, input.host);
+        return this.asking.want(input);
       case "unwant":
         return this.asking.unwant(input.name);
       case "hold":

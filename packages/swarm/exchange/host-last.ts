@@ -17,9 +17,11 @@ const WAIT_MS = 1_500;
 export const WAIT_DRAWN_MS = 1_000;
 /** While links keep our line busy, the host could give nothing sooner; that long at most, because the blob may be lost to all who are linked. */
 const WAIT_BUSY_MS = 15_000;
+/** Links that sent us nothing for so long keep our line busy no more: three hops' time. */
+const QUIET_MS = 500;
 /** 2 MiB at a time, so that links take over soon when they get the rest; a token shard comes in one request. */
 const RUN_PIECES_MAX = 8;
-/** Blobs at once: enough to hide the round trip to the host, few enough to keep other requests quick. */
+/** Blobs of one urgency at once: enough to hide the round trip to the host, few enough to keep other requests quick. */
 const RUNS_MAX = 4;
 const TIMEOUT_MS = 15_000;
 const RETRY_FIRST_MS = 500;
@@ -96,10 +98,10 @@ export class HostLast {
     const { context, report } = this.options;
     const { now, emit } = context;
     let comeAt = Number.POSITIVE_INFINITY;
-    let runs = 0;
-    for (const { name, hostRun } of running) {
+    const runs = { round: 0, background: 0 };
+    for (const { name, hostRun, urgency } of running) {
       if (!hostRun) continue;
-      runs += 1;
+      runs[urgency] += 1;
       if (now < hostRun.heardAt + TIMEOUT_MS) comeAt = Math.min(comeAt, hostRun.heardAt + TIMEOUT_MS);
       else {
         emit({ type: "stop-host", name });
@@ -109,7 +111,8 @@ export class HostLast {
     for (const wanted of running) {
       if (wanted.hostRun) continue;
       const hopeless = wanted.wrongSize ?? (wanted.host === "never" ? "no peer that is linked has it" : undefined);
-      if (hopeless === undefined && runs >= RUNS_MAX) continue;
+      const givesWay = wanted.urgency === "background" && runs.round > 0;
+      if (hopeless === undefined && (givesWay || runs[wanted.urgency] >= RUNS_MAX)) continue;
       const piece = wanted.wrongSize === undefined ? this.firstPiece(wanted) : 0;
       if (piece === undefined) continue;
       const until = Math.max(wanted.hostAt, this.waitUntil(wanted));
@@ -119,7 +122,7 @@ export class HostLast {
         comeAt = Math.min(comeAt, wanted.hostAt);
         report(wanted, hopeless);
       } else if (this.ask(wanted, piece)) {
-        runs += 1;
+        runs[wanted.urgency] += 1;
         comeAt = Math.min(comeAt, now + TIMEOUT_MS);
       }
     }
@@ -143,8 +146,8 @@ export class HostLast {
       else hope ||= now < Math.max(upAt, wanted.newsAt) + ANSWER_MS;
     }
     if (!hope) return now;
-    const quietAt = Math.max(wanted.newsAt + WAIT_MS, Math.min(this.options.heardAt(), wanted.newsAt + WAIT_BUSY_MS));
-    return quietAt + wanted.drawnWaitMs;
+    const quietAt = Math.min(this.options.heardAt() + QUIET_MS, wanted.newsAt + WAIT_BUSY_MS);
+    return Math.max(wanted.newsAt + WAIT_MS, quietAt) + wanted.drawnWaitMs;
   }
 
   private ask(wanted: Wanted, first: number): boolean {

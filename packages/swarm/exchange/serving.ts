@@ -36,7 +36,7 @@ interface Serve {
 
 interface Customer {
   readonly interests: Set<string>; // oldest first
-  serves: Serve[]; // served in order
+  serves: Serve[]; // served in order, piece lists first
   unacknowledged: number;
 }
 
@@ -171,7 +171,9 @@ export class Serving {
     const progressAt = context.now;
     const serve = { request, name, piece, bytes: undefined, next: 0, acknowledged: new Set<number>(), progressAt };
     if (this.fill(serve)) {
-      customer.serves.push(serve);
+      if (piece === PIECE_LIST)
+        customer.serves.unshift(serve); // small, and without it no piece can be passed on
+      else customer.serves.push(serve);
       this.pump(from, customer);
     } else if (this.stored.has(name) && !this.heldByName.has(name)) {
       customer.serves.push(serve);

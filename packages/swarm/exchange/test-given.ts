@@ -4,7 +4,7 @@ import { decodeFrame, encodeFrame, type Frame } from "#wire";
 import type { ExchangeOutput } from "./context.ts";
 import { Exchange, type ExchangeInput } from "./exchange.ts";
 import { type PieceRules, wirePieces } from "./pieces.ts";
-import type { HostUse } from "./wanted.ts";
+import type { HostUse, Urgency } from "./wanted.ts";
 
 /** Pieces of 64 bytes in chunks of 16, and a window of 8 chunks: blobs of a few hundred bytes are large ones. */
 export const tinyPieces: PieceRules = {
@@ -66,6 +66,7 @@ export class TestPeer {
   readonly closed: string[] = [];
   wakeAt = Number.POSITIVE_INFINITY;
   bytesFromHost = 0;
+  chunksReceived = 0;
   /** Pieces sent, by blob. */
   readonly chunksSent = new Map<string, number>();
 
@@ -107,10 +108,14 @@ export class TestSwarm {
   want(
     name: string,
     blob: Uint8Array,
-    { host = "never", bytes = blob.length }: { host?: HostUse; bytes?: number } = {},
+    {
+      host = "never",
+      bytes = blob.length,
+      urgency = "round",
+    }: { host?: HostUse; bytes?: number; urgency?: Urgency } = {},
   ): string {
     const hash = this.rules.nameOf(blob);
-    this.input(name, { type: "want", name: hash, bytes, host });
+    this.input(name, { type: "want", name: hash, bytes, host, urgency });
     return hash;
   }
 
@@ -146,6 +151,7 @@ export class TestSwarm {
     if (frame.type === "chunk") {
       const { chunksSent } = this.peers.get(message.from)!;
       chunksSent.set(message.to, (chunksSent.get(message.to) ?? 0) + 1);
+      this.peers.get(message.to)!.chunksReceived += 1;
     }
     this.input(message.to, { type: "frame", from: message.from, bytes: encodeFrame(frame) });
     return true;

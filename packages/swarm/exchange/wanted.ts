@@ -10,6 +10,9 @@ import { Bits, type PieceRules, piecesOf } from "./pieces.ts";
  */
 export type HostUse = "last" | "at-once" | "never";
 
+/** round: what a round needs, or whoever joins it. background: it gives way to that, on links and at the host. */
+export type Urgency = "round" | "background";
+
 /** What one link has of it. */
 export interface Source {
   readonly bits: Bits;
@@ -41,6 +44,7 @@ export class Wanted {
   readonly bytes: number;
   readonly pieces: number;
   readonly host: HostUse;
+  readonly urgency: Urgency;
   readonly checked: Bits;
   readonly sourceByPeer = new Map<PeerId, Source>();
   readonly requestByPiece = new Map<number, Request>();
@@ -68,10 +72,15 @@ export class Wanted {
   private readonly linksByPiece: Uint16Array;
   private memory: Uint8Array | undefined;
 
-  constructor(now: Millis, name: string, bytes: number, host: HostUse, rules: PieceRules) {
+  constructor(
+    now: Millis,
+    { name, bytes, host, urgency }: Pick<Wanted, "name" | "bytes" | "host" | "urgency">,
+    rules: PieceRules,
+  ) {
     this.name = name;
     this.bytes = bytes;
     this.host = host;
+    this.urgency = urgency;
     this.rules = rules;
     this.pieces = piecesOf(bytes, rules);
     this.checked = new Bits(this.pieces);
