@@ -164,6 +164,16 @@ export const bugs: readonly Bug[] = [
     },
   },
   {
+    name: "lost-device-ignored",
+    what: "a peer takes steps for done that went with its device",
+    peer: (peer) => {
+      const work = peer["work"];
+      work.lost = () => {
+        work["job"] = undefined;
+      };
+    },
+  },
+  {
     name: "link-never-retried",
     what: "a link that failed once is given up",
     peer: (peer) => {

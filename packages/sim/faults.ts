@@ -2,6 +2,7 @@
 // frames is in network.ts, torn writes are in disk.ts, lies in liar.ts.
 //
 //   befall(sim, peer, forMs, later) -> crash, cut, stop, block ... and, some time later or when the storm is over, the opposite
+import { holdersOf } from "#wire";
 import { type Lie, lies } from "./liar.ts";
 import { type End, HOST } from "./network.ts";
 import type { PeerNode } from "./peer-node.ts";
@@ -53,7 +54,7 @@ export const faults = {
   rotBlob(sim, _, forMs, later) {
     const { host } = sim;
     const { commit } = sim.state;
-    if (!host.up || commit === undefined) return;
+    if (!host.up || commit === undefined || holdersOf(sim.spec) !== undefined) return;
     host.crash();
     later(forMs, () => host.start());
     if (sim.state.commit !== commit) return;
@@ -158,6 +159,13 @@ export const faults = {
     later(forMs, () => peer.time.do(() => peer.input({ type: "donate" })));
   },
 
+  loseDevice(sim, peer, forMs, later) {
+    if (!peer.up) return;
+    sim.strike("device-lost");
+    peer.time.do(() => peer.loseDevice());
+    later(forMs, () => peer.time.do(() => peer.input({ type: "donate" })));
+  },
+
   badUpdates(sim, peer, forMs, later) {
     if (peer.bad || sim.round === 0) return;
     peer.bad = true;
@@ -166,14 +174,16 @@ export const faults = {
     });
   },
 
-  wrongFold(_, peer) {
-    if (!peer.up) return;
+  /** Not where peers vote on the fold: with too few others awake its word would be the swarm's. [R36] */
+  wrongFold(sim, peer) {
+    if (!peer.up || holdersOf(sim.spec) !== undefined) return;
     peer.wrongFolds = 1;
   },
 
   lie(sim, peer, forMs, later) {
     if (!peer.up || peer.lie !== undefined) return;
     const lie: Lie = sim.random.pick(lies);
+    if (holdersOf(sim.spec) !== undefined && (lie === "wrong-attest" || lie === "garbage-frame")) return; // as wrongFold; and who is banned by links
     peer.lie = lie;
     peer.lied = true;
     peer.tainted = true;

@@ -34,9 +34,6 @@ export function hashOf(entry: LogEntry): string {
 /** As wire's own, without the cost of signatures. */
 export const entryCheck = { hashOf, isSigned: () => true };
 
-/** A hundred updates: far more than a real one, so that a narrow line feels it. */
-export const CHECKPOINT_BYTES = 100_000;
-
 export class HostNode implements HostSocketEnd {
   readonly disk = new HostDisk();
   readonly time: LocalClock;
@@ -225,7 +222,7 @@ export class HostNode implements HostSocketEnd {
           sim.check(this.witness.round === output.round, "the witness is at the anchor that it stores");
           const { anchorHash } = this.witness;
           const blobs: BlobRef[] = [
-            { name: "anchor", hash: fakeHash("checkpoint", anchorHash), bytes: CHECKPOINT_BYTES },
+            { name: "anchor", hash: fakeHash("checkpoint", anchorHash), bytes: sim.checkpointBytes },
           ];
           for (const { hash, bytes } of blobs) {
             this.blobs.add(hash, bytes);

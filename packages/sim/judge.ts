@@ -78,7 +78,10 @@ export class Judge {
         this.check(this.sim.host.blobs.has(update), "a commit names only what is on the host's disk");
       else this.sim.heldByFewest = Math.min(this.sim.heldByFewest, kept);
       const offers = this.state.offersOf(contribution);
-      if (isGroup(contribution)) this.check(offers.length === contribution.members, "a manifest lists all members");
+      if (isGroup(contribution)) {
+        this.sim.strike("group-named");
+        this.check(offers.length === contribution.members, "a manifest lists all members");
+      }
       for (const { signature, ...offer } of offers) {
         this.check(signature === signatureOf(offer as Offer), "a contribution is what its peer signed");
         const first = this.firstOffer.get(offer.peer);
@@ -97,6 +100,7 @@ export class Judge {
     const anchor = this.sim.arithmetic.fold(before, this.pending!);
     this.anchorByRound.push(anchor);
     this.check(anchorHash === anchor, "a seal is the fold of its commit");
+    if (holdersOf(this.sim.spec) !== undefined) this.sim.strike("kept-by-peers");
     const folded = this.foldedByAnchor.get(anchor);
     for (const peer of sampleOfAttesters(attesters))
       this.check(folded?.has(peer) ?? false, `${this.sim.peer(peer)?.name} attests an anchor that it has not folded`);

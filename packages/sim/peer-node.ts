@@ -6,7 +6,7 @@ import type { HostMessage, LogEntry, Member, PeerId, PeerMessage } from "#wire";
 import { BlobStore } from "./disk.ts";
 import { ExchangeNode } from "./exchange-node.ts";
 import { signatureOf } from "./given.ts";
-import { CHECKPOINT_BYTES, entryCheck } from "./host-node.ts";
+import { entryCheck } from "./host-node.ts";
 import { garbageFrame, type Lie, lyingMessages } from "./liar.ts";
 import { LocalClock } from "./local-clock.ts";
 import { HOST, type Link, type PeerSocketEnd, type Socket } from "./network.ts";
@@ -59,6 +59,7 @@ export class PeerNode implements PeerSocketEnd {
   private work: Training | undefined;
   private replicaFreeAt = 0;
   private offerNonce = 0;
+  private devicesLost = 0;
   private readonly made = new Set<string>(); // our own updates
 
   constructor(sim: Simulation, index: number, stepMs: number) {
@@ -178,6 +179,10 @@ export class PeerNode implements PeerSocketEnd {
         return this.send(output.message);
       case "offer":
         this.offersMade += 1;
+        sim.check(
+          output.offer.steps <= (sim.arithmetic.workByUpdate.get(output.offer.update) ?? 0),
+          `${this.name} offers steps that its update does not hold`,
+        );
         return this.send({ type: "offer", offer: { ...output.offer, signature: signatureOf(output.offer) } });
       case "fetch-log":
         return this.fetchLog(output.from);
@@ -222,9 +227,9 @@ export class PeerNode implements PeerSocketEnd {
           if (this.replica?.round !== output.round) return;
           const { anchorHash, round } = this.replica;
           const hash = fakeHash("checkpoint", anchorHash);
-          this.blobs.add(hash, CHECKPOINT_BYTES);
+          this.blobs.add(hash, sim.checkpointBytes);
           this.syncLater(hash);
-          const blobs = [{ name: "anchor", hash, bytes: CHECKPOINT_BYTES }];
+          const blobs = [{ name: "anchor", hash, bytes: sim.checkpointBytes }];
           this.input({ type: "checkpoint-made", round, anchorHash, blobs });
         });
       case "forget":
@@ -259,6 +264,15 @@ export class PeerNode implements PeerSocketEnd {
         this.sim.strike("garbage-frame");
         this.sim.network.frame(this.id, other, garbageFrame(this.sim.random));
       }
+  }
+
+  /** Its GPU goes, in the middle of a step: no `trained` comes of that. Another one when the person donates again. */
+  loseDevice(): void {
+    this.devicesLost += 1;
+    this.work = undefined;
+    if (this.replica !== undefined) this.replica.training = false;
+    this.replica?.loseDevice();
+    this.input({ type: "pause", reason: "its GPU was lost", lost: true });
   }
 
   private fetchLog(from: number): void {
@@ -331,6 +345,7 @@ export class PeerNode implements PeerSocketEnd {
         ),
       fetched: (name, bytes, fromHost) => {
         if (!fromHost) sim.peerFetches += 1;
+        if (!fromHost && bytes > sim.pieces.pieceBytes) sim.strike("blob-in-pieces");
         this.fetched(name, bytes);
       },
       failed: (hash, reason) => this.input({ type: "fetch-failed", hash, reason }),
@@ -388,8 +403,13 @@ export class PeerNode implements PeerSocketEnd {
   private encode({ round, baseHash }: Extract<PeerOutput, { type: "encode" }>): void {
     const { sim } = this;
     const snapshot = this.replica!.snapshot();
+    const { devicesLost } = this;
     this.replicaWork([5, 50], () => {
       const { replica } = this;
+      if (devicesLost !== this.devicesLost) {
+        if (sim.random.chance(0.5)) return this.input({ type: "encode-failed", round, reason: "the device was lost" });
+        replica!.loseDevice(snapshot); // it had been read by then
+      }
       const update = fakeHash("update", this.id, round, baseHash, this.offerNonce++);
       sim.check(replica?.anchorHash === baseHash, "an update starts from the replica's anchor");
       sim.check(replica!.inFlight === undefined, "one offer in flight at most");

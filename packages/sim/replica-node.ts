@@ -4,6 +4,12 @@ import { Replica, rebase } from "#outer";
 import type { EntryOf } from "#wire";
 import type { Arithmetic } from "./given.ts";
 
+/** Parameters as they were read from the device. */
+export interface Snapshot {
+  readonly local: Float32Array;
+  readonly trained: number;
+}
+
 export class ReplicaNode {
   round: number;
   anchorHash: string;
@@ -11,6 +17,8 @@ export class ReplicaNode {
   trained = 0;
   named = 0;
   inFlight: string | undefined;
+  /** What is known outside of the device: all that is left when it goes. */
+  private known: Snapshot;
   training = false;
   private readonly arithmetic: Arithmetic;
   private readonly replica: Replica;
@@ -23,6 +31,7 @@ export class ReplicaNode {
     const anchor = new Float32Array([arithmetic.valueOf(anchorHash)]);
     this.replica = new Replica(anchor);
     this.local = anchor.slice();
+    this.known = this.snapshot();
   }
 
   step(): void {
@@ -36,14 +45,22 @@ export class ReplicaNode {
   }
 
   /** What an encode reads; training may go on at once. */
-  snapshot(): Float32Array {
-    return this.local.slice();
+  snapshot(): Snapshot {
+    return { local: this.local.slice(), trained: this.trained };
   }
 
-  encoded(update: string, snapshot: Float32Array): void {
-    this.arithmetic.workByUpdate.set(update, this.replica.pseudoGradient(snapshot)[0]);
+  encoded(update: string, snapshot: Snapshot): void {
+    const { local } = snapshot;
+    this.arithmetic.workByUpdate.set(update, this.replica.pseudoGradient(local)[0]);
     this.inFlight = update;
-    this.replica.offered(snapshot);
+    this.replica.offered(local.slice());
+    this.known = snapshot;
+  }
+
+  /** The device goes, and with it the steps since its parameters were read. */
+  loseDevice(read = this.known): void {
+    this.local.set(read.local);
+    this.trained = read.trained;
   }
 
   /** @returns why this is not what the swarm agreed on */
@@ -54,6 +71,7 @@ export class ReplicaNode {
     this.inFlight = undefined;
     this.round = commit.round + 1;
     this.anchorHash = anchorHash;
+    this.known = this.snapshot();
   }
 
   /** Inner steps that are neither in a named update, nor in the one in flight, nor kept: 0, or work was lost or counted twice. */

@@ -31,6 +31,7 @@ export interface SimulationOptions {
   /** A step takes a peer's stepMs times a number between these. */
   readonly stepSpread?: readonly [number, number];
   readonly updateBytes?: number;
+  readonly checkpointBytes?: number;
   /** Of a piece, and of a chunk; an update is one piece unless this says otherwise. */
   readonly pieceBytes?: readonly [number, number];
   /** Share of links that never come up, as between two strict NATs. */
@@ -42,6 +43,9 @@ export interface SimulationOptions {
   /** A bug to find. */
   readonly plant?: Plant;
 }
+
+/** A hundred updates: far more than a real one, so that a narrow line feels it. */
+const CHECKPOINT_BYTES = 100_000;
 
 interface Trigger {
   readonly when: (sim: Simulation) => boolean;
@@ -73,6 +77,7 @@ export class Simulation {
   heldByFewest = Number.POSITIVE_INFINITY;
   readonly stepSpread: readonly [number, number];
   readonly updateBytes: number;
+  readonly checkpointBytes: number;
   readonly plant: Plant;
   private readonly unlinkable: number;
   private readonly validate: boolean;
@@ -89,6 +94,7 @@ export class Simulation {
     this.pieces = simulatedPieces(...(options.pieceBytes ?? [16_000, 4_000]));
     this.stepSpread = options.stepSpread ?? [0.8, 1.3];
     this.updateBytes = options.updateBytes ?? 1_000;
+    this.checkpointBytes = options.checkpointBytes ?? CHECKPOINT_BYTES;
     this.unlinkable = options.unlinkable ?? 0;
     this.validate = options.validate ?? true;
     this.trace = options.trace;

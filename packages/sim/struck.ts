@@ -30,6 +30,7 @@ export const faultRates = {
   "sleep-still": 0.2, //      a lid is closed, and the monotonic clock stands still
   "sleep-counted": 0.2, //    and it jumps
   paused: 0.3, //             by its person
+  "device-lost": 0.3, //      a GPU, and what was trained on it since its parameters were read
   "bad-update": 0.02, //       does not decode
   "wrong-fold": 0.1, //       broken memory
   "wrong-attest": 0.03, //     from here on: peers that lie
@@ -39,6 +40,9 @@ export const faultRates = {
   equivocation: 0.05,
   garbage: 0.3, //              messages out of place
   "garbage-frame": 0.5,
+  "group-named": 0.2, //       no faults from here on, but what faults strike in their own way: a commit names a group
+  "blob-in-pieces": 2, //      came from peers, piece by piece
+  "kept-by-peers": 0.3, //     a round was sealed whose updates the host never had
 } as const;
 
 export type FaultKind = keyof typeof faultRates;

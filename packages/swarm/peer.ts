@@ -169,7 +169,7 @@ export class Peer {
         this.inFlight = this.work.update;
         return;
       case "encode-failed":
-        if (this.work.isEncoding(input.round)) this.heal(input.reason);
+        if (this.work.encodeFailed(input.round)) this.heal(input.reason);
         return;
       case "uploaded":
         return this.work.uploaded(input.hash);

@@ -148,6 +148,24 @@ describe("[R30] overlap", () => {
     expect(given.acts({ type: "donate" })).toMatchObject([{ type: "send" }, { type: "train", firstStep: 0 }]);
   });
 
+  test("a device that is lost while it encodes may have been read before: then the update counts", () => {
+    const given = afterTheOffer();
+    given.acts(encoded(0));
+    const lost = { type: "pause", reason: "its GPU was lost", lost: true } as const;
+    const encoding = (): GivenPeer => {
+      const other = new GivenPeer([], overlapping).atGenesis();
+      other.entry(openBody());
+      expect(types(other.acts(trained(0, H)))).toContain("encode");
+      other.acts(lost);
+      return other;
+    };
+    const read = encoding();
+    expect(read.acts(encoded(0))).toMatchObject([{ type: "upload", hash: hash("u0") }]);
+    const unread = encoding();
+    expect(unread.acts({ type: "encode-failed", round: 0, reason: "the device was lost" })).toEqual([]);
+    expect(unread.acts({ type: "donate" })).toMatchObject([{ type: "send" }, { type: "train", firstStep: 0 }]);
+  });
+
   test("the last round that the spec allows is nobody's to train ahead of", () => {
     const spec = givenSpec({ ...overlapping, end: { roundsMax: 1 } });
     const given = new GivenPeer([], spec).atGenesis();

@@ -58,6 +58,7 @@ interface Made {
   uploadFailures: number;
   uploadAt: Millis | undefined; // when to try again
   offeredSeq: number | undefined; // the open that this connection has our offer for
+  deviceLost: boolean; // while it was being encoded: it may come all the same, or not
 }
 
 /** What the rest of the peer knows when it asks what comes next. */
@@ -122,15 +123,14 @@ export class Work {
   lost(): void {
     this.job = undefined;
     this.done = nothing;
-    if (this.made?.stage !== "encoding") return;
-    this.made = undefined;
-    if (this.seat !== undefined) this.seat.offered = false;
+    if (this.made?.stage === "encoding") this.made.deviceLost = true;
   }
 
   /** The replica is restored: nothing of our own is left in it. */
   reset(): PeerOutput[] {
     const out = this.stop();
-    this.lost();
+    this.job = undefined;
+    this.done = nothing;
     this.made = undefined;
     this.seat = undefined;
     return out;
@@ -161,8 +161,14 @@ export class Work {
     return [{ type: "upload", hash: update }];
   }
 
-  isEncoding(round: number): boolean {
-    return this.made?.stage === "encoding" && this.made.round === round;
+  /** @returns whether the replica is at fault: a device that went before its parameters were read is not, and the round's steps are taken again */
+  encodeFailed(round: number): boolean {
+    const { made } = this;
+    if (made?.stage !== "encoding" || made.round !== round) return false;
+    if (!made.deviceLost) return true;
+    this.made = undefined;
+    if (this.seat !== undefined) this.seat.offered = false;
+    return false;
   }
 
   uploaded(hash: string): void {
@@ -280,7 +286,7 @@ export class Work {
     this.made = {
       ...{ round, baseHash, steps, tokens, loss: done.lossSum / done.steps },
       ...{ openSeq: seq, stage: "encoding", update: undefined, bytes: 0 },
-      ...{ uploadFailures: 0, uploadAt: undefined, offeredSeq: undefined },
+      ...{ uploadFailures: 0, uploadAt: undefined, offeredSeq: undefined, deviceLost: false },
     };
     this.done = nothing;
     return { type: "encode", round, baseHash, tokens };

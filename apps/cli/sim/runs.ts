@@ -94,7 +94,18 @@ export async function findBugs({ seed, runs }: FuzzRunOptions, out: Out): Promis
   return missed === 0;
 }
 
-function drawnLines({ seed, peers, delayMs, shares, lineMbit, unlinkable, spec, faults, ...drawn }: Drawn): string[] {
+function drawnLines({
+  seed,
+  peers,
+  delayMs,
+  shares,
+  lineMbit,
+  unlinkable,
+  spec,
+  faults,
+  inPieces,
+  ...drawn
+}: Drawn): string[] {
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
   const shareList = Object.entries(shares).filter(([, share]) => share > 0);
   return [
@@ -104,8 +115,9 @@ function drawnLines({ seed, peers, delayMs, shares, lineMbit, unlinkable, spec, 
     `  lines           ${lineMbit === undefined ? "wide" : `${lineMbit.toFixed(1)} Mbit/s`}`,
     `  network         ${shareList.map(([kind, share]) => `${kind} ${percent(share)}`).join(", ") || "good"}`,
     `  spec            ${JSON.stringify(spec)}`,
+    `  an update       ${inPieces ? "of several pieces" : "of one piece"}`,
     `  faults          ${[...new Set(faults)].join(", ") || "none"}`,
-    `  a fault every   ${Math.round(drawn.everyMs)} ms, for ${(drawn.stormMs / 1000).toFixed(1)} s`,
+    `  a fault every   ${Math.round(drawn.everyMs)} ms, for ${(drawn.stormMs / 1000).toFixed(1)} s${drawn.settles ? "; then watched until deadlines settle" : ""}`,
   ];
 }
 
