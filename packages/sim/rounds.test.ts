@@ -69,6 +69,48 @@ test("[R9] a peer with fewer than H/4 steps at the deadline makes no offer, and 
   sim.runUntil((s) => names(s, s.commits().at(-1)!).includes("peer-2"), 120_000, "the peer back in a commit");
 });
 
+test.each([21, 22, 23])(
+  "[R7] a peer that is ready and never offers holds the others up no longer than one longest deadline, seed %i",
+  (seed) => {
+    const sim = new Simulation({ seed, peers: 3 }).startAll();
+    sim.runRounds(5);
+    const [, , stuck] = sim.peers;
+    stuck.stepMs = 1e9;
+    sim.runFor(25_000); // the longest deadline is 20 s
+    const startedAt = sim.clock.now;
+    sim.runRounds(10);
+    sim.checkAll();
+    expect((sim.clock.now - startedAt) / 10).toBeLessThan(1_700); // eight steps of the other two; the deadline is 2 s at least
+    const opens = sim.host.log.filter((entry) => entry.type === "open").slice(-10);
+    expect(opens.every(({ roster }) => !("size" in roster) && roster.includes(stuck.id))).toBe(true);
+    for (const commit of sim.commits().slice(-10)) expect(names(sim, commit)).toEqual(["peer-0", "peer-1"]);
+  },
+);
+
+test("[R7] [R9] whom nobody waits for trains on, offers when it has H/4 steps, and is waited for again", () => {
+  const sim = new Simulation({ seed: 24, peers: 3 }).startAll();
+  sim.runRounds(5);
+  const [, , slow] = sim.peers;
+  slow.stepMs = 15_000; // a quarter of the steps is more than the longest deadline
+  const before = sim.commits().length;
+  sim.runFor(25_000);
+  const waited = sim.commits().length;
+  for (const commit of sim.commits().slice(before + 1)) expect(names(sim, commit)).not.toContain("peer-2");
+  sim.runUntil((s) => names(s, s.commits().at(-1)!).includes("peer-2"), 40_000, "its work in a commit");
+  expect(sim.commits().length - waited).toBeGreaterThan(3); // the others went on meanwhile
+  slow.stepMs = 100;
+  sim.runRounds(3);
+  const again = sim.commits().length;
+  sim.runRounds(5);
+  sim.checkAll();
+  expect(
+    sim
+      .commits()
+      .slice(again)
+      .every(({ contributors }) => contributors.length === 3),
+  ).toBe(true);
+});
+
 test("[R7] one alone that is slower than every deadline keeps its round open until it has something to offer", () => {
   const sim = new Simulation({ seed: 9, peers: 1, stepMs: [12_000, 12_000] }).startAll();
   sim.runRounds(2, 120_000);

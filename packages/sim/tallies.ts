@@ -33,6 +33,7 @@ export function tallyFault(sequencer: Sequencer): string | undefined {
     ["present", round["present"], rostered],
     ["missing", round["missing"], missing],
     ["hollow", round["hollow"], missing.filter(({ peer }) => round.offers.has(peer))],
+    ["overdue", round["overdue"], missing.filter(({ overdueSince }) => overdueSince !== undefined)],
     ["departed", round["departed"], rostered.filter((s) => !s.willing && (s.paused || s.bye !== undefined))],
     ["newcomers", round["newcomers"], willing.filter((s) => !round.roster.has(s.peer) && s.foldedRound === now)],
   ];

@@ -25,7 +25,6 @@ import type { Visits } from "./visits.ts";
 
 /** [R27] A lie may be bad luck with memory; three in a row are a broken or hostile machine. */
 const LIES_IN_ROW_MAX = 3;
-
 /** The next entry of the log. */
 export interface Next {
   readonly body: EntryBody;
@@ -60,6 +59,7 @@ export class OpenRound {
   private readonly present = new Set<PeerId>(); //   connected
   private readonly missing = new Set<PeerId>(); //   train, and their offer does not count yet
   private readonly hollow = new Set<PeerId>(); //    of these: offered, but the blob never came (a liar, or the host made room)
+  private readonly overdue = new Set<PeerId>(); //   of these: have let rounds pass since their last offer
   private readonly departed = new Set<PeerId>(); //  paused, or said goodbye: not waited for
   private readonly newcomers = new Set<PeerId>(); // ready, and not in the roster
 
@@ -100,13 +100,15 @@ export class OpenRound {
     put(this.present, peer, rostered && session !== undefined);
     put(this.missing, peer, missing);
     put(this.hollow, peer, missing && this.offers.has(peer));
+    put(this.overdue, peer, missing && session?.overdueSince !== undefined);
     put(this.departed, peer, rostered && !willing && (session?.paused || session?.bye !== undefined));
     put(this.newcomers, peer, !rostered && willing && session?.foldedRound === this.log.round);
     this.groups?.touched();
   }
 
   private recount(): void {
-    for (const set of [this.present, this.missing, this.hollow, this.departed, this.newcomers]) set.clear();
+    for (const set of [this.present, this.missing, this.hollow, this.overdue, this.departed, this.newcomers])
+      set.clear();
     for (const peer of this.visits.here.all.keys()) this.refresh(peer);
   }
 
@@ -168,10 +170,19 @@ export class OpenRound {
     if (this.groups !== undefined) this.judgeGroups(this.groups);
     for (const peer of this.roster) {
       const session = this.visits.here.get(peer);
-      // It was late: its round takes longer than this one did, we do not know how much.
-      if (session?.willing && !this.offers.has(peer) && session.connectedAt <= this.openedAt)
-        this.pace.record(peer, 1.5 * (now - this.openedAt));
+      if (session === undefined) continue;
+      if (this.offers.counts(peer)) session.overdueSince = undefined;
+      else if (session.willing && session.connectedAt <= this.openedAt && now < this.awaitedUntil(session)) {
+        session.overdueSince ??= this.openedAt;
+        // It was late: its round takes longer than this one did, we do not know how much.
+        if (!this.offers.has(peer)) this.pace.record(peer, 1.5 * (now - this.openedAt));
+      }
     }
+  }
+
+  /** [R7] The run's longest deadline is what a round may take; from whom nothing came for so long, nothing is expected until it comes. */
+  private awaitedUntil({ overdueSince }: Session): Millis {
+    return (overdueSince ?? Number.POSITIVE_INFINITY) + this.log.spec.rounds.deadlineMaxMs;
   }
 
   /** @returns uploads that no commit named, which `window` retention forgets */
@@ -255,15 +266,17 @@ export class OpenRound {
   /** [R7] */
   advance(now: Millis, open: EntryOf<"open">, paused: boolean): Next | undefined {
     if (this.groups !== undefined) return this.advanceGroups(now, open, this.groups);
-    const { missing, newcomers, hollow, roster } = this;
+    const { missing, overdue, newcomers, hollow, roster } = this;
     const counted = this.offers.countedSize;
     const graceUntil = this.lostAt + RECONNECT_GRACE_MS;
     if (counted > 0) {
       if (now >= this.deadlineAt) return this.close(now, open);
       this.wake.want(this.deadlineAt);
-      if (missing.size > 0) return undefined;
+      if (missing.size > overdue.size) return undefined;
+      const awaitedUntil = Math.max(0, ...[...overdue].map((peer) => this.awaitedUntil(this.visits.here.get(peer)!)));
+      if (now < awaitedUntil) return this.wake.want(awaitedUntil);
       // Who paused or said goodbye is not waited for; who vanished may be back in a moment.
-      const quorum = Math.min(this.log.spec.rounds.quorum, roster.size - this.departed.size);
+      const quorum = Math.min(this.log.spec.rounds.quorum, roster.size - this.departed.size - overdue.size);
       if (counted >= quorum || now >= graceUntil) return this.close(now, open);
       return this.wake.want(graceUntil);
     }

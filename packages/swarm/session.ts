@@ -18,6 +18,7 @@ export interface Session extends Standing {
   faults: number;
   signalsRefused: number; //         in this round
   liedInRow: number; //              rounds in which it attested another aggregate than its group
+  overdueSince: Millis | undefined; // the open of the first round that it has let pass since its last offer
   refused: number;
   stepMs: number | null;
   loss: number | null;
@@ -36,6 +37,7 @@ export const newSession = (member: Member, connectedAt: Millis): Session => ({
   faults: 0,
   signalsRefused: 0,
   liedInRow: 0,
+  overdueSince: undefined,
   refused: 0,
   stepMs: null,
   loss: null,
