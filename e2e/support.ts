@@ -1,5 +1,5 @@
 // What every end-to-end test needs: a host of its own on loopback, and donors in browser processes of their own.
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,6 +26,8 @@ export interface TestHost {
   stop(signal?: NodeJS.Signals): Promise<void>;
   run(): Promise<RunDetail>;
   log(): Promise<LogEntry[]>;
+  /** Of a stopped host's directory: whether `gossamer replay` comes to what was sealed. */
+  replays(): boolean;
   remove(): void;
 }
 
@@ -102,6 +104,10 @@ export async function startHost({
         if (page.length === 0) return entries;
         entries.push(...page);
       }
+    },
+    replays() {
+      const words = ["dist/node/main.js", "replay", "--data", dir, "--json"];
+      return (JSON.parse(execFileSync(process.execPath, words, { encoding: "utf8" })) as { ok: boolean }).ok;
     },
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };
