@@ -83,6 +83,7 @@ const node: UserConfig = {
         main: resolve(here, "apps/cli/main.ts"),
         witness: resolve(here, "apps/host/witness-worker.ts"),
         "sim-worker": resolve(here, "apps/cli/sim/worker.ts"),
+        "scale-worker": resolve(here, "apps/cli/sim/scale-worker.ts"),
       },
     },
   },

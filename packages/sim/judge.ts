@@ -34,6 +34,7 @@ export class Judge {
   private readonly sim: Simulation;
   private readonly anchorByRound = [genesisHash];
   private readonly updates = new Set<string>();
+  private readonly updatesByCommit = new WeakMap<EntryOf<"commit">, ReadonlySet<string>>();
   /** Who has folded to that anchor, in any of its lives: the anchors of the last two rounds. */
   private readonly foldedByAnchor = new Map<string, Set<PeerId>>();
   /** The first valid offer of each peer that this life of the host has heard, for the open that is current. */
@@ -73,10 +74,12 @@ export class Judge {
     for (const contribution of commit.contributors) {
       const { update } = contribution;
       this.updates.add(update);
-      const kept = this.sim.peers.filter(({ up, blobs }) => up && blobs.has(update)).length;
       if (holdersOf(this.sim.spec) === undefined)
         this.check(this.sim.host.blobs.has(update), "a commit names only what is on the host's disk");
-      else this.sim.heldByFewest = Math.min(this.sim.heldByFewest, kept);
+      else {
+        const kept = this.sim.peers.filter(({ up, blobs }) => up && blobs.has(update)).length;
+        this.sim.heldByFewest = Math.min(this.sim.heldByFewest, kept);
+      }
       const offers = this.state.offersOf(contribution);
       if (isGroup(contribution)) {
         this.sim.strike("group-named");
@@ -133,6 +136,16 @@ export class Judge {
 
   blobIsLost(): void {
     this.check(this.blobsLost > 0, "the witness folds what is on the disk");
+  }
+
+  /** The updates that stand behind a commit, those of its groups' members included. */
+  updatesBehind(commit: EntryOf<"commit">): ReadonlySet<string> {
+    const known = this.updatesByCommit.get(commit);
+    if (known !== undefined) return known;
+    const offers = commit.contributors.flatMap((contribution) => this.state.offersOf(contribution));
+    const updates = new Set(offers.map(({ update }) => update));
+    this.updatesByCommit.set(commit, updates);
+    return updates;
   }
 
   isUpdate(hash: string): boolean {

@@ -100,6 +100,12 @@ export class PeerNode implements PeerSocketEnd {
     this.connectHost();
   }
 
+  /** At the end of a simulation: to see what they weighed. */
+  dropCores(): void {
+    this.peer = undefined;
+    this.exchange = undefined as never;
+  }
+
   /** The tab is gone from one moment to the next. */
   crash(): void {
     this.sim.tell(() => `${this.name} gone`);
@@ -449,8 +455,7 @@ export class PeerNode implements PeerSocketEnd {
     this.replicaWork([5, 100], () => {
       const replica = this.replica!;
       sim.check(replica.round === commit.round, "a peer folds in order");
-      const offers = commit.contributors.flatMap((contribution) => sim.judge.state.offersOf(contribution));
-      const ours = offers.some(({ update }) => update === replica.inFlight);
+      const ours = replica.inFlight !== undefined && sim.judge.updatesBehind(commit).has(replica.inFlight);
       sim.check(named === ours, "the mark rule hears whether our own update counts");
       if (named) this.namedFolds.push(commit.round);
       if (replica.inFlight === undefined && replica.kept > 0) this.carried += 1;

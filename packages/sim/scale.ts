@@ -11,7 +11,7 @@ import { Simulation } from "./simulation.ts";
 /** A round of half a minute, the length that rounds have on slow devices: reports and heartbeats go by time. */
 const STEP_MS = 3_500;
 const STEPS = 8;
-/** Of the contributions a commit names, and of a group: a peer takes 15 updates a round at most. */
+/** Of the contributions a commit names, and of a group, unless asked otherwise: a peer takes 15 updates a round at most. */
 const MAX_CONTRIBUTORS = 8;
 /** Joining, links, a first evaluation. */
 const ROUNDS_BEFORE = 2;
@@ -39,9 +39,21 @@ export interface Scale {
   readonly messages: number;
   /** Offers behind a commit. */
   readonly offers: number;
+  /** Heap that goes with a peer's core and exchange, and with the host's core for each peer; undefined when nobody looked. */
+  readonly peerHeapBytes: number | undefined;
+  readonly hostHeapBytesEach: number | undefined;
 }
 
-export function scale(peers: number, { rounds = 3, seed = 1 }: { rounds?: number; seed?: number } = {}): Scale {
+export interface ScaleOptions {
+  readonly rounds?: number;
+  readonly seed?: number;
+  readonly maxContributors?: number;
+  /** What is in use, after a collection. */
+  readonly heapBytes?: () => number;
+}
+
+export function scale(peers: number, options: ScaleOptions = {}): Scale {
+  const { rounds = 3, seed = 1, maxContributors = MAX_CONTRIBUTORS, heapBytes } = options;
   const zero = () => ({ sent: 0, received: 0 });
   const updates = new Map<string, ReturnType<typeof zero>>();
   let control = zero();
@@ -61,7 +73,7 @@ export function scale(peers: number, { rounds = 3, seed = 1 }: { rounds?: number
     stepSpread: [0.95, 1.05],
     spec: {
       steps: STEPS,
-      rounds: { quorum: 32, maxContributors: MAX_CONTRIBUTORS, deadlineMinMs: 20_000, deadlineMaxMs: 90_000 },
+      rounds: { quorum: 32, maxContributors, deadlineMinMs: 20_000, deadlineMaxMs: 90_000 },
       evaluation: { everyRounds: 5, windows: 8 },
       checkpoint: { everyRounds: 10, retain: "window" },
     },
@@ -119,20 +131,36 @@ export function scale(peers: number, { rounds = 3, seed = 1 }: { rounds?: number
     updatesMost: Math.max(...sums.map(({ received }) => received)) / rounds / UPDATE_BYTES,
     messages: each(messages),
     offers,
+    ...heapOf(sim, heapBytes),
   };
 }
 
-const kB = (bytes: number): string => (bytes / 1_000).toFixed(1);
+/** By dropping them. Entries of the log are the simulation's, shared by all, and so is the spec. */
+function heapOf(
+  sim: Simulation,
+  heapBytes: (() => number) | undefined,
+): Pick<Scale, "peerHeapBytes" | "hostHeapBytesEach"> {
+  if (heapBytes === undefined) return { peerHeapBytes: undefined, hostHeapBytesEach: undefined };
+  const all = heapBytes();
+  sim.host.sequencer = undefined;
+  const withoutHost = heapBytes();
+  for (const peer of sim.peers) peer.dropCores();
+  const withoutPeers = heapBytes();
+  const { length } = sim.peers;
+  return { peerHeapBytes: (withoutHost - withoutPeers) / length, hostHeapBytesEach: (all - withoutHost) / length };
+}
+
+const kB = (bytes: number | undefined): string => (bytes === undefined ? "–" : (bytes / 1_000).toFixed(1));
 
 /** A table in Markdown. */
 export function scaleLines(rows: readonly Scale[]): string[] {
   const first = rows[0].controlSent + rows[0].controlReceived;
   return [
-    "| peers | round, s | control sent, kB | control received, kB | against the first row | messages and frames sent | updates received, mean | … by whom most | offers behind a commit |",
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    "| peers | round, s | control sent, kB | control received, kB | against the first row | messages and frames sent | updates received, mean | … by whom most | offers behind a commit | a peer's core, kB | the host's core, kB a peer |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ...rows.map((row) => {
       const ratio = (row.controlSent + row.controlReceived) / first;
-      return `| ${row.peers} | ${(row.roundMs / 1_000).toFixed(1)} | ${kB(row.controlSent)} | ${kB(row.controlReceived)} | ${ratio.toFixed(2)} | ${row.messages.toFixed(0)} | ${(row.updateReceived / UPDATE_BYTES).toFixed(1)} | ${row.updatesMost.toFixed(1)} | ${row.offers.toFixed(0)} |`;
+      return `| ${row.peers} | ${(row.roundMs / 1_000).toFixed(1)} | ${kB(row.controlSent)} | ${kB(row.controlReceived)} | ${ratio.toFixed(2)} | ${row.messages.toFixed(0)} | ${(row.updateReceived / UPDATE_BYTES).toFixed(1)} | ${row.updatesMost.toFixed(1)} | ${row.offers.toFixed(0)} | ${kB(row.peerHeapBytes)} | ${kB(row.hostHeapBytesEach)} |`;
     }),
   ];
 }

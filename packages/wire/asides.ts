@@ -28,8 +28,12 @@ export function decodeRoster(bytes: Uint8Array): PeerId[] | undefined {
 
 export const encodeManifest = (offers: readonly SignedOffer[]): Uint8Array => canonicalBytes(offers);
 
-/** Ids, hashes and numbers: ASCII all through. */
-const textOf = (bytes: Uint8Array): string => Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+/** Ids, hashes and numbers: ASCII all through. A portion at a time: an engine takes some tens of thousands of arguments. */
+function textOf(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8_192) text += String.fromCharCode(...bytes.subarray(at, at + 8_192));
+  return text;
+}
 
 /** Undefined when the bytes are no manifest. */
 export function decodeManifest(bytes: Uint8Array): SignedOffer[] | undefined {

@@ -1,8 +1,16 @@
 // `gossamer sim`: swarms in one process, from a seed. Each subcommand is a file of its own here.
 import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { bugs, type Scale, scale, scaleLines, scalePlot, utilization, utilizationLines } from "#sim";
+import { bugs, type Scale, scaleLines, scalePlot, utilization, utilizationLines } from "#sim";
 import { findBugs, fuzzSeeds, replaySeed } from "./runs.ts";
+import { scaleOf } from "./scale-pool.ts";
+
+interface ScaleCommand {
+  readonly sizes: number[];
+  readonly rounds: number;
+  readonly contributors: number;
+  readonly svg?: string;
+}
 
 const out = (line: string): void => console.log(line);
 const failWhen = (failed: boolean): void => {
@@ -60,15 +68,19 @@ A seed means the same on every machine, for one version of the code.`,
       "--sizes <counts>",
       "peers, the smallest first",
       (text) => text.split(",").map(numberFrom(2, 10_000)),
-      [10, 33, 100, 300, 1_000],
+      [10, 33, 100, 300, 1_000, 3_000, 10_000],
     )
+    .option("--rounds <count>", "that are measured", numberFrom(1, 100), 3)
+    .option("--contributors <count>", "that a commit names at most, and members of a group", numberFrom(2, 32), 8)
     .option("--svg <file>", "also draw it")
-    .action(async ({ sizes, svg }: { sizes: number[]; svg?: string }) => {
+    .action(async ({ sizes, rounds, contributors, svg }: ScaleCommand) => {
       const rows: Scale[] = [];
       for (const peers of sizes) {
-        const begun = performance.now();
-        rows.push(scale(peers));
-        out(`${peers} peers: simulated in ${((performance.now() - begun) / 1_000).toFixed(0)} s`);
+        const before = process.cpuUsage();
+        rows.push(await scaleOf({ peers, rounds, maxContributors: contributors }));
+        const { user, system } = process.cpuUsage(before);
+        const memory = process.resourceUsage().maxRSS / 1_000_000;
+        out(`${peers} peers: ${((user + system) / 1e6).toFixed(0)} s of a processor, ${memory.toFixed(2)} GB at most`);
       }
       for (const line of ["", ...scaleLines(rows)]) out(line);
       if (svg !== undefined) await writeFile(svg, scalePlot(rows));

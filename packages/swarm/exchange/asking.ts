@@ -39,7 +39,8 @@ export class Asking {
   private readonly wantedByName = new Map<string, Wanted>(); // in order
   private readonly requests: Requests;
   private running: Wanted[] = [];
-  private dirty = false;
+  private dirty = false; //    there may be something to ask for
+  private answered = false; // a link has nothing new: only whether the host is asked may hang on it
   private dueAt: Millis = Number.POSITIVE_INFINITY;
 
   constructor(options: AskingOptions) {
@@ -108,7 +109,11 @@ export class Asking {
   have(from: PeerId, { name, first, bitmap }: Extract<Frame, { type: "have" }>): void {
     const wanted = this.wantedByName.get(name);
     if (!wanted?.running) return; // it came meanwhile, or nobody wants it any more
-    if (wanted.gain(wanted.source(from), first, bitmap)) wanted.newsAt = this.options.context.now;
+    if (!wanted.gain(wanted.source(from), first, bitmap)) {
+      this.answered = true;
+      return;
+    }
+    wanted.newsAt = this.options.context.now;
     this.dirty = true;
   }
 
@@ -143,6 +148,8 @@ export class Asking {
       this.requests.judgeTime();
       this.dirty = true;
     }
+    if (this.answered && !this.dirty) this.due(this.host.advance(this.running));
+    this.answered = false;
     while (this.dirty) {
       this.dirty = false;
       this.askLinks();
