@@ -39,8 +39,8 @@ export interface Context {
   wakeAt(at: Millis): void;
   /** A whole number in [0, below), from the seed. */
   draw(below: number): number;
-  /** A link is on its way up, and not for too long. */
-  hopes(): boolean;
+  /** Links are on their way up, for the first time and not for too long: until then. In the past when there is none. */
+  comingUntil(): Millis;
   /** It sent what cannot be an accident: the link ends, and that peer is not asked again for a long while. */
   convict(peer: PeerId, reason: string): void;
   /** Too many of these end the link. */

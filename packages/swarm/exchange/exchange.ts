@@ -76,7 +76,7 @@ export class Exchange {
       send: (to, frame) => this.send(to, frame),
       wakeAt: (at) => this.wake.want(at),
       draw: (below) => this.draw(below),
-      hopes: () => this.hopes(),
+      comingUntil: () => this.comingUntil(),
       convict: (peer, reason) => this.convict(peer, reason),
       fault: (peer, reason) => this.fault(peer, reason),
     };
@@ -209,9 +209,8 @@ export class Exchange {
     if (this.linkByPeer.has(to)) this.out.push({ type: "send", to, bytes: encodeFrame(frame) });
   }
 
-  private hopes(): boolean {
-    for (const until of this.comingUntilByPeer.values()) if (until > this.now) return true;
-    return false;
+  private comingUntil(): Millis {
+    return Math.max(Number.NEGATIVE_INFINITY, ...this.comingUntilByPeer.values());
   }
 
   private fault(peer: PeerId, reason: string): void {

@@ -137,17 +137,20 @@ export class HostLast {
   }
 
   private waitUntil(wanted: Wanted): Millis {
-    const { linkByPeer, now, hopes } = this.options.context;
+    const { linkByPeer, now, comingUntil } = this.options.context;
     if (wanted.host === "at-once") return now;
-    let hope = hopes();
+    // Nobody is linked yet, so a joiner's updates would all come from the host. Text is worth no such wait: the line is idle.
+    if (linkByPeer.size === 0 && wanted.urgency === "round" && comingUntil() > now) return comingUntil();
+    let answersUntil = now;
+    let hope = comingUntil() > now;
     for (const [peer, { upAt }] of linkByPeer) {
       const source = wanted.sourceByPeer.get(peer);
       if (source?.answered) hope ||= this.options.wantsToo(peer, wanted.name);
-      else hope ||= now < Math.max(upAt, wanted.newsAt) + ANSWER_MS;
+      else answersUntil = Math.max(answersUntil, Math.max(upAt, wanted.newsAt) + ANSWER_MS);
     }
-    if (!hope) return now;
+    if (!hope && answersUntil <= now) return now;
     const quietAt = Math.min(this.options.heardAt() + QUIET_MS, wanted.newsAt + WAIT_BUSY_MS);
-    return Math.max(wanted.newsAt + WAIT_MS, quietAt) + wanted.drawnWaitMs;
+    return Math.max(answersUntil, Math.max(wanted.newsAt + WAIT_MS, quietAt) + wanted.drawnWaitMs);
   }
 
   private ask(wanted: Wanted, first: number): boolean {

@@ -258,7 +258,7 @@ describe("[R40] the host last", () => {
     expect(a.bytesFromHost).toBe(blob.length);
     const c = swarm.add("c");
     swarm.input("c", { type: "link-coming", peer: "b" });
-    swarm.want("c", blob, { host: "last" });
+    swarm.want("c", blob, { host: "last", urgency: "background" });
     swarm.pass(1_400);
     expect(c.bytesFromHost).toBe(0);
     swarm.pass(1_200);
@@ -269,6 +269,23 @@ describe("[R40] the host last", () => {
     c.fetched.clear();
     swarm.want("c", blob, { host: "last" });
     expect(c.fetched.size).toBe(1);
+  });
+
+  test("who joins waits for its first link with what a round needs: the host serves it none when that comes up", () => {
+    for (const comesUp of [true, false]) {
+      const swarm = new TestSwarm();
+      swarm.host.set(name, blob);
+      swarm.add("b", blob);
+      const a = swarm.add("a");
+      swarm.input("a", { type: "link-coming", peer: "b" });
+      swarm.want("a", blob, { host: "last" });
+      swarm.pass(4_900);
+      expect(a.fetched.size).toBe(0);
+      if (comesUp) swarm.link("a", "b");
+      swarm.pass(200);
+      expect(same(a.fetched.get(name), blob)).toBe(true);
+      expect(a.bytesFromHost).toBe(comesUp ? 0 : blob.length);
+    }
   });
 
   test("a host that is away is asked again with growing pauses, and each failure is told; never, when it keeps none", () => {
