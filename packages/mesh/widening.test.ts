@@ -75,12 +75,15 @@ describe("[R46] further connections", () => {
     expect(wanted.at(-1)).toBe(8);
   });
 
-  test("after the transfer it begins with one again", () => {
+  test("after the transfer it begins with one, and goes back at once to what has proved itself; minutes later step by step", () => {
     const widening = new Widening();
     const { state } = bulk(widening, 30_000, lossy);
     widening.ended();
     const again = { ...state, connections: 1 };
-    expect(bulk(widening, 10_000, lossy, again).wanted).toEqual([1, 4, 8]);
+    expect(bulk(widening, 1_000, lossy, again).wanted).toEqual([1, 8]);
+    widening.ended();
+    const later = { ...again, now: state.now + 6 * 60_000 };
+    expect(bulk(widening, 10_000, lossy, later).wanted).toEqual([1, 4, 8]);
   });
 
   test("connections that do not come up are not waited for", () => {

@@ -22,6 +22,9 @@ const OPENING_MS = 3_000;
 const TRIAL_MS = 2_000;
 /** A line that is simply slow gives four connections no more than one: then they go again, for a while. */
 const GAIN_MIN = 1.25;
+/** A line that lost packets a moment ago still does: a short queue is enough then, and no trial. Five minutes later it is judged anew. */
+const HELD_AGAIN_MS = 100;
+const PROVED_MS = 5 * 60_000;
 const REST_MS = 60_000;
 
 export interface Load {
@@ -38,6 +41,7 @@ export class Widening {
   #held: { readonly since: number; readonly left: number } | undefined; // left: bytes that had left the queue by then
   #trial: { readonly opened: number; readonly before: number; from?: { at: number; left: number } } | undefined;
   #restUntil = Number.NEGATIVE_INFINITY;
+  #proved = { stage: 0, until: Number.NEGATIVE_INFINITY };
 
   /** How many connections the link should have, from now on. */
   wanted(now: number, { connections, queuedBytes, sentBytes }: Load): number {
@@ -48,12 +52,8 @@ export class Widening {
     const busyMs = this.#busyMs;
     if (this.#trial) this.#judge(now, connections, left);
     else if (queuedBytes < HELD_RATIO * WINDOW_BYTES) this.#held = undefined;
-    else if (!this.#held) this.#held = { since: busyMs, left };
-    else if (busyMs - this.#held.since >= HELD_MS && this.#stage + 1 < STAGES.length && now >= this.#restUntil) {
-      this.#stage++;
-      this.#trial = { opened: now, before: (left - this.#held.left) / (busyMs - this.#held.since) };
-      this.#held = undefined;
-    }
+    else this.#held ??= { since: busyMs, left };
+    if (this.#held) this.#grow(now, busyMs, left, this.#held);
     return STAGES[this.#stage];
   }
 
@@ -62,6 +62,18 @@ export class Widening {
     this.#stage = 0;
     this.#held = undefined;
     this.#trial = undefined;
+  }
+
+  #grow(now: number, busyMs: number, left: number, held: { readonly since: number; readonly left: number }): void {
+    const heldMs = busyMs - held.since;
+    if (heldMs >= HELD_AGAIN_MS && this.#stage < this.#proved.stage && now < this.#proved.until) {
+      this.#stage = this.#proved.stage;
+      this.#held = undefined;
+    } else if (heldMs >= HELD_MS && this.#stage + 1 < STAGES.length && now >= this.#restUntil) {
+      this.#stage++;
+      this.#trial = { opened: now, before: (left - held.left) / heldMs };
+      this.#held = undefined;
+    }
   }
 
   #judge(now: number, connections: number, left: number): void {
@@ -75,7 +87,10 @@ export class Widening {
     if (trialMs < TRIAL_MS) return;
     const rate = (left - trial.from.left) / trialMs;
     this.#trial = undefined;
-    if (rate >= GAIN_MIN * trial.before) return;
+    if (rate >= GAIN_MIN * trial.before) {
+      this.#proved = { stage: this.#stage, until: now + PROVED_MS };
+      return;
+    }
     this.#stage--;
     this.#restUntil = now + REST_MS;
   }
