@@ -1,4 +1,4 @@
-// Memory of the protocol core is bounded: every Map, Set and array in a peer or the sequencer has a most, with its reason here.
+// Memory of the protocol core is bounded: every Map, Set and array in a peer, its exchange or the sequencer has a most, with its reason here.
 //
 //   core -> each collection with its path -> the first that holds more than it may
 import type { Simulation } from "./simulation.ts";
@@ -15,6 +15,7 @@ const bounded = new Set([
   "trace",
   "last",
   "tail", // by count and bytes: its own test
+  "out", //  of the last step, for the adapter
 ]);
 
 /** So deep do our own classes go: a core, its part, a map, what the map holds. */
@@ -29,6 +30,12 @@ function mostOf(path: string, { spec, round, peers }: Simulation): number {
   // Blobs of those rounds, of the two checkpoints, and one of our own.
   if (path.endsWith("held") || path.endsWith("unretained") || path.endsWith("forgetLater"))
     return (24 + 3 * spec.checkpoint.everyRounds) * peers.length + 8;
+  // What lies in the local store: since the second newest checkpoint, which may be late, and everything where nothing is forgotten.
+  if (path.endsWith("serving.stored") || path.endsWith("heldByName"))
+    return spec.checkpoint.retain === "all" ? 4_096 : (10 + 3 * spec.checkpoint.everyRounds) * peers.length + 16;
+  if (path.endsWith("blobByName")) return 64; //                 BLOBS_KEPT
+  if (path.endsWith("requestById")) return 12 * peers.length; // ASKED_OF_LINK_MAX
+  if (path.endsWith("interests")) return 64; //                  INTERESTS_PER_LINK_MAX
   // Who is here, who was here, a few per peer.
   return 32 + 4 * peers.length;
 }
@@ -37,6 +44,7 @@ export function boundFault(core: object, sim: Simulation): string | undefined {
   let fault: string | undefined;
   const visit = (value: unknown, path: string, depth: number): void => {
     if (typeof value !== "object" || value === null || depth > DEPTH_MAX || fault !== undefined) return;
+    if (ArrayBuffer.isView(value)) return; // of a blob, a piece or a bitmap: by the sizes that wire allows
     const size = value instanceof Map || value instanceof Set ? value.size : Array.isArray(value) ? value.length : 0;
     if (size > 0 && size > mostOf(path, sim)) fault = `${size} in ${path}: ${mostOf(path, sim)} is the most`;
     if (Array.isArray(value) || value instanceof Set) return;

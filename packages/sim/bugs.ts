@@ -2,7 +2,7 @@
 // that finds none of them checks nothing. Private parts are reached by their names in brackets: nothing in the core knows of this file.
 //
 //   bug -> a hand on each peer, sequencer or adapter as it begins -> fuzz, seed by seed -> the first seed that fails
-import type { Peer, PeerOutput, Sequencer, SequencerOutput } from "#swarm";
+import type { Exchange, Peer, PeerOutput, Sequencer, SequencerOutput } from "#swarm";
 import type { EntryOf } from "#wire";
 import type { HostNode } from "./host-node.ts";
 import type { ReplicaNode } from "./replica-node.ts";
@@ -13,6 +13,7 @@ export interface Plant {
   readonly sequencer?: (sequencer: Sequencer) => void;
   readonly host?: (host: HostNode) => void; //          once
   readonly replica?: (replica: ReplicaNode) => void;
+  readonly exchange?: (exchange: Exchange) => void;
 }
 
 export interface Bug extends Plant {
@@ -149,6 +150,20 @@ export const bugs: readonly Bug[] = [
     what: "the host never forgets what was uploaded for rounds long past",
     sequencer: (sequencer) => {
       sequencer["round"].offers["bytesByBlob"].clear = () => {};
+    },
+  },
+  {
+    name: "served-for-ever",
+    what: "a peer's exchange keeps what it served for rounds long past",
+    exchange: (exchange) => {
+      exchange["serving"].drop = () => {};
+    },
+  },
+  {
+    name: "backup-believed",
+    what: "a host takes its own log for the longest, whatever its peers say",
+    sequencer: (sequencer) => {
+      sequencer["recovery"].head = () => {};
     },
   },
   {

@@ -26,7 +26,7 @@ export class ExchangeNode {
   convicted = 0;
   private readonly ports: ExchangePorts;
   private readonly rules: PieceRules;
-  private readonly core: Exchange;
+  readonly core: Exchange;
   /** Blobs of which the host gave a part. */
   private readonly fromHost = new Set<string>();
   /** The request to the host that counts, by blob. */

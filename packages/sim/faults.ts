@@ -199,10 +199,12 @@ export const faultNames = [
   ...Object.keys(faults),
   "lie",
   "lie",
+  "lie",
   "partition",
   "cutSocket",
   "cutLink",
   "stutter",
+  "sleep",
 ] as FaultName[];
 
 /** @returns whether it stops now */

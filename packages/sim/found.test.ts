@@ -2,6 +2,13 @@
 import { test } from "vitest";
 import { Simulation } from "./simulation.ts";
 
+const everybodyKnows = (sim: Simulation): void =>
+  sim.runUntil(
+    ({ peers, host }) => !host.disk.writing && peers.every(({ peer }) => peer?.log.seq === host.log.length - 1),
+    60_000,
+    "the whole log at every peer",
+  );
+
 test("[R7] [R10] an equivocator alone, whose first offer names a blob that never comes, may offer again after the deadline (seed 192)", () => {
   const sim = new Simulation({ seed: 1, peers: 1 }).startAll();
   sim.runRounds(1);
@@ -11,6 +18,44 @@ test("[R7] [R10] an equivocator alone, whose first offer names a blob that never
   peer.lie = undefined;
   peer.crash();
   peer.start();
+  sim.runRounds(2, 60_000);
+  sim.checkAll();
+});
+
+test("[R33] [R31] offers wait until a host has back the open that they answer: else it refuses them, or drops their updates with an older round's (seeds 1024, 1180)", () => {
+  const rounds = { quorum: 32, maxContributors: 32, deadlineMinMs: 500, deadlineMaxMs: 8_000, overlap: true };
+  const spec = { rounds, checkpoint: { everyRounds: 1, retain: "window" as const } };
+  const sim = new Simulation({ seed: 1, peers: 6, network: { delayMs: [50, 400] }, spec }).startAll();
+  sim.runRounds(5);
+  sim.runUntil(({ host }) => host.log.at(-1)!.type === "open", 60_000, "an open");
+  everybodyKnows(sim);
+  sim.host.crash();
+  sim.judge.blobsLost += 1; // updates of older rounds are forgotten
+  sim.host.disk.restoreBackup(8);
+  sim.clock.after(3_000, () => sim.host.start());
+  sim.runRounds(2, 60_000);
+  sim.checkAll();
+});
+
+test("[R33] [R3] a commit whose void comes back with it is not folded, and the round that was done again is (seed 1088)", () => {
+  const spec = { checkpoint: { everyRounds: 5, retain: "all" as const } };
+  const sim = new Simulation({ seed: 2, peers: 4, spec }).startAll();
+  sim.runRounds(2);
+  sim.runUntil(({ state }) => state.commit !== undefined, 20_000);
+  const { commit } = sim.state;
+  sim.host.crash();
+  sim.judge.blobsLost += 1;
+  for (const { update } of commit!.contributors) sim.host.blobs.delete(update);
+  sim.host.full = true;
+  sim.host.start();
+  sim.runUntil(({ host }) => host.log.some(({ type }) => type === "void"), 60_000, "the void");
+  sim.host.full = false;
+  sim.runRounds(1);
+  everybodyKnows(sim);
+  sim.host.crash();
+  sim.host.disk.restoreBackup(sim.host.log.length - commit!.seq);
+  for (const { update, bytes } of commit!.contributors) sim.host.blobs.add(update, bytes); // the backup has them
+  sim.host.start();
   sim.runRounds(2, 60_000);
   sim.checkAll();
 });

@@ -22,6 +22,8 @@ export interface Drawn {
   readonly faults: readonly FaultName[];
   readonly everyMs: number; //    between two faults, on average
   readonly stormMs: number;
+  /** Entries that the host's disk has lost when it comes back once more, from a backup. */
+  readonly entriesLost: number;
   /** It is watched for long enough afterwards to see whether deadlines and shares come to rest. */
   readonly settles: boolean;
 }
@@ -43,6 +45,10 @@ export interface FuzzOptions {
 }
 
 const PEERS_MAX = 12;
+/** Half of all seeds draw from these, the other half from all sizes: a swarm of twelve costs fifty times one of two. */
+const PEERS_FEW_MAX = 6;
+/** Some rounds. */
+const ENTRIES_LOST_MAX = 25;
 /** A storm sees several rounds of these. */
 const STEP_STORM_MS = [80, 150] as const;
 /** Rounds of two seconds and more: of shorter ones a peer that is behind, and whose links do not have what it lacks, always misses the next open [R40]. */
@@ -63,7 +69,7 @@ const IN_PIECES = { pieceBytes: [250, 125], checkpointBytes: 3_000 } as const;
 export function draw(seed: number, peersGiven?: number): Drawn {
   const random = new Random(seed ^ 0x5eed);
   const some = (share: number, most: number): number => (random.chance(share) ? random.between(0, most) : 0);
-  const peers = 1 + random.int(PEERS_MAX);
+  const peers = 1 + random.int(random.chance(0.5) ? PEERS_FEW_MAX : PEERS_MAX);
   const slowNet = random.chance(0.2);
   // There the host is no way around a link that never comes up, or ended because of what it made of frames. [R39]
   const kept = random.chance(0.15);
@@ -99,6 +105,7 @@ export function draw(seed: number, peersGiven?: number): Drawn {
     faults: faultNames.filter(() => random.chance(0.5)),
     everyMs: 400 * 10 ** random.unit(),
     stormMs: random.between(10_000, 30_000),
+    entriesLost: random.chance(0.15) ? 1 + random.int(ENTRIES_LOST_MAX) : 0,
     settles: random.chance(SETTLES),
   };
 }
@@ -163,7 +170,7 @@ function storm(sim: Simulation, { faults: names, everyMs, stormMs }: Drawn): voi
 const LET_GO_MS = 3_000;
 
 /** Liveness: without faults the swarm gathers, and goes on round by round. */
-function calm(sim: Simulation, { unlinkable, settles }: Drawn): void {
+function calm(sim: Simulation, { unlinkable, entriesLost, settles }: Drawn): void {
   const { peers, host, network } = sim;
   sim.tell(() => "the storm is over");
   network.shares = {};
@@ -176,12 +183,37 @@ function calm(sim: Simulation, { unlinkable, settles }: Drawn): void {
   }
   sim.tell(() => "everybody is back");
   sim.runRounds(ROUNDS_AFTER, CALM_MS);
+  for (const peer of peers) peer.start(); // who was sent away for what it had done in the storm (seed 200594)
   sim.runUntil(({ peers }) => peers.every(takesPart(sim)), CALM_MS, "everybody training together");
+  if (entriesLost > 0) restoreBackup(sim, entriesLost);
   if (settles) {
     sim.runRounds(ROUNDS_SETTLED, CALM_MS);
     sim.judge.settled(ROUNDS_SETTLED);
   }
   if (unlinkable === 0) sim.runUntil(({ peers }) => peers.every(linked), LINKS_MS, "a link to every neighbour");
+}
+
+/** The host's disk comes back from a backup: what it had told, its peers give back. [R33] */
+function restoreBackup(sim: Simulation, entriesLost: number): void {
+  const { host, peers, random, clock } = sim;
+  const allKnown = (): boolean =>
+    !host.disk.writing && peers.every(({ peer }) => peer?.log.seq === host.log.length - 1);
+  sim.runUntil(allKnown, CALM_MS, "the whole log at every peer");
+  sim.strike("backup-restored");
+  host.crash();
+  sim.judge.blobsLost += 1; // updates of older rounds are forgotten
+  const lost = host.disk.restoreBackup(Math.min(entriesLost, host.log.length - 1)); // a host without any log has lost nothing
+  clock.after(random.between(0, 5_000), () => host.start());
+  const end = host.log.length + lost.length;
+  const [first, ...others] = peers;
+  if (others.length > 0 && random.chance(0.5)) {
+    clock.after(random.between(0, 8_000), () => first.crash());
+    clock.after(random.between(8_000, 10_000), () => first.start());
+  }
+  sim.runUntil(() => host.log.length >= end, CALM_MS, "what the backup lacked, given back");
+  for (const entry of lost) sim.check(host.log[entry.seq] === entry, `entry ${entry.seq} is another one than was told`);
+  sim.runRounds(2, CALM_MS);
+  sim.runUntil(() => peers.every(takesPart(sim)), CALM_MS, "everybody training together again");
 }
 
 const linked = ({ peer, linked }: PeerNode): boolean =>

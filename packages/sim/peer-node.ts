@@ -330,7 +330,7 @@ export class PeerNode implements PeerSocketEnd {
 
   private newExchange(): ExchangeNode {
     const { sim, time, blobs } = this;
-    return new ExchangeNode(sim.random.int(2 ** 32), sim.pieces, {
+    const exchange = new ExchangeNode(sim.random.int(2 ** 32), sim.pieces, {
       now: () => time.now,
       blobs: { has: (name) => blobs.has(name) && !this.withholds(name), bytesOf: (name) => blobs.bytesOf(name) },
       frame: (to, bytes) => sim.network.frame(this.id, to, bytes),
@@ -356,6 +356,8 @@ export class PeerNode implements PeerSocketEnd {
       },
       failed: (hash, reason) => this.input({ type: "fetch-failed", hash, reason }),
     });
+    sim.plant.exchange?.(exchange.core);
+    return exchange;
   }
 
   /** Offered to the host, served to nobody. */

@@ -9,6 +9,7 @@ export const faultRates = {
   "entry-lost": 0.02, //      written, not synced, not there afterwards
   "entry-torn": 0.02, //      half of it is there
   "blob-write-lost": 0.05, // an upload that the host had not synced
+  "backup-restored": 0.1, //  it comes back with an older log, in the calm: else nobody might be left who knows its end
   "disk-full": 0.1, //        the host refuses uploads
   "blob-rotted": 0.03, //     a synced blob of a pending commit is gone: the commit is voided
   "socket-cut": 0.5, //         control sockets

@@ -44,6 +44,11 @@ export class LogReader {
     return this.headSeq === this.state.seq && this.suspect === undefined;
   }
 
+  /** It has lost the end of its log, and takes it back. */
+  get hostIsBehind(): boolean {
+    return this.headSeq !== undefined && this.headSeq < this.state.seq;
+  }
+
   /** As far as the host has told us, what it has is ours as well. */
   get agrees(): boolean {
     return this.suspect === undefined;
@@ -83,7 +88,7 @@ export class LogReader {
 
   /** @returns why we go: it has had time to take its entries back */
   takenBack(now: Millis, wake: Wake): string | undefined {
-    if (this.headSeq === undefined || this.headSeq >= this.state.seq || this.shortSince === undefined) return undefined;
+    if (!this.hostIsBehind || this.shortSince === undefined) return undefined;
     const until = this.shortSince + TAKE_BACK_MS;
     if (now >= until) return `it ends at entry ${this.headSeq}, ours at ${this.state.seq}, and it takes none back`;
     wake.want(until);
@@ -115,7 +120,7 @@ export class LogReader {
 
   advance(now: Millis, wake: Wake): PeerOutput[] {
     if (this.headSeq === undefined || this.caughtUp) return [];
-    if (this.suspect === undefined && this.headSeq < this.state.seq) return []; // it takes back what it lost
+    if (this.suspect === undefined && this.hostIsBehind) return []; // it takes back what it lost
     if (this.askedAt !== undefined && now >= this.askedAt + ANSWER_MS) this.askedAt = undefined;
     const from = this.askedAt === undefined ? this.retryAt : this.askedAt + ANSWER_MS;
     if (now < from) {

@@ -78,6 +78,7 @@ export class Peer {
   private readyRound = -1;
   private attestedRound = -1;
   private pauseTold = false;
+  private repeated = true; // our update and offer, for this connection
   private evaluatedRound = 0;
   private progressAt: Millis = Number.NEGATIVE_INFINITY;
   private out: PeerOutput[] = [];
@@ -239,7 +240,8 @@ export class Peer {
         this.links.setRelay(message.relay);
         const vote = this.reduction.reconnected();
         if (vote !== undefined) this.tell(vote);
-        return this.emit(...this.work.reconnected());
+        this.repeated = false;
+        return;
       }
       case "refuse":
         return this.refused(message.code, message.message);
@@ -455,9 +457,15 @@ export class Peer {
     this.emit(...this.reader.advance(now, this.wake));
     this.followed(this.reader.takenBack(now, this.wake));
     if (this.final !== undefined) return;
+    // A host that lacks the open which we answer could only refuse our offer, and drop our update with an older round's. [R33]
+    const connected = this.welcomed && !this.reader.hostIsBehind;
+    if (connected && !this.repeated) {
+      this.repeated = true;
+      this.emit(...this.work.reconnected());
+    }
     if (this.busy === undefined) this.advanceReplica();
     if (this.final !== undefined) return; // it cannot take part
-    const { welcomed: connected, donating } = this;
+    const { donating } = this;
     const situation = { round: this.replica?.round, donating, connected, caughtUp: this.reader.caughtUp };
     this.emit(...this.work.advance(now, situation, this.wake));
     this.advanceEnd(now);

@@ -435,7 +435,7 @@ export class Sequencer {
   }
 
   private folded(now: Millis, { round, anchorHash, refused }: Extract<SequencerInput, { type: "folded" }>): void {
-    this.line.done("fold", round);
+    if (!this.line.done("fold", round)) return;
     if (this.log.commit !== undefined && round === this.log.round) return this.sealing.folded(now, anchorHash, refused);
     // It was sealed before our log was lost, and came back: the same arithmetic gives the same anchor, or our disk lies.
     const sealed = this.log.sealedByRound.get(round)?.anchorHash;

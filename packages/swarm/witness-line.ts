@@ -36,25 +36,45 @@ interface Lost {
 export class WitnessLine {
   private readonly tasks: Task[] = [];
   private working = false;
+  /** A fold is under way whose commit was voided meanwhile: of that round. */
+  private dropped: number | undefined;
   private lost: Lost | undefined;
 
   add(task: Task): void {
     this.tasks.push(task);
   }
 
-  /** The commit was voided: it is never folded. */
+  /** The commit was voided: it is never folded. One that is being folded, because commit and void came back together, is undone. */
   drop(round: number): void {
-    this.lost = undefined;
-    this.working = false;
+    const [task] = this.tasks;
+    if (this.working && this.lost === undefined && task?.type === "fold" && task.commit.round === round) {
+      this.dropped = round;
+      this.tasks[0] = { type: "restart-witness" };
+      return;
+    }
+    if (this.lost?.round === round) {
+      this.lost = undefined;
+      this.working = false;
+    }
     const at = this.tasks.findIndex((task) => task.type === "fold" && task.commit.round === round);
     if (at >= 0) this.tasks.splice(at, 1);
   }
 
-  done(type: "fold" | "checkpoint", round: number): void {
+  /** @returns whether it is of the log */
+  done(type: "fold" | "checkpoint", round: number): boolean {
+    if (type === "fold" && this.undone(round)) return false;
     const [task] = this.tasks;
-    if (task?.type !== type || roundOf(task) !== round) return;
+    if (task?.type !== type || roundOf(task) !== round) return false;
     this.tasks.shift();
     this.working = false;
+    return true;
+  }
+
+  private undone(round: number): boolean {
+    if (this.dropped !== round) return false;
+    this.dropped = undefined;
+    this.working = false;
+    return true;
   }
 
   /** Nobody can mend the round under way, and it is sealed: a newer checkpoint, if the disk holds one, leads past it. */
@@ -74,6 +94,7 @@ export class WitnessLine {
 
   /** The fold under way misses these. */
   blobsLost(now: Millis, round: number, reason: string, hashes: readonly string[]): void {
+    if (this.undone(round)) return;
     this.lost = {
       ...{ round, reason, missing: new Set(hashes), since: now, askAt: now },
       asked: new Set(),

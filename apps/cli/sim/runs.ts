@@ -118,6 +118,7 @@ function drawnLines({
     `  an update       ${inPieces ? "of several pieces" : "of one piece"}`,
     `  faults          ${[...new Set(faults)].join(", ") || "none"}`,
     `  a fault every   ${Math.round(drawn.everyMs)} ms, for ${(drawn.stormMs / 1000).toFixed(1)} s${drawn.settles ? "; then watched until deadlines settle" : ""}`,
+    ...(drawn.entriesLost > 0 ? [`  afterwards      the host's backup lacks ${drawn.entriesLost} entries`] : []),
   ];
 }
 
