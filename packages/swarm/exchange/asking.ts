@@ -21,6 +21,8 @@ const BUSY_MS = 500;
 const RUNNING_MAX = 48;
 /** They lie in memory until they are whole; one that is larger comes alone. */
 const RUNNING_BYTES_MAX = 512 * 2 ** 20;
+/** Its updates of the last rounds; of what it says beyond that we hear again when we want it. */
+const ANNOUNCED_OF_LINK_MAX = 16;
 /** Words for a failure: the last few are enough. */
 const FAILURES_KEPT = 6;
 
@@ -108,13 +110,20 @@ export class Asking {
 
   have(from: PeerId, { name, first, bitmap }: Extract<Frame, { type: "have" }>): void {
     const wanted = this.wantedByName.get(name);
-    if (!wanted?.running) return; // it came meanwhile, or nobody wants it any more
+    if (!wanted?.running) return bitmap.length === 0 ? this.announced(from, name) : undefined;
     if (!wanted.gain(wanted.source(from), first, bitmap)) {
       this.answered = true;
       return;
     }
     wanted.newsAt = this.options.context.now;
     this.dirty = true;
+  }
+
+  /** Not wanted yet, or not any more. */
+  private announced(from: PeerId, name: string): void {
+    const { announced } = this.options.context.linkByPeer.get(from)!;
+    announced.add(name);
+    if (announced.size > ANNOUNCED_OF_LINK_MAX) announced.delete(announced.keys().next().value!);
   }
 
   refuse(from: PeerId, { request: id, code }: Extract<Frame, { type: "refuse" }>): void {
@@ -327,7 +336,10 @@ export class Asking {
       wanted.running = true;
       wanted.newsAt = context.now;
       wanted.drawnWaitMs = context.draw(WAIT_DRAWN_MS);
-      for (const peer of context.linkByPeer.keys()) context.send(peer, { type: "want", name: wanted.name });
+      for (const [peer, { announced }] of context.linkByPeer) {
+        context.send(peer, { type: "want", name: wanted.name });
+        if (announced.delete(wanted.name)) wanted.gain(wanted.source(peer), 0, new Uint8Array(0));
+      }
     }
     this.dirty = true;
   }

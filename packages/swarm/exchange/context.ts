@@ -16,6 +16,8 @@ export interface Link {
   /** Chunks of requests that we gave up may still be on the way: so many bytes. */
   stray: number;
   readonly upAt: Millis;
+  /** Blobs that it said it has before we wanted them, oldest first: what it made. */
+  readonly announced: Set<string>;
 }
 
 export type ExchangeOutput =

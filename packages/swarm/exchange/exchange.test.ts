@@ -37,6 +37,26 @@ describe("[R39] blobs between peers", () => {
     expect(same(b.fetched.get(name), blob)).toBe(true);
   });
 
+  test("what was made on the other side of a link is asked for at once: no round trip to hear that it is there", () => {
+    const swarm = new TestSwarm();
+    swarm.add("a");
+    const b = swarm.add("b");
+    swarm.link("a", "b");
+    const blob = blobOf(100);
+    swarm.give("a", blob);
+    swarm.settle();
+    const asked: string[] = [];
+    swarm.filter = (from, _to, frame) => {
+      if (from === "b") asked.push(frame.type);
+      return frame;
+    };
+    const name = swarm.want("b", blob);
+    for (let sent = 0; sent < 3; sent++) swarm.deliver(); // all that b sent before it heard anything
+    expect(asked.slice(0, 3)).toEqual(["want", "ask", "ask"]);
+    swarm.settle();
+    expect(same(b.fetched.get(name), blob)).toBe(true);
+  });
+
   test("pieces are passed on as soon as each is checked: over four hops that all want it, from one who has it", () => {
     const swarm = new TestSwarm();
     const blob = blobOf(60 * pieceBytes);

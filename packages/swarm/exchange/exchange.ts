@@ -166,6 +166,7 @@ export class Exchange {
       received: 0,
       stray: STRAY_BYTES_FIRST,
       upAt: now,
+      announced: new Set<string>(),
     };
     this.linkByPeer.set(peer, link);
     this.serving.linkUp(peer);

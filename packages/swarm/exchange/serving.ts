@@ -83,11 +83,12 @@ export class Serving {
     this.share.hold(name, bytes);
   }
 
-  /** It lies in the local store. */
+  /** It was made here, and lies in the local store. Who is linked hears of it before wanting it, so that asking needs one round trip. */
   hold(name: string, bytes: number): void {
     this.share.hold(name, bytes);
     this.store(name);
-    this.tell(name, { type: "have", name, first: 0, bitmap: new Uint8Array(0) });
+    const frame = { type: "have", name, first: 0, bitmap: new Uint8Array(0) } as const;
+    for (const peer of this.customerByPeer.keys()) this.context.send(peer, frame);
   }
 
   drop(name: string): void {
