@@ -27,7 +27,6 @@ import {
   type Member,
   type PeerId,
   type PeerMessage,
-  type PeerRow,
   type RunDetail,
   type RunSpec,
   type RunSummary,
@@ -40,6 +39,7 @@ import {
   volunteerOf,
 } from "#wire";
 import { Bans } from "./bans.ts";
+import { peerRows } from "./peer-rows.ts";
 import { SeriesStore } from "./series.ts";
 import type { RefusalCode } from "./signal.ts";
 import { BlobDamagedError, BlobLostError, type WitnessPort, type WitnessStart } from "./witness.ts";
@@ -412,7 +412,8 @@ export class HostedRun {
   detail(from: number, pageSize: number): RunDetail {
     const { log } = this.#sequencer;
     const { phase, roster, offered } = this.view;
-    const rows = this.#peerRows();
+    const { traffic } = this.#sequencer;
+    const rows = peerRows({ peers: this.view.peers, log, traffic, memberOf: (peer) => this.#memberByPeer.get(peer) });
     return {
       ...this.summary(),
       apiVersion: API_VERSION,
@@ -432,59 +433,9 @@ export class HostedRun {
       peers: rows.slice(from, from + pageSize),
       peersTotal: rows.length,
       churn: [...this.#churn],
-      traffic: this.#sequencer.traffic.total(),
+      traffic: traffic.total(),
       updateBytesServed: this.bytesServed.update,
       endReason: log.ended ?? null,
-    };
-  }
-
-  /** Who is here, then who left and has credit; each by tokens. */
-  #peerRows(): PeerRow[] {
-    const { contributions } = this.#sequencer.log;
-    const creditOf = (peer: PeerId) => contributions.get(peer) ?? { tokens: 0, rounds: 0, refused: 0, loss: null };
-    const here = this.view.peers.map((peer): PeerRow => {
-      const credit = creditOf(peer.member.peer);
-      return {
-        id: peer.member.peer,
-        name: peer.member.name,
-        state: peer.state,
-        adapter: peer.member.adapter,
-        tokens: credit.tokens,
-        rounds: credit.rounds,
-        refused: credit.refused + peer.refused,
-        loss: peer.loss ?? credit.loss,
-        step: peer.step,
-        tokensPerSecond: peer.tokensPerSecond,
-        bytesSent: peer.bytesSent,
-        bytesReceived: peer.bytesReceived,
-        bytesRelayed: peer.bytesRelayed,
-        bytesFromHost: peer.bytesFromHost,
-        bytesToHost: peer.bytesToHost,
-        links: [...peer.links],
-      };
-    });
-    const present = new Set(here.map(({ id }) => id));
-    const gone = [...contributions.keys()].filter((peer) => !present.has(peer)).map((peer) => this.#goneRow(peer));
-    const byTokens = (a: PeerRow, b: PeerRow) => b.tokens - a.tokens || (a.id < b.id ? -1 : 1);
-    return [...here.sort(byTokens), ...gone.sort(byTokens)];
-  }
-
-  #goneRow(peer: PeerId): PeerRow {
-    const { tokens, rounds, refused, loss } = this.#sequencer.log.contributions.get(peer)!;
-    const member = this.#memberByPeer.get(peer);
-    return {
-      id: peer,
-      name: member?.name ?? "",
-      state: "left",
-      adapter: member?.adapter ?? null,
-      tokens,
-      rounds,
-      refused,
-      loss,
-      step: 0,
-      tokensPerSecond: 0,
-      ...this.#sequencer.traffic.of(peer),
-      links: [],
     };
   }
 
