@@ -71,6 +71,7 @@ const program = new Command("gossamer")
   .version(BUILD, "-v, --version", "show the version")
   .helpOption("-h, --help", "show this help")
   .showHelpAfterError("(--help explains)")
+  .enablePositionalOptions() // an option of a command within a command is that one's, also where both have it: sim fuzz --seed
   .addHelpText(
     "after",
     `

@@ -40,7 +40,8 @@ export interface NetworkOptions {
     to: End,
     kind: "message" | "frame" | "request",
     bytes: number,
-    frameType: number,
+    /** A message's type, and of the entries in it; a frame's first byte. */
+    what: string | number,
   ) => void;
 }
 
@@ -128,9 +129,9 @@ export class Network {
   }
 
   /** Of a socket: whole and in order. */
-  inOrder(from: End, to: End, message: object, order: Order, deliver: () => void): void {
+  inOrder(from: End, to: End, message: HostMessage | PeerMessage, order: Order, deliver: () => void): void {
     this.messages += 1;
-    this.meter?.(from, to, "message", this.bytesOf(message), -1);
+    this.meter?.(from, to, "message", this.bytesOf(message), whatOf(message));
     const lateMs = this.strikes("message-late") ? this.random.between(0, LATE_MS) : 0;
     this.carry(from, to, this.bytesOf(message), deliver, order, lateMs);
   }
@@ -307,7 +308,7 @@ export class Network {
 
   /** Portion by portion: the next leaves when the one before has left. */
   private bulk(from: End, to: End, bytes: number, moved: () => void, deliver: () => void): void {
-    this.meter?.(from, to, "request", bytes, -1);
+    this.meter?.(from, to, "request", bytes, "request");
     const up = this.lines(from)?.up;
     if (up === undefined || bytes <= PORTION_BYTES) return this.carry(from, to, bytes, deliver);
     const order: Order = { at: 0 };
@@ -319,6 +320,9 @@ export class Network {
     portion(bytes);
   }
 }
+
+const whatOf = (message: HostMessage | PeerMessage): string =>
+  message.type === "entries" ? message.entries.map(({ type }) => type).join(", ") : message.type;
 
 /** What a control socket tells its owners. */
 export interface PeerSocketEnd {

@@ -13,6 +13,11 @@ const STEP_MS = 3_500;
 const STEPS = 8;
 /** Of the contributions a commit names, and of a group, unless asked otherwise: a peer takes 15 updates a round at most. */
 const MAX_CONTRIBUTORS = 8;
+/** Rounds that are averaged; of a swarm with more peers than this one will do. */
+const ROUNDS = 3;
+const PEERS_MANY = 1_000;
+/** Of fewer peers a difference of heaps says more of the engine than of them. */
+const HEAP_PEERS_MIN = 100;
 /** Joining, links, a first evaluation. */
 const ROUNDS_BEFORE = 2;
 /** As the page measures and reports its links. */
@@ -23,7 +28,11 @@ const PING_BYTES = 12;
 /** Request line and headers of a browser, and the host's answer: what Chromium sends to this host, about. */
 const HTTP_BYTES = 600;
 const UPDATE_BYTES = 1_000;
-const CHUNK = 6; // the frame's type
+/** Less than this of all control is not worth a line. */
+const KIND_SHARE_MIN = 0.01;
+/** By the frame's first byte. */
+const frameNames = ["", "want", "unwant", "have", "ask", "cancel", "chunk headers", "ack", "refuse"];
+const CHUNK = frameNames.indexOf("chunk headers");
 const CHUNK_HEADER_BYTES = 12;
 
 export interface Scale {
@@ -39,6 +48,8 @@ export interface Scale {
   readonly messages: number;
   /** Offers behind a commit. */
   readonly offers: number;
+  /** Control bytes, sent and received, by what carries them; the most first. */
+  readonly kinds: readonly (readonly [string, number])[];
   /** Heap that goes with a peer's core and exchange, and with the host's core for each peer; undefined when nobody looked. */
   readonly peerHeapBytes: number | undefined;
   readonly hostHeapBytesEach: number | undefined;
@@ -53,9 +64,10 @@ export interface ScaleOptions {
 }
 
 export function scale(peers: number, options: ScaleOptions = {}): Scale {
-  const { rounds = 3, seed = 1, maxContributors = MAX_CONTRIBUTORS, heapBytes } = options;
+  const { rounds = peers > PEERS_MANY ? 1 : ROUNDS, seed = 1, maxContributors = MAX_CONTRIBUTORS, heapBytes } = options;
   const zero = () => ({ sent: 0, received: 0 });
   const updates = new Map<string, ReturnType<typeof zero>>();
+  const kinds = new Map<string, number>();
   let control = zero();
   let messages = 0;
   let measuring = false;
@@ -79,11 +91,14 @@ export function scale(peers: number, options: ScaleOptions = {}): Scale {
     },
     network: {
       delayMs: [20, 60],
-      meter: (from, to, kind, bytes, frameType) => {
+      meter: (from, to, kind, bytes, what) => {
         if (!measuring) return;
         messages += kind === "request" ? 0 : 1;
-        const payload = kind === "request" ? bytes : frameType === CHUNK ? bytes - CHUNK_HEADER_BYTES : 0;
+        const payload = kind === "request" ? bytes : what === CHUNK ? bytes - CHUNK_HEADER_BYTES : 0;
         const rest = kind === "request" ? HTTP_BYTES : bytes - payload;
+        const name = kind === "frame" ? (frameNames[Number(what)] ?? "frame") : String(what);
+        const ends = (from === HOST ? 0 : 1) + (to === HOST ? 0 : 1);
+        kinds.set(name, (kinds.get(name) ?? 0) + ends * rest);
         if (from !== HOST) {
           control.sent += rest;
           of(from).sent += payload;
@@ -104,6 +119,7 @@ export function scale(peers: number, options: ScaleOptions = {}): Scale {
       if (measuring) {
         const pings = (2 * links.length * PING_BYTES * LINKS_EVERY_MS) / PING_EVERY_MS;
         control = { sent: control.sent + pings, received: control.received + pings };
+        kinds.set("heartbeat", (kinds.get("heartbeat") ?? 0) + 2 * pings);
       }
       peer.input({ type: "links", links, bytesFromHost: 123_456, bytesToHost: 123_456 });
     }
@@ -131,6 +147,7 @@ export function scale(peers: number, options: ScaleOptions = {}): Scale {
     updatesMost: Math.max(...sums.map(({ received }) => received)) / rounds / UPDATE_BYTES,
     messages: each(messages),
     offers,
+    kinds: [...kinds].map(([name, bytes]) => [name, each(bytes)] as const).sort(([, a], [, b]) => b - a),
     ...heapOf(sim, heapBytes),
   };
 }
@@ -140,7 +157,8 @@ function heapOf(
   sim: Simulation,
   heapBytes: (() => number) | undefined,
 ): Pick<Scale, "peerHeapBytes" | "hostHeapBytesEach"> {
-  if (heapBytes === undefined) return { peerHeapBytes: undefined, hostHeapBytesEach: undefined };
+  if (heapBytes === undefined || sim.peers.length < HEAP_PEERS_MIN)
+    return { peerHeapBytes: undefined, hostHeapBytesEach: undefined };
   const all = heapBytes();
   sim.host.sequencer = undefined;
   const withoutHost = heapBytes();
@@ -162,6 +180,22 @@ export function scaleLines(rows: readonly Scale[]): string[] {
       const ratio = (row.controlSent + row.controlReceived) / first;
       return `| ${row.peers} | ${(row.roundMs / 1_000).toFixed(1)} | ${kB(row.controlSent)} | ${kB(row.controlReceived)} | ${ratio.toFixed(2)} | ${row.messages.toFixed(0)} | ${(row.updateReceived / UPDATE_BYTES).toFixed(1)} | ${row.updatesMost.toFixed(1)} | ${row.offers.toFixed(0)} | ${kB(row.peerHeapBytes)} | ${kB(row.hostHeapBytesEach)} |`;
     }),
+  ];
+}
+
+/** What control consists of, for the first row, that with the most, and the last. */
+export function kindLines(rows: readonly Scale[]): string[] {
+  const sum = ({ controlSent, controlReceived }: Scale): number => controlSent + controlReceived;
+  const most = rows.reduce((a, b) => (sum(b) > sum(a) ? b : a));
+  const shown = [...new Set([rows[0], most, rows[rows.length - 1]])];
+  const names = [...new Set(shown.flatMap(({ kinds }) => kinds.map(([name]) => name)))];
+  const of = ({ kinds }: Scale, name: string): number => kinds.find(([kind]) => kind === name)?.[1] ?? 0;
+  return [
+    `| control sent and received, kB | ${shown.map(({ peers }) => `${peers} peers`).join(" | ")} |`,
+    `| --- | ${shown.map(() => "---").join(" | ")} |`,
+    ...names
+      .filter((name) => shown.some((row) => of(row, name) >= KIND_SHARE_MIN * sum(row)))
+      .map((name) => `| ${name} | ${shown.map((row) => kB(of(row, name))).join(" | ")} |`),
   ];
 }
 

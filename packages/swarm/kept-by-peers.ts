@@ -9,7 +9,6 @@ import {
   offersIn,
   type PeerId,
   type PeerMessage,
-  ROSTER_MAX,
   type RunSpec,
 } from "#wire";
 import { CheckpointVote } from "./checkpoint-vote.ts";
@@ -19,6 +18,7 @@ import type { Next, OpenRound } from "./open-round.ts";
 import type { Millis } from "./ports.ts";
 import type { RunState } from "./run-state.ts";
 import { SealVote } from "./seal-vote.ts";
+import { sampleOf } from "./sealing.ts";
 import type { Wake } from "./timing.ts";
 import type { Visits } from "./visits.ts";
 
@@ -112,9 +112,8 @@ export class KeptByPeers {
       const { anchorHash } = verdict;
       const named = verdict.refused.filter(({ peer }) => contributors.some((c) => c.peer === peer)).sort(byPeer);
       const refused = named.filter(({ peer }, i) => i === 0 || named[i - 1].peer !== peer);
-      return {
-        body: { type: "seal", round, anchorHash, attesters: [...verdict.attesters].slice(0, ROSTER_MAX), refused },
-      };
+      const attesters = sampleOf(log, verdict.attesters);
+      return { body: { type: "seal", round, anchorHash, attesters, refused } };
     }
     const here = visits.here.willing;
     const lost = this.holders.lost(now, here, wake);

@@ -124,9 +124,18 @@ export class OpenRound {
 
   // ---- peers come, speak and go -------------------------------------------------------------------------------------------
 
+  /** It is back: all that it may have missed. */
   tellPlace(peer: PeerId): void {
-    const { groups, places, visits } = this;
-    for (const message of [...places.seatOf(peer), ...places.reduceOf(peer, groups)]) visits.send(peer, message);
+    this.tellSeat(peer);
+    this.tellReduce(peer);
+  }
+
+  tellSeat(peer: PeerId): void {
+    for (const message of this.places.seatOf(peer)) this.visits.send(peer, message);
+  }
+
+  private tellReduce(peer: PeerId): void {
+    for (const message of this.places.reduceOf(peer, this.groups)) this.visits.send(peer, message);
   }
 
   /** A reload looks like a closed page, so it is waited for like a crash. */
@@ -295,7 +304,7 @@ export class OpenRound {
     const offerByPeer = new Map(offers.map((offer) => [offer.peer, offer]));
     const ordered = this.visits.mesh.inOrder([...offerByPeer.keys()]).map((peer) => offerByPeer.get(peer)!);
     this.groups = new Groups(open.seq, ordered, most, now, now + open.deadlineMs);
-    for (const peer of this.groups.members()) this.tellPlace(peer);
+    for (const peer of this.groups.members()) this.tellReduce(peer);
     return this.advanceGroups(now, open, this.groups);
   }
 

@@ -96,17 +96,17 @@ export class Sealing {
     const until = Math.max(witness.at, releasedAt) + ATTEST_WAIT_MS;
     if (this.awaited.size > 0 && now < until) return this.wake.want(until);
     const { anchorHash } = witness;
-    const attesters = this.sampleOf(this.attestersOf(anchorHash));
+    const attesters = sampleOf(this.log, this.attestersOf(anchorHash));
     const refused = [...witness.refused].sort(byPeer);
     return { body: { type: "seal", round, anchorHash, attesters, refused } };
   }
+}
 
-  /** Few are named, many are counted and (seed, round) draws those who may evaluate. [R26] */
-  private sampleOf(attesters: readonly PeerId[]): Attesters {
-    if (attesters.length <= ATTESTERS_LISTED_MAX) return [...attesters].sort();
-    const salt = this.log.spec.seed ^ (this.log.round + 1);
-    const able = attesters.filter((peer) => this.log.positionOf(peer) >= 0);
-    const drawn = [...(able.length > 0 ? able : attesters)].sort((a, b) => mixText(salt, a) - mixText(salt, b));
-    return { count: attesters.length, sample: drawn.slice(0, ATTESTERS_LISTED_MAX).sort() };
-  }
+/** Few are named, many are counted and (seed, round) draws those who may evaluate. [R26] */
+export function sampleOf(log: RunState, attesters: readonly PeerId[]): Attesters {
+  if (attesters.length <= ATTESTERS_LISTED_MAX) return [...attesters].sort();
+  const salt = log.spec.seed ^ (log.round + 1);
+  const able = attesters.filter((peer) => log.positionOf(peer) >= 0);
+  const drawn = [...(able.length > 0 ? able : attesters)].sort((a, b) => mixText(salt, a) - mixText(salt, b));
+  return { count: attesters.length, sample: drawn.slice(0, ATTESTERS_LISTED_MAX).sort() };
 }

@@ -362,7 +362,7 @@ export class Sequencer {
     const fault = this.log.apply(entry);
     assert(fault === undefined, fault ?? "");
     this.last = entry;
-    if (entry.type === "open" && "size" in entry.roster) for (const peer of this.log.roster) this.round.tellPlace(peer);
+    if (entry.type === "open" && "size" in entry.roster) for (const peer of this.log.roster) this.round.tellSeat(peer);
     this.out.push({ type: "broadcast", message: { type: "entries", entries: [entry] } });
     switch (entry.type) {
       case "open":
