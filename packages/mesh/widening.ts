@@ -51,9 +51,10 @@ export class Widening {
     const left = sentBytes - queuedBytes;
     const busyMs = this.#busyMs;
     if (this.#trial) this.#judge(now, connections, left);
-    else if (queuedBytes < HELD_RATIO * WINDOW_BYTES) this.#held = undefined;
+    const isOpening = this.#trial !== undefined && this.#trial.from === undefined;
+    if (queuedBytes < HELD_RATIO * WINDOW_BYTES || isOpening) this.#held = undefined;
     else this.#held ??= { since: busyMs, left };
-    if (this.#held) this.#grow(now, busyMs, left, this.#held);
+    if (!this.#trial && this.#held) this.#grow(now, busyMs, left, this.#held);
     return STAGES[this.#stage];
   }
 
@@ -71,7 +72,7 @@ export class Widening {
       this.#held = undefined;
     } else if (heldMs >= HELD_MS && this.#stage + 1 < STAGES.length && now >= this.#restUntil) {
       this.#stage++;
-      this.#trial = { opened: now, before: (left - held.left) / heldMs };
+      this.#trial = { opened: busyMs, before: (left - held.left) / heldMs };
       this.#held = undefined;
     }
   }
@@ -79,7 +80,7 @@ export class Widening {
   #judge(now: number, connections: number, left: number): void {
     const trial = this.#trial!;
     if (!trial.from) {
-      if (connections >= STAGES[this.#stage] || now - trial.opened >= OPENING_MS)
+      if (connections >= STAGES[this.#stage] || this.#busyMs - trial.opened >= OPENING_MS)
         trial.from = { at: this.#busyMs, left };
       return;
     }
@@ -92,6 +93,7 @@ export class Widening {
       return;
     }
     this.#stage--;
+    this.#held = undefined;
     this.#restUntil = now + REST_MS;
   }
 }
