@@ -1,5 +1,5 @@
 // What the fuzzer once found, as stories that stay true when its seeds mean something else.
-import { test } from "vitest";
+import { expect, test } from "vitest";
 import { Simulation } from "./simulation.ts";
 
 const everybodyKnows = (sim: Simulation): void =>
@@ -37,7 +37,10 @@ test("[R33] [R31] offers wait until a host has back the open that they answer: e
   sim.checkAll();
 });
 
-test("[R33] [R3] a commit whose void comes back with it is not folded, and the round that was done again is (seed 1088)", () => {
+test.each([
+  ["that comes back with it", 0, 1088],
+  ["that comes back", 1, 300244],
+])("[R33] [R3] a commit and a void %s: the round that was done again is what is folded", (_, kept) => {
   const spec = { checkpoint: { everyRounds: 5, retain: "all" as const } };
   const sim = new Simulation({ seed: 2, peers: 4, spec }).startAll();
   sim.runRounds(2);
@@ -53,9 +56,30 @@ test("[R33] [R3] a commit whose void comes back with it is not folded, and the r
   sim.runRounds(1);
   everybodyKnows(sim);
   sim.host.crash();
-  sim.host.disk.restoreBackup(sim.host.log.length - commit!.seq);
+  sim.host.disk.restoreBackup(sim.host.log.length - commit!.seq - kept);
   for (const { update, bytes } of commit!.contributors) sim.host.blobs.add(update, bytes); // the backup has them
   sim.host.start();
   sim.runRounds(2, 60_000);
   sim.checkAll();
+});
+
+test("[R33] [R18] nobody is sent away for what seals say that come back: it was punished then (seed 300597)", () => {
+  const sim = new Simulation({ seed: 3, peers: 1 }).startAll();
+  sim.runRounds(1);
+  const [peer] = sim.peers;
+  peer.bad = true;
+  sim.runUntil(() => !peer.up, 60_000, "the end of its visit");
+  peer.bad = false;
+  peer.start();
+  const { round } = sim;
+  sim.runRounds(1, 60_000);
+  everybodyKnows(sim);
+  sim.host.crash();
+  sim.judge.blobsLost += 1;
+  const seals = sim.host.disk.restoreBackup(3 * (round + 1)).filter((entry) => entry.type === "seal");
+  expect(seals.filter(({ refused }) => refused.length > 0).length).toBeGreaterThanOrEqual(3);
+  sim.host.start();
+  sim.runRounds(2, 60_000);
+  sim.checkAll();
+  expect(peer.refusals).toHaveLength(1);
 });

@@ -20,6 +20,7 @@ import { LocalClock } from "./local-clock.ts";
 import type { HostSocketEnd, Socket } from "./network.ts";
 import { brief } from "./peer-node.ts";
 import { fakeHash } from "./random.ts";
+import { RelayHost } from "./relay-node.ts";
 import type { Simulation } from "./simulation.ts";
 
 const hashByEntry = new WeakMap<LogEntry, string>();
@@ -47,6 +48,7 @@ export class HostNode implements HostSocketEnd {
   starts = 0;
   private readonly sockets = new Set<Socket>(); //   open ones, also those that have not been welcomed
   private readonly socketByPeer = new Map<PeerId, Socket>();
+  readonly relay: RelayHost;
   private readonly sim: Simulation;
   private witnessFreeAt = 0;
   private witness = { round: 0, anchorHash: genesisHash };
@@ -55,6 +57,12 @@ export class HostNode implements HostSocketEnd {
     this.sim = sim;
     this.time = new LocalClock(sim.clock, 0);
     this.alarm = this.time.alarm();
+    this.relay = new RelayHost(
+      sim.network,
+      this.time,
+      (peer) => this.socketByPeer.get(peer)?.open === true,
+      sim.strike,
+    );
     sim.plant.host?.(this);
   }
 
@@ -99,6 +107,7 @@ export class HostNode implements HostSocketEnd {
     for (const socket of this.sockets) socket.close("host gone");
     this.sockets.clear();
     this.socketByPeer.clear();
+    this.relay.crash();
   }
 
   input(input: SequencerInput): void {
@@ -132,7 +141,7 @@ export class HostNode implements HostSocketEnd {
       spec,
       session: "token",
       iceServers: [],
-      relay: false,
+      relay: this.sim.relay,
     };
     this.send(socket, { type: "welcome", ...about, headSeq, headHash, members: this.sequencer.neighbours(peer) });
     this.input({ type: "connected", member });
@@ -153,6 +162,7 @@ export class HostNode implements HostSocketEnd {
     this.time.do(() => {
       if (this.socketByPeer.get(socket.peer) !== socket) return;
       this.socketByPeer.delete(socket.peer);
+      this.relay.sessionEnded(socket.peer);
       this.input({ type: "disconnected", peer: socket.peer, reason });
     });
   }
@@ -210,6 +220,7 @@ export class HostNode implements HostSocketEnd {
         if (socket === undefined) return;
         this.send(socket, { type: "refuse", code: "invalid", message: output.message });
         this.socketByPeer.delete(output.peer);
+        this.relay.sessionEnded(output.peer);
         sim.clock.after(1_000, () => socket.close(output.message));
         return;
       }

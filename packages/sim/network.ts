@@ -53,7 +53,7 @@ const REQUEST_TIMEOUT_MS = 12_000;
 const PORTION_BYTES = 16 * 1024;
 
 /** Things sent one after the other arrive so. */
-interface Order {
+export interface Order {
   at: number;
 }
 
@@ -134,6 +134,12 @@ export class Network {
     this.meter?.(from, to, "message", this.bytesOf(message), whatOf(message));
     const lateMs = this.strikes("message-late") ? this.random.between(0, LATE_MS) : 0;
     this.carry(from, to, this.bytesOf(message), deliver, order, lateMs);
+  }
+
+  /** Of another line that is whole and in order. */
+  ordered(from: End, to: End, bytes: number, order: Order, deliver: () => void): void {
+    this.meter?.(from, to, "message", bytes, -1);
+    this.carry(from, to, bytes, deliver, order);
   }
 
   /** As JSON; nothing while nobody asks for it. */

@@ -11,6 +11,7 @@ import { garbageFrame, type Lie, lyingMessages } from "./liar.ts";
 import { LocalClock } from "./local-clock.ts";
 import { HOST, type Link, type PeerSocketEnd, type Socket } from "./network.ts";
 import { fakeHash } from "./random.ts";
+import { RelayEnd } from "./relay-node.ts";
 import { ReplicaNode } from "./replica-node.ts";
 import type { Simulation } from "./simulation.ts";
 
@@ -56,6 +57,7 @@ export class PeerNode implements PeerSocketEnd {
   private readonly sim: Simulation;
   private readonly alarm: ReturnType<LocalClock["alarm"]>;
   exchange: ExchangeNode;
+  readonly relay: RelayEnd;
   private work: Training | undefined;
   private replicaFreeAt = 0;
   private offerNonce = 0;
@@ -72,8 +74,18 @@ export class PeerNode implements PeerSocketEnd {
     const adapter = { backend: "webgpu", vendor: "sim", architecture: "", description: "", isFallback: true } as const;
     this.member = { peer: this.id, name: this.name, adapter };
     this.exchange = this.newExchange();
+    const frame = (from: PeerId, bytes: Uint8Array): void =>
+      this.time.do(() => this.up && this.exchange.input({ type: "frame", from, bytes }));
+    this.relay = new RelayEnd(this.id, sim.host.relay, this.time, {
+      up: (peer) => {
+        if (!this.linked.has(peer)) this.exchange.input({ type: "link-up", peer });
+        this.input({ type: "relay-up", peer });
+      },
+      down: (peer) => this.relayEnded(peer),
+      frame,
+    });
     sim.network.listen(this.id, {
-      frame: (from, bytes) => this.time.do(() => this.up && this.exchange.input({ type: "frame", from, bytes })),
+      frame,
       closed: (other) => this.time.do(() => this.linkClosed(other)),
     });
   }
@@ -117,6 +129,7 @@ export class PeerNode implements PeerSocketEnd {
     this.socket?.close("tab gone");
     this.socket = undefined;
     for (const other of [...this.linked.keys()]) this.sim.network.unlink(this.id, other);
+    this.relay.stop();
   }
 
   /** As a page does at the end: it says goodbye, lets go of everything, and only shows what it has. */
@@ -167,8 +180,13 @@ export class PeerNode implements PeerSocketEnd {
 
   private linkClosed(other: PeerId): void {
     if (!this.up || this.linked.has(other)) return; // a new one is there already
-    this.exchange.input({ type: "link-down", peer: other });
+    this.exchange.input({ type: this.relay.up.has(other) ? "link-up" : "link-down", peer: other });
     this.input({ type: "link-down", peer: other });
+  }
+
+  private relayEnded(peer: PeerId): void {
+    if (this.relay.up.delete(peer) && !this.linked.has(peer)) this.exchange.input({ type: "link-down", peer });
+    this.input({ type: "relay-down", peer });
   }
 
   linkOpened(other: PeerId): void {
@@ -197,6 +215,12 @@ export class PeerNode implements PeerSocketEnd {
         return sim.connect(this, output.peer, output.initiator);
       case "disconnect":
         return sim.network.unlink(this.id, output.peer);
+      case "ask-relay":
+        return this.relay.ask(output.peer);
+      case "leave-relay":
+        if (this.relay.leave(output.peer) && !this.linked.has(output.peer))
+          this.exchange.input({ type: "link-down", peer: output.peer });
+        return;
       case "probe":
         return; // the simulated network tells of a dead link by itself
       case "signal":
@@ -333,8 +357,12 @@ export class PeerNode implements PeerSocketEnd {
     const exchange = new ExchangeNode(sim.random.int(2 ** 32), sim.pieces, {
       now: () => time.now,
       blobs: { has: (name) => blobs.has(name) && !this.withholds(name), bytesOf: (name) => blobs.bytesOf(name) },
-      frame: (to, bytes) => sim.network.frame(this.id, to, bytes),
-      close: (peer) => sim.network.unlink(this.id, peer),
+      frame: (to, bytes) => (this.linked.has(to) ? sim.network.frame(this.id, to, bytes) : this.relay.send(to, bytes)),
+      close: (peer) => {
+        if (this.linked.has(peer)) return sim.network.unlink(this.id, peer);
+        this.relay.leave(peer);
+        this.input({ type: "relay-down", peer });
+      },
       after: (delayMs, run) => time.after(delayMs, run),
       alarm: time.alarm(),
       timer: (waitMs) => sim.timer(waitMs),

@@ -36,6 +36,8 @@ export interface SimulationOptions {
   readonly pieceBytes?: readonly [number, number];
   /** Share of links that never come up, as between two strict NATs. */
   readonly unlinkable?: number;
+  /** The host relays for pairs that no link reaches. */
+  readonly relay?: boolean;
   /** Parse every message with wire's schemas, as the adapters do: for stories; a fuzz run has no time for it. */
   readonly validate?: boolean;
   /** Hears of everything of note, as it happens. */
@@ -78,6 +80,7 @@ export class Simulation {
   readonly stepSpread: readonly [number, number];
   readonly updateBytes: number;
   readonly checkpointBytes: number;
+  readonly relay: boolean;
   readonly plant: Plant;
   private readonly unlinkable: number;
   private readonly validate: boolean;
@@ -98,6 +101,7 @@ export class Simulation {
     this.unlinkable = options.unlinkable ?? 0;
     this.validate = options.validate ?? true;
     this.trace = options.trace;
+    this.relay = options.relay ?? false;
     this.plant = options.plant ?? {};
     this.judge = new Judge(this);
     this.host = new HostNode(this);

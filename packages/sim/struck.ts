@@ -41,6 +41,8 @@ export const faultRates = {
   equivocation: 0.05,
   garbage: 0.3, //              messages out of place
   "garbage-frame": 0.5,
+  "relay-cut": 0.03, //        a relayed link ends because one end's line, or the host, is gone
+  "relayed-link": 0.5, //      was made
   "group-named": 0.2, //       no faults from here on, but what faults strike in their own way: a commit names a group
   "blob-in-pieces": 2, //      came from peers, piece by piece
   "kept-by-peers": 0.3, //     a round was sealed whose updates the host never had

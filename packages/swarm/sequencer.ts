@@ -357,6 +357,7 @@ export class Sequencer {
 
   private appended(now: Millis, entry: LogEntry): void {
     assert(this.appending?.type === entry.type, `appended ${entry.type} without having been asked`);
+    const givenBack = "signature" in this.appending;
     this.appending = undefined;
     const pending = this.log.commit;
     const fault = this.log.apply(entry);
@@ -373,9 +374,9 @@ export class Sequencer {
         this.round.committed(now);
         return this.fold(entry);
       case "seal":
-        return this.afterSeal(now, entry);
+        return this.afterSeal(now, entry, givenBack);
       case "void": {
-        this.line.drop(entry.round);
+        if (this.kept === undefined) this.line.drop(entry.round);
         const unneeded = this.round.voided(now, pending);
         if (this.log.spec.checkpoint.retain === "window") this.forget(unneeded);
         return this.sealing.clear();
@@ -390,7 +391,7 @@ export class Sequencer {
     }
   }
 
-  private afterSeal(now: Millis, seal: EntryOf<"seal">): void {
+  private afterSeal(now: Millis, seal: EntryOf<"seal">, givenBack: boolean): void {
     for (const peer of this.sealing.attestersOf(seal.anchorHash)) {
       const session = this.visits.here.get(peer);
       if (session !== undefined) this.visits.here.change(session, { foldedRound: this.log.round });
@@ -398,11 +399,12 @@ export class Sequencer {
     const unneeded = this.round.sealed(now);
     if (this.log.spec.checkpoint.retain === "window") this.forget(unneeded);
     this.sealing.clear();
+    this.checkpointIfDue();
+    if (givenBack) return; // what it punishes was punished then
     for (const { peer, reason } of seal.refused) this.punish(seal.round, peer, reason);
     for (const contribution of this.log.sealedByRound.get(seal.round)?.commit.contributors ?? [])
       if (isGroup(contribution))
         for (const peer of contribution.refused) this.punish(seal.round, peer, "its group could not decode the update");
-    this.checkpointIfDue();
   }
 
   /** [R18] */

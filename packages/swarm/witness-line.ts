@@ -44,7 +44,7 @@ export class WitnessLine {
     this.tasks.push(task);
   }
 
-  /** The commit was voided: it is never folded. One that is being folded, because commit and void came back together, is undone. */
+  /** The commit was voided: it is never folded. What was folded all the same, because the void came back later, is undone. */
   drop(round: number): void {
     const [task] = this.tasks;
     if (this.working && this.lost === undefined && task?.type === "fold" && task.commit.round === round) {
@@ -58,6 +58,7 @@ export class WitnessLine {
     }
     const at = this.tasks.findIndex((task) => task.type === "fold" && task.commit.round === round);
     if (at >= 0) this.tasks.splice(at, 1);
+    else this.tasks.splice(this.working ? 1 : 0, 0, { type: "restart-witness" });
   }
 
   /** @returns whether it is of the log */

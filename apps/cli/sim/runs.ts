@@ -110,7 +110,7 @@ function drawnLines({
   const shareList = Object.entries(shares).filter(([, share]) => share > 0);
   return [
     `Seed ${seed}`,
-    `  peers           ${peers}, ${percent(unlinkable)} of pairs cannot be linked`,
+    `  peers           ${peers}, ${percent(unlinkable)} of pairs cannot be linked, ${drawn.relay ? "the host relays" : "no relay"}`,
     `  delay           ${delayMs[0]} to ${delayMs[1]} ms`,
     `  lines           ${lineMbit === undefined ? "wide" : `${lineMbit.toFixed(1)} Mbit/s`}`,
     `  network         ${shareList.map(([kind, share]) => `${kind} ${percent(share)}`).join(", ") || "good"}`,
