@@ -137,8 +137,9 @@ export const bugs: readonly Bug[] = [
     name: "catch-up-skips-a-round",
     what: "a peer that is two rounds behind folds the newer one",
     peer: (peer) => {
-      const next = peer["nextCommit"].bind(peer);
-      peer["nextCommit"] = (): EntryOf<"commit"> | undefined => {
+      const follower = peer["follower"];
+      const next = follower.nextCommit.bind(follower);
+      follower.nextCommit = (): EntryOf<"commit"> | undefined => {
         const commit = next();
         if (commit === undefined || commit.round + 1 >= peer.log.round) return commit;
         return peer.log.sealedByRound.get(commit.round + 1)?.commit ?? commit;

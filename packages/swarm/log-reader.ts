@@ -26,6 +26,8 @@ export class LogReader {
   private readonly tail = new LogTail();
   /** Two entries of one seq, both signed by the host. */
   forked: { readonly ours: LogEntry; readonly theirs: LogEntry } | undefined;
+  /** The log's end when this connection began. */
+  welcomeSeq = -1;
   private suspect: number | undefined; //  the host's entry of that seq seems to be another than ours: it is asked for
   private shortSince: Millis | undefined; // the host's log is shorter than ours
   private headSeq: number | undefined; // as far as the host has told us in this connection
@@ -62,6 +64,7 @@ export class LogReader {
   /** @returns why this host cannot be followed */
   welcome(now: Millis, headSeq: number, headHash: string): string | undefined {
     this.headSeq = headSeq;
+    this.welcomeSeq = headSeq;
     this.askedAt = undefined;
     this.suspect = undefined;
     this.shortSince = undefined;
