@@ -83,8 +83,7 @@ export class Holdings {
   /** That round is sealed: our own update of it goes if it was not named, and so does what we kept of others'. */
   sealed(round: number, own: string | undefined): void {
     if (own !== undefined && !this.namedIn(round, own)) this.forget([own]);
-    const unneeded = this.keeping.over((hash) => this.isNamed(hash));
-    if (unneeded.length > 0) this.forget(unneeded);
+    this.forget(this.keeping.over((hash) => this.isNamed(hash)));
   }
 
   /** What only a group needed, and no commit that we still fold or serve. @param own our update of the round, while it lasts */
@@ -98,14 +97,15 @@ export class Holdings {
   /** What a restore or fold under way reads stays until it is done. */
   forget(hashes: readonly string[]): void {
     const inUse = this.options.inUse();
-    this.forgetLater = [...this.forgetLater, ...hashes].filter((hash) => inUse.has(hash));
-    const held = this.fetches.drop(hashes.filter((hash) => !inUse.has(hash)));
+    const unneeded = [...this.forgetLater, ...hashes];
+    this.forgetLater = unneeded.filter((hash) => inUse.has(hash));
+    const held = this.fetches.drop(unneeded.filter((hash) => !inUse.has(hash)));
     if (held.length > 0) this.options.emit({ type: "forget", hashes: held });
   }
 
   /** A restore or fold is done. */
   released(): void {
-    this.forget(this.forgetLater);
+    this.forget([]);
   }
 
   private namedIn(round: number, update: string): boolean {
