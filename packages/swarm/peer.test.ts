@@ -1,7 +1,7 @@
 // The peer at close quarters: what it asks of its adapter, and when. Whole swarms are in packages/sim.
 import { expect, test } from "vitest";
 import type { EntryBody } from "#wire";
-import type { PeerInput, PeerOutput } from "./ports.ts";
+import type { PeerInput } from "./ports.ts";
 import {
   alice,
   bob,
@@ -15,9 +15,8 @@ import {
   run,
   sealBody,
   TestLog,
+  types,
 } from "./test-given.ts";
-
-const types = (outputs: readonly PeerOutput[]): string[] => outputs.map(({ type }) => type);
 
 test("[R5] a peer that follows but does not donate says nothing; the button makes it ready", () => {
   const given = new GivenPeer();

@@ -123,6 +123,8 @@ export const sealBody = (change: Partial<Body<"seal">> = {}): Body<"seal"> => ({
   ...change,
 });
 
+export const types = (outputs: readonly PeerOutput[]): string[] => outputs.map(({ type }) => type);
+
 /** A peer at close quarters: alice, and the host that she hears. */
 export class GivenPeer {
   readonly spec: RunSpec;

@@ -1,7 +1,7 @@
 // What a peer trains and when: beside the exchange with overlap, without the host, and where work carries.
 import { describe, expect, test } from "vitest";
 import type { EntryBody } from "#wire";
-import type { PeerInput, PeerOutput } from "./ports.ts";
+import type { PeerInput } from "./ports.ts";
 import {
   alice,
   bob,
@@ -14,6 +14,7 @@ import {
   offerOf,
   openBody,
   sealBody,
+  types,
 } from "./test-given.ts";
 
 const H = 8;
@@ -22,7 +23,6 @@ const TOKENS = 128; //                  of one peer's step
 const blocking = givenSpec();
 const overlapping = givenSpec({ version: 2, rounds: { ...blocking.rounds, overlap: true } });
 
-const types = (outputs: readonly PeerOutput[]): string[] => outputs.map(({ type }) => type);
 const trained = (job: number, steps: number): PeerInput => ({
   type: "trained",
   ...{ job, steps, tokens: steps * TOKENS, loss: 3 },
