@@ -116,8 +116,9 @@ export const bugs: readonly Bug[] = [
     name: "attesters-not-compared",
     what: "whoever attests something is named in the seal",
     sequencer: (sequencer) => {
-      const append = sequencer["append"].bind(sequencer);
-      sequencer["append"] = ({ body, ...rest }) => {
+      const writer = sequencer["writer"];
+      const append = writer.append.bind(writer);
+      writer.append = ({ body, ...rest }) => {
         const attesters = [...sequencer["sealing"]["attested"].keys()].sort();
         append({ ...rest, body: body.type === "seal" ? { ...body, attesters } : body });
       };

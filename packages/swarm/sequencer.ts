@@ -17,17 +17,18 @@ import {
   type PeerMessage,
   type SignedOffer,
 } from "#wire";
-import { assert } from "./assert.ts";
 import { checkOf, type EntryCheck, followFault } from "./chain.ts";
 import { KeptByPeers } from "./kept-by-peers.ts";
+import { LogWriter } from "./log-writer.ts";
 import type { MeshPlan } from "./mesh-plan.ts";
+import { Milestones } from "./milestones.ts";
 import { type Next, OpenRound } from "./open-round.ts";
 import type { Millis, SequencerInput, SequencerOptions, SequencerOutput, SequencerView } from "./ports.ts";
 import { Recovery } from "./recovery.ts";
 import { RunState } from "./run-state.ts";
 import { Sealing } from "./sealing.ts";
 import { connectedPeer, type Session } from "./session.ts";
-import { END_WAIT_MS, Wake } from "./timing.ts";
+import { Wake } from "./timing.ts";
 import { TrafficLedger } from "./traffic.ts";
 import { Visits } from "./visits.ts";
 import { WitnessLine } from "./witness-line.ts";
@@ -49,27 +50,26 @@ export class Sequencer {
   private readonly check: EntryCheck;
   private readonly recovery: Recovery;
   private readonly line = new WitnessLine();
+  private readonly writer: LogWriter;
+  private readonly milestones: Milestones;
   private readonly wake = new Wake();
-  private last: LogEntry | undefined; //                          of the log
   private readonly queue: EntryBody[] = []; //                    evaluations and checkpoints that wait for their place
-  private appending: EntryBody | LogEntry | undefined;
-  private readonly asides = new Map<string, Uint8Array>(); //     of the newest round, so that the log can be read
   private endOrder: string | undefined;
   private paused = false;
   private started = false;
-  private checkpointAsked = 0; //                                 round
-  private endWaitUntil: Millis | undefined;
   private out: SequencerOutput[] = [];
 
   constructor(options: SequencerOptions) {
     const { spec, run, genesisHash, meshSeed, log: stored, witnessBehind = false, check = checkOf(spec) } = options;
-    const { wake } = this;
-    const aside = (hash: string) => this.asides.get(hash) ?? options.aside?.(hash);
+    const { wake, line } = this;
+    const emit = (output: SequencerOutput): void => void this.out.push(output);
+    const asides = new Map<string, Uint8Array>();
+    const aside = (hash: string) => asides.get(hash) ?? options.aside?.(hash);
     const log = new RunState({ run, spec, genesisHash, aside });
     const k = holdersOf(spec);
     const visits = new Visits({
       meshSeed,
-      emit: (output) => this.out.push(output),
+      emit,
       changed: (peer) => {
         this.round.refresh(peer);
         this.sealing.refresh(peer);
@@ -83,12 +83,14 @@ export class Sequencer {
     this.check = check;
     this.sealing = new Sealing({ log, visits, round, wake });
     if (k !== undefined) this.kept = new KeptByPeers({ spec, k, log, visits, round, wake });
+    this.writer = new LogWriter({ log, check, asides, emit });
+    this.milestones = new Milestones({ log, visits, line, kept: this.kept, wake, emit });
     for (const entry of stored) {
       const fault = log.apply(entry);
       if (fault !== undefined)
         throw new Error(`the stored log of run ${run} is damaged: ${fault}; restore it from a backup`);
       if (entry.type === "open") round.roster = new Set(log.roster);
-      this.last = entry;
+      this.writer.last = entry;
     }
     this.recovery = new Recovery(log);
     if (witnessBehind) this.line.restart();
@@ -125,7 +127,7 @@ export class Sequencer {
 
   /** The last entry that was synced. For welcome: without a view of everybody. */
   head(): Pick<SequencerView, "headSeq" | "headHash"> {
-    return { headSeq: this.log.seq, headHash: this.last === undefined ? this.log.run : this.check.hashOf(this.last) };
+    return this.writer.head();
   }
 
   /** How many are connected. */
@@ -154,7 +156,7 @@ export class Sequencer {
     this.round.start(now);
     const { commit, spec } = this.log;
     if (spec.checkpoint.retain === "window") this.forget(this.log.unretained);
-    this.checkpointIfDue();
+    this.milestones.checkpointIfDue();
     if (commit) this.fold(commit);
   }
 
@@ -290,7 +292,7 @@ export class Sequencer {
 
   /** [R33] */
   private givenBack(from: PeerId, entries: readonly LogEntry[]): void {
-    const fault = this.recovery.take(from, entries, this.last, (previous, entry) =>
+    const fault = this.recovery.take(from, entries, this.writer.last, (previous, entry) =>
       followFault(this.check, this.log.run, previous, entry, true),
     );
     if (fault !== undefined) this.visits.fault(from, fault);
@@ -337,32 +339,9 @@ export class Sequencer {
 
   // ---- the log ----------------------------------------------------------------------------------------------------------
 
-  private append({ body, asides = [] }: Next): void {
-    assert(this.appending === undefined, "one append at a time");
-    if (body.type === "open") this.asides.clear();
-    for (const { name, bytes } of asides) this.asides.set(name, bytes);
-    const fault = this.log.mayAppend(body);
-    assert(fault === undefined, `appending ${body.type}: ${fault}`);
-    this.appending = body;
-    this.out.push({ type: "append", body, asides });
-  }
-
-  /** [R33] What a peer gave back is ours already: signed, and in its place. */
-  private appendSigned(entry: LogEntry): void {
-    const fault = this.log.mayAppend(entry);
-    assert(fault === undefined, `taking back ${entry.type}: ${fault}`);
-    this.appending = entry;
-    this.out.push({ type: "append-signed", entry });
-  }
-
   private appended(now: Millis, entry: LogEntry): void {
-    assert(this.appending?.type === entry.type, `appended ${entry.type} without having been asked`);
-    const givenBack = "signature" in this.appending;
-    this.appending = undefined;
     const pending = this.log.commit;
-    const fault = this.log.apply(entry);
-    assert(fault === undefined, fault ?? "");
-    this.last = entry;
+    const givenBack = this.writer.appended(entry);
     if (entry.type === "open" && "size" in entry.roster) for (const peer of this.log.roster) this.round.tellSeat(peer);
     this.out.push({ type: "broadcast", message: { type: "entries", entries: [entry] } });
     switch (entry.type) {
@@ -399,7 +378,7 @@ export class Sequencer {
     const unneeded = this.round.sealed(now);
     if (this.log.spec.checkpoint.retain === "window") this.forget(unneeded);
     this.sealing.clear();
-    this.checkpointIfDue();
+    this.milestones.checkpointIfDue();
     if (givenBack) return; // what it punishes was punished then
     for (const { peer, reason } of seal.refused) this.punish(seal.round, peer, reason);
     for (const contribution of this.log.sealedByRound.get(seal.round)?.commit.contributors ?? [])
@@ -414,26 +393,6 @@ export class Sequencer {
     const inRow = this.log.contributions.get(peer)?.refusedInRow ?? 0;
     if (inRow >= REFUSED_IN_ROW_MAX)
       this.visits.sendAway(peer, `${inRow} updates in a row could not be used, last: ${reason}; reload the page`);
-  }
-
-  /** [R20] Also of the last anchor. The witness folds in order, so it is still at this anchor when it reads this. */
-  private checkpointIfDue(): void {
-    const { round, checkpoint, spec, endReached, ended } = this.log;
-    if (round === 0 || ended !== undefined || (checkpoint?.round ?? 0) >= round || this.checkpointAsked === round)
-      return;
-    if (this.kept !== undefined) return this.askCheckpoint(this.kept);
-    if (round % spec.checkpoint.everyRounds !== 0 && endReached === undefined) return;
-    this.checkpointAsked = round;
-    this.line.add({ type: "checkpoint", round });
-  }
-
-  /** [R37] When too few answered alike, after the next round again. */
-  private askCheckpoint(kept: KeptByPeers): void {
-    const { round, checkpoint, spec, endReached, anchorHash } = this.log;
-    if (round - (checkpoint?.round ?? 0) < spec.checkpoint.everyRounds && endReached === undefined) return;
-    const asked = kept.askCheckpoint(round, anchorHash!);
-    if (asked.length > 0) this.checkpointAsked = round;
-    this.out.push(...asked);
   }
 
   private folded(now: Millis, { round, anchorHash, refused }: Extract<SequencerInput, { type: "folded" }>): void {
@@ -451,13 +410,13 @@ export class Sequencer {
     const { log, recovery, wake } = this;
     this.advanceWitness(now);
     if (this.kept !== undefined && log.ended === undefined) this.out.push(...this.kept.advance(now));
-    if (this.appending !== undefined || log.ended !== undefined) return;
+    if (this.writer.isBusy || log.ended !== undefined) return;
     const given = recovery.next();
-    if (given !== undefined) return this.appendSigned(given);
+    if (given !== undefined) return this.writer.appendSigned(given);
     this.out.push(...recovery.advance(now, wake));
     if (recovery.holds(now, this.round.someoneAway, wake)) return;
     const next = this.next(now);
-    if (next !== undefined) this.append(next);
+    if (next !== undefined) this.writer.append(next);
   }
 
   private next(now: Millis): Next | undefined {
@@ -466,9 +425,9 @@ export class Sequencer {
       if (log.mayAppend(body) === undefined) return { body }; // else it is about a round long past: no harm
     if (log.commit !== undefined && this.kept !== undefined) return this.kept.decide(now, log.commit);
     if (log.commit !== undefined) return this.sealing.advance(now, log.commit, this.recovery.releasedAt!);
-    if (this.endOrder !== undefined) return this.advanceEnding(now, this.endOrder, true);
+    if (this.endOrder !== undefined) return this.milestones.ending(now, this.endOrder, true);
     if (log.open !== undefined) return this.round.advance(now, log.open, this.paused);
-    if (log.endReached !== undefined) return this.advanceEnding(now, log.endReached, false);
+    if (log.endReached !== undefined) return this.milestones.ending(now, log.endReached, false);
     return this.round.gather(now, this.paused);
   }
 
@@ -483,20 +442,6 @@ export class Sequencer {
         this.queue.unshift({ type: "void", round: lost.round, reason: lost.reason });
     }
     this.out.push(...line.advance(now, peers, this.recovery.settled, this.wake));
-  }
-
-  /**
-   * [R22] The goal is reached: the last evaluation and the last checkpoint, then `end`. Where peers keep the updates, those who are done
-   * leave with them, so everybody has folded before.
-   * @param ordered by the operator [R23]
-   */
-  private advanceEnding(now: Millis, reason: string, ordered: boolean): Next | undefined {
-    const { round, evals, checkpoint } = this.log;
-    const behind = this.kept !== undefined && this.visits.here.awakeElsewhere(round) > 0;
-    const done = !behind && (ordered || (evals.at(-1)?.round === round && checkpoint?.round === round));
-    this.endWaitUntil ??= now + END_WAIT_MS;
-    if (!done && now < this.endWaitUntil) return this.wake.want(this.endWaitUntil);
-    return { body: { type: "end", reason } };
   }
 
   // ---- small answers ----------------------------------------------------------------------------------------------------
