@@ -1,6 +1,7 @@
 // Memory of the protocol core is bounded: every Map, Set and array in a peer, its exchange or the sequencer has a most, with its reason here.
 //
 //   core -> each collection with its path -> the first that holds more than it may
+import type { PeerNode } from "./peer-node.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** Parsed or constant things, whose own schemas bound them. */
@@ -58,4 +59,10 @@ export function boundFault(core: object, sim: Simulation): string | undefined {
   };
   visit(core, "", 0);
   return fault;
+}
+
+/** Names that an exchange knows go with the blobs: also when they would be few enough. */
+export function servesWhatItHas({ exchange, blobs }: PeerNode): boolean {
+  for (const name of exchange.core["serving"]["stored"]) if (!blobs.has(name)) return false;
+  return true;
 }

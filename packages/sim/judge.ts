@@ -14,7 +14,7 @@ import {
   sampleOfAttesters,
   sizeOfRoster,
 } from "#wire";
-import { boundFault } from "./bounds.ts";
+import { boundFault, servesWhatItHas } from "./bounds.ts";
 import { genesisHash, refold, signatureOf } from "./given.ts";
 import { hashOf } from "./host-node.ts";
 import type { PeerNode } from "./peer-node.ts";
@@ -99,6 +99,7 @@ export class Judge {
       if (!node.up || (index + commit.round) % 3 !== 0) continue;
       this.bounded(node.name, node.peer);
       this.bounded(`${node.name}'s exchange`, node.exchange.core);
+      this.check(servesWhatItHas(node), `${node.name}'s exchange serves what its store has forgotten`);
     }
     this.bounded("host", this.sim.host.sequencer);
   }
