@@ -199,11 +199,12 @@ export class Groups {
     });
   }
 
-  /** Who attested something else than the majority of his group. */
-  liars(): PeerId[] {
-    return this.groups.flatMap(({ agreed, voteByPeer }) =>
-      agreed === undefined ? [] : [...voteByPeer].filter(([, vote]) => !sameVote(vote, agreed)).map(([peer]) => peer),
-    );
+  /** Of those who attested in a group that agreed: whether it was something else than the majority's. */
+  lies(): ReadonlyMap<PeerId, boolean> {
+    const liedByPeer = new Map<PeerId, boolean>();
+    for (const { agreed, voteByPeer } of this.groups)
+      if (agreed !== undefined) for (const [peer, vote] of voteByPeer) liedByPeer.set(peer, !sameVote(vote, agreed));
+    return liedByPeer;
   }
 
   private agreeing({ agreed, voteByPeer }: Group): PeerId[] {

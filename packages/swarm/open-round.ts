@@ -215,11 +215,10 @@ export class OpenRound {
 
   /** [R27] A lie costs no more than itself once; the third in a row ends the visit. Who was refused by his group is told. */
   private judgeGroups(groups: Groups): void {
-    const liars = new Set(groups.liars());
-    for (const peer of groups.members()) {
+    for (const [peer, lied] of groups.lies()) {
       const session = this.visits.here.get(peer);
-      if (session === undefined) continue;
-      session.liedInRow = liars.has(peer) ? session.liedInRow + 1 : 0;
+      if (session === undefined) continue; // and who had not attested when the commit came has said nothing, false or true
+      session.liedInRow = lied ? session.liedInRow + 1 : 0;
       if (session.liedInRow < LIES_IN_ROW_MAX) continue;
       const message = `${session.liedInRow} aggregates in a row were not what the group computed; reload the page`;
       this.visits.sendAway(peer, message);
