@@ -131,14 +131,17 @@ function grown(
   rounds: number,
   change: Parameters<typeof givenSpec>[0] = {},
   after: (round: number) => EntryBody[] = () => [],
+  rostersOf: (round: number) => Extract<EntryBody, { type: "open" }>["roster"][] = () => [[alice]],
 ): RunState {
   const log = new TestLog();
   const state = new RunState({ run, spec: givenSpec(change), genesisHash });
   for (let round = 0; round < rounds; round++) {
     const baseHash = state.anchorHash!;
-    const open = openBody({ round, roster: [alice], baseHash, cursor: state.cursor, tokensBefore: state.tokens });
-    const openSeq = log.append(open).seq;
-    state.apply(log.entries.at(-1)!);
+    for (const roster of rostersOf(round)) {
+      const open = openBody({ round, roster, baseHash, cursor: state.cursor, tokensBefore: state.tokens });
+      expect(state.apply(log.append(open))).toBeUndefined();
+    }
+    const openSeq = state.seq;
     const contributors = [offerOf(alice, { round, openSeq, baseHash })];
     expect(state.apply(log.append(commitBody({ round, openSeq, baseHash, contributors })))).toBeUndefined();
     expect(
@@ -161,6 +164,25 @@ test("[R20] a checkpoint makes everything before the second newest one unneeded,
   expect(state.unretained).toContain(hash("checkpoint 10"));
   expect(state.unretained.length).toBe(1 + 10); // and the ten updates of rounds 10 to 19
   expect([...state.sealedByRound.keys()][0]).toBe(14); // the last 16 anchors can still be evaluated
+});
+
+test("[R20] [R26] rosters go with their rounds, superseded ones with the next checkpoint, and one that is still named stays", () => {
+  const rosters = new Map([
+    [3, ["superseded", "steady"]],
+    [4, ["once"]],
+  ]);
+  const after = (rounds: number) =>
+    grown(
+      rounds,
+      {},
+      (round) => (round % 10 === 0 ? [checkpoint(round)] : []),
+      (round) => (rosters.get(round) ?? ["steady"]).map((name) => ({ size: 40, blob: hash(name) })),
+    ).unretained;
+  const all = [...[...rosters.values()].flat(), "steady"].map(hash);
+  const gone = (rounds: number) => all.filter((blob) => after(rounds).includes(blob));
+  expect(gone(10)).toEqual([hash("superseded")]);
+  expect(gone(20)).toEqual([hash("once")]);
+  expect(gone(30)).toEqual([]);
 });
 
 test("[R21] one attester is named every so many rounds, and another after the second next when no eval came", () => {

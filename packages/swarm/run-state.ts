@@ -50,6 +50,8 @@ export interface RunStateOptions {
 
 /** An evaluation may arrive while the swarm is some rounds further; older anchors than this are of no interest. */
 const ANCHORS_KEPT_MIN = 16;
+/** Opens come again at a deadline at the soonest, and a checkpoint every few rounds: rosters beyond this stay on the host's disk, 33 bytes a peer. */
+const SUPERSEDED_MAX = 64;
 
 export class RunState {
   readonly run: string;
@@ -76,6 +78,8 @@ export class RunState {
   /** This reader's place in a roster that its open does not list, as the host has told it. */
   seat: { readonly openSeq: number; readonly position: number } | undefined;
   private readonly genesisHash: string | undefined;
+  /** Blobs of rosters whose open was superseded or voided since the newest checkpoint. */
+  private readonly superseded = new Set<string>();
   private readonly aside: (hash: string) => Uint8Array | undefined;
   /** Of the newest open: position by peer. Undefined when it is named and we do not have its blob. */
   private placeByPeer: ReadonlyMap<PeerId, number> | undefined;
@@ -142,6 +146,7 @@ export class RunState {
     this.seq = entry.seq;
     switch (entry.type) {
       case "open":
+        this.supersede();
         this.open = entry;
         this.placeByPeer = placesOf("size" in entry.roster ? this.rosterBlob(entry.roster.blob) : entry.roster);
         this.anchorHash = entry.baseHash;
@@ -154,6 +159,7 @@ export class RunState {
         this.seal(entry);
         break;
       case "void":
+        this.supersede();
         this.commit = undefined;
         this.open = undefined;
         break;
@@ -281,6 +287,7 @@ export class RunState {
   private seal(seal: EntryOf<"seal">): void {
     const commit = this.commit!;
     const { roster } = this.open!;
+    const rosterBlob = rosterBlobOf(this.open!);
     const refused = seal.refused.map(({ peer }) => peer);
     for (const contribution of commit.contributors) {
       const counted = !refused.includes(contribution.peer);
@@ -296,7 +303,6 @@ export class RunState {
     // Who attested is alive and at this anchor: a better choice than the roster, and it stands in the log as well.
     const attesters = sampleOfAttesters(seal.attesters);
     const evaluators = this.chooseEvaluators(attesters.length > 0 || "size" in roster ? attesters : roster);
-    const rosterBlob = "size" in roster ? roster.blob : undefined;
     this.sealedByRound.set(seal.round, { commit, anchorHash: seal.anchorHash, refused, rosterBlob, evaluators });
     this.prune();
   }
@@ -310,6 +316,12 @@ export class RunState {
     return [able[mix(this.spec.seed, this.round) % able.length]];
   }
 
+  /** The open comes to nothing. */
+  private supersede(): void {
+    const blob = this.open && rosterBlobOf(this.open);
+    if (blob !== undefined && this.superseded.size < SUPERSEDED_MAX) this.superseded.add(blob);
+  }
+
   private takeCheckpoint(entry: EntryOf<"checkpoint">): void {
     const dropped = this.previousCheckpoint;
     this.previousCheckpoint = this.checkpoint;
@@ -320,8 +332,12 @@ export class RunState {
     for (const [round, { commit, rosterBlob }] of this.sealedByRound) {
       const past = this.previousCheckpoint !== undefined && round < this.previousCheckpoint.round;
       for (const { update } of commit.contributors) (past ? unneeded : kept).add(update);
-      if (past && rosterBlob !== undefined) unneeded.add(rosterBlob);
+      if (rosterBlob !== undefined) (past ? unneeded : kept).add(rosterBlob); // a steady swarm names the same one again and again
     }
+    const current = this.open && rosterBlobOf(this.open);
+    if (current !== undefined) kept.add(current);
+    for (const blob of this.superseded) unneeded.add(blob);
+    this.superseded.clear();
     for (const { update } of this.commit?.contributors ?? []) kept.add(update);
     this.unretained = [...unneeded].filter((hash) => !kept.has(hash));
     this.prune();
@@ -335,6 +351,8 @@ export class RunState {
     }
   }
 }
+
+const rosterBlobOf = ({ roster }: EntryOf<"open">): string | undefined => ("size" in roster ? roster.blob : undefined);
 
 const placesOf = (roster: readonly PeerId[] | undefined): ReadonlyMap<PeerId, number> | undefined =>
   roster && new Map(roster.map((peer, position) => [peer, position]));
