@@ -85,7 +85,7 @@ test(`[R1] [R24] four browsers under fire, seed ${seed}`, async () => {
     const gaps = record.gaps(fireMs, ceasedMs).sort((a, b) => b.ms - a.ms);
     const commits = log.filter(({ type }) => type === "commit").length;
     const times = (ms: readonly number[]) =>
-      `p50 ${seconds(median(ms))}, p95 ${seconds(quantile(ms, 0.95))} (${ms.length})`;
+      ms.length === 0 ? "none" : `p50 ${seconds(median(ms))}, p95 ${seconds(quantile(ms, 0.95))} (${ms.length})`;
     const recovery = (some: readonly Strike[]) =>
       times(some.map((s) => (lab.recovery(s)?.atMs ?? Number.NaN) - s.atMs));
     for (const line of [
