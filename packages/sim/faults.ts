@@ -197,6 +197,7 @@ export type FaultName = keyof typeof faults;
 /** Names that stand twice are drawn twice as often: lies strike only when there is something to lie about. */
 export const faultNames = [
   ...Object.keys(faults),
+  "crashPeer",
   "lie",
   "lie",
   "lie",

@@ -75,6 +75,7 @@ export function draw(seed: number, peersGiven?: number): Drawn {
   // There the host is no way around a link that never comes up, or ended because of what it made of frames. [R39]
   const kept = random.chance(0.15);
   const relay = random.chance(0.5);
+  const settles = random.chance(SETTLES);
   return {
     seed,
     peers: peersGiven ?? peers,
@@ -97,7 +98,7 @@ export function draw(seed: number, peersGiven?: number): Drawn {
         quorum: random.chance(0.7) ? 32 : 1 + random.int(4),
         maxContributors: random.chance(0.7) ? 32 : 1 + random.int(6),
         deadlineMinMs: random.chance(0.5) ? 500 : 2_000,
-        deadlineMaxMs: random.chance(0.3) ? 20_000 : 8_000,
+        deadlineMaxMs: settles || random.chance(0.2) ? 20_000 : 8_000, // below it a deadline has room to drift
         overlap: random.chance(0.5),
         ...(kept ? { durability: "peers", holders: 2 + random.int(3) } : {}),
       },
@@ -109,7 +110,7 @@ export function draw(seed: number, peersGiven?: number): Drawn {
     everyMs: 400 * 10 ** random.unit(),
     stormMs: random.between(10_000, 30_000),
     entriesLost: random.chance(0.15) ? 1 + random.int(ENTRIES_LOST_MAX) : 0,
-    settles: random.chance(SETTLES),
+    settles,
   };
 }
 
