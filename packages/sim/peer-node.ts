@@ -2,7 +2,7 @@
 //
 //   control socket, frames, requests, timers -> peer.step -> effects -> network, replica, store -> inputs again
 import { Peer, type PeerInput, type PeerOutput } from "#swarm";
-import type { HostMessage, LogEntry, Member, PeerId, PeerMessage } from "#wire";
+import { type HostMessage, holdersOf, type LogEntry, type Member, type PeerId, type PeerMessage } from "#wire";
 import { BlobStore } from "./disk.ts";
 import { ExchangeNode } from "./exchange-node.ts";
 import { signatureOf } from "./given.ts";
@@ -347,8 +347,9 @@ export class PeerNode implements PeerSocketEnd {
     this.input({ type: "fetched", hash });
   }
 
-  /** The browser's store writes when it likes. */
+  /** The browser's store writes when it likes; where peers keep the updates it has written before anybody counts on it. [R35] (seed 500299) */
   private syncLater(hash: string): void {
+    if (holdersOf(this.sim.spec) !== undefined) return this.blobs.sync(hash);
     this.time.after(this.sim.random.between(5, 200), () => this.blobs.sync(hash));
   }
 
