@@ -69,9 +69,9 @@ export class BlobExchange {
     this.#step({ type: "link-down", peer });
   }
 
-  /** So many connections carry that link; each has a window of its own. */
-  connections(peer: PeerId, count: number): void {
-    this.#step({ type: "connections", peer, count });
+  /** So many connections of that link are open, and so many of them take our chunks: each has a window of its own. */
+  connections(peer: PeerId, { open, sending }: { readonly open: number; readonly sending: number }): void {
+    this.#step({ type: "connections", peer, open, sending });
   }
 
   receive(from: PeerId, bytes: Uint8Array): void {

@@ -35,8 +35,8 @@ export interface LinksOptions {
   readonly now: () => number; // monotonic, ms
   readonly onSignal: (to: PeerId, data: string) => void;
   readonly onUp: (peer: PeerId) => void;
-  /** So many connections carry this link's chunks from now on; one when it comes up. */
-  readonly onConnections: (peer: PeerId, count: number) => void;
+  /** So many connections are open from now on, and so many of them take our chunks; one each when the link comes up. */
+  readonly onConnections: (peer: PeerId, counts: { readonly open: number; readonly sending: number }) => void;
   /** Also for an attempt that never came up. */
   readonly onDown: (peer: PeerId, reason: string) => void;
   readonly onFrame: (from: PeerId, frame: Uint8Array<ArrayBuffer>) => void;
@@ -58,7 +58,7 @@ interface Link {
   readonly extraById: Map<string, Strand>;
   readonly widening: Widening;
   width: number; //        connections that we want to use
-  connections: number; //  that we use, as was told
+  told: { readonly open: number; readonly sending: number };
   kind: "direct" | "turn";
   bytesSent: number;
   bytesReceived: number;
@@ -178,7 +178,7 @@ export class Links {
       extraById: new Map(),
       widening: new Widening(),
       width: 1,
-      connections: 1,
+      told: { open: 1, sending: 1 },
       kind: "direct",
       bytesSent: 0,
       bytesReceived: 0,
@@ -303,10 +303,11 @@ export class Links {
   }
 
   #tellConnections(link: Link): void {
-    const { length } = this.#used(link);
-    if (length === link.connections) return;
-    link.connections = length;
-    this.#options.onConnections(link.peer, length);
+    const open = strandsOf(link).filter(({ up }) => up).length;
+    const sending = this.#used(link).length;
+    if (open === link.told.open && sending === link.told.sending) return;
+    link.told = { open, sending };
+    this.#options.onConnections(link.peer, link.told);
   }
 
   // ---- ends -------------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ export type ToWindow =
 export type ToWorker =
   | { type: "signal"; peer: PeerId; data: string }
   | { type: "up"; peer: PeerId }
-  | { type: "connections"; peer: PeerId; count: number } // that carry this link
+  | { type: "connections"; peer: PeerId; open: number; sending: number } // of this link's, the latter for our chunks
   | { type: "down"; peer: PeerId; reason: string }
   | { type: "frame"; peer: PeerId; bytes: Uint8Array }
   | { type: "meters"; meters: LinkMeter[] };

@@ -33,7 +33,7 @@ const links = new Links({
   now,
   onSignal: (_, data) => void globalThis.signalOut(data),
   onUp: (peer) => toWorker.post({ type: "up", peer }),
-  onConnections: (peer, connections) => toWorker.post({ type: "connections", peer, count: connections }),
+  onConnections: (peer, counts) => toWorker.post({ type: "connections", peer, ...counts }),
   onDown: (peer, reason) => toWorker.post({ type: "down", peer, reason }),
   onFrame: (peer, bytes) => toWorker.post({ type: "frame", peer, bytes }),
 });
@@ -58,8 +58,8 @@ const toWindow = new BatchPort<ToWindow, ToWorker>(channel.port2, (message) => {
       if (!heartbeat.receive(message.peer, message.bytes)) exchange.receive(message.peer, message.bytes);
       break;
     case "connections":
-      count = message.count;
-      exchange.connections(message.peer, count);
+      count = message.sending;
+      exchange.connections(message.peer, message);
       break;
     case "up":
       heartbeat.linkUp(message.peer);

@@ -84,7 +84,7 @@ function startWorker(
     now: () => performance.now(),
     onSignal: (to, data) => toWorker.post({ type: "signal", peer: to, data }),
     onUp: (other) => toWorker.post({ type: "up", peer: other }),
-    onConnections: (other, count) => toWorker.post({ type: "connections", peer: other, count }),
+    onConnections: (other, counts) => toWorker.post({ type: "connections", peer: other, ...counts }),
     onDown: (other, reason) => toWorker.post({ type: "down", peer: other, reason }),
     onFrame: (from, bytes) => {
       // A worker that takes nothing while somebody floods it: that link ends.

@@ -200,7 +200,7 @@ export class Session {
         this.#paths.directUp(message.peer);
         break;
       case "connections":
-        this.#exchange.connections(message.peer, message.count);
+        this.#exchange.connections(message.peer, message);
         break;
       case "down":
         this.#paths.directDown(message.peer);

@@ -6,6 +6,8 @@ import type { PieceRules } from "./pieces.ts";
 export interface Link {
   /** Unacknowledged bytes that it may have: one window for each connection to that peer. */
   windowBytes: number;
+  /** As much may be asked of it at once. */
+  askedBytes: number;
   /** Things that an honest peer does rarely. */
   faults: number;
   /** `want` frames that it may still send; filled again with time. */

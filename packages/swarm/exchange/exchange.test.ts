@@ -302,7 +302,7 @@ describe("[R39] the window", () => {
       swarm.add("a", ...blobs);
       const b = swarm.add("b");
       swarm.link("a", "b");
-      swarm.input("a", { type: "connections", peer: "b", count: connections });
+      swarm.input("a", { type: "connections", peer: "b", open: connections, sending: connections });
       let [onTheWay, largest] = [0, 0];
       swarm.filter = (_from, _to, frame) => {
         if (frame.type === "ack") onTheWay -= frame.bytes;
@@ -321,6 +321,25 @@ describe("[R39] the window", () => {
       expect(b.fetched.size).toBe(2);
       expect(largest).toBeGreaterThan((connections - 0.5) * windowBytes);
       expect(largest).toBeLessThanOrEqual(connections * windowBytes);
+    }
+  });
+
+  test("twice as much is asked of a link once it has several connections, whoever opened them", () => {
+    for (const open of [1, 2, 8]) {
+      const swarm = new TestSwarm();
+      const blob = blobOf(40 * pieceBytes);
+      swarm.add("a", blob);
+      swarm.add("b");
+      swarm.link("a", "b");
+      swarm.input("b", { type: "connections", peer: "a", open, sending: 1 });
+      let asked = 0;
+      swarm.filter = (_from, _to, frame) => {
+        if (frame.type === "ask" && frame.piece !== PIECE_LIST) asked += pieceBytes;
+        return frame.type === "ask" && frame.piece !== PIECE_LIST ? undefined : frame;
+      };
+      swarm.want("b", blob);
+      swarm.settle();
+      expect(asked).toBe((open === 1 ? 2 : 4) * windowBytes);
     }
   });
 

@@ -9,6 +9,7 @@ import { Wake } from "../timing.ts";
 import { Asking } from "./asking.ts";
 import type { Context, ExchangeOutput, Link } from "./context.ts";
 import { type PieceRules, wirePieces } from "./pieces.ts";
+import { askedBytes } from "./requests.ts";
 import { Serving, WANTS_BURST } from "./serving.ts";
 import { SHARE, Share } from "./share.ts";
 import type { HostUse, Urgency } from "./wanted.ts";
@@ -16,8 +17,8 @@ import type { HostUse, Urgency } from "./wanted.ts";
 export type ExchangeInput =
   | { type: "tick" }
   | { type: "link-coming" | "link-up" | "link-down"; peer: PeerId } // coming: somebody tries to open it
-  /** So many connections carry that link: each has a window of its own. */
-  | { type: "connections"; peer: PeerId; count: number }
+  /** So many connections of that link are open, and so many of them take our chunks: each has a window of its own. */
+  | { type: "connections"; peer: PeerId; open: number; sending: number }
   | { type: "frame"; from: PeerId; bytes: Uint8Array }
   | { type: "want"; name: string; bytes: number; host: HostUse; urgency: Urgency }
   | { type: "unwant"; name: string }
@@ -121,7 +122,9 @@ export class Exchange {
         return this.linkDown(input.peer);
       case "connections": {
         const link = this.linkByPeer.get(input.peer);
-        if (link) link.windowBytes = input.count * this.rules.windowBytes;
+        if (!link) return;
+        link.windowBytes = input.sending * this.rules.windowBytes;
+        link.askedBytes = askedBytes(input.open, this.rules);
         return;
       }
       case "frame":
@@ -160,6 +163,7 @@ export class Exchange {
     const { windowBytes } = this.rules;
     const link = {
       windowBytes,
+      askedBytes: askedBytes(1, this.rules),
       faults: 0,
       wantsLeft: WANTS_BURST,
       wantsAt: now,
