@@ -1,7 +1,7 @@
 // swarm's Exchange at work in a browser or in Node: frames over open links, the local store, the host over HTTP, and a timer.
 //
 //   links, store, host -> Exchange.step -> outputs -> links, store, host -> ...        fetch(name, bytes) -> its bytes, checked
-import { Exchange, type ExchangeInput, type ExchangeOutput, type HostUse, type Urgency } from "#swarm";
+import { Exchange, type ExchangeInput, type ExchangeOutput, type HostUse, type MadeBlob, type Urgency } from "#swarm";
 import type { PeerId } from "#wire";
 import type { LinkPort } from "./heartbeat.ts";
 
@@ -79,8 +79,8 @@ export class BlobExchange {
   }
 
   /** Now in the local store, and served from there. */
-  hold(name: string, bytes: number): void {
-    this.#step({ type: "hold", name, bytes });
+  hold(name: string, made: MadeBlob): void {
+    this.#step({ type: "hold", name, bytes: made.blob.length, made });
   }
 
   drop(names: readonly string[]): void {

@@ -3,6 +3,7 @@ export * from "./device-share.ts";
 export type { ExchangeOutput } from "./exchange/context.ts";
 export * from "./exchange/exchange.ts";
 export type { PieceRules } from "./exchange/pieces.ts";
+export type { MadeBlob } from "./exchange/serving.ts";
 export type { HostUse, Urgency } from "./exchange/wanted.ts";
 export * from "./peer.ts";
 export * from "./ports.ts";

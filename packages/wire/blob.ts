@@ -54,7 +54,9 @@ export function decodePieceList(list: Uint8Array, name: string): PieceList | und
   return { bytes, hashes };
 }
 
-export const blobName = (blob: Uint8Array): string => hashHex(encodePieceList(blob));
+export const pieceListName = (list: Uint8Array): string => hashHex(list);
+
+export const blobName = (blob: Uint8Array): string => pieceListName(encodePieceList(blob));
 
 export function pieceIsGood(list: PieceList, index: number, piece: Uint8Array): boolean {
   const expected = list.hashes[index];

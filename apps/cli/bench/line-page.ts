@@ -2,7 +2,7 @@
 // signals; updates are random bytes, made at one end and fetched by name at the other.
 import { BatchPort, BlobExchange, Heartbeat, type ToWindow, type ToWorker } from "#mesh";
 import { Links } from "#mesh/links";
-import { BLOB_BYTES_MAX, blobName, type PeerId } from "#wire";
+import { BLOB_BYTES_MAX, encodePieceList, type PeerId, pieceListName } from "#wire";
 
 export interface LineFetch {
   readonly ms: number;
@@ -85,9 +85,10 @@ globalThis.make = (bytes) => {
   if (bytes > BLOB_BYTES_MAX) throw new RangeError(`an update of ${bytes} bytes: ${BLOB_BYTES_MAX} is the most`);
   const blob = new Uint8Array(bytes);
   for (let at = 0; at < bytes; at += 65_536) crypto.getRandomValues(blob.subarray(at, Math.min(at + 65_536, bytes)));
-  const name = blobName(blob);
+  const list = encodePieceList(blob);
+  const name = pieceListName(list);
   blobs.set(name, blob);
-  exchange.hold(name, bytes);
+  exchange.hold(name, { blob, list });
   return name;
 };
 globalThis.fetchUpdate = async (name, bytes) => {

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { FetchCancelled } from "#mesh";
 import { MemoryBlobStore } from "#store";
-import { blobName } from "#wire";
+import { blobName, encodePieceList } from "#wire";
 import { BlobShelf } from "./blob-shelf.ts";
 import { Board } from "./board.ts";
 import { Effects, type EffectsOptions } from "./effects.ts";
@@ -52,7 +52,7 @@ describe("effects", () => {
   test("the exchange hears what lies in the store, and what does not any more", async () => {
     const { effects, hold, drop, shelf } = setUp({ trainer: { encode: async () => blob } });
     await effects.encode({ type: "encode", round: 3, baseHash: name, tokens: 1 });
-    expect(hold).toHaveBeenCalledWith(name, 3);
+    expect(hold).toHaveBeenCalledWith(name, { blob, list: encodePieceList(blob) });
     await effects.forget({ type: "forget", hashes: [name] });
     expect(drop).toHaveBeenCalledWith([name]);
     expect(await shelf.has(name)).toBe(false);

@@ -5,7 +5,7 @@
 // Failures that the protocol knows come back as inputs; what rejects all the same is the GPU, or a bug of ours.
 import { type BlobExchange, FetchCancelled } from "#mesh";
 import type { PeerInput, PeerOutput } from "#swarm";
-import { blobName } from "#wire";
+import { blobName, encodePieceList, pieceListName } from "#wire";
 import type { HoldPhase } from "./api.ts";
 import type { BlobShelf } from "./blob-shelf.ts";
 import type { Board } from "./board.ts";
@@ -63,9 +63,7 @@ export class Effects {
     } catch (error) {
       return { type: "encode-failed", round, reason: textOf(error) };
     }
-    const name = blobName(update);
-    await this.#options.shelf.put(name, update);
-    this.#options.exchange.hold(name, update.length);
+    const name = await this.#keep(update);
     await this.#pass("encoded");
     return { type: "encoded", round, update: name, bytes: update.length };
   }
@@ -115,9 +113,7 @@ export class Effects {
     const made = await this.#options.trainer.aggregate({ round, baseHash, members, blobs });
     if (made === undefined) return { type: "aggregated", manifest, aggregate: null };
     const { update, tokens, refused } = made;
-    const name = blobName(update);
-    await this.#options.shelf.put(name, update);
-    this.#options.exchange.hold(name, update.length);
+    const name = await this.#keep(update);
     return { type: "aggregated", manifest, aggregate: { update: name, bytes: update.length, tokens, refused } };
   }
 
@@ -158,6 +154,15 @@ export class Effects {
   async #bytesOf(hash: string, bytes: number): Promise<Uint8Array> {
     const { shelf, exchange } = this.#options;
     return (await shelf.get(hash)) ?? (await exchange.fetch(hash, bytes));
+  }
+
+  /** Made here: in the store, and served. @returns its name */
+  async #keep(update: Uint8Array): Promise<string> {
+    const list = encodePieceList(update);
+    const name = pieceListName(list);
+    await this.#options.shelf.put(name, update);
+    this.#options.exchange.hold(name, { blob: update, list });
+    return name;
   }
 
   async #pass(phase: HoldPhase): Promise<void> {

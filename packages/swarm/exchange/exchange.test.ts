@@ -57,6 +57,19 @@ describe("[R39] blobs between peers", () => {
     expect(same(b.fetched.get(name), blob)).toBe(true);
   });
 
+  test("what was made here is served without reading it from the store, from the list that named it", () => {
+    const swarm = new TestSwarm();
+    const a = swarm.add("a");
+    const b = swarm.add("b");
+    swarm.link("a", "b");
+    const blob = blobOf(300);
+    const name = swarm.want("b", blob);
+    swarm.input("a", { type: "hold", name, bytes: blob.length, made: { blob, list: tinyPieces.listOf(blob) } });
+    swarm.settle();
+    expect(a.stored.size).toBe(0);
+    expect(same(b.fetched.get(name), blob)).toBe(true);
+  });
+
   test("pieces are passed on as soon as each is checked: over four hops that all want it, from one who has it", () => {
     const swarm = new TestSwarm();
     const blob = blobOf(60 * pieceBytes);

@@ -10,7 +10,7 @@ import { Asking } from "./asking.ts";
 import type { Context, ExchangeOutput, Link } from "./context.ts";
 import { type PieceRules, wirePieces } from "./pieces.ts";
 import { askedBytes } from "./requests.ts";
-import { Serving, WANTS_BURST } from "./serving.ts";
+import { type MadeBlob, Serving, WANTS_BURST } from "./serving.ts";
 import { SHARE, Share } from "./share.ts";
 import type { HostUse, Urgency } from "./wanted.ts";
 
@@ -22,7 +22,8 @@ export type ExchangeInput =
   | { type: "frame"; from: PeerId; bytes: Uint8Array }
   | { type: "want"; name: string; bytes: number; host: HostUse; urgency: Urgency }
   | { type: "unwant"; name: string }
-  | { type: "hold"; name: string; bytes: number } // it lies in the local store
+  /** It was made here, and lies in the local store. With its bytes and its list it need not be read and hashed again. */
+  | { type: "hold"; name: string; bytes: number; made?: MadeBlob }
   | { type: "drop"; names: readonly string[] } //  it does not any more
   | { type: "looked"; name: string; here: boolean }
   | { type: "read"; name: string; blob: Uint8Array | undefined }
@@ -136,7 +137,7 @@ export class Exchange {
         return this.asking.unwant(input.name);
       case "hold":
         this.asking.unwant(input.name);
-        return this.serving.hold(input.name, input.bytes);
+        return this.serving.hold(input.name, input.bytes, input.made);
       case "drop":
         for (const name of input.names) this.serving.drop(name);
         return;

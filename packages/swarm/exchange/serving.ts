@@ -40,6 +40,11 @@ interface Customer {
   unacknowledged: number;
 }
 
+export interface MadeBlob {
+  readonly blob: Uint8Array; // nobody changes it
+  readonly list: Uint8Array;
+}
+
 interface Held {
   readonly blob: Uint8Array;
   list: Uint8Array | undefined;
@@ -84,9 +89,10 @@ export class Serving {
   }
 
   /** It was made here, and lies in the local store. Who is linked hears of it before wanting it, so that asking needs one round trip. */
-  hold(name: string, bytes: number): void {
+  hold(name: string, bytes: number, made?: MadeBlob): void {
     this.share.hold(name, bytes);
     this.store(name);
+    if (made) this.keep(name, { ...made });
     const frame = { type: "have", name, first: 0, bitmap: new Uint8Array(0) } as const;
     for (const peer of this.customerByPeer.keys()) this.context.send(peer, frame);
   }
