@@ -185,10 +185,10 @@ function calm(sim: Simulation, { unlinkable, relay, entriesLost, settles }: Draw
     if (peer.lied) peer.crash(); // what its lies left behind in it is its own affair: an honest page takes its place
     peer.start(); // those whom the swarm refused, with a reloaded page
     peer.stepMs = sim.random.between(...STEP_CALM_MS);
+    peer.reloads = true; // who is still sent away for what it did in the storm (seeds 200594, 1008570)
   }
   sim.tell(() => "everybody is back");
   sim.runRounds(ROUNDS_AFTER, CALM_MS);
-  for (const peer of peers) peer.start(); // who was sent away for what it had done in the storm (seed 200594)
   sim.runUntil(({ peers }) => peers.every(takesPart(sim)), CALM_MS, "everybody training together");
   if (entriesLost > 0) restoreBackup(sim, entriesLost);
   if (settles) {

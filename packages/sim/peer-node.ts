@@ -19,6 +19,8 @@ import type { Simulation } from "./simulation.ts";
 export const brief = (message: HostMessage | PeerMessage): string =>
   JSON.stringify(message, (_, value) => (typeof value === "string" && value.length > 16 ? value.slice(0, 8) : value));
 
+const RELOAD_MS = 2_000;
+
 /** A training effect under way. */
 interface Training {
   readonly asked: Extract<PeerOutput, { type: "train" }>;
@@ -41,6 +43,8 @@ export class PeerNode implements PeerSocketEnd {
   wrongFolds = 0;
   lie: Lie | undefined;
   lied = false;
+  /** The person reads why the page was sent away, and reloads it. */
+  reloads = false;
   /** It has done, or does, what the swarm may send it away for. */
   tainted = false;
   peer: Peer | undefined;
@@ -272,7 +276,9 @@ export class PeerNode implements PeerSocketEnd {
       case "refused":
         this.refusals.push(`${output.code}: ${output.message}`);
         sim.judge.refused(this, output);
-        return this.crash();
+        this.crash();
+        if (this.reloads) sim.clock.after(RELOAD_MS, () => this.start());
+        return;
       case "ended":
         this.ended = output.reason;
         return this.leave();
