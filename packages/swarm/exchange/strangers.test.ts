@@ -288,6 +288,25 @@ describe("[R40] the host last", () => {
     }
   });
 
+  test("a link that is up and does not answer is waited for with what a round needs, five seconds; with text one", () => {
+    for (const [urgency, waitMs] of [
+      ["round", 5_000],
+      ["background", 1_000],
+    ] as const) {
+      const swarm = new TestSwarm();
+      swarm.host.set(name, blob);
+      const a = swarm.add("a");
+      swarm.add("b");
+      swarm.link("a", "b");
+      swarm.filter = (from, _to, frame) => (from === "b" ? undefined : frame);
+      swarm.want("a", blob, { host: "last", urgency });
+      swarm.pass(waitMs - 1);
+      expect(a.bytesFromHost).toBe(0);
+      swarm.pass(2_500); // and once that link is no hope any more
+      expect(a.bytesFromHost).toBe(blob.length);
+    }
+  });
+
   test("a host that is away is asked again with growing pauses, and each failure is told; never, when it keeps none", () => {
     const swarm = new TestSwarm();
     swarm.host.set(name, blob);
