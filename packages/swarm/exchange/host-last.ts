@@ -7,11 +7,13 @@ import { backoffMs } from "../timing.ts";
 import type { Context } from "./context.ts";
 import type { Wanted } from "./wanted.ts";
 
+/** A link answers `want` within a round trip, or is too slow to wait for. */
+const ANSWER_MS = 1_000;
 /**
- * A link answers `want` within a round trip, unless its machine trains on its processor and ours compiles: two browsers on two cores took more
- * than a second. What a round needs is in a linked peer's hands as a rule, and the heartbeat ends a dead link after 8 s; text is not waited for.
+ * A link that has just come up gets so long: its machine trains on its processor perhaps, and ours compiles (two browsers on two cores took more
+ * than a second). Once only, for a peer that has banned us never answers. Text is worth no such wait.
  */
-const ANSWER_MS = { round: 5_000, background: 1_000 };
+const FIRST_ANSWER_MS = { round: 5_000, background: 1_000 };
 /**
  * What no link has, but one may get or is on its way up: the host is spared for so long since the last news. A hop costs a round trip
  * and a piece (0.15 s at 20 Mbit/s), and in a mesh of degree 8 a hundred peers are three hops apart. The drawn part lets one peer ask first.
@@ -149,7 +151,7 @@ export class HostLast {
     for (const [peer, { upAt }] of linkByPeer) {
       const source = wanted.sourceByPeer.get(peer);
       if (source?.answered) hope ||= this.options.wantsToo(peer, wanted.name);
-      else answersUntil = Math.max(answersUntil, Math.max(upAt, wanted.newsAt) + ANSWER_MS[wanted.urgency]);
+      else answersUntil = Math.max(answersUntil, upAt + FIRST_ANSWER_MS[wanted.urgency], wanted.newsAt + ANSWER_MS);
     }
     if (!hope && answersUntil <= now) return now;
     const quietAt = Math.min(this.options.heardAt() + QUIET_MS, wanted.newsAt + WAIT_BUSY_MS);

@@ -288,7 +288,7 @@ describe("[R40] the host last", () => {
     }
   });
 
-  test("a link that is up and does not answer is waited for with what a round needs, five seconds; with text one", () => {
+  test("a link that has just come up and does not answer is waited for with what a round needs, five seconds, once; with text one", () => {
     for (const [urgency, waitMs] of [
       ["round", 5_000],
       ["background", 1_000],
@@ -304,6 +304,10 @@ describe("[R40] the host last", () => {
       expect(a.bytesFromHost).toBe(0);
       swarm.pass(2_500); // and once that link is no hope any more
       expect(a.bytesFromHost).toBe(blob.length);
+      swarm.input("a", { type: "drop", names: [name] });
+      swarm.want("a", blob, { host: "last", urgency });
+      swarm.pass(3_500);
+      expect(a.bytesFromHost).toBe(2 * blob.length);
     }
   });
 
