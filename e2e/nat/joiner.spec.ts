@@ -6,7 +6,7 @@ import { expect, type Page, test } from "@playwright/test";
 import type { LogEntry, RunDetail, RunDraft } from "../../packages/wire/index.ts";
 import { startHost, type TestDonor } from "../support.ts";
 import { Lab, PUBLIC_ADDRESS, shapedLine } from "./lab.ts";
-import { volunteerIn } from "./volunteer.ts";
+import { logOf, runOf, volunteerIn } from "./volunteer.ts";
 
 /** 20 Mbit/s, 40 ms there and back. */
 const line = shapedLine(0);
@@ -46,9 +46,6 @@ async function pressAndWatch(page: Page): Promise<() => Promise<Seen[]>> {
   return () => page.evaluate(() => (window as unknown as { seen: Seen[] }).seen);
 }
 
-const runOf = (page: Page): Promise<RunDetail> =>
-  page.evaluate(async () => (await (await fetch("/api/runs/default")).json()) as never);
-
 /** What a joiner cannot do without: all text, the newest checkpoint, and the updates of every commit after it until it trains. */
 function neededBytes({ spec }: RunDetail, log: readonly LogEntry[], pressedRound: number): number {
   const text = spec.data.train.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -60,9 +57,6 @@ function neededBytes({ spec }: RunDetail, log: readonly LogEntry[], pressedRound
   );
   return text + sections + updates.reduce((sum, bytes) => sum + bytes, 0);
 }
-
-const logOf = (page: Page): Promise<LogEntry[]> =>
-  page.evaluate(async () => (await (await fetch("/api/runs/default/log?raw=1&limit=1000")).json()) as never);
 
 test("a joiner starts useful work within 5 s and the transfer at 80 % of its line", async () => {
   const folder = mkdtempSync(join(tmpdir(), "gossamer-joiner-"));
@@ -92,7 +86,7 @@ test("a joiner starts useful work within 5 s and the transfer at 80 % of its lin
     await expect.poll(async () => (await seen()).some(isUseful), { timeout: 90_000, intervals: [100] }).toBe(true);
     const after = await lab.lineCounts("A");
     const run = await runOf(present.page);
-    const needed = neededBytes(run, await logOf(present.page), pressedRound);
+    const needed = neededBytes(run, await logOf(present.page, 0), pressedRound);
     const all = await seen();
     const firstStepMs = (all.find(isUseful) as Seen).atMs - (all[0] as Seen).atMs;
     const limitMs = REST_MS + (8 * needed) / (1e3 * LINE_SHARE * line.rateMbit);

@@ -5,11 +5,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, type Page, test } from "@playwright/test";
-import type { LinkReport, LogEntry, RunDetail, RunDraft } from "../../packages/wire/index.ts";
+import type { LinkReport, LogEntry, RunDraft } from "../../packages/wire/index.ts";
 import { startHost, type TestDonor } from "../support.ts";
 import { type Coturn, startCoturn } from "./coturn.ts";
 import { Lab, type Nat, PUBLIC_ADDRESS, type WayBytes } from "./lab.ts";
-import { volunteerIn } from "./volunteer.ts";
+import { logOf, runOf, volunteerIn } from "./volunteer.ts";
 
 /** Rounds with both that each case waits for once they are linked. */
 const JOINT_ROUNDS = 3;
@@ -58,14 +58,6 @@ const cases: readonly Case[] = [
     words: "through the host",
   },
 ];
-
-const get = <T>(page: Page, path: string): Promise<T> =>
-  page.evaluate(async (of) => (await (await fetch(of)).json()) as never, path);
-const runOf = (page: Page) => get<RunDetail>(page, "/api/runs/default");
-
-/** Entries from `from` on; a case's log fits one page. */
-const logOf = (page: Page, from: number) =>
-  get<LogEntry[]>(page, `/api/runs/default/log?raw=1&from=${from}&limit=1000`);
 
 /** Bytes of the updates in sealed commits that name both. */
 function jointBytes(log: readonly LogEntry[]): number[] {

@@ -25,6 +25,7 @@ import type { Visits } from "./visits.ts";
 
 /** [R27] A lie may be bad luck with memory; three in a row are a broken or hostile machine. */
 const LIES_IN_ROW_MAX = 3;
+
 /** The next entry of the log. */
 export interface Next {
   readonly body: EntryBody;

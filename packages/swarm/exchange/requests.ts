@@ -13,11 +13,12 @@ export const REQUEST_TIMEOUT_MS = 10_000;
 const SILENT_MS = 2_000;
 const SLOW_MS = 8_000;
 /**
- * In windows. Two: the second covers the round trip between pieces. Four where there are several connections, which the other side opens on a
+ * Bytes that one link may be asked for at once, in windows. Two: the second covers the round trip between pieces. Four where there are several connections, which the other side opens on a
  * line that loses packets: with two, eight connections run dry by turns (0.69 instead of 0.75 of such a line).
  */
 export const askedBytes = (connections: number, { windowBytes }: PieceRules): number =>
   (connections > 1 ? 4 : 2) * windowBytes;
+/** Small blobs: a link serves 16 requests at a time, and some of those are on their way to being cancelled. */
 const ASKED_OF_LINK_MAX = 12;
 /** Acknowledge every second chunk: half the traffic, and the sender's window (16 chunks) never runs dry. */
 const ACK_EVERY_CHUNKS = 2;
@@ -141,7 +142,7 @@ export class Requests {
     }
   }
 
-  /** Those that hardly come, and could come from another link. */
+  /** Those that hardly come: an idle link takes them over if it has the piece. */
   slow(): Request[] {
     const { now } = this.options.context;
     return [...this.requestById.values()].filter(

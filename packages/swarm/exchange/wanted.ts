@@ -184,6 +184,7 @@ export class Wanted {
     return undefined;
   }
 
+  /** Its announced size may be wrong: the list knows. */
   doubt(): void {
     this.listNeeded = true;
     this.isDoubtful = true;
