@@ -33,6 +33,13 @@ export interface EngineOptions {
   readonly model: ModelShape;
   /** Sequences per microbatch (B): what one forward and backward pass holds in memory. */
   readonly microbatch: number;
+  /**
+   * Activations that are not kept: the backward pass computes those of the first so many layers again, from the layer's input. The same
+   * gradients, bit for bit, for about a third more time with all of them. 0 to L - 1; default: the fewest with which memoryBytes suffices, else 0.
+   */
+  readonly recomputedLayers?: number;
+  /** How much GPU memory it may take in all; default: what the device gives. */
+  readonly memoryBytes?: number;
   readonly adapter?: GPUAdapter; // default: navigator.gpu.requestAdapter()
   /** Ask for WebGPU's default limits instead of the adapter's (tests). */
   readonly defaultLimits?: boolean;
@@ -42,7 +49,7 @@ export interface Engine {
   readonly adapter: AdapterDescription;
   readonly model: ModelShape;
   readonly microbatch: number;
-  /** Bytes of GPU memory that this engine allocated. */
+  /** Bytes of GPU memory of this engine at its most: while parameters are read. */
   readonly allocatedBytes: number;
   /** Replaces the parameters (flat vector); moments and their step count stay. */
   load(parameters: Float32Array): void;

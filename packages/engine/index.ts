@@ -6,6 +6,7 @@ export { type EngineMeasurement, type MeasureOptions, measureEngine, modelFlops 
 export { describeAdapter } from "./device/adapter.ts";
 export type * from "./engine.ts";
 export { DeviceLostError, GpuError, ModelTooLargeError, OutOfMemoryError } from "./errors.ts";
+export { type LargestFit, largestFit, type ModelPlan, type PlanOptions, planModel } from "./model/planner.ts";
 
 /**
  * A transformer on the adapter's device, parameters zero until load(). Rejects with ModelTooLargeError when the model or the microbatch does

@@ -4,7 +4,7 @@
 import type { ModelShape } from "#wire";
 import { openDevice } from "./device/adapter.ts";
 import { compileKernels, type Kernel, type Variant } from "./device/kernel.ts";
-import type { Memory } from "./device/memory.ts";
+import type { BytesByPart, Memory } from "./device/memory.ts";
 import { Plan } from "./device/plan.ts";
 import { checked, namedError } from "./device/scopes.ts";
 import type { AdapterDescription, Engine, EngineOptions, StepOptions, StepReport } from "./engine.ts";
@@ -12,24 +12,15 @@ import { DeviceLostError, GpuError, ModelTooLargeError } from "./errors.ts";
 import { packStep } from "./kernels/optimizer.ts";
 import { ropeTables } from "./kernels/rope.ts";
 import { type Batch, batchOf } from "./model/batch.ts";
-import { checkRows, planMemory, type Sizes, sizesOf } from "./model/buffers.ts";
-import { fromEngine, type Layout, layoutOf, toEngine } from "./model/layout.ts";
-import {
-  ALL_KERNELS,
-  type Context,
-  recordBackward,
-  recordForward,
-  recordLoss,
-  recordReport,
-  recordUpdate,
-} from "./model/passes.ts";
+import type { Sizes } from "./model/buffers.ts";
+import { type Layout, takeFromEngine, toEngine } from "./model/layout.ts";
+import { type Outline, outlineOf, READ_PIECE_BYTES, REPORT_BYTES, STEPS_IN_FLIGHT } from "./model/outline.ts";
+import { ALL_KERNELS, type Pass, passesOf } from "./model/passes.ts";
+import { planModel } from "./model/planner.ts";
 import { Turns } from "./turns.ts";
 
 /** A software adapter does 2 to 4 GFLOP/s: 0.1 s per submission keeps the page's own frames coming. A GPU is never busy that long. */
 const FLOPS_PER_SUBMIT = { software: 0.3e9, hardware: 2e10 };
-
-/** Run-ahead hides the readback; more than two steps only grow memory. */
-const STEPS_IN_FLIGHT = 2;
 
 /** Evaluation waits for the device after so many microbatches, so that a long one does not fill the queue. */
 const EVALUATIONS_IN_FLIGHT = 4;
@@ -54,39 +45,31 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
   const { model, microbatch } = options;
   const { device, description, quads, ...opened } = await openDevice(options.adapter, options.defaultLimits);
   try {
-    const layout = layoutOf(model);
-    const sizes = sizesOf(model, microbatch, layout, cuts.logitsChunkBytes);
+    const { recomputedLayers, problem } = planModel({ ...options, limits: device.limits });
+    if (problem !== undefined) throw new ModelTooLargeError(problem);
     const bindingFloats = cuts.bindingFloats ?? Math.floor(device.limits.maxStorageBufferBindingSize / 4);
-    const plan = planMemory(model, layout, sizes, bindingFloats);
-    plan.check(device.limits, layout.parameters, microbatch);
-    checkRows(sizes.N, microbatch, device.limits);
-    const variant: Variant = { quads, tiled: cuts.tiled ?? opened.tiled, headSize: sizes.headSize };
+    const { logitsChunkBytes } = cuts;
+    const outline = outlineOf(model, { microbatch, recomputedLayers, bindingFloats, logitsChunkBytes });
+    const variant: Variant = { quads, tiled: cuts.tiled ?? opened.tiled, headSize: outline.sizes.headSize };
     const [compiled, memory] = await Promise.all([
       compileKernels(device, ALL_KERNELS as readonly unknown[] as readonly Kernel[], variant),
-      plan.allocate(device),
+      outline.memory.allocate(device),
     ]);
     const flops = cuts.flopsPerSubmit ?? FLOPS_PER_SUBMIT[description.isFallback ? "software" : "hardware"];
-    const context: Context = { model, layout, sizes, memory };
-    const record = (write: (plan: Plan) => void): Plan => {
+    const passes = passesOf({ model, ...outline, memory });
+    const record = (pass: Pass): Plan => {
       const plan = new Plan(device, compiled, variant, flops);
-      write(plan);
+      passes[pass](plan);
       plan.finish();
       return plan;
     };
     const plans = await checked(device, "The engine's plan is invalid on this device", () => ({
-      train: record((p) => {
-        recordForward(p, context);
-        recordLoss(p, context, true);
-        recordBackward(p, context);
-      }),
-      update: record((p) => recordUpdate(p, context, bindingFloats)),
-      evaluate: record((p) => {
-        recordForward(p, context);
-        recordLoss(p, context, false);
-      }),
-      report: record((p) => recordReport(p, context, 0)),
+      train: record("train"),
+      update: record("update"),
+      evaluate: record("evaluate"),
+      report: record("report"),
     }));
-    return new WebGpuEngine(device, description, context, plans);
+    return new WebGpuEngine(device, description, model, outline, memory, plans);
   } catch (error) {
     const lost = error instanceof ModelTooLargeError ? undefined : await lostWithin(device, LOSS_SHOWS_MS);
     if (lost) throw new DeviceLostError(lost.reason, lost.message); // whatever failed, failed for that
@@ -98,12 +81,7 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
   }
 }
 
-interface Plans {
-  readonly train: Plan;
-  readonly update: Plan;
-  readonly evaluate: Plan;
-  readonly report: Plan;
-}
+type Plans = Readonly<Record<Pass, Plan>>;
 
 /** What evaluation puts where a step has its hyperparameters: the loss kernel reads only the scales. */
 const NO_UPDATE: StepOptions = {
@@ -120,6 +98,8 @@ export class WebGpuEngine implements Engine {
   readonly model: ModelShape;
   readonly microbatch: number;
   readonly allocatedBytes: number;
+  readonly bytesByPart: BytesByPart;
+  readonly recomputedLayers: number;
   readonly parameters: number;
   readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
   readonly #device: GPUDevice;
@@ -132,19 +112,27 @@ export class WebGpuEngine implements Engine {
   #updates = 0; // since the moments were zeroed
   #failure: GpuError | DeviceLostError | undefined;
 
-  constructor(device: GPUDevice, adapter: AdapterDescription, context: Context, plans: Plans) {
-    const { model, layout, sizes, memory } = context;
+  constructor(
+    device: GPUDevice,
+    adapter: AdapterDescription,
+    model: ModelShape,
+    { layout, sizes, bytesByPart, totalBytes }: Outline,
+    memory: Memory,
+    plans: Plans,
+  ) {
     this.adapter = adapter;
     this.model = model;
     this.microbatch = sizes.B;
-    this.allocatedBytes = memory.bytes;
+    this.allocatedBytes = totalBytes;
+    this.bytesByPart = bytesByPart;
+    this.recomputedLayers = sizes.recomputedLayers;
     this.parameters = layout.parameters;
     this.#device = device;
     this.#layout = layout;
     this.#sizes = sizes;
     this.#memory = memory;
     this.#plans = plans;
-    this.#freeStaging = Array.from({ length: STEPS_IN_FLIGHT }, () => this.#staging("report", 8));
+    this.#freeStaging = Array.from({ length: STEPS_IN_FLIGHT }, () => this.#staging("report", REPORT_BYTES));
     this.lost = device.lost.then(({ reason, message }) => {
       this.#failure = new DeviceLostError(reason, message);
       return { reason, message };
@@ -211,7 +199,9 @@ export class WebGpuEngine implements Engine {
   }
 
   async read(): Promise<Float32Array> {
-    return this.#turns.take(async () => fromEngine(this.#layout, await this.#readVector("parameters")));
+    // One piece is queued at once, and steps may follow; several must all be read before the next step changes them.
+    const slots = this.#layout.length * 4 <= READ_PIECE_BYTES ? 1 : STEPS_IN_FLIGHT;
+    return this.#turns.take(() => this.#readVector("parameters"), slots);
   }
 
   /** The gradient that step() would clip and apply, flat: mean over all tokens. Changes nothing. For tests and for methods that look at it. */
@@ -221,11 +211,11 @@ export class WebGpuEngine implements Engine {
       this.#throwIfFailed();
       this.#queueGradient(batches, NO_UPDATE);
       const [loss] = await this.#report(this.#plans.report);
-      const own = await this.#readVector("gradient");
+      const gradient = await this.#readVector("gradient");
       const encoder = this.#device.createCommandEncoder();
       encoder.clearBuffer(this.#buffer("gradient"));
       this.#device.queue.submit([encoder.finish()]);
-      return { loss, gradient: fromEngine(this.#layout, own) };
+      return { loss, gradient };
     });
   }
 
@@ -271,27 +261,37 @@ export class WebGpuEngine implements Engine {
   async #report(plan: Plan): Promise<readonly [number, number]> {
     const staging = this.#freeStaging.pop();
     if (!staging) throw new Error("more steps in flight than staging buffers: Turns should not allow it");
-    plan.replay((encoder) => encoder.copyBufferToBuffer(this.#buffer("report"), 0, staging, 0, 8));
-    const [loss, gradNorm] = await this.#map(staging);
+    plan.replay((encoder) => encoder.copyBufferToBuffer(this.#buffer("report"), 0, staging, 0, REPORT_BYTES));
+    let report: readonly [number, number] = [Number.NaN, Number.NaN];
+    await this.#map(staging, ([loss, gradNorm]) => {
+      report = [loss, gradNorm];
+    });
     this.#freeStaging.push(staging);
-    return [loss, gradNorm];
+    return report;
   }
 
+  /** A flat vector in the swarm's order, through a buffer of one piece. */
   async #readVector(name: string): Promise<Float32Array> {
     this.#throwIfFailed();
-    const bytes = this.#layout.length * 4;
-    const staging = this.#staging(name, bytes);
-    const encoder = this.#device.createCommandEncoder();
-    encoder.copyBufferToBuffer(this.#buffer(name), 0, staging, 0, bytes);
-    this.#device.queue.submit([encoder.finish()]);
+    const { length, parameters } = this.#layout;
+    const flat = new Float32Array(parameters);
+    const pieceFloats = Math.min(length, READ_PIECE_BYTES / 4);
+    const staging = this.#staging(name, pieceFloats * 4);
     try {
-      return await this.#map(staging);
+      for (let from = 0; from < length; from += pieceFloats) {
+        const floats = Math.min(pieceFloats, length - from);
+        const encoder = this.#device.createCommandEncoder();
+        encoder.copyBufferToBuffer(this.#buffer(name), from * 4, staging, 0, floats * 4);
+        this.#device.queue.submit([encoder.finish()]);
+        await this.#map(staging, (mapped) => takeFromEngine(this.#layout, mapped.subarray(0, floats), from, flat));
+      }
+      return flat;
     } finally {
       staging.destroy();
     }
   }
 
-  async #map(staging: GPUBuffer): Promise<Float32Array> {
+  async #map(staging: GPUBuffer, use: (mapped: Float32Array) => void): Promise<void> {
     try {
       await staging.mapAsync(GPUMapMode.READ);
     } catch (cause) {
@@ -301,9 +301,8 @@ export class WebGpuEngine implements Engine {
       throw this.#failure;
     }
     this.#throwIfFailed();
-    const copy = new Float32Array(staging.getMappedRange().slice(0));
+    use(new Float32Array(staging.getMappedRange()));
     staging.unmap();
-    return copy;
   }
 
   #inOrder(change: () => void): void {

@@ -16,7 +16,7 @@ export interface Variant {
   readonly headSize: number;
 }
 
-type Access = "read" | "write";
+export type Access = "read" | "write";
 export type Workgroups = readonly [x: number, y: number, z: number];
 
 export interface Kernel<Shape extends string = string, Binding extends string = string> {
@@ -31,6 +31,10 @@ export interface Kernel<Shape extends string = string, Binding extends string = 
 export const kernel = <Shape extends string, Binding extends string>(
   description: Kernel<Shape, Binding>,
 ): Kernel<Shape, Binding> => description;
+
+/** In the order of the bindings. */
+export const accessesOf = <S extends string, B extends string>({ bindings }: Kernel<S, B>): readonly [B, Access][] =>
+  Object.entries(bindings) as [B, Access][];
 
 interface CompiledKernel {
   readonly kernel: Kernel;
@@ -52,10 +56,11 @@ export async function compileKernels(
 
 async function compile(device: GPUDevice, kernel: Kernel, variant: Variant): Promise<CompiledKernel> {
   const { label } = kernel;
-  const accesses: Access[] = Object.values(kernel.bindings);
   const buffers: GPUBufferBindingType[] = [
     "uniform",
-    ...accesses.map((access): GPUBufferBindingType => (access === "read" ? "read-only-storage" : "storage")),
+    ...accessesOf(kernel).map(
+      ([, access]): GPUBufferBindingType => (access === "read" ? "read-only-storage" : "storage"),
+    ),
   ];
   const layout = device.createBindGroupLayout({
     label,

@@ -1,53 +1,46 @@
-// The engine's GPU memory: planned as a list first, checked against the device's limits, then allocated, once.
-import { ModelTooLargeError } from "../errors.ts";
+// The engine's GPU memory: planned as a list first, checked against limits, then allocated, once.
+//
+//   want(name, floats, part) …  ->  blank(): views to rehearse a plan with  |  allocate(device): the buffers
 import { alignFloats, type View } from "./plan.ts";
 import { checked } from "./scopes.ts";
 
-const MIB = 2 ** 20;
+export const MIB = 2 ** 20;
 
-/** What a buffer is for decides what a refusal tells to make smaller. */
-export type Purpose = "model" | "microbatch";
+/** What a buffer is for: the lines of a plan that a person reads. */
+export const PARTS = ["parameters", "gradient", "moments", "activations", "logits", "scratch", "staging"] as const;
+export type Part = (typeof PARTS)[number];
+export type BytesByPart = Readonly<Record<Part, number>>;
 
-interface Request {
+export interface WantedBuffer {
   readonly name: string;
   readonly floats: number;
-  /** The widest range that one dispatch binds; a buffer may be larger than that. */
-  readonly boundFloats: number;
-  readonly purpose: Purpose;
+  readonly part: Part;
 }
 
 export class MemoryPlan {
-  readonly #requests: Request[] = [];
+  readonly #buffers: WantedBuffer[] = [];
 
-  want(name: string, floats: number, purpose: Purpose, boundFloats = floats): void {
-    this.#requests.push({ name, floats: alignFloats(floats), boundFloats, purpose });
+  want(name: string, floats: number, part: Part): void {
+    this.#buffers.push({ name, floats: alignFloats(floats), part });
+  }
+
+  get buffers(): readonly WantedBuffer[] {
+    return this.#buffers;
   }
 
   get bytes(): number {
-    return this.#requests.reduce((sum, r) => sum + r.floats * 4, 0);
+    return this.#buffers.reduce((sum, { floats }) => sum + floats * 4, 0);
   }
 
-  /** Throws ModelTooLargeError with the size that fits. `parameters` and `microbatch` are what the message scales. */
-  check(limits: GPUSupportedLimits, parameters: number, microbatch: number): void {
-    for (const { name, floats, boundFloats, purpose } of this.#requests) {
-      const overBuffer = (floats * 4) / limits.maxBufferSize;
-      const overBinding = (boundFloats * 4) / limits.maxStorageBufferBindingSize;
-      const over = Math.max(overBuffer, overBinding);
-      if (over <= 1) continue;
-      const needs = Math.ceil(((over === overBuffer ? floats : boundFloats) * 4) / MIB);
-      const allowed = Math.floor(
-        (over === overBuffer ? limits.maxBufferSize : limits.maxStorageBufferBindingSize) / MIB,
-      );
-      const fits =
-        purpose === "model"
-          ? `a model of this form may have at most about ${Math.floor(parameters / over).toLocaleString("en")} parameters here (it has ${parameters.toLocaleString("en")})`
-          : microbatch / over >= 1
-            ? `use at most ${Math.floor(microbatch / over)} sequences per microbatch (asked: ${microbatch})`
-            : `even one sequence does not fit: use a context at most ${Math.floor((100 * microbatch) / over)} % as long`;
-      throw new ModelTooLargeError(
-        `${name} needs ${needs} MiB in one piece and this device allows ${allowed} MiB: ${fits}.`,
-      );
-    }
+  bytesOf(part: Part): number {
+    return this.#buffers.reduce((sum, buffer) => sum + (buffer.part === part ? buffer.floats * 4 : 0), 0);
+  }
+
+  /** Views of buffers that exist on paper only: what a pass binds can be looked at before anything is allocated. */
+  blank(): Memory {
+    return new Memory(
+      new Map(this.#buffers.map(({ name, floats }) => [name, { label: name, size: floats * 4 } as GPUBuffer])),
+    );
   }
 
   /** Allocates everything (zeroed, as WebGPU promises). Rejects with OutOfMemoryError when the device has too little memory. */
@@ -59,23 +52,21 @@ export class MemoryPlan {
       what,
       () =>
         new Map(
-          this.#requests.map(({ name, floats }) => [
+          this.#buffers.map(({ name, floats }) => [
             name,
             device.createBuffer({ label: name, size: floats * 4, usage }),
           ]),
         ),
     );
-    return new Memory(buffers, this.bytes);
+    return new Memory(buffers);
   }
 }
 
 export class Memory {
   readonly #buffers: ReadonlyMap<string, GPUBuffer>;
-  readonly bytes: number;
 
-  constructor(buffers: ReadonlyMap<string, GPUBuffer>, bytes: number) {
+  constructor(buffers: ReadonlyMap<string, GPUBuffer>) {
     this.#buffers = buffers;
-    this.bytes = bytes;
   }
 
   view(name: string): View {

@@ -25,6 +25,12 @@ const ALIGN_BYTES = 256;
 export const ALIGN_FLOATS = ALIGN_BYTES / 4;
 export const alignFloats = (floats: number): number => Math.ceil(floats / ALIGN_FLOATS) * ALIGN_FLOATS;
 
+/** Bytes of the uniforms of so many dispatches, each on a binding's boundary. */
+export const shapesBytes = (dispatches: number): number => Math.max(1, dispatches) * ALIGN_BYTES;
+
+/** What passes are written to: a plan, or a rehearsal that only looks at what is bound. */
+export type Recorder = Pick<Plan, "add">;
+
 /** Dispatches per timed submission: the round trip of one, 0.6 ms on SwiftShader, must not drown a short kernel. */
 const PROFILE_REPEATS = 8;
 
@@ -74,7 +80,7 @@ export class Plan {
 
   finish(): void {
     const device = this.#device;
-    const bytes = new DataView(new ArrayBuffer(Math.max(1, this.#entries.length) * ALIGN_BYTES));
+    const bytes = new DataView(new ArrayBuffer(shapesBytes(this.#entries.length)));
     for (const [i, { kernel, shape }] of this.#entries.entries()) packShape(kernel, shape, bytes, i * ALIGN_BYTES);
     const uniforms = device.createBuffer({
       label: "shapes",

@@ -1,10 +1,9 @@
-// dgateUp (rows, 2F) from dh (rows, F): silu'(x) = σ(x) · (1 + x · (1 − σ(x))).
+// gateUp (rows, 2F) becomes its own gradient, from dh (rows, F): silu'(x) = σ(x) · (1 + x · (1 − σ(x))).
 const OVERFLOW = vec4f(80.0); // exp of more is infinite, which WGSL lets a compiler assume away
 struct Shape { rows: u32, F: u32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
-@group(0) @binding(1) var<storage, read> gateUp: array<vec4f>;
-@group(0) @binding(2) var<storage, read> dh: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> dgateUp: array<vec4f>;
+@group(0) @binding(1) var<storage, read> dh: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> gateUp: array<vec4f>;
 
 @compute @workgroup_size(16, 4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -12,8 +11,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= F4 || id.y >= shape.rows) { return; }
   let at = id.y * 2u * F4 + id.x;
   let gate = gateUp[at];
+  let up = gateUp[at + F4];
   let d = dh[id.y * F4 + id.x];
   let sigma = 1.0 / (1.0 + exp(min(-gate, OVERFLOW)));
-  dgateUp[at] = d * gateUp[at + F4] * sigma * (1.0 + gate * (1.0 - sigma));
-  dgateUp[at + F4] = d * gate * sigma;
+  gateUp[at] = d * up * sigma * (1.0 + gate * (1.0 - sigma));
+  gateUp[at + F4] = d * gate * sigma;
 }

@@ -15,10 +15,11 @@ export const swigluForward = kernel({
   workgroups,
 });
 
+/** In place: gateUp becomes its own gradient. */
 export const swigluBackward = kernel({
   label: "swiglu-backward",
   source: () => expand(backward, {}),
   shape: { rows: "u32", F: "u32" },
-  bindings: { gateUp: "read", dh: "read", dgateUp: "write" },
+  bindings: { dh: "read", gateUp: "write" },
   workgroups,
 });

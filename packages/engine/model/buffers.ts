@@ -1,15 +1,39 @@
-// Every buffer of one engine, by name. What the backward pass needs is kept per layer; the rest is scratch that all layers share.
+// Every buffer of one engine, by name.
+//
+// Kept over the whole pass: x1.l, the residual stream that enters layer l. What else the backward pass needs of a layer is a set of activations;
+// layers that are recomputed share one set, and their backward pass fills it again from x1.l first.
+//
+//   layer     0   1   …   R   R+1   …   L−1        R = recomputedLayers
+//   set       0   0   …   0    1    …  L−1−R       layer R was the last one to fill set 0: it is recomputed no more than those behind it
+//
+// Backward, a buffer whose content was used for the last time takes what comes next:
+//   dx        the embedded tokens before        dy       what a block adds to the stream before
+//   h.s       dh, its own gradient              gateUp.s its own gradient in place, then dqkv
 import type { ModelShape } from "#wire";
 import { MemoryPlan } from "../device/memory.ts";
 import { ALIGN_FLOATS, alignFloats } from "../device/plan.ts";
-import { ModelTooLargeError } from "../errors.ts";
 import { occurrencesLength } from "../kernels/embedding.ts";
 import { GROUPS_MAX, STEP_FLOATS } from "../kernels/optimizer.ts";
 import { gammaBlocks } from "../kernels/rmsnorm.ts";
-import type { Layout } from "./layout.ts";
+import type { Layout, Range } from "./layout.ts";
 
 /** Logits and their gradient at once: large enough that a matrix product fills the device, small beside the activations. */
 const LOGITS_CHUNK_BYTES = 16 * 2 ** 20;
+/**
+ * Each chunk of logits reads and writes the whole gradient of the head: 8 bytes for each 2 · rows operations. At so many rows that costs a GPU of
+ * 25 operations a byte less than the product itself.
+ */
+const LOGITS_CHUNK_ROWS = 256;
+
+/** What decides how a model lies in memory. */
+export interface Cut {
+  readonly microbatch: number;
+  /** Layers whose activations the backward pass computes again, from the first one on: 0 to L - 1. */
+  readonly recomputedLayers: number;
+  /** The widest range that one dispatch binds, in floats. */
+  readonly bindingFloats: number;
+  readonly logitsChunkBytes?: number | undefined;
+}
 
 export interface Sizes {
   readonly B: number;
@@ -21,75 +45,71 @@ export interface Sizes {
   readonly QKV: number; //     columns of q, k and v together
   readonly headSize: number;
   readonly chunkRows: number; // rows of logits at a time, a multiple of ALIGN_FLOATS
+  readonly recomputedLayers: number;
+  readonly bindingFloats: number;
 }
 
-export function sizesOf(
-  model: ModelShape,
-  microbatch: number,
-  layout: Layout,
-  logitsChunkBytes = LOGITS_CHUNK_BYTES,
-): Sizes {
+export function sizesOf(model: ModelShape, layout: Layout, cut: Cut): Sizes {
   const { dModel: C, dFfn: F, heads, kvHeads, contextLength: T } = model;
+  const { microbatch, recomputedLayers, bindingFloats, logitsChunkBytes } = cut;
   const headSize = C / heads;
   const N = microbatch * T;
   const V = layout.paddedVocab;
-  const chunk = Math.max(1, Math.floor(logitsChunkBytes / (V * 4 * ALIGN_FLOATS))) * ALIGN_FLOATS;
-  const chunkRows = Math.min(chunk, Math.ceil(N / ALIGN_FLOATS) * ALIGN_FLOATS);
-  return { B: microbatch, T, N, C, F, V, QKV: C + 2 * kvHeads * headSize, headSize, chunkRows };
+  const wishedRows = logitsChunkBytes
+    ? logitsChunkBytes / (V * 4)
+    : Math.max(LOGITS_CHUNK_BYTES / (V * 4), LOGITS_CHUNK_ROWS);
+  const rows = alignedRows(Math.min(wishedRows, bindingFloats / V));
+  const chunkRows = Math.min(rows, Math.ceil(N / ALIGN_FLOATS) * ALIGN_FLOATS);
+  const QKV = C + 2 * kvHeads * headSize;
+  return { B: microbatch, T, N, C, F, V, QKV, headSize, chunkRows, recomputedLayers, bindingFloats };
 }
 
-/** Rows that a workgroup of the kernels over single elements covers: the fewest of all kernels. */
-const ROWS_PER_WORKGROUP = 4;
-
-/** A dispatch has a bounded number of workgroups per dimension. Throws ModelTooLargeError with the microbatch that fits. */
-export function checkRows(rows: number, microbatch: number, limits: GPUSupportedLimits): void {
-  const allowed = ROWS_PER_WORKGROUP * limits.maxComputeWorkgroupsPerDimension;
-  if (rows <= allowed) return;
-  const fits = Math.floor((microbatch * allowed) / rows);
-  const remedy =
-    fits >= 1
-      ? `use at most ${fits} sequences per microbatch (asked: ${microbatch})`
-      : "not even one sequence fits: use a shorter context";
-  throw new ModelTooLargeError(
-    `A microbatch of ${rows.toLocaleString("en")} tokens is more than one dispatch covers on this device (${allowed.toLocaleString("en")}): ${remedy}.`,
-  );
+/** The flat vectors in ranges that fit a binding. */
+export function flatRanges({ length }: Layout, bindingFloats: number): Range[] {
+  const width = alignedRows(Math.min(bindingFloats, alignFloats(length)));
+  return Array.from({ length: Math.ceil(length / width) }, (_, i) => ({
+    offset: i * width,
+    length: Math.min(width, length - i * width),
+  }));
 }
 
-const FLAT_VECTORS = ["parameters", "gradient", "momentum", "variance"] as const;
+/** Rows that start where a binding may start, whatever their width; at least one such block. */
+export const alignedRows = (rows: number): number => Math.max(1, Math.floor(rows / ALIGN_FLOATS)) * ALIGN_FLOATS;
 
-export function planMemory(model: ModelShape, layout: Layout, sizes: Sizes, bindingFloats: number): MemoryPlan {
-  const { N, C, F, V, QKV, T, headSize, chunkRows } = sizes;
+/** Which set of activations layer l uses. */
+export const setOf = ({ recomputedLayers }: Sizes, layer: number): number => Math.max(0, layer - recomputedLayers);
+
+export function planMemory(model: ModelShape, layout: Layout, sizes: Sizes): MemoryPlan {
+  const { N, C, F, V, QKV, T, headSize, chunkRows, bindingFloats, recomputedLayers } = sizes;
   const plan = new MemoryPlan();
-  // The flat vectors are bound tensor by tensor, or in ranges as wide as a binding may be.
-  const widest = Math.max(layout.embed.length, ...layout.layers.flatMap((l) => [l.qkv.length, l.gateUp.length]));
-  for (const name of FLAT_VECTORS) plan.want(name, layout.length, "model", widest);
-  plan.want("squares", GROUPS_MAX * Math.ceil(layout.length / bindingFloats), "model");
-  for (const name of ["cosines", "sines"]) plan.want(name, (T * headSize) / 2, "model");
-  plan.want("step", STEP_FLOATS, "model");
-  plan.want("report", 2, "model");
+  plan.want("parameters", layout.length, "parameters");
+  plan.want("gradient", layout.length, "gradient");
+  plan.want("momentum", layout.length, "moments");
+  plan.want("variance", layout.length, "moments");
 
-  const want = (name: string, floats: number): void => plan.want(name, floats, "microbatch");
-  want("ids", N);
-  want("targets", N);
-  want("occurrences", occurrencesLength(N));
-  want("losses", N);
-  want("logits", chunkRows * V);
-  want("gammaPartials", (2 * model.layers + 1) * alignFloats(gammaBlocks(N) * C));
-  for (const name of ["embedded", "partial", "dx", "dy"]) want(name, N * C);
-  want("dh", N * F);
-  want("dgateUp", N * 2 * F);
-  want("dqkv", N * QKV);
-  want("delta", N * model.heads);
-  for (let l = 0; l < model.layers; l++) {
-    for (const name of ["x1", "y1", "attended", "x2", "y2"]) want(`${name}.${l}`, N * C);
-    for (const name of ["rstd1", "rstd2"]) want(`${name}.${l}`, N);
-    want(`qkv.${l}`, N * QKV);
-    want(`lse.${l}`, N * model.heads);
-    want(`gateUp.${l}`, N * 2 * F);
-    want(`h.${l}`, N * F);
+  for (let l = 0; l < model.layers; l++) plan.want(`x1.${l}`, N * C, "activations");
+  for (let set = 0; set < model.layers - recomputedLayers; set++) {
+    const want = (name: string, floats: number): void => plan.want(`${name}.${set}`, floats, "activations");
+    for (const name of ["y1", "attended", "x2", "y2"]) want(name, N * C);
+    for (const name of ["rstd1", "rstd2"]) want(name, N);
+    want("qkv", N * QKV);
+    want("lse", N * model.heads);
+    want("gateUp", N * Math.max(2 * F, QKV));
+    want("h", N * F);
   }
-  want("xLast", N * C);
-  want("yLast", N * C);
-  want("rstdLast", N);
+  for (const name of ["xLast", "yLast"]) plan.want(name, N * C, "activations");
+  plan.want("rstdLast", N, "activations");
+
+  plan.want("logits", chunkRows * V, "logits");
+  const want = (name: string, floats: number): void => plan.want(name, floats, "scratch");
+  for (const name of ["dx", "dy"]) want(name, N * C);
+  want("delta", N * model.heads);
+  want("gammaPartials", (2 * model.layers + 1) * alignFloats(gammaBlocks(N) * C));
+  for (const name of ["ids", "targets", "losses"]) want(name, N);
+  want("occurrences", occurrencesLength(N));
+  for (const name of ["cosines", "sines"]) want(name, (T * headSize) / 2);
+  want("squares", GROUPS_MAX * flatRanges(layout, bindingFloats).length);
+  want("step", STEP_FLOATS);
+  want("report", 2);
   return plan;
 }

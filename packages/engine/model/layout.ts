@@ -97,9 +97,11 @@ export function toEngine(layout: Layout, flat: Float32Array): Float32Array<Array
   return own;
 }
 
-/** The engine's order -> the swarm's. */
-export function fromEngine(layout: Layout, own: Float32Array): Float32Array<ArrayBuffer> {
-  const flat = new Float32Array(layout.parameters);
-  for (const { from, to, length } of layout.places) flat.set(own.subarray(to, to + length), from);
-  return flat;
+/** The engine's order -> the swarm's: what `piece`, the engine's vector from float `from` on, holds of it. */
+export function takeFromEngine(layout: Layout, piece: Float32Array, from: number, flat: Float32Array): void {
+  for (const place of layout.places) {
+    const start = Math.max(place.to, from);
+    const end = Math.min(place.to + place.length, from + piece.length);
+    if (start < end) flat.set(piece.subarray(start - from, end - from), place.from + start - place.to);
+  }
 }

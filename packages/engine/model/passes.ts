@@ -1,9 +1,9 @@
-// The model as recorded dispatches: forward, loss, backward, update. Names of tensors are those of model/buffers.ts.
+// The model as recorded dispatches: forward, loss, backward, update. Names of tensors are those of model/buffers.ts, which says what shares a place.
 //
 //   x = embed[ids];   per layer: y1 = norm(x); x += attention(y1) Woᵀ; y2 = norm(x); x += swiglu(y2) Wdᵀ;   logits = norm(x) headᵀ
 import type { ModelShape } from "#wire";
 import type { Memory } from "../device/memory.ts";
-import { ALIGN_FLOATS, alignFloats, type Plan, slice, type View } from "../device/plan.ts";
+import { ALIGN_FLOATS, alignFloats, type Recorder, slice, type View } from "../device/plan.ts";
 import { attentionBackwardKv, attentionBackwardQ, attentionFlops, attentionForward } from "../kernels/attention.ts";
 import { crossEntropy } from "../kernels/cross-entropy.ts";
 import { embeddingBackward, embeddingForward } from "../kernels/embedding.ts";
@@ -12,7 +12,7 @@ import { adamw, flatGroups, GROUPS_MAX, report, squares } from "../kernels/optim
 import { gammaBlocks, rmsnormBackward, rmsnormForward, rmsnormGamma, rmsnormGammaSum } from "../kernels/rmsnorm.ts";
 import { rope } from "../kernels/rope.ts";
 import { swigluBackward, swigluForward } from "../kernels/swiglu.ts";
-import type { Sizes } from "./buffers.ts";
+import { alignedRows, flatRanges, type Sizes, setOf } from "./buffers.ts";
 import type { Layout, Range } from "./layout.ts";
 
 export const ALL_KERNELS = [
@@ -28,6 +28,22 @@ export interface Context {
   readonly memory: Memory;
 }
 
+/** The engine's plans. Each is recorded once, and replayed for every microbatch or step. */
+export const passesOf = (context: Context) => ({
+  train: (plan: Recorder): void => {
+    recordForward(plan, context);
+    recordLoss(plan, context, true);
+    recordBackward(plan, context);
+  },
+  update: (plan: Recorder): void => recordUpdate(plan, context),
+  evaluate: (plan: Recorder): void => {
+    recordForward(plan, context);
+    recordLoss(plan, context, false);
+  },
+  report: (plan: Recorder): void => recordReport(plan, context, 0),
+});
+export type Pass = keyof ReturnType<typeof passesOf>;
+
 const weight = ({ memory }: Context, { offset, length }: Range): View =>
   slice(memory.view("parameters"), offset, length);
 const gradient = ({ memory }: Context, { offset, length }: Range): View =>
@@ -37,15 +53,32 @@ const normRange = ({ layout, sizes }: Context, index: number): Range => ({
   length: sizes.C,
 });
 
-/** y (N, out) = x (N, in) Wᵀ */
-function linear(plan: Plan, a: View, b: View, c: View, M: number, N: number, K: number): void {
-  plan.add(matmulNt, { M, N, K }, { a, b, c }, matmulFlops({ M, N, K }));
+/** Blocks of rows, so that `width` floats a row fit one binding: one block wherever they can. */
+function eachBlock({ N, bindingFloats }: Sizes, width: number, record: (first: number, rows: number) => void): void {
+  const block = alignedRows(Math.min(N + ALIGN_FLOATS, bindingFloats / width));
+  for (let first = 0; first < N; first += block) record(first, Math.min(block, N - first));
 }
 
-/** dx (N, in) = dy (N, out) W, and dW (out, in) += dyᵀ x: rows, out, in. */
+/** y (N, out) = x (N, in) Wᵀ */
+function linear(plan: Recorder, { sizes }: Context, x: View, w: View, y: View, out: number, into: number): void {
+  eachBlock(sizes, Math.max(out, into), (first, M) => {
+    const [a, c] = [slice(x, first * into, M * into), slice(y, first * out, M * out)];
+    plan.add(matmulNt, { M, N: out, K: into }, { a, b: w, c }, matmulFlops({ M, N: out, K: into }));
+  });
+}
+
+interface LinearGradient {
+  readonly dy: View;
+  readonly x: View;
+  readonly w: View;
+  readonly dw: View;
+  readonly dx: View; // may be where x is: dW was the last to read it
+}
+
+/** dW (out, in) += dyᵀ x, then dx (rows, in) = dy (rows, out) W. */
 function linearBackward(
-  plan: Plan,
-  { dy, x, w, dw, dx }: { readonly dy: View; readonly x: View; readonly w: View; readonly dw: View; readonly dx: View },
+  plan: Recorder,
+  { dy, x, w, dw, dx }: LinearGradient,
   rows: number,
   out: number,
   into: number,
@@ -64,47 +97,74 @@ function attentionShape({ model, sizes }: Context) {
   return { T, heads: model.heads, kvHeads: model.kvHeads, scale: 1 / Math.sqrt(headSize), B };
 }
 
-export function recordForward(plan: Plan, context: Context): void {
-  const { model, layout, sizes, memory } = context;
-  const { N, C, F, QKV } = sizes;
-  const at = (name: string): View => memory.view(name);
-  const norm = (index: number, K: number, residual: View, x: View, y: View, rstd: View): void =>
-    plan.add(
-      rmsnormForward,
-      { rows: N, C, K, eps: model.normEps },
-      { partials: at("partial"), residual, gamma: weight(context, normRange(context, index)), residualOut: x, y, rstd },
-      8 * N * C,
-    );
+/** The fused norm: x = residual (+ what a block added to it, in dy), y and rstd of x. */
+function norm(
+  plan: Recorder,
+  context: Context,
+  index: number,
+  added: 0 | 1,
+  residual: View,
+  [x, y, rstd]: View[],
+): void {
+  const { model, sizes, memory } = context;
+  const gamma = weight(context, normRange(context, index));
+  const partials = added === 1 ? memory.view("dy") : residual;
+  const shape = { rows: sizes.N, C: sizes.C, K: added, eps: model.normEps };
+  plan.add(rmsnormForward, shape, { partials, residual, gamma, residualOut: x, y, rstd }, 8 * sizes.N * sizes.C);
+}
 
-  plan.add(
-    embeddingForward,
-    { rows: N, C },
-    { ids: at("ids"), weight: weight(context, layout.embed), y: at("embedded") },
-  );
-  let stream = at("embedded");
+function recordForward(plan: Recorder, context: Context): void {
+  const { model, layout, sizes, memory } = context;
+  const { N, C, F } = sizes;
+  const at = (name: string): View => memory.view(name);
+  plan.add(embeddingForward, { rows: N, C }, { ids: at("ids"), weight: weight(context, layout.embed), y: at("dx") });
+  let stream = at("dx");
   layout.layers.forEach((w, l) => {
-    const own = (name: string): View => at(`${name}.${l}`);
-    norm(2 * l, l === 0 ? 0 : 1, stream, own("x1"), own("y1"), own("rstd1"));
-    linear(plan, own("y1"), weight(context, w.qkv), own("qkv"), N, QKV, C);
-    plan.add(rope, ropeShape(context, 1), { cosines: at("cosines"), sines: at("sines"), qkv: own("qkv") });
-    plan.add(
-      attentionForward,
-      attentionShape(context),
-      { qkv: own("qkv"), y: own("attended"), lse: own("lse") },
-      attentionFlops(sizes.B, sizes.T, C),
-    );
-    linear(plan, own("attended"), weight(context, w.o), at("partial"), N, C, C);
-    norm(2 * l + 1, 1, own("x1"), own("x2"), own("y2"), own("rstd2"));
-    linear(plan, own("y2"), weight(context, w.gateUp), own("gateUp"), N, 2 * F, C);
-    plan.add(swigluForward, { rows: N, F }, { gateUp: own("gateUp"), h: own("h") }, 8 * N * F);
-    linear(plan, own("h"), weight(context, w.down), at("partial"), N, C, F);
+    const own = (name: string): View => at(`${name}.${setOf(sizes, l)}`);
+    norm(plan, context, 2 * l, l === 0 ? 0 : 1, stream, [at(`x1.${l}`), own("y1"), own("rstd1")]);
+    recordLayer(plan, context, l);
+    linear(plan, context, own("h"), weight(context, w.down), at("dy"), C, F);
     stream = own("x2");
   });
-  norm(2 * model.layers, 1, stream, at("xLast"), at("yLast"), at("rstdLast"));
+  norm(plan, context, 2 * model.layers, 1, stream, [at("xLast"), at("yLast"), at("rstdLast")]);
+}
+
+/** From y1 and x1 to h: what the backward pass of a layer reads. */
+function recordLayer(plan: Recorder, context: Context, l: number): void {
+  const { layout, sizes, memory } = context;
+  const { N, C, F, QKV, B, T } = sizes;
+  const w = layout.layers[l];
+  const at = (name: string): View => memory.view(name);
+  const own = (name: string): View => at(`${name}.${setOf(sizes, l)}`);
+  linear(plan, context, own("y1"), weight(context, w.qkv), own("qkv"), QKV, C);
+  plan.add(rope, ropeShape(context, 1), { cosines: at("cosines"), sines: at("sines"), qkv: own("qkv") });
+  plan.add(
+    attentionForward,
+    attentionShape(context),
+    { qkv: own("qkv"), y: own("attended"), lse: own("lse") },
+    attentionFlops(B, T, C),
+  );
+  linear(plan, context, own("attended"), weight(context, w.o), at("dy"), C, C);
+  norm(plan, context, 2 * l + 1, 1, at(`x1.${l}`), [own("x2"), own("y2"), own("rstd2")]);
+  const gateUp = slice(own("gateUp"), 0, N * 2 * F);
+  linear(plan, context, own("y2"), weight(context, w.gateUp), gateUp, 2 * F, C);
+  eachBlock(sizes, 2 * F, (first, rows) => {
+    const views = { gateUp: slice(gateUp, first * 2 * F, rows * 2 * F), h: slice(own("h"), first * F, rows * F) };
+    plan.add(swigluForward, { rows, F }, views, 8 * rows * F);
+  });
+}
+
+/** The activations of a layer again, the same bits, from the x1 that was kept. dy is free: the layer behind has read it. */
+function recomputeLayer(plan: Recorder, context: Context, l: number): void {
+  const { sizes, memory } = context;
+  const set = setOf(sizes, l);
+  const [x1, y1, rstd1] = [`x1.${l}`, `y1.${set}`, `rstd1.${set}`].map((name) => memory.view(name));
+  norm(plan, context, 2 * l, 0, x1, [memory.view("dy"), y1, rstd1]); // dy: x1 once more, of no use
+  recordLayer(plan, context, l);
 }
 
 /** Logits and loss in chunks of rows; with `train`, the gradients of the head and of yLast (into dy) too. */
-export function recordLoss(plan: Plan, context: Context, train: boolean): void {
+function recordLoss(plan: Recorder, context: Context, train: boolean): void {
   const { model, layout, sizes, memory } = context;
   const { N, C, V, chunkRows } = sizes;
   const head = weight(context, layout.head);
@@ -112,7 +172,7 @@ export function recordLoss(plan: Plan, context: Context, train: boolean): void {
     const rows = Math.min(chunkRows, N - firstRow);
     const y = slice(memory.view("yLast"), firstRow * C, rows * C);
     const logits = slice(memory.view("logits"), 0, rows * V);
-    linear(plan, y, head, logits, rows, V, C);
+    plan.add(matmulNt, { M: rows, N: V, K: C }, { a: y, b: head, c: logits }, matmulFlops({ M: rows, N: V, K: C }));
     plan.add(
       crossEntropy,
       { rows, V: model.vocabSize, firstRow },
@@ -130,7 +190,7 @@ export function recordLoss(plan: Plan, context: Context, train: boolean): void {
   }
 }
 
-export function recordBackward(plan: Plan, context: Context): void {
+function recordBackward(plan: Recorder, context: Context): void {
   const { model, layout, sizes, memory } = context;
   const { N, C, F, QKV, B, T } = sizes;
   const L = model.layers;
@@ -145,29 +205,34 @@ export function recordBackward(plan: Plan, context: Context): void {
 
   normBackward(2 * L, at("xLast"), at("rstdLast"), 0);
   for (let l = L - 1; l >= 0; l--) {
+    if (l < sizes.recomputedLayers) recomputeLayer(plan, context, l);
     const w = layout.layers[l];
-    const own = (name: string): View => at(`${name}.${l}`);
+    const own = (name: string): View => at(`${name}.${setOf(sizes, l)}`);
     const back = (range: Range, dy: View, x: View, dx: View, out: number, into: number): void =>
-      linearBackward(plan, { dy, x, w: weight(context, range), dw: gradient(context, range), dx }, N, out, into);
-    back(w.down, at("dx"), own("h"), at("dh"), C, F);
-    plan.add(
-      swigluBackward,
-      { rows: N, F },
-      { gateUp: own("gateUp"), dh: at("dh"), dgateUp: at("dgateUp") },
-      12 * N * F,
-    );
-    back(w.gateUp, at("dgateUp"), own("y2"), at("dy"), 2 * F, C);
+      eachBlock(sizes, Math.max(out, into), (first, rows) => {
+        const block = (view: View, width: number): View => slice(view, first * width, rows * width);
+        const [w, dw] = [weight(context, range), gradient(context, range)];
+        linearBackward(plan, { dy: block(dy, out), x: block(x, into), w, dw, dx: block(dx, into) }, rows, out, into);
+      });
+    back(w.down, at("dx"), own("h"), own("h"), C, F); // h becomes dh
+    const gateUp = slice(own("gateUp"), 0, N * 2 * F);
+    eachBlock(sizes, 2 * F, (first, rows) => {
+      const views = { gateUp: slice(gateUp, first * 2 * F, rows * 2 * F), dh: slice(own("h"), first * F, rows * F) };
+      plan.add(swigluBackward, { rows, F }, views, 12 * rows * F);
+    });
+    back(w.gateUp, gateUp, own("y2"), at("dy"), 2 * F, C);
     normBackward(2 * l + 1, own("x2"), own("rstd2"), 1);
 
     back(w.o, at("dx"), own("attended"), at("dy"), C, C);
     const shape = attentionShape(context);
     const flops = attentionFlops(B, T, C);
-    const shared = { qkv: own("qkv"), dy: at("dy"), lse: own("lse"), dqkv: at("dqkv"), delta: at("delta") };
+    const dqkv = slice(own("gateUp"), 0, N * QKV); // whose own gradient was used for the last time
+    const shared = { qkv: own("qkv"), dy: at("dy"), lse: own("lse"), dqkv, delta: at("delta") };
     plan.add(attentionBackwardQ, shape, { ...shared, y: own("attended") }, 1.5 * flops);
     plan.add(attentionBackwardKv, shape, shared, 2 * flops);
-    plan.add(rope, ropeShape(context, -1), { cosines: at("cosines"), sines: at("sines"), qkv: at("dqkv") });
-    back(w.qkv, at("dqkv"), own("y1"), at("dy"), QKV, C);
-    normBackward(2 * l, own("x1"), own("rstd1"), 1);
+    plan.add(rope, ropeShape(context, -1), { cosines: at("cosines"), sines: at("sines"), qkv: dqkv });
+    back(w.qkv, dqkv, own("y1"), at("dy"), QKV, C);
+    normBackward(2 * l, at(`x1.${l}`), own("rstd1"), 1);
   }
   const dweight = gradient(context, layout.embed);
   plan.add(embeddingBackward, { rows: N, C }, { occurrences: at("occurrences"), dy: at("dx"), dweight });
@@ -179,12 +244,9 @@ export function recordBackward(plan: Plan, context: Context): void {
 }
 
 /** Norm of the gradient, report, AdamW: over ranges of the flat vectors that fit a binding. */
-export function recordUpdate(plan: Plan, context: Context, bindingFloats: number): void {
-  const { layout, memory } = context;
-  const ranges: Range[] = [];
-  const width = Math.floor(bindingFloats / ALIGN_FLOATS) * ALIGN_FLOATS;
-  for (let offset = 0; offset < layout.length; offset += width)
-    ranges.push({ offset, length: Math.min(width, layout.length - offset) });
+function recordUpdate(plan: Recorder, context: Context): void {
+  const { layout, sizes, memory } = context;
+  const ranges = flatRanges(layout, sizes.bindingFloats);
   const flat = (name: string, range: Range): View => slice(memory.view(name), range.offset, range.length);
 
   let partials = 0;
@@ -218,7 +280,7 @@ export function recordUpdate(plan: Plan, context: Context, bindingFloats: number
   }
 }
 
-export function recordReport(plan: Plan, { sizes, memory }: Context, partials: number): void {
+function recordReport(plan: Recorder, { sizes, memory }: Context, partials: number): void {
   const at = (name: string): View => memory.view(name);
   plan.add(
     report,

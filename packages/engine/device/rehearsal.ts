@@ -1,0 +1,50 @@
+// Records passes without a device: how many dispatches there will be, and the widest range that any of them binds of each buffer.
+//
+// What WebGPU would refuse is our own mistake, and stops here with the kernel's name.
+import { type Access, accessesOf, type Kernel } from "./kernel.ts";
+import { ALIGN_FLOATS, type Recorder, type View } from "./plan.ts";
+
+export class Rehearsal implements Recorder {
+  readonly #widestByName = new Map<string, number>();
+  #dispatches = 0;
+
+  get dispatches(): number {
+    return this.#dispatches;
+  }
+
+  /** Floats by the buffer's name. */
+  get widestByName(): ReadonlyMap<string, number> {
+    return this.#widestByName;
+  }
+
+  add<S extends string, B extends string>(
+    kernel: Kernel<S, B>,
+    _shape: Readonly<Record<S, number>>,
+    views: Readonly<Record<B, View>>,
+  ): void {
+    this.#dispatches++;
+    const uses = accessesOf(kernel).map(([name, access]) => ({ name, access, view: views[name] }));
+    for (const [i, { name, access, view }] of uses.entries()) {
+      const { buffer, offset, length } = view;
+      const wrong = (what: string): Error => new Error(`kernel "${kernel.label}", binding "${name}": ${what}`);
+      if (offset % ALIGN_FLOATS !== 0) throw wrong(`starts at float ${offset}, off the boundary`);
+      if (length <= 0 || (offset + length) * 4 > buffer.size)
+        throw wrong(`floats ${offset} to ${offset + length} of ${buffer.label} are not all there`);
+      for (const other of uses.slice(0, i))
+        if (clash({ access, view }, other)) throw wrong(`shares ${buffer.label} with "${other.name}"`);
+      this.#widestByName.set(buffer.label, Math.max(this.#widestByName.get(buffer.label) ?? 0, length));
+    }
+  }
+}
+
+interface Use {
+  readonly access: Access;
+  readonly view: View;
+}
+
+/** A dispatch may read a buffer twice, or write two ranges of it that do not overlap; it may not read and write one buffer. */
+function clash(a: Use, b: Use): boolean {
+  if (a.view.buffer !== b.view.buffer || (a.access === "read" && b.access === "read")) return false;
+  if (a.access !== b.access) return true;
+  return a.view.offset < b.view.offset + b.view.length && b.view.offset < a.view.offset + a.view.length;
+}

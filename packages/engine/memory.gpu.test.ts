@@ -1,0 +1,89 @@
+// What the planner says is what the engine allocates; activations that are recomputed change nothing but that.
+import { expect, test } from "vitest";
+import { planModel } from "./index.ts";
+import { prng, randomIds, randomParameters, tinyModel } from "./reference/testing.ts";
+import { createWebGpuEngine } from "./webgpu-engine.ts";
+
+const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
+const model = tinyModel({ dModel: 24, heads: 6, kvHeads: 2, layers: 4, dFfn: 36, vocabSize: 37, contextLength: 19 });
+
+/** The most bytes of buffers that lived at once. */
+async function peakOf(use: (adapter: GPUAdapter) => Promise<unknown>): Promise<number> {
+  const adapter = (await navigator.gpu.requestAdapter())!;
+  const device = await adapter.requestDevice();
+  let [live, peak] = [0, 0];
+  const create = device.createBuffer.bind(device);
+  device.createBuffer = (descriptor) => {
+    const buffer = create(descriptor);
+    live += descriptor.size;
+    peak = Math.max(peak, live);
+    const destroy = buffer.destroy.bind(buffer);
+    buffer.destroy = () => {
+      live -= descriptor.size;
+      destroy();
+    };
+    return buffer;
+  };
+  const { info, limits, features } = adapter;
+  await use({ info, limits, features, requestDevice: async () => device } as unknown as GPUAdapter);
+  return peak;
+}
+
+const SHAPES = [
+  { name: "kept", model, microbatch: 2, recomputedLayers: 0 },
+  { name: "recomputed", model, microbatch: 2, recomputedLayers: 3 },
+  { name: "one layer", model: tinyModel({ layers: 1 }), microbatch: 1, recomputedLayers: 0 },
+  {
+    name: "a thousandth of GPT-2 small, several chunks of logits",
+    model: tinyModel({ dModel: 96, heads: 6, kvHeads: 6, layers: 3, dFfn: 256, vocabSize: 2052, contextLength: 1024 }),
+    microbatch: 4,
+    recomputedLayers: 2,
+  },
+];
+
+test.each(SHAPES)("predicted is allocated, to the byte: $name", async ({ model, microbatch, recomputedLayers }) => {
+  const given = { model, microbatch, recomputedLayers };
+  const peak = await peakOf(async (adapter) => {
+    const engine = await createWebGpuEngine({ ...given, adapter });
+    expect(engine.recomputedLayers).toBe(recomputedLayers);
+    if (microbatch * model.contextLength < 1000)
+      await engine.step([randomIds(prng(1), microbatch * (model.contextLength + 1), model.vocabSize)], options);
+    await engine.read();
+    expect(engine.allocatedBytes).toBe(planModel(given).totalBytes);
+    engine.destroy();
+  });
+  expect(planModel(given).totalBytes).toBe(peak);
+});
+
+test("gradients with layers recomputed have the same bits, over several steps and microbatches", async () => {
+  const random = prng(3);
+  const flat = Float32Array.from(randomParameters(random, model, 0.1));
+  const batches = [1, 2].map(() => randomIds(random, 2 * 20, 37));
+  const results: unknown[] = [];
+  for (const recomputedLayers of [0, 1, 3]) {
+    const engine = await createWebGpuEngine({ model, microbatch: 2, recomputedLayers });
+    engine.load(flat);
+    const { loss, gradient } = await engine.gradient(batches);
+    const reports = [await engine.step(batches, options), await engine.step(batches, options)];
+    results.push({
+      loss,
+      gradient,
+      reports,
+      evaluation: await engine.evaluate([batches[0].slice(0, 20)]),
+      after: await engine.read(),
+    });
+    engine.destroy();
+  }
+  for (const result of results.slice(1)) expect(result).toEqual(results[0]);
+});
+
+test("a budget decides how many layers are recomputed, or refuses with its numbers", async () => {
+  const all = planModel({ model, microbatch: 2, recomputedLayers: 0 }).totalBytes;
+  const engine = await createWebGpuEngine({ model, microbatch: 2, memoryBytes: all - 1 });
+  expect(engine.recomputedLayers).toBe(1);
+  expect(engine.allocatedBytes).toBeLessThan(all);
+  engine.destroy();
+  await expect(createWebGpuEngine({ model, microbatch: 2, memoryBytes: 1 })).rejects.toThrow(
+    /needs \d+ MiB with 2 sequences per microbatch and 3 layers recomputed, and may use 1 MiB/,
+  );
+});

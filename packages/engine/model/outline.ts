@@ -1,0 +1,97 @@
+// An engine on paper: where everything lies and what every pass binds. The engine is made from it, and the planner reads its numbers, so
+// that what was predicted is what is allocated.
+import type { ModelShape } from "#wire";
+import { type BytesByPart, type MemoryPlan, MIB, PARTS, type Part } from "../device/memory.ts";
+import { shapesBytes } from "../device/plan.ts";
+import { Rehearsal } from "../device/rehearsal.ts";
+import { type Cut, planMemory, type Sizes, sizesOf } from "./buffers.ts";
+import { type Layout, layoutOf } from "./layout.ts";
+import { type Pass, passesOf } from "./passes.ts";
+
+/** Steps queued before the first is read: run-ahead hides the readback, and more than two steps only grow memory. */
+export const STEPS_IN_FLIGHT = 2;
+/** Loss and norm of the gradient. */
+export const REPORT_BYTES = 8;
+/**
+ * Parameters are read through a buffer of at most this size: larger vectors come in pieces, so that a read of a large model does not need
+ * as much again, in the GPU's process and in the page's.
+ */
+export const READ_PIECE_BYTES = 64 * MIB;
+
+export interface Outline {
+  readonly layout: Layout;
+  readonly sizes: Sizes;
+  readonly memory: MemoryPlan;
+  /** The widest range that a dispatch binds, in floats, by the buffer's name. */
+  readonly widestByName: ReadonlyMap<string, number>;
+  readonly dispatches: Readonly<Record<Pass, number>>;
+  /** Everything that the engine creates, at the moment when it holds most: while parameters are read. */
+  readonly bytesByPart: BytesByPart;
+  readonly totalBytes: number;
+}
+
+export function outlineOf(model: ModelShape, cut: Cut): Outline {
+  const layout = layoutOf(model);
+  const sizes = sizesOf(model, layout, cut);
+  const memory = planMemory(model, layout, sizes);
+  const widestByName = new Map<string, number>();
+  const dispatches = {} as Record<Pass, number>;
+  for (const [pass, record] of Object.entries(passesOf({ model, layout, sizes, memory: memory.blank() }))) {
+    const rehearsal = new Rehearsal();
+    record(rehearsal);
+    dispatches[pass as Pass] = rehearsal.dispatches;
+    for (const [name, floats] of rehearsal.widestByName)
+      widestByName.set(name, Math.max(widestByName.get(name) ?? 0, floats));
+  }
+  const bytesOf = (part: Part): number => {
+    const planned = memory.bytesOf(part);
+    if (part === "scratch") return planned + Object.values(dispatches).reduce((sum, n) => sum + shapesBytes(n), 0);
+    if (part === "staging") return STEPS_IN_FLIGHT * REPORT_BYTES + Math.min(layout.length * 4, READ_PIECE_BYTES);
+    return planned;
+  };
+  const bytesByPart = Object.fromEntries(PARTS.map((part) => [part, bytesOf(part)])) as BytesByPart;
+  const totalBytes = Object.values(bytesByPart).reduce((a, b) => a + b);
+  return { layout, sizes, memory, widestByName, dispatches, bytesByPart, totalBytes };
+}
+
+/** What of a device bounds a model. A GPUDevice's limits are of this form, and an adapter's. */
+export type MemoryLimits = Pick<
+  GPUSupportedLimits,
+  "maxBufferSize" | "maxStorageBufferBindingSize" | "maxComputeWorkgroupsPerDimension"
+>;
+
+/** Rows that a workgroup of the kernels over single elements covers: the fewest of all kernels. */
+const ROWS_PER_WORKGROUP = 4;
+
+const OF_THE_MODEL: readonly Part[] = ["parameters", "gradient", "moments"];
+
+/** Why a device with such limits cannot hold it, with the size that it can; undefined: it can. */
+export function limitProblem(
+  { layout, sizes, memory, widestByName }: Outline,
+  limits: MemoryLimits,
+): string | undefined {
+  const { N, B } = sizes;
+  const rowsMax = ROWS_PER_WORKGROUP * limits.maxComputeWorkgroupsPerDimension;
+  if (N > rowsMax)
+    return `A microbatch of ${N.toLocaleString("en")} tokens is more than one dispatch covers on this device (${rowsMax.toLocaleString("en")}): ${fewerSequences(B, N / rowsMax)}.`;
+  for (const { name, floats, part } of memory.buffers) {
+    const overBuffer = (floats * 4) / limits.maxBufferSize;
+    const bound = widestByName.get(name) ?? 0;
+    const overBinding = (bound * 4) / limits.maxStorageBufferBindingSize;
+    const over = Math.max(overBuffer, overBinding);
+    if (over <= 1) continue;
+    const needs = Math.ceil(((over === overBuffer ? floats : bound) * 4) / MIB);
+    const allowed = Math.floor((over === overBuffer ? limits.maxBufferSize : limits.maxStorageBufferBindingSize) / MIB);
+    const fits = OF_THE_MODEL.includes(part)
+      ? `a model of this form may have at most about ${Math.floor(layout.parameters / over).toLocaleString("en")} parameters here (it has ${layout.parameters.toLocaleString("en")})`
+      : fewerSequences(B, over);
+    return `${name} needs ${needs} MiB in one piece and this device allows ${allowed} MiB: ${fits}.`;
+  }
+  return undefined;
+}
+
+function fewerSequences(microbatch: number, over: number): string {
+  return microbatch / over >= 1
+    ? `use at most ${Math.floor(microbatch / over)} sequences per microbatch (asked: ${microbatch})`
+    : `even one sequence does not fit: use a context at most ${Math.floor((100 * microbatch) / over)} % as long`;
+}
