@@ -8,14 +8,15 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const reports = mkdtempSync(join(tmpdir(), "gossamer-test-"));
+/** Reports, and every temporary file of the tests: gone at the end. */
+const temporary = mkdtempSync(join(tmpdir(), "gossamer-test-"));
 const bin = (name) => join("node_modules", ".bin", name);
 const totals = { passed: 0, failed: 0, skipped: [] };
 const only = process.argv[2]; // check | unit | gpu | e2e: one stage alone
 
 function run(command, args, env = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, ...env } });
+    const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, TMPDIR: temporary, ...env } });
     child.on("error", (error) => {
       console.error(`${command} did not start: ${error.message}`);
       resolve(1);
@@ -52,7 +53,7 @@ async function checks() {
 
 async function vitest(project) {
   console.log(`\n— ${project}`);
-  const path = join(reports, `${project}.json`);
+  const path = join(temporary, `${project}.json`);
   const code = await run(bin("vitest"), [
     "run",
     "--project",
@@ -74,7 +75,7 @@ async function vitest(project) {
 
 async function endToEnd() {
   console.log("\n— end to end");
-  const path = join(reports, "e2e.json");
+  const path = join(temporary, "e2e.json");
   const code = await run(bin("playwright"), ["test", "--reporter=list,json"], { PLAYWRIGHT_JSON_OUTPUT_NAME: path });
   const report = readReport(path);
   if (!report) return void totals.failed++;
@@ -96,7 +97,7 @@ for (const [name, stage] of Object.entries(stages)) {
   await stage();
   console.log(`(${name}: ${Math.round((performance.now() - stageMs) / 1000)} s)`);
 }
-rmSync(reports, { recursive: true });
+rmSync(temporary, { recursive: true, force: true, maxRetries: 3 });
 console.log(`\nin ${Math.round((performance.now() - startedMs) / 1000)} s`);
 for (const skipped of totals.skipped) console.log(`skipped: ${skipped}`);
 console.log(`${totals.passed} passed, ${totals.failed} failed`);
