@@ -1,5 +1,7 @@
 // The page as a person meets it: before the button, by keyboard, without WebGPU, without a secure context, and only watching.
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, type Page, test } from "@playwright/test";
 import { openDonor, startHost, type TestHost } from "./support.ts";
@@ -93,6 +95,46 @@ test("without WebGPU the page says so, and leads to the watch page", async ({ pa
   await page.getByRole("link", { name: "Watch the run instead" }).click();
   await expect(page.getByRole("heading", { name: "Contribution" })).toBeVisible();
 });
+
+test("a GPU that computes wrongly is refused before it donates, with a report to pass on", async ({ page }) => {
+  const wrong = pageWith("sines[angle] * shape.direction", "sines[angle] * shape.direction * 1.01");
+  const swarm = await startHost({ args: ["--page", wrong] });
+  try {
+    await page.goto(swarm.url);
+    await page.getByRole("button", { name: "Donate this GPU" }).click();
+    const alert = page.getByRole("alert");
+    await expect(alert).toContainText("This GPU computes wrongly", { timeout: 60_000 });
+    await expect(alert).toContainText("(rope)");
+    await alert.getByText("Report", { exact: true }).click();
+    const report = JSON.parse((await alert.locator("pre").textContent()) ?? "");
+    expect(report.adapter.architecture).toBe("swiftshader");
+    expect(report.failed[0]).toMatchObject({ kernel: "rope", tensor: "turned" });
+    await expect(alert.getByRole("button", { name: "Copy the report" })).toBeVisible();
+    expect((await swarm.run()).tokens).toBe(0);
+  } finally {
+    await swarm.stop();
+    swarm.remove();
+    rmSync(wrong, { recursive: true });
+  }
+});
+
+/** The page as built, in a folder of its own, but for one place in its worker: as a driver might get a kernel wrong. */
+function pageWith(right: string, wrong: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "gossamer-page-"));
+  cpSync("dist/web-test", folder, { recursive: true });
+  const assets = join(folder, "assets");
+  for (const name of readdirSync(assets)) {
+    if (!name.startsWith("peer-worker-")) continue;
+    if (!name.endsWith(".js"))
+      rmSync(join(assets, name)); // packed as it was
+    else {
+      const code = readFileSync(join(assets, name), "utf8");
+      expect(code).toContain(right);
+      writeFileSync(join(assets, name), code.replace(right, wrong));
+    }
+  }
+  return folder;
+}
 
 test("over plain HTTP from another machine the page says what to open instead", async ({ page }) => {
   const built = join(import.meta.dirname, "../dist/web");

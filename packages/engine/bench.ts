@@ -3,6 +3,7 @@
 //   rounds of [ 512³ in each transposition | step ]  ->  medians: in turn, equally often and of like length, so that a busy machine's noise hits
 //   both sides of the ratio alike
 import type { ModelShape } from "#wire";
+import type { ConformanceReport } from "./conformance/index.ts";
 import { openDevice } from "./device/adapter.ts";
 import { compileKernels, type Kernel } from "./device/kernel.ts";
 import { Plan } from "./device/plan.ts";
@@ -31,6 +32,7 @@ export interface EngineMeasurement {
   /** First and last loss on one fixed random batch: a fast step that learns nothing would show. */
   readonly firstLoss: number;
   readonly lastLoss: number;
+  readonly conformance: ConformanceReport;
   /** Milliseconds of a step by kernel, each dispatch timed alone. */
   readonly msByKernel?: Readonly<Record<string, number>>;
 }
@@ -68,6 +70,7 @@ export async function measureEngine({ model, microbatch, steps, profile }: Measu
   );
   const { loss: firstLoss } = await engine.step([ids], STEP);
   const firstLossMs = performance.now() - started;
+  const conformance = await engine.conformance();
   const matmuls = await MatmulBench.open();
 
   const stepTimes: number[] = [];
@@ -108,6 +111,7 @@ export async function measureEngine({ model, microbatch, steps, profile }: Measu
     efficiency: modelFlopsPerSecond / matmulFlopsPerSecond,
     firstLoss,
     lastLoss,
+    conformance,
     ...(msByKernel && { msByKernel }),
   };
 }

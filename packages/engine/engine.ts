@@ -4,6 +4,7 @@
 //
 // Parameters cross as one flat f32 vector in the order of outer's parameterTable(); the engine keeps its own layout inside.
 import type { ModelShape } from "#wire";
+import type { ConformanceReport } from "./conformance/index.ts";
 
 /** What runs the kernels. A software adapter poses as a GPU: isFallback says so, and the page repeats it. */
 export interface AdapterDescription {
@@ -65,6 +66,8 @@ export interface Engine {
   evaluate(windows: readonly Uint16Array[]): Promise<number>;
   /** The parameters after every queued step. */
   read(): Promise<Float32Array>;
+  /** Every kernel on this device against the CPU reference, as compiled for this engine: a fraction of a second. Rejects as step() does. */
+  conformance(): Promise<ConformanceReport>;
   /** Resolves when the device is lost, with the reason; never rejects. */
   readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
   destroy(): void;

@@ -3,6 +3,7 @@ import type { Engine, EngineOptions } from "./engine.ts";
 import { createWebGpuEngine } from "./webgpu-engine.ts";
 
 export { type EngineMeasurement, type MeasureOptions, measureEngine, modelFlops } from "./bench.ts";
+export type { ConformanceReport } from "./conformance/index.ts";
 export { describeAdapter } from "./device/adapter.ts";
 export type * from "./engine.ts";
 export { DeviceLostError, GpuError, ModelTooLargeError, OutOfMemoryError } from "./errors.ts";

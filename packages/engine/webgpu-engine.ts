@@ -2,8 +2,9 @@
 //
 //   step = for each microbatch { ids -> buffers; forward, loss, backward } ; norm, report, AdamW ; report -> staging -> {loss, gradNorm}
 import type { ModelShape } from "#wire";
+import type { ConformanceReport } from "./conformance/index.ts";
 import { openDevice } from "./device/adapter.ts";
-import { compileKernels, type Kernel, type Variant } from "./device/kernel.ts";
+import { type CompiledKernels, compileKernels, type Kernel, type Variant } from "./device/kernel.ts";
 import type { BytesByPart, Memory } from "./device/memory.ts";
 import { Plan } from "./device/plan.ts";
 import { checked, namedError } from "./device/scopes.ts";
@@ -69,7 +70,7 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
       evaluate: record("evaluate"),
       report: record("report"),
     }));
-    return new WebGpuEngine(device, description, model, outline, memory, plans);
+    return new WebGpuEngine(device, description, model, outline, memory, plans, { compiled, variant });
   } catch (error) {
     const lost = error instanceof ModelTooLargeError ? undefined : await lostWithin(device, LOSS_SHOWS_MS);
     if (lost) throw new DeviceLostError(lost.reason, lost.message); // whatever failed, failed for that
@@ -82,6 +83,12 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
 }
 
 type Plans = Readonly<Record<Pass, Plan>>;
+
+/** One set of pipelines, and what they were compiled for. */
+interface Pipelines {
+  readonly compiled: CompiledKernels;
+  readonly variant: Variant;
+}
 
 /** What evaluation puts where a step has its hyperparameters: the loss kernel reads only the scales. */
 const NO_UPDATE: StepOptions = {
@@ -107,6 +114,7 @@ export class WebGpuEngine implements Engine {
   readonly #sizes: Sizes;
   readonly #memory: Memory;
   readonly #plans: Plans;
+  readonly #pipelines: Pipelines;
   readonly #turns = new Turns(STEPS_IN_FLIGHT);
   readonly #freeStaging: GPUBuffer[];
   #updates = 0; // since the moments were zeroed
@@ -119,6 +127,7 @@ export class WebGpuEngine implements Engine {
     { layout, sizes, bytesByPart, totalBytes }: Outline,
     memory: Memory,
     plans: Plans,
+    pipelines: Pipelines,
   ) {
     this.adapter = adapter;
     this.model = model;
@@ -133,6 +142,7 @@ export class WebGpuEngine implements Engine {
     this.#memory = memory;
     this.#plans = plans;
     this.#freeStaging = Array.from({ length: STEPS_IN_FLIGHT }, () => this.#staging("report", REPORT_BYTES));
+    this.#pipelines = pipelines;
     this.lost = device.lost.then(({ reason, message }) => {
       this.#failure = new DeviceLostError(reason, message);
       return { reason, message };
@@ -202,6 +212,21 @@ export class WebGpuEngine implements Engine {
     // One piece is queued at once, and steps may follow; several must all be read before the next step changes them.
     const slots = this.#layout.length * 4 <= READ_PIECE_BYTES ? 1 : STEPS_IN_FLIGHT;
     return this.#turns.take(() => this.#readVector("parameters"), slots);
+  }
+
+  async conformance(): Promise<ConformanceReport> {
+    const { checkConformance } = await import("./conformance/index.ts"); // the reference is large, and only asked once
+    return this.#turns.takeAll(async () => {
+      this.#throwIfFailed();
+      const { compiled, variant } = this.#pipelines;
+      try {
+        return await checkConformance(this.#device, compiled, variant, this.adapter);
+      } catch (cause) {
+        await Promise.race([this.lost, lostWithin(this.#device, LOSS_SHOWS_MS)]);
+        this.#throwIfFailed();
+        throw new GpuError("The device could not run the conformance check.", { cause });
+      }
+    });
   }
 
   /** The gradient that step() would clip and apply, flat: mean over all tokens. Changes nothing. For tests and for methods that look at it. */

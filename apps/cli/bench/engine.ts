@@ -62,6 +62,7 @@ function lines(report: BenchReport): string[] {
   return [
     `adapter       ${name}${adapter.isFallback ? " (software)" : ""}, Chromium ${report.browser}`,
     `model         ${report.shape}: d=${model.dModel} L=${model.layers} heads=${model.heads} T=${model.contextLength} V=${model.vocabSize} B=${microbatch}, ${report.parameters.toLocaleString("en")} parameters`,
+    conformanceLine(report),
     `first loss    ${(report.firstLossMs / 1000).toFixed(1)} s after createEngine`,
     `step          ${report.stepMs.toFixed(0)} ms (${report.dispatchesPerStep} dispatches), ${report.tokensPerSecond.toFixed(0)} tokens/s`,
     `model         ${giga(report.modelFlopsPerSecond)} (${(report.modelFlopsPerStep / 1e9).toFixed(3)} GFLOP a step)`,
@@ -74,6 +75,11 @@ function lines(report: BenchReport): string[] {
       .sort(([, a], [, b]) => b - a)
       .map(([kernel, ms]) => `  ${kernel.padEnd(22)} ${ms.toFixed(2).padStart(8)} ms`),
   ];
+}
+
+function conformanceLine({ conformance: { checks, failed, ms } }: BenchReport): string {
+  const wrong = failed.map(({ kernel, tensor, error }) => `${kernel} ${tensor} (${error.toPrecision(2)})`);
+  return `conformance   ${checks - failed.length} of ${checks} tensors as the reference has them, ${ms} ms${wrong.length > 0 ? `; wrong: ${wrong.join(", ")}` : ""}`;
 }
 
 async function serve(script: string): Promise<Server> {

@@ -16,7 +16,11 @@ export async function buildPage(entry: string): Promise<string> {
       write: false,
       minify: false,
       target: "es2022",
-      rollupOptions: { input: join(root, entry), preserveEntrySignatures: false },
+      rolldownOptions: {
+        input: join(root, entry),
+        preserveEntrySignatures: false,
+        output: { codeSplitting: false },
+      },
     },
   });
   const output = Array.isArray(result) ? result[0] : result;

@@ -183,6 +183,13 @@ describe("problems", () => {
     expect(textOf(alert)).toContain(`What helps against ${code}.`);
   });
 
+  test("a GPU that computes wrongly is refused with a report to pass on", () => {
+    const wrong = { ...problem("wrong-results"), report: '{"failed": ["rope"]}' };
+    const snapshot = page({ donor: { ...donating, status: "blocked", problem: wrong } });
+    expect(buttons(snapshot)).toEqual(["Copy the report", "Try again"]);
+    expect(text(snapshot)).toContain('{"failed": ["rope"]}');
+  });
+
   test.each(["host-gone", "storage-refused", "storage-full", "software-adapter", "second-tab", "no-links"] as const)(
     "%s is a notice, and donating goes on",
     (code) => {

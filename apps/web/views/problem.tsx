@@ -1,5 +1,5 @@
 // A problem is a title, what it is, and the way out. An alert when it stops the donation, a note when it does not.
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import type { Problem } from "../window/types.ts";
 import { sentence } from "./format.ts";
 import { problemTitle } from "./words.ts";
@@ -12,9 +12,34 @@ export const ProblemAlert = ({ problem, children }: { problem: Problem; children
       <strong>What you can do: </strong>
       {problem.remedy}
     </p>
+    {problem.report ? <Report text={problem.report} /> : null}
     {children}
   </div>
 );
+
+/** Text for whoever mends it: readable before it is passed on. */
+const Report = ({ text }: { text: string }) => {
+  const [copied, setCopied] = useState<"" | "Copied." | "The browser did not allow it: select the text and copy it.">(
+    "",
+  );
+  const copy = (): void => {
+    navigator.clipboard.writeText(text).then(
+      () => setCopied("Copied."),
+      () => setCopied("The browser did not allow it: select the text and copy it."),
+    );
+  };
+  return (
+    <details className="report">
+      <summary>Report</summary>
+      <button type="button" onClick={copy}>
+        Copy the report
+      </button>{" "}
+      <span role="status">{copied}</span>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard */}
+      <pre tabIndex={0}>{text}</pre>
+    </details>
+  );
+};
 
 export const Notices = ({ notices }: { notices: readonly Problem[] }) =>
   notices.length === 0 ? null : (

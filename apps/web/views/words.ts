@@ -11,6 +11,7 @@ export const problemTitle: Record<ProblemCode, string> = {
   "device-lost": "The GPU went away",
   "out-of-memory": "The GPU ran out of memory",
   "model-too-large": "The model is too large for this GPU",
+  "wrong-results": "This GPU computes wrongly",
   "no-slot": "Too many tabs donate already",
   refused: "The host did not accept this browser",
   "worker-failed": "Training stopped unexpectedly",

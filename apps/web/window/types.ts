@@ -22,6 +22,7 @@ export type ProblemCode =
   | "device-lost" //      the GPU went away, and again after a restart
   | "out-of-memory"
   | "model-too-large"
+  | "wrong-results" //    this GPU or its driver computes wrongly
   | "no-slot" //          sixteen tabs of this browser donate already
   | "refused" //          the host will not have this peer
   | "worker-failed" //    a bug of ours, or the browser ended the worker
@@ -38,6 +39,8 @@ export interface Problem {
   readonly code: ProblemCode;
   readonly message: string;
   readonly remedy: string;
+  /** What whoever mends it needs to see, as text to pass on. */
+  readonly report?: string;
 }
 
 /** round: rounds folded when it was measured. step: inner steps since this page started to donate. */

@@ -32,8 +32,17 @@ export async function findAdapter(): Promise<AdapterDescription> {
   return describeAdapter(adapter);
 }
 
-/** Microbatches divide a step's windows evenly; the largest that fits is the fastest. Rejects with BlockedError or DeviceLostError. */
+/** An engine whose kernels compute rightly on this machine. Rejects with BlockedError or DeviceLostError. */
 export async function openEngine(spec: RunSpec, microbatchMax = spec.inner.windowsPerStep): Promise<Engine> {
+  const engine = await largestThatFits(spec, microbatchMax);
+  const report = await engine.conformance();
+  if (report.failed.length === 0) return engine;
+  engine.destroy();
+  throw new BlockedError(problems.wrongResults(report));
+}
+
+/** Microbatches divide a step's windows evenly; the largest that fits is the fastest. */
+async function largestThatFits(spec: RunSpec, microbatchMax: number): Promise<Engine> {
   const { windowsPerStep } = spec.inner;
   const divisors = Array.from({ length: windowsPerStep }, (_, i) => windowsPerStep - i).filter(
     (B) => windowsPerStep % B === 0 && B <= microbatchMax,

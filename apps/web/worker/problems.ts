@@ -1,4 +1,5 @@
 // From an error to what a person reads: what is wrong, and the way out.
+import type { ConformanceReport } from "#engine";
 import type { Problem } from "../window/types.ts";
 
 const PROBLEM_TEXT_MAX = 300;
@@ -42,6 +43,16 @@ export const problems = {
     message: words(error),
     remedy: "This run needs a larger GPU. You can watch it here, or donate to a run with a smaller model.",
   }),
+  wrongResults: ({ adapter, checks, failed }: ConformanceReport): Problem => {
+    const kernels = [...new Set(failed.map(({ kernel }) => kernel))];
+    return {
+      code: "wrong-results",
+      message: `${failed.length} of ${checks} results of this GPU are not what they must be (${kernels.join(", ")}). What it trained would be noise to the others.`,
+      remedy:
+        "Update the browser and the graphics driver, then press the button again. If it stays, pass on the report below: it holds no personal data.",
+      report: JSON.stringify({ version: 1, browser: navigator.userAgent, adapter, checks, failed }, null, 2),
+    };
+  },
   noSlot: (): Problem => ({
     code: "no-slot",
     message: "Sixteen tabs of this browser donate to this run already.",

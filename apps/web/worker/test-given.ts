@@ -1,5 +1,5 @@
 // What the worker's tests share: a spec of a few hundred parameters, and an engine whose steps the test decides.
-import type { Engine, StepReport } from "#engine";
+import type { ConformanceReport, Engine, StepReport } from "#engine";
 import { type PeerId, presets, type RunSpec, specSchema } from "#wire";
 
 const hash = "e".repeat(64);
@@ -66,6 +66,10 @@ export class FakeEngine implements Engine {
   onEvaluate = (): void => {};
   private readonly waiting: (() => unknown)[] = [];
   private busy = false;
+
+  async conformance(): Promise<ConformanceReport> {
+    return { version: 1, adapter: this.adapter, checks: 1, failed: [], ms: 0 };
+  }
 
   constructor(microbatch = 2) {
     this.microbatch = microbatch;

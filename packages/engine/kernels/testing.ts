@@ -1,96 +1,11 @@
-// Runs one kernel on one device, for tests: typed arrays in, what it wrote out.
-import { openDevice } from "../device/adapter.ts";
-import { type CompiledKernels, compileKernels, type Kernel, type Variant } from "../device/kernel.ts";
-import { Plan } from "../device/plan.ts";
-
-type Data = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
-
-export class KernelRunner {
-  readonly #device: GPUDevice;
-  readonly #variant: Variant;
-  readonly #compiled = new Map<Kernel, CompiledKernels>();
-  readonly #errors: string[] = [];
-
-  private constructor(device: GPUDevice, variant: Variant) {
-    this.#device = device;
-    this.#variant = variant;
-    device.addEventListener("uncapturederror", ({ error }) => this.#errors.push(error.message));
-  }
-
-  static async open({
-    defaultLimits,
-    headSize = 4,
-    tiled = false,
-  }: {
-    defaultLimits: boolean;
-    headSize?: number;
-    tiled?: boolean;
-  }): Promise<KernelRunner> {
-    const { device, quads } = await openDevice(undefined, defaultLimits);
-    return new KernelRunner(device, { quads, headSize, tiled });
-  }
-
-  /** Dispatches the kernel once. Bindings that it writes come back as f32; they start from what is given. */
-  async run<S extends string, B extends string>(
-    kernel: Kernel<S, B>,
-    shape: Readonly<Record<NoInfer<S>, number>>,
-    data: Readonly<Record<NoInfer<B>, Data>>,
-  ): Promise<Record<B, Float32Array<ArrayBuffer>>> {
-    const untyped = kernel as Kernel;
-    let compiled = this.#compiled.get(untyped);
-    if (!compiled) {
-      compiled = await compileKernels(this.#device, [untyped], this.#variant);
-      this.#compiled.set(untyped, compiled);
-    }
-    const { STORAGE, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
-    const names = Object.keys(kernel.bindings) as B[];
-    const buffers = names.map((name) => {
-      const buffer = this.#device.createBuffer({ size: data[name].byteLength, usage: STORAGE | COPY_SRC | COPY_DST });
-      this.#device.queue.writeBuffer(buffer, 0, data[name]);
-      return { name, buffer, offset: 0, length: data[name].length };
-    });
-    const plan = new Plan(this.#device, compiled, this.#variant, Number.POSITIVE_INFINITY);
-    plan.add(kernel, shape, Object.fromEntries(buffers.map((b) => [b.name, b])) as never);
-    plan.finish();
-    const written = buffers
-      .filter(({ name }) => kernel.bindings[name] === "write")
-      .map(({ name, buffer }) => {
-        const staging = this.#device.createBuffer({ size: buffer.size, usage: MAP_READ | COPY_DST });
-        return { name, buffer, staging };
-      });
-    plan.replay((encoder) => {
-      for (const { buffer, staging } of written) encoder.copyBufferToBuffer(buffer, 0, staging, 0, buffer.size);
-    });
-    const results = {} as Record<B, Float32Array<ArrayBuffer>>;
-    for (const { name, staging } of written) {
-      await staging.mapAsync(GPUMapMode.READ);
-      results[name] = new Float32Array(staging.getMappedRange().slice(0));
-      staging.destroy();
-    }
-    for (const { buffer } of buffers) buffer.destroy();
-    plan.destroy();
-    if (this.#errors.length > 0) throw new Error(this.#errors.join("\n"));
-    return results;
-  }
-
-  destroy(): void {
-    this.#device.destroy();
-  }
-}
-
-/** Both devices that every kernel must run on. */
+// The devices that every kernel is tested on.
 export const DEVICES = [
   { device: "the adapter's limits", defaultLimits: false },
   { device: "WebGPU's default limits", defaultLimits: true },
 ];
-
-export const f32 = (values: ArrayLike<number>): Float32Array<ArrayBuffer> => Float32Array.from(values);
 
 /** What a matrix product must run on besides: the tiles that real GPUs use. */
 export const TILED_DEVICES = [
   ...DEVICES.map((given) => ({ ...given, tiled: false })),
   { device: "WebGPU's default limits, tiled", defaultLimits: true, tiled: true },
 ];
-
-/** An output that a kernel must overwrite: NaN shows what it forgot. */
-export const unwritten = (length: number): Float32Array<ArrayBuffer> => new Float32Array(length).fill(Number.NaN);

@@ -1,4 +1,4 @@
-// What tests of the reference and of the kernels share: seeded numbers, tiny models, central differences.
+// What tests and the conformance check share: seeded numbers, tiny models, central differences.
 import { parameterTable } from "#outer";
 import type { ModelShape } from "#wire";
 import type { Vector } from "./vector.ts";

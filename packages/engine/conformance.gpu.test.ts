@@ -1,0 +1,42 @@
+// An adapter that computes rightly is found so, and one that does not is named by the kernel that is wrong.
+import { afterEach, expect, test, vi } from "vitest";
+import { DeviceLostError } from "./errors.ts";
+import { tinyModel } from "./reference/testing.ts";
+import { createWebGpuEngine } from "./webgpu-engine.ts";
+
+afterEach(() => vi.restoreAllMocks());
+
+const anEngine = () => createWebGpuEngine({ model: tinyModel({ dModel: 24, heads: 3, kvHeads: 1 }), microbatch: 1 });
+
+test("the adapter at hand computes rightly, and one that goes meanwhile is a lost device, not a wrong one", async () => {
+  const engine = await anEngine();
+  const { checks, failed, adapter } = await engine.conformance();
+  expect(failed).toEqual([]);
+  expect(checks).toBeGreaterThan(25);
+  expect(adapter).toBe(engine.adapter);
+  const again = engine.conformance();
+  engine.destroy();
+  await expect(again).rejects.toBeInstanceOf(DeviceLostError);
+});
+
+/** Each as a driver might get it wrong: a sign, another one, a lane that is off by one, a dropped term. */
+const faults: Readonly<Record<string, readonly [right: string, wrong: string]>> = {
+  rope: ["shape.direction", "(-shape.direction)"],
+  "swiglu-backward": ["1.0 -", "1.0 +"],
+  "cross-entropy": ["highest = higher", "highest = x"],
+  adamw: ["step.weightDecay, i <", "step.weightDecay, i <= "],
+};
+
+test("kernels that come out wrong are found, and no others", async () => {
+  const create = GPUDevice.prototype.createShaderModule;
+  vi.spyOn(GPUDevice.prototype, "createShaderModule").mockImplementation(function (this: GPUDevice, descriptor) {
+    const fault = faults[descriptor.label ?? ""];
+    if (!fault) return create.call(this, descriptor);
+    expect(descriptor.code).toContain(fault[0]);
+    return create.call(this, { ...descriptor, code: descriptor.code.replaceAll(...fault) });
+  });
+  const engine = await anEngine();
+  const { failed } = await engine.conformance();
+  engine.destroy();
+  expect(new Set(failed.map(({ kernel }) => kernel))).toEqual(new Set(Object.keys(faults)));
+});

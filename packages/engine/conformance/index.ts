@@ -1,0 +1,56 @@
+// Does this adapter compute rightly? Every kernel, compiled as the engine runs it, on small odd shapes against the CPU reference.
+//
+//   a device and its pipelines -> some fifty dispatches -> checks -> report
+//
+// Drivers have bugs, and one wrong GPU costs a swarm rounds: a peer asks before it donates. The tests of the kernels are the same checks on more
+// shapes.
+import type { CompiledKernels, Variant } from "../device/kernel.ts";
+import type { AdapterDescription } from "../engine.ts";
+import { checkAttention } from "./attention.ts";
+import { type Check, fails } from "./check.ts";
+import { checkCrossEntropy } from "./cross-entropy.ts";
+import { checkEmbedding } from "./embedding.ts";
+import { checkMatmul } from "./matmul.ts";
+import { checkOptimizer } from "./optimizer.ts";
+import { checkRmsnorm } from "./rmsnorm.ts";
+import { checkRope } from "./rope.ts";
+import { KernelRunner } from "./runner.ts";
+import { checkSwiglu } from "./swiglu.ts";
+
+export interface ConformanceReport {
+  readonly version: 1;
+  readonly adapter: AdapterDescription;
+  /** How many tensors were compared. */
+  readonly checks: number;
+  /** Those that differ from the reference by more than rounding; empty: this adapter computes rightly. */
+  readonly failed: readonly Check[];
+  readonly ms: number;
+}
+
+/** On the engine's own device, with its own pipelines. Shapes are no multiple of a tile, a workgroup or a subgroup, and larger than one of each. */
+export async function checkConformance(
+  device: GPUDevice,
+  compiled: CompiledKernels,
+  variant: Variant,
+  adapter: AdapterDescription,
+): Promise<ConformanceReport> {
+  const started = performance.now();
+  const runner = new KernelRunner(device, variant, compiled);
+  const D = variant.headSize;
+  try {
+    const checks = [
+      ...(await checkMatmul(runner, { N: 131, I: 68, O: 132 })),
+      ...(await checkAttention(runner, { B: 2, T: 67, NH: 4, KVH: 2, D })),
+      ...(await checkRope(runner, { D, B: 2, T: 19, heads: 3, kvHeads: 1, theta: 10_000 })),
+      ...(await checkRmsnorm(runner, { N: 67, C: 132, K: 1 })),
+      ...(await checkSwiglu(runner, { rows: 65, F: 68, deviation: 3 })),
+      ...(await checkEmbedding(runner, { N: 130, V: 50, C: 68 })),
+      ...(await checkCrossEntropy(runner, { N: 33, V: 257 })),
+      ...(await checkOptimizer(runner, { floats: 20_000, deviation: 1 })),
+    ];
+    const ms = Math.round(performance.now() - started);
+    return { version: 1, adapter, checks: checks.length, failed: checks.filter(fails), ms };
+  } finally {
+    runner.end();
+  }
+}
