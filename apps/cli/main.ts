@@ -10,10 +10,13 @@ import { loadDraft, SpecError } from "../host/load-run.ts";
 import { turnUrlFault } from "../host/turn.ts";
 import { benchEngine } from "./bench/engine.ts";
 import { benchLine } from "./bench/line.ts";
+import { benchMemory } from "./bench/memory.ts";
 import { benchRun } from "./bench/run.ts";
 import { findBrowser } from "./browser.ts";
 import { demo } from "./demo.ts";
 import { hostCommand, tell } from "./host-command.ts";
+import { MODEL_NAMES } from "./models.ts";
+import { planCommand } from "./plan.ts";
 import { replay, replayLines } from "./replay.ts";
 import { addSimCommand } from "./sim/command.ts";
 
@@ -161,6 +164,23 @@ program
     process.exit(passed ? 0 : 1);
   });
 
+program
+  .command("plan")
+  .description("what a model takes of a GPU's memory, and the largest that fits; exit code 1 when it does not")
+  .argument("[name or file]", MODEL_NAMES, "micro")
+  .option("--microbatch <count>", "sequences at once (default: the model's)", numberFrom(1, 4096))
+  .option("--memory <GB>", "how much may be used: recomputes as many layers as that takes", positiveNumber)
+  .option(
+    "--recompute <layers>",
+    "layers whose activations are computed again in the backward pass",
+    numberFrom(0, 127),
+  )
+  .option("--json", "print one JSON object", false)
+  .action(async (run: string, { microbatch, memory, recompute, json }) => {
+    const options = { run, from, microbatch, memoryGb: memory, recomputedLayers: recompute, json };
+    if (!(await planCommand(options, (line) => console.log(line)))) process.exitCode = 1;
+  });
+
 const benchCommand = program.command("bench").description("measure");
 benchCommand
   .command("engine")
@@ -172,6 +192,22 @@ benchCommand
   .option("--json", "print one JSON object", false)
   .action(async (options) => {
     await benchEngine(options, (line) => console.log(line));
+  });
+benchCommand
+  .command("memory")
+  .description(
+    "is what the planner predicts what the engine takes? Exit code 1 when it is not, or is more than --memory",
+  )
+  .argument("[name or file]", MODEL_NAMES, "gpt2-small")
+  .option("--microbatch <count>", "sequences at once (default: the model's)", numberFrom(1, 4096))
+  .option("--memory <GB>", "what it may take: recomputes as many layers as that needs", positiveNumber)
+  .option("--recompute <layers>", "layers whose activations are computed again", numberFrom(0, 127))
+  .option("--step", "also train one step (gpt2-small: most of an hour on a software adapter)", false)
+  .option("--json", "print one JSON object", false)
+  .action(async (run: string, { microbatch, memory, recompute, step, json }) => {
+    const options = { run, from, microbatch, memoryGb: memory, recomputedLayers: recompute, step, json };
+    const { passed } = await benchMemory(options, (line) => console.log(line));
+    if (!passed) process.exitCode = 1;
   });
 benchCommand
   .command("line")

@@ -77,6 +77,25 @@ test("gradients with layers recomputed have the same bits, over several steps an
   for (const result of results.slice(1)) expect(result).toEqual(results[0]);
 });
 
+test("parameters that cross in pieces arrive whole, in their turn among steps", async () => {
+  const random = prng(4);
+  const flat = Float32Array.from(randomParameters(random, model, 0.1));
+  const batch = randomIds(random, 2 * 20, 37);
+  const results: unknown[] = [];
+  for (const pieceBytes of [2 ** 20, 4 * 1000]) {
+    const engine = await createWebGpuEngine({ model, microbatch: 2 }, { pieceBytes });
+    engine.load(flat.map((x) => 2 * x));
+    const first = engine.step([batch], options);
+    engine.load(flat);
+    const second = engine.step([batch], options);
+    const read = engine.read();
+    const third = engine.step([batch], options);
+    results.push(await Promise.all([first, second, read, third, engine.read()]));
+    engine.destroy();
+  }
+  expect(results[1]).toEqual(results[0]);
+});
+
 test("a budget decides how many layers are recomputed, or refuses with its numbers", async () => {
   const all = planModel({ model, microbatch: 2, recomputedLayers: 0 }).totalBytes;
   const engine = await createWebGpuEngine({ model, microbatch: 2, memoryBytes: all - 1 });

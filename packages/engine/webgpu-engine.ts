@@ -15,7 +15,7 @@ import { ropeTables } from "./kernels/rope.ts";
 import { type Batch, batchOf } from "./model/batch.ts";
 import type { Sizes } from "./model/buffers.ts";
 import { type Layout, takeFromEngine, toEngine } from "./model/layout.ts";
-import { type Outline, outlineOf, READ_PIECE_BYTES, REPORT_BYTES, STEPS_IN_FLIGHT } from "./model/outline.ts";
+import { type Outline, outlineOf, REPORT_BYTES, STEPS_IN_FLIGHT } from "./model/outline.ts";
 import { ALL_KERNELS, type Pass, passesOf } from "./model/passes.ts";
 import { planModel } from "./model/planner.ts";
 import { Turns } from "./turns.ts";
@@ -37,6 +37,8 @@ export interface Cuts {
   /** The widest range of a flat vector that one dispatch binds. */
   readonly bindingFloats?: number;
   readonly logitsChunkBytes?: number;
+  /** Parameters cross in pieces of so many bytes. */
+  readonly pieceBytes?: number;
   readonly flopsPerSubmit?: number;
   readonly tiled?: boolean;
 }
@@ -49,8 +51,7 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
     const { recomputedLayers, problem } = planModel({ ...options, limits: device.limits });
     if (problem !== undefined) throw new ModelTooLargeError(problem);
     const bindingFloats = cuts.bindingFloats ?? Math.floor(device.limits.maxStorageBufferBindingSize / 4);
-    const { logitsChunkBytes } = cuts;
-    const outline = outlineOf(model, { microbatch, recomputedLayers, bindingFloats, logitsChunkBytes });
+    const outline = outlineOf(model, { ...cuts, microbatch, recomputedLayers, bindingFloats });
     const variant: Variant = { quads, tiled: cuts.tiled ?? opened.tiled, headSize: outline.sizes.headSize };
     const [compiled, memory] = await Promise.all([
       compileKernels(device, ALL_KERNELS as readonly unknown[] as readonly Kernel[], variant),
@@ -112,6 +113,7 @@ export class WebGpuEngine implements Engine {
   readonly #device: GPUDevice;
   readonly #layout: Layout;
   readonly #sizes: Sizes;
+  readonly #pieceFloats: number;
   readonly #memory: Memory;
   readonly #plans: Plans;
   readonly #pipelines: Pipelines;
@@ -124,7 +126,7 @@ export class WebGpuEngine implements Engine {
     device: GPUDevice,
     adapter: AdapterDescription,
     model: ModelShape,
-    { layout, sizes, bytesByPart, totalBytes }: Outline,
+    { layout, sizes, pieceFloats, bytesByPart, totalBytes }: Outline,
     memory: Memory,
     plans: Plans,
     pipelines: Pipelines,
@@ -139,6 +141,7 @@ export class WebGpuEngine implements Engine {
     this.#device = device;
     this.#layout = layout;
     this.#sizes = sizes;
+    this.#pieceFloats = pieceFloats;
     this.#memory = memory;
     this.#plans = plans;
     this.#freeStaging = Array.from({ length: STEPS_IN_FLIGHT }, () => this.#staging("report", REPORT_BYTES));
@@ -160,7 +163,15 @@ export class WebGpuEngine implements Engine {
     if (parameters.length !== length)
       throw new RangeError(`the model has ${length} parameters, got ${parameters.length}`);
     const own = toEngine(this.#layout, parameters);
-    this.#inOrder(() => this.#write("parameters", own));
+    if (this.#isOnePiece) return this.#inOrder(() => this.#write("parameters", own));
+    this.#inOrder(async () => {
+      for (let from = 0; from < own.length; from += this.#pieceFloats) {
+        const piece = own.subarray(from, from + this.#pieceFloats);
+        this.#device.queue.writeBuffer(this.#buffer("parameters"), from * 4, piece);
+        this.#device.queue.submit([]);
+        await this.#device.queue.onSubmittedWorkDone().catch(() => {}); // a lost device says so elsewhere
+      }
+    }, STEPS_IN_FLIGHT);
   }
 
   resetMoments(): void {
@@ -210,8 +221,7 @@ export class WebGpuEngine implements Engine {
 
   async read(): Promise<Float32Array> {
     // One piece is queued at once, and steps may follow; several must all be read before the next step changes them.
-    const slots = this.#layout.length * 4 <= READ_PIECE_BYTES ? 1 : STEPS_IN_FLIGHT;
-    return this.#turns.take(() => this.#readVector("parameters"), slots);
+    return this.#turns.take(() => this.#readVector("parameters"), this.#isOnePiece ? 1 : STEPS_IN_FLIGHT);
   }
 
   async conformance(): Promise<ConformanceReport> {
@@ -300,7 +310,7 @@ export class WebGpuEngine implements Engine {
     this.#throwIfFailed();
     const { length, parameters } = this.#layout;
     const flat = new Float32Array(parameters);
-    const pieceFloats = Math.min(length, READ_PIECE_BYTES / 4);
+    const pieceFloats = this.#pieceFloats;
     const staging = this.#staging(name, pieceFloats * 4);
     try {
       for (let from = 0; from < length; from += pieceFloats) {
@@ -330,10 +340,14 @@ export class WebGpuEngine implements Engine {
     staging.unmap();
   }
 
-  #inOrder(change: () => void): void {
+  get #isOnePiece(): boolean {
+    return this.#pieceFloats === this.#layout.length;
+  }
+
+  #inOrder(change: () => void | Promise<void>, slots = 1): void {
     void this.#turns.take(async () => {
-      if (!this.#failure) change();
-    });
+      if (!this.#failure) await change();
+    }, slots);
   }
 
   #throwIfFailed(): void {

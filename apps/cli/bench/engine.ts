@@ -1,12 +1,7 @@
 // `gossamer bench engine`: the engine's speed in a real headless Chromium, beside the best plain matmul of the same adapter.
-//
-//   engine-page.ts --vite--> one script  --loopback--> Chromium  --JSON--> report
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { EngineMeasurement } from "#engine";
 import { type PresetName, presets } from "#wire";
-import { chromiumFlags, findBrowser } from "../browser.ts";
-import { buildPage } from "./page.ts";
+import { inPage } from "./page.ts";
 
 export interface BenchOptions {
   readonly shape: PresetName;
@@ -28,31 +23,18 @@ export interface BenchReport extends EngineMeasurement {
 export async function benchEngine(options: BenchOptions, out: (line: string) => void): Promise<BenchReport> {
   const { shape, steps } = options;
   const { model, inner } = presets[shape];
-  const server = await serve(await buildPage("apps/cli/bench/engine-page.ts"));
-  try {
-    const { chromium } = await import("playwright-core");
-    const found = await findBrowser();
-    const browser = await chromium.launch({ executablePath: found.path, args: [...chromiumFlags()] });
-    try {
-      const page = await browser.newPage();
-      page.on("pageerror", (error) => out(`page: ${error.message}`));
-      await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/`);
-      const wish = {
-        model,
-        microbatch: options.microbatch ?? inner.windowsPerStep,
-        steps,
-        profile: options.profile ?? false,
-      };
-      const measured = await page.evaluate((given) => globalThis.measure(given), wish);
-      const report: BenchReport = { shape, steps, browser: browser.version(), ...measured };
-      for (const line of options.json ? [JSON.stringify(report)] : lines(report)) out(line);
-      return report;
-    } finally {
-      await browser.close();
-    }
-  } finally {
-    server.close();
-  }
+  const report = await inPage("apps/cli/bench/engine-page.ts", out, async (page, browser): Promise<BenchReport> => {
+    const wish = {
+      model,
+      microbatch: options.microbatch ?? inner.windowsPerStep,
+      steps,
+      profile: options.profile ?? false,
+    };
+    const measured = await page.evaluate((given) => globalThis.measure(given), wish);
+    return { shape, steps, browser: browser.version(), ...measured };
+  });
+  for (const line of options.json ? [JSON.stringify(report)] : lines(report)) out(line);
+  return report;
 }
 
 function lines(report: BenchReport): string[] {
@@ -80,16 +62,4 @@ function lines(report: BenchReport): string[] {
 function conformanceLine({ conformance: { checks, failed, ms } }: BenchReport): string {
   const wrong = failed.map(({ kernel, tensor, error }) => `${kernel} ${tensor} (${error.toPrecision(2)})`);
   return `conformance   ${checks - failed.length} of ${checks} tensors as the reference has them, ${ms} ms${wrong.length > 0 ? `; wrong: ${wrong.join(", ")}` : ""}`;
-}
-
-async function serve(script: string): Promise<Server> {
-  const server = createServer((request, response) => {
-    const isScript = request.url === "/bench.js";
-    response.setHeader("content-type", isScript ? "text/javascript" : "text/html; charset=utf-8");
-    response.end(
-      isScript ? script : '<!doctype html><title>bench</title><script type="module" src="/bench.js"></script>',
-    );
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return server;
 }

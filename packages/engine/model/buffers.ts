@@ -33,6 +33,7 @@ export interface Cut {
   /** The widest range that one dispatch binds, in floats. */
   readonly bindingFloats: number;
   readonly logitsChunkBytes?: number | undefined;
+  readonly pieceBytes?: number | undefined;
 }
 
 export interface Sizes {

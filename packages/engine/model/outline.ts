@@ -13,15 +13,16 @@ export const STEPS_IN_FLIGHT = 2;
 /** Loss and norm of the gradient. */
 export const REPORT_BYTES = 8;
 /**
- * Parameters are read through a buffer of at most this size: larger vectors come in pieces, so that a read of a large model does not need
- * as much again, in the GPU's process and in the page's.
+ * Parameters cross to and from the device in pieces of at most this size, so that reading or loading a large model does not need as much
+ * memory again, in the GPU's process and in the page's.
  */
-export const READ_PIECE_BYTES = 64 * MIB;
+const PIECE_BYTES = 64 * MIB;
 
 export interface Outline {
   readonly layout: Layout;
   readonly sizes: Sizes;
   readonly memory: MemoryPlan;
+  readonly pieceFloats: number;
   /** The widest range that a dispatch binds, in floats, by the buffer's name. */
   readonly widestByName: ReadonlyMap<string, number>;
   readonly dispatches: Readonly<Record<Pass, number>>;
@@ -34,6 +35,7 @@ export function outlineOf(model: ModelShape, cut: Cut): Outline {
   const layout = layoutOf(model);
   const sizes = sizesOf(model, layout, cut);
   const memory = planMemory(model, layout, sizes);
+  const pieceFloats = Math.min(layout.length, Math.floor((cut.pieceBytes ?? PIECE_BYTES) / 4));
   const widestByName = new Map<string, number>();
   const dispatches = {} as Record<Pass, number>;
   for (const [pass, record] of Object.entries(passesOf({ model, layout, sizes, memory: memory.blank() }))) {
@@ -46,12 +48,12 @@ export function outlineOf(model: ModelShape, cut: Cut): Outline {
   const bytesOf = (part: Part): number => {
     const planned = memory.bytesOf(part);
     if (part === "scratch") return planned + Object.values(dispatches).reduce((sum, n) => sum + shapesBytes(n), 0);
-    if (part === "staging") return STEPS_IN_FLIGHT * REPORT_BYTES + Math.min(layout.length * 4, READ_PIECE_BYTES);
+    if (part === "staging") return STEPS_IN_FLIGHT * REPORT_BYTES + pieceFloats * 4;
     return planned;
   };
   const bytesByPart = Object.fromEntries(PARTS.map((part) => [part, bytesOf(part)])) as BytesByPart;
   const totalBytes = Object.values(bytesByPart).reduce((a, b) => a + b);
-  return { layout, sizes, memory, widestByName, dispatches, bytesByPart, totalBytes };
+  return { layout, sizes, memory, pieceFloats, widestByName, dispatches, bytesByPart, totalBytes };
 }
 
 /** What of a device bounds a model. A GPUDevice's limits are of this form, and an adapter's. */

@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { SpecError } from "../host/load-run.ts";
+import { type PlanCommandOptions, planCommand } from "./plan.ts";
+
+async function printed(change: Partial<PlanCommandOptions>): Promise<{ fits: boolean; text: string }> {
+  const lines: string[] = [];
+  const given = { run: "gpt2-small", from: process.cwd(), json: false };
+  const fits = await planCommand({ ...given, ...change }, (line) => lines.push(line));
+  return { fits, text: lines.join("\n") };
+}
+
+test("a model by name: its size, its parts, and what it takes otherwise", async () => {
+  const { fits, text } = await printed({});
+  expect(fits).toBe(true);
+  expect(text).toMatch(/123,\d{3},\d{3} parameters/);
+  expect(text).toMatch(/GPU memory +7\.05 GB with 8 sequences at once, 0 of 12 layers recomputed/);
+  expect(text).toMatch(/ {2}moments +988 MB/);
+  expect(text).toMatch(/1 at once +2\.72 GB; 2\.2 GB with its layers recomputed/);
+});
+
+test("a budget: as many layers recomputed as it takes, the largest that fits, and a refusal with numbers", async () => {
+  const { fits, text } = await printed({ memoryGb: 6 });
+  expect(fits).toBe(true);
+  expect(text).toMatch(/8 sequences at once, 3 of 12 layers recomputed/);
+  expect(text).toMatch(/in 6 GB +\d+ sequences of this model at once; one sequence of d=\d+/);
+  const refused = await printed({ memoryGb: 0.5 });
+  expect(refused.fits).toBe(false);
+  expect(refused.text).toMatch(
+    /not one sequence of this model; one sequence of d=\d+ .*\nDoes not fit\. It needs [\d,]+ MiB/,
+  );
+});
+
+test("JSON for scripts, presets and files by name, and a name that is none", async () => {
+  const { totalBytes, recomputedLayers } = JSON.parse((await printed({ json: true, recomputedLayers: 11 })).text);
+  expect(totalBytes).toBeLessThan(3e9);
+  expect(recomputedLayers).toBe(11);
+  expect((await printed({ run: "nano", microbatch: 2 })).text).toMatch(/GPU memory +[\d.]+ MB with 2 sequences/);
+  await expect(printed({ run: "gpt3" })).rejects.toBeInstanceOf(SpecError);
+  await expect(printed({ recomputedLayers: 12 })).rejects.toThrow(/of 12 layers at most 11/);
+});

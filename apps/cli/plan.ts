@@ -1,0 +1,61 @@
+// `gossamer plan`: what a model takes of a GPU's memory, before anything is started.
+import { largestFit, type ModelPlan, planModel } from "#engine";
+import { parameterTable } from "#outer";
+import { SpecError } from "../host/load-run.ts";
+import { bytes } from "../web/views/format.ts";
+import { loadModel, modelLine } from "./models.ts";
+
+export interface PlanCommandOptions {
+  readonly run: string;
+  readonly from: string;
+  /** Sequences at once; default: the model's. */
+  readonly microbatch?: number | undefined;
+  readonly memoryGb?: number | undefined;
+  readonly recomputedLayers?: number | undefined;
+  readonly json: boolean;
+}
+
+/** Prints through `out`, a line at a time. @returns whether it fits. @throws SpecError */
+export async function planCommand(options: PlanCommandOptions, out: (line: string) => void): Promise<boolean> {
+  const named = await loadModel(options.run, options.from);
+  const { model } = named;
+  if (options.recomputedLayers !== undefined && options.recomputedLayers >= model.layers)
+    throw new SpecError(
+      `--recompute ${options.recomputedLayers}: of ${model.layers} layers at most ${model.layers - 1} can be; the last one is just done.`,
+    );
+  const memoryBytes = options.memoryGb === undefined ? undefined : options.memoryGb * 1e9;
+  const given = { model, memoryBytes, microbatch: options.microbatch ?? named.microbatch };
+  const plan = planModel({ ...given, recomputedLayers: options.recomputedLayers });
+  const largest = memoryBytes === undefined ? undefined : largestFit(given);
+  if (options.json) out(JSON.stringify({ model, ...plan, ...(largest && { largest }) }));
+  else {
+    out(`model         ${modelLine(named, parameterTable(model).length)}`);
+    for (const line of planLines(model.layers, plan)) out(line);
+    if (memoryBytes === undefined) for (const line of otherwise(given)) out(line);
+    if (largest && memoryBytes) {
+      const { microbatch, model: widest } = largest;
+      const own = microbatch === 0 ? "not one sequence of this model" : `${microbatch} sequences of this model at once`;
+      const wide = widest
+        ? `; one sequence of d=${widest.dModel} (${parameterTable(widest).length.toLocaleString("en")} parameters)`
+        : "";
+      out(`in ${bytes(memoryBytes).padEnd(11)}${own}${wide}`);
+    }
+    if (plan.problem) out(`Does not fit. ${plan.problem}`);
+  }
+  return plan.problem === undefined;
+}
+
+export const planLines = (layers: number, plan: Omit<ModelPlan, "problem">): string[] => [
+  `GPU memory    ${bytes(plan.totalBytes)} with ${plan.microbatch} sequences at once, ${plan.recomputedLayers} of ${layers} layers recomputed`,
+  ...Object.entries(plan.bytesByPart).map(([part, size]) => `  ${part.padEnd(12)}${bytes(size).padStart(8)}`),
+];
+
+/** The same model in other ways: fewer sequences, and activations computed again. */
+function otherwise(given: Parameters<typeof planModel>[0]): string[] {
+  const total = (microbatch: number, recomputedLayers: number): string =>
+    bytes(planModel({ ...given, microbatch, recomputedLayers }).totalBytes);
+  return [...new Set([1, given.microbatch])].map(
+    (B) =>
+      `${`${B} at once`.padEnd(14)}${total(B, 0)}; ${total(B, given.model.layers - 1)} with its layers recomputed, which takes about a third more time`,
+  );
+}
