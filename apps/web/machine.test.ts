@@ -15,7 +15,7 @@ test.each([
 });
 
 test("a machine that can, or that is being asked, has no problem", () => {
-  const machine = { adapter: null, browser: "other" } as const;
+  const machine = { adapter: null, limits: null, browser: "other" } as const;
   const problemIn = (state: Machine["state"]) => machineProblem({ ...machine, state })?.code ?? null;
   expect((["checking", "ready", "insecure", "no-webgpu", "no-adapter"] as const).map(problemIn)).toEqual([
     null,

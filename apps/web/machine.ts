@@ -1,7 +1,7 @@
 // What this machine can give, asked once before anything is donated: a secure context, WebGPU, an adapter. No device is opened.
 //
 //   probeMachine() -> Machine          the page's views and the problems below read it
-import type { AdapterDescription } from "#engine";
+import type { AdapterDescription, MemoryLimits } from "#engine";
 import type { Problem } from "./window/types.ts";
 
 export type Browser = "chromium" | "firefox" | "safari" | "other";
@@ -9,10 +9,11 @@ export type Browser = "chromium" | "firefox" | "safari" | "other";
 export interface Machine {
   readonly state: "checking" | "insecure" | "no-webgpu" | "no-adapter" | "ready";
   readonly adapter: AdapterDescription | null;
+  readonly limits: MemoryLimits | null; // the adapter's
   readonly browser: Browser;
 }
 
-export const uncheckedMachine: Machine = { state: "checking", adapter: null, browser: "other" };
+export const uncheckedMachine: Machine = { state: "checking", adapter: null, limits: null, browser: "other" };
 
 /** By the engine's name in the user agent: only words of advice depend on it. */
 export function browserOf(userAgent: string): Browser {
@@ -24,14 +25,15 @@ export function browserOf(userAgent: string): Browser {
 
 export async function probeMachine(): Promise<Machine> {
   const browser = browserOf(navigator.userAgent);
-  if (!isSecureContext) return { state: "insecure", adapter: null, browser };
-  if (navigator.gpu === undefined) return { state: "no-webgpu", adapter: null, browser };
+  if (!isSecureContext) return { state: "insecure", adapter: null, limits: null, browser };
+  if (navigator.gpu === undefined) return { state: "no-webgpu", adapter: null, limits: null, browser };
   const adapter = await navigator.gpu.requestAdapter().catch(() => null);
-  if (adapter === null) return { state: "no-adapter", adapter: null, browser };
+  if (adapter === null) return { state: "no-adapter", adapter: null, limits: null, browser };
   const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
   return {
     state: "ready",
     browser,
+    limits: adapter.limits,
     // SwiftShader answers isFallbackAdapter; Mesa's lavapipe ("llvmpipe") does not say so itself.
     adapter: {
       backend: "webgpu",

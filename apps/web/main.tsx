@@ -14,6 +14,7 @@ const { place, runName } = placeOf(new URL(location.href));
 const store = new PageStore(
   {
     loadDonor: async () => (await import("./window/donor.ts")).createDonor(runName),
+    memoryNeed: async (spec, limits) => (await import("./memory-need.ts")).memoryNeed(spec, limits),
     navigate: (to) => history.pushState(null, "", to === "watch" ? watchHref(runName) : donateHref(runName)),
   },
   { place, runName, machine: uncheckedMachine },

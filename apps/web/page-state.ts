@@ -1,5 +1,6 @@
 // The one snapshot that the whole page is a function of, and what a person can do to it.
 import type { Machine } from "./machine.ts";
+import type { MemoryNeed } from "./memory-need.ts";
 import type { DonorSnapshot, WatcherSnapshot } from "./window/types.ts";
 
 export type Place = "donate" | "watch";
@@ -11,6 +12,8 @@ export interface PageSnapshot {
   readonly runName: string;
   readonly axis: ChartAxis;
   readonly machine: Machine;
+  /** null until run and adapter are known. */
+  readonly memory: MemoryNeed | null;
   readonly donor: DonorSnapshot;
   readonly watcher: WatcherSnapshot;
 }

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { uncheckedMachine } from "./machine.ts";
 import { idleDonor, type Place } from "./page-state.ts";
 import { PageStore } from "./page-store.ts";
+import * as fixtures from "./views/fixtures.ts";
 import type { Donor, DonorSnapshot } from "./window/types.ts";
 
 class FakeDonor implements Donor {
@@ -24,6 +25,8 @@ class FakeDonor implements Donor {
   rename = (name: string) => void this.calls.push(`rename ${name}`);
 }
 
+const memory = { mostBytes: 2, leastBytes: 1, problem: null };
+const ports = { memoryNeed: async () => memory, navigate: () => {} };
 const start = { place: "donate", runName: "default", machine: uncheckedMachine } as const;
 const settled = () => new Promise<void>((resolve) => setTimeout(resolve)); // lets every queued promise run
 
@@ -34,7 +37,7 @@ test("the donor's code is loaded once, when it is wanted, and actions keep their
     loads++;
     return donor;
   };
-  const store = new PageStore({ loadDonor, navigate: () => {} }, start);
+  const store = new PageStore({ ...ports, loadDonor }, start);
   expect(loads).toBe(0);
   store.rename("Ada");
   store.donate();
@@ -45,7 +48,7 @@ test("the donor's code is loaded once, when it is wanted, and actions keep their
 
 test("what the donor shows is what the page shows", async () => {
   const donor = new FakeDonor();
-  const store = new PageStore({ loadDonor: async () => donor, navigate: () => {} }, start);
+  const store = new PageStore({ ...ports, loadDonor: async () => donor }, start);
   let changes = 0;
   store.subscribe(() => changes++);
   store.donate();
@@ -63,7 +66,7 @@ test("code that does not load blocks with a way out, and the next press tries ag
     if (!reachable) throw new Error("Failed to fetch");
     return donor;
   };
-  const store = new PageStore({ loadDonor, navigate: () => {} }, start);
+  const store = new PageStore({ ...ports, loadDonor }, start);
   store.donate();
   await settled();
   expect(store.getSnapshot().donor.status).toBe("blocked");
@@ -78,9 +81,31 @@ test("code that does not load blocks with a way out, and the next press tries ag
 test("going elsewhere changes address and snapshot, and leaves the donor alone", () => {
   const visited: Place[] = [];
   const store = new PageStore(
-    { loadDonor: () => Promise.reject(new Error("not wanted")), navigate: (place) => void visited.push(place) },
+    {
+      ...ports,
+      loadDonor: () => Promise.reject(new Error("not wanted")),
+      navigate: (place) => void visited.push(place),
+    },
     start,
   );
   store.go("watch");
   expect([visited, store.getSnapshot().place]).toEqual([["watch"], "watch"]);
+});
+
+test("what the run takes is asked once, when run and adapter are known", async () => {
+  const asked: unknown[] = [];
+  const memoryNeed = async (...given: unknown[]) => {
+    asked.push(given);
+    return memory;
+  };
+  const store = new PageStore({ ...ports, memoryNeed, loadDonor: async () => new FakeDonor() }, start);
+  const { watcher, machine } = fixtures.page();
+  store.watch({ subscribe: () => () => {}, getSnapshot: () => watcher });
+  expect(asked).toEqual([]);
+  const limits = { maxBufferSize: 1, maxStorageBufferBindingSize: 1, maxComputeWorkgroupsPerDimension: 1 };
+  store.machineProbed({ ...machine, limits });
+  store.machineProbed({ ...machine, limits });
+  await settled();
+  expect(asked).toEqual([[watcher.run?.spec, limits]]);
+  expect(store.getSnapshot().memory).toBe(memory);
 });

@@ -1,12 +1,17 @@
 // Joins the stores of donor, watcher and machine into the one snapshot that the page draws. The donor's code (links, worker, engine)
 // is loaded when the button is pressed; who only watches never loads it.
+import type { MemoryLimits } from "#engine";
+import type { RunSpec } from "#wire";
 import type { Machine } from "./machine.ts";
+import type { MemoryNeed } from "./memory-need.ts";
 import { emptyWatcher, idleDonor, type PageActions, type PageSnapshot, type Place } from "./page-state.ts";
 import type { Donor, SnapshotStore, WatcherSnapshot } from "./window/types.ts";
 
 export interface PagePorts {
   /** Loads the donor's code and makes the donor; rejects when the code cannot be fetched. */
   loadDonor(): Promise<Donor>;
+  /** What the run takes of an adapter with such limits; the planner's code is loaded for it. */
+  memoryNeed(spec: RunSpec, limits: MemoryLimits): Promise<MemoryNeed>;
   /** Puts the place into the address bar. */
   navigate(place: Place): void;
 }
@@ -16,10 +21,11 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
   readonly #listeners = new Set<() => void>();
   readonly #ports: PagePorts;
   #donor: Promise<Donor> | null = null;
+  #memoryAsked = false;
 
   constructor(ports: PagePorts, start: Pick<PageSnapshot, "place" | "runName" | "machine">) {
     this.#ports = ports;
-    this.#snapshot = { ...start, axis: "rounds", donor: idleDonor, watcher: emptyWatcher };
+    this.#snapshot = { ...start, axis: "rounds", memory: null, donor: idleDonor, watcher: emptyWatcher };
   }
 
   readonly subscribe = (onChange: () => void): (() => void) => {
@@ -33,13 +39,30 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
     for (const listener of this.#listeners) listener();
   }
 
-  readonly machineProbed = (machine: Machine): void => this.#set({ machine });
+  readonly machineProbed = (machine: Machine): void => {
+    this.#set({ machine });
+    this.#askForMemory();
+  };
   readonly placed = (place: Place): void => this.#set({ place });
   readonly setAxis = (axis: PageSnapshot["axis"]): void => this.#set({ axis });
   watch(watcher: SnapshotStore<WatcherSnapshot>): void {
-    const update = () => this.#set({ watcher: watcher.getSnapshot() });
+    const update = () => {
+      this.#set({ watcher: watcher.getSnapshot() });
+      this.#askForMemory();
+    };
     watcher.subscribe(update);
     update();
+  }
+
+  /** Once, when run and adapter are known. Without an answer the page just does not say: an engine that does not fit says so itself. */
+  #askForMemory(): void {
+    const { machine, watcher } = this.#snapshot;
+    if (this.#memoryAsked || machine.limits === null || watcher.run === null) return;
+    this.#memoryAsked = true;
+    this.#ports.memoryNeed(watcher.run.spec, machine.limits).then(
+      (memory) => this.#set({ memory }),
+      () => {},
+    );
   }
 
   readonly go = (place: Place): void => {

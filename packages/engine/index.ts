@@ -7,6 +7,7 @@ export type { ConformanceReport } from "./conformance/index.ts";
 export { describeAdapter } from "./device/adapter.ts";
 export type * from "./engine.ts";
 export { DeviceLostError, GpuError, ModelTooLargeError, OutOfMemoryError } from "./errors.ts";
+export type { MemoryLimits } from "./model/outline.ts";
 export { type LargestFit, largestFit, type ModelPlan, type PlanOptions, planModel } from "./model/planner.ts";
 
 /**

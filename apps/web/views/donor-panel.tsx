@@ -179,18 +179,19 @@ function useFocusKept(status: DonorSnapshot["status"]) {
 }
 
 export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) => {
-  const { donor, machine, watcher } = page;
+  const { donor, machine, memory, watcher } = page;
   const panel = useFocusKept(donor.status);
   const { run } = watcher;
   const before = donor.status === "idle";
-  const cannot: Problem | null = before || donor.status === "stopped" ? machineProblem(machine) : null;
+  const cannot: Problem | null =
+    before || donor.status === "stopped" ? (machineProblem(machine) ?? memory?.problem ?? null) : null;
   const others = run ? othersHere(run, donor.peer) : 0;
   const cost = run && donationCost(run.spec, others, roundMsOf(watcher.trainLoss));
   const progress = donor.status === "donating" && donor.phase === "training" && donor.task === null;
   return (
     <section ref={panel} tabIndex={-1} className="panel" aria-labelledby="panel-title" data-status={donor.status}>
       <h2 id="panel-title">{before && run ? "What donating means" : "Your GPU"}</h2>
-      {before && run && cost ? <Terms others={others} cost={cost} /> : null}
+      {before && run && cost ? <Terms others={others} cost={cost} memory={memory} /> : null}
       {before || donor.status === "blocked" ? null : <p className="state-line">{stateLine(donor)}</p>}
       {donor.task !== null && (donor.status === "starting" || donor.status === "donating") ? (
         <TaskProgress task={donor.task} />
@@ -219,7 +220,7 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
       {!before && run && cost && donor.status !== "ended" ? (
         <details>
           <summary>What donating means</summary>
-          <Terms others={others} cost={cost} />
+          <Terms others={others} cost={cost} memory={memory} />
         </details>
       ) : null}
     </section>

@@ -243,7 +243,7 @@ export const donating: DonorSnapshot = {
   bytesToHost: 76_000_000,
 };
 
-export const machine = { state: "ready", adapter: gpu, browser: "chromium" } as const;
+export const machine = { state: "ready", adapter: gpu, limits: null, browser: "chromium" } as const;
 
 /** The page before anything is pressed, with changes. */
 export const page = (change: Partial<PageSnapshot> = {}): PageSnapshot => ({
@@ -251,6 +251,7 @@ export const page = (change: Partial<PageSnapshot> = {}): PageSnapshot => ({
   runName: "default",
   axis: "rounds",
   machine,
+  memory: { mostBytes: 462e6, leastBytes: 23e6, problem: null },
   donor: idleDonor,
   watcher,
   ...change,

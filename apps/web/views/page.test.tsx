@@ -57,6 +57,18 @@ describe("before donating", () => {
     expect(read).toContain("Storage");
   });
 
+  test("says how much of the GPU's memory it takes, and refuses what this adapter cannot hold", () => {
+    expect(text(page())).toContain(
+      "It takes 462 MB of the GPU’s memory, or 23 MB where that is not free, more slowly.",
+    );
+    const even = { mostBytes: 5e6, leastBytes: 4.9e6, problem: null };
+    expect(text(page({ memory: even }))).toContain("It takes 5 MB of the GPU’s memory.");
+    expect(text(page({ memory: null }))).not.toContain("memory");
+    const large = { ...even, problem: problems.modelTooLarge("gradient needs 494 MiB in one piece") };
+    expect(text(page({ memory: large }))).toContain("Gradient needs 494 MiB in one piece");
+    expect(buttons(page({ memory: large }))).toEqual([]);
+  });
+
   test("asks for nothing before it can say what for", () => {
     for (const connection of ["connecting", "retrying", "unknown-run"] as const)
       expect(buttons(page({ watcher: { ...emptyWatcher, connection } }))).toEqual([]);
@@ -156,7 +168,7 @@ describe("problems", () => {
     [{ state: "no-webgpu", browser: "chromium" }, "no-webgpu", "chrome://gpu"],
     [{ state: "no-adapter", browser: "other" }, "no-adapter", "hardware acceleration"],
   ] as const)("a machine that cannot: %j", (state, code, remedy) => {
-    const machine: Machine = { ...state, adapter: null };
+    const machine: Machine = { ...state, adapter: null, limits: null };
     const snapshot = page({ machine });
     expect(text(snapshot)).toContain(problemTitle[code]);
     expect(text(snapshot)).toContain(remedy);

@@ -1,4 +1,5 @@
 // What donating means, in amounts. Shown before the button, and reachable afterwards.
+import type { MemoryNeed } from "../memory-need.ts";
 import type { DonationCost } from "./estimate.ts";
 import { bytes, duration } from "./format.ts";
 
@@ -20,12 +21,30 @@ function network({ perHour, sentPerRound, receivedPerRound, updateBytes }: Donat
   return `About ${amounts} ${company}, ${pace}. Every further peer adds ${bytes(updateBytes * roundsPerHour)} each way.`;
 }
 
-export const Terms = ({ others, cost }: { others: number; cost: DonationCost }) => {
+/** Less than this part of it is not worth a second number. */
+const MUCH_LESS = 0.8;
+
+function gpuMemory({ mostBytes, leastBytes }: MemoryNeed): string {
+  const less =
+    leastBytes < MUCH_LESS * mostBytes ? `, or ${bytes(leastBytes)} where that is not free, more slowly` : "";
+  return `${bytes(mostBytes)} of the GPU’s memory${less}.`;
+}
+
+interface TermsProps {
+  readonly others: number;
+  readonly cost: DonationCost;
+  readonly memory: MemoryNeed | null;
+}
+
+export const Terms = ({ others, cost, memory }: TermsProps) => {
   return (
     <dl className="terms">
       <div>
         <dt>GPU and battery</dt>
-        <dd>This tab computes until you pause or close it: a warm machine, fan noise, more power. Plug a laptop in.</dd>
+        <dd>
+          This tab computes until you pause or close it: a warm machine, fan noise, more power. Plug a laptop in.
+          {memory ? ` It takes ${gpuMemory(memory)}` : ""}
+        </dd>
       </div>
       <div>
         <dt>Network</dt>

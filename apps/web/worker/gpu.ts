@@ -10,6 +10,7 @@ import {
   OutOfMemoryError,
 } from "#engine";
 import type { RunSpec } from "#wire";
+import { attemptsOf } from "../memory-need.ts";
 import type { Problem } from "../window/types.ts";
 import { problems } from "./problems.ts";
 
@@ -41,16 +42,11 @@ export async function openEngine(spec: RunSpec, microbatchMax = spec.inner.windo
   throw new BlockedError(problems.wrongResults(report));
 }
 
-/** Microbatches divide a step's windows evenly; the largest that fits is the fastest. */
 async function largestThatFits(spec: RunSpec, microbatchMax: number): Promise<Engine> {
-  const { windowsPerStep } = spec.inner;
-  const divisors = Array.from({ length: windowsPerStep }, (_, i) => windowsPerStep - i).filter(
-    (B) => windowsPerStep % B === 0 && B <= microbatchMax,
-  );
   let last: unknown;
-  for (const microbatch of divisors) {
+  for (const attempt of attemptsOf(spec, microbatchMax)) {
     try {
-      return await createEngine({ model: spec.model, microbatch }); // asks for an adapter of its own: each gives one device only
+      return await createEngine({ ...attempt, model: spec.model }); // asks for an adapter of its own: each gives one device only
     } catch (error) {
       last = error;
       if (!(error instanceof ModelTooLargeError) && !isOutOfMemory(error)) break;

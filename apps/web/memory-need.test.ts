@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { attemptsOf, memoryNeed } from "./memory-need.ts";
+import { spec } from "./views/fixtures.ts";
+
+const MIB = 2 ** 20;
+const limits = {
+  maxBufferSize: 256 * MIB,
+  maxStorageBufferBindingSize: 128 * MIB,
+  maxComputeWorkgroupsPerDimension: 65_535,
+};
+
+test("an engine is tried with all sequences at once, then with fewer, then with activations computed again", () => {
+  const given = { ...spec, inner: { ...spec.inner, windowsPerStep: 6 }, model: { ...spec.model, layers: 4 } };
+  const kept = [6, 3, 2, 1].map((microbatch) => ({ microbatch, recomputedLayers: 0 }));
+  expect(attemptsOf(given, 6)).toEqual([...kept, { microbatch: 1, recomputedLayers: 3 }]);
+  expect(attemptsOf(given, 2)).toEqual([...kept.slice(2), { microbatch: 1, recomputedLayers: 3 }]);
+  expect(attemptsOf({ ...given, model: { ...given.model, layers: 1 } }, 1)).toEqual([kept[3]]);
+});
+
+test("the need is told from the most to the least, within the adapter's limits", () => {
+  const need = memoryNeed(spec, limits);
+  expect(need.problem).toBeNull();
+  expect(need.leastBytes).toBeLessThan(need.mostBytes);
+  const tight = memoryNeed(spec, { ...limits, maxStorageBufferBindingSize: 2 * MIB });
+  expect(tight.problem).toBeNull();
+  expect(tight.mostBytes).toBeLessThan(need.mostBytes); // fewer sequences at once
+});
+
+test("a model that the adapter cannot hold is a problem with its numbers", () => {
+  const { problem } = memoryNeed(spec, { ...limits, maxBufferSize: MIB });
+  expect(problem?.code).toBe("model-too-large");
+  expect(problem?.message).toMatch(/at most about [\d,]+ parameters here/);
+});
