@@ -84,6 +84,7 @@ const node: UserConfig = {
         witness: resolve(here, "apps/host/witness-worker.ts"),
         "sim-worker": resolve(here, "apps/cli/sim/worker.ts"),
         "scale-worker": resolve(here, "apps/cli/sim/scale-worker.ts"),
+        "wasm-thread": resolve(here, "packages/engine/wasm/wasm-thread.js"),
       },
     },
   },

@@ -6,9 +6,9 @@
 import type { ModelShape } from "#wire";
 import type { ConformanceReport } from "./conformance/index.ts";
 
-/** What runs the kernels. A software adapter poses as a GPU: isFallback says so, and the page repeats it. */
+/** What runs the kernels: a GPU; a software adapter that poses as one (isFallback); the CPU through WASM (isFallback too). The page repeats it. */
 export interface AdapterDescription {
-  readonly backend: "webgpu";
+  readonly backend: "webgpu" | "wasm";
   readonly vendor: string;
   readonly architecture: string;
   readonly description: string;
@@ -39,8 +39,12 @@ export interface EngineOptions {
    * gradients, bit for bit, for about a third more time with all of them. 0 to L - 1; default: the fewest with which memoryBytes suffices, else 0.
    */
   readonly recomputedLayers?: number;
-  /** How much GPU memory it may take in all; default: what the device gives. */
+  /** How much of the device's memory it may take in all; default: what the device gives. */
   readonly memoryBytes?: number;
+  /** Default: "webgpu". "wasm" trains on the CPU, in threads of its own; of the other options it heeds threads and memoryBytes. */
+  readonly backend?: AdapterDescription["backend"];
+  /** "wasm" only; default: by the machine's cores, and 1 where threads may not share memory. */
+  readonly threads?: number;
   readonly adapter?: GPUAdapter; // default: navigator.gpu.requestAdapter()
   /** Ask for WebGPU's default limits instead of the adapter's (tests). */
   readonly defaultLimits?: boolean;
@@ -50,7 +54,7 @@ export interface Engine {
   readonly adapter: AdapterDescription;
   readonly model: ModelShape;
   readonly microbatch: number;
-  /** Bytes of GPU memory of this engine at its most: while parameters are read. */
+  /** Bytes of the device's memory that this engine holds at its most: while parameters are read. */
   readonly allocatedBytes: number;
   /** Replaces the parameters (flat vector); moments and their step count stay. */
   load(parameters: Float32Array): void;

@@ -1,5 +1,6 @@
-// Batch -> training step in WGSL -> parameters. The CPU truth beside it is #engine/reference.
+// Batch -> training step in WGSL, or in WASM where no GPU is usable -> parameters. The CPU truth beside it is #engine/reference.
 import type { Engine, EngineOptions } from "./engine.ts";
+import { createWasmEngine } from "./wasm/wasm-engine.ts";
 import { createWebGpuEngine } from "./webgpu-engine.ts";
 
 export { type EngineMeasurement, type MeasureOptions, measureEngine, modelFlops } from "./bench.ts";
@@ -11,7 +12,9 @@ export type { MemoryLimits } from "./model/outline.ts";
 export { type LargestFit, largestFit, type ModelPlan, type PlanOptions, planModel } from "./model/planner.ts";
 
 /**
- * A transformer on the adapter's device, parameters zero until load(). Rejects with ModelTooLargeError when the model or the microbatch does
- * not fit (the message says what would), with OutOfMemoryError when the device's memory is in use, with GpuError when there is no usable WebGPU.
+ * A transformer on the adapter's device or on the CPU, parameters zero until load(). Rejects with ModelTooLargeError when the model or the
+ * microbatch does not fit (the message says what would), with OutOfMemoryError when the device's memory is in use, with GpuError when the backend
+ * is not usable here.
  */
-export const createEngine = (options: EngineOptions): Promise<Engine> => createWebGpuEngine(options);
+export const createEngine = (options: EngineOptions): Promise<Engine> =>
+  options.backend === "wasm" ? createWasmEngine(options) : createWebGpuEngine(options);

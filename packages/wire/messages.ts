@@ -37,7 +37,7 @@ const reason = z.string().max(400);
 const keepSchema = z.strictObject({ hash: hashSchema, bytes: blobBytesSchema, maker: peerIdSchema });
 
 export const adapterSchema = z.strictObject({
-  backend: z.enum(["webgpu"]),
+  backend: z.enum(["webgpu", "wasm"]),
   vendor: z.string().max(80),
   architecture: z.string().max(80),
   description: z.string().max(200),

@@ -1,0 +1,182 @@
+// What every backend of the engine promises, as tests: gradients of every tensor, overfitting as the reference does, order, refusals, ends.
+//
+//   learningContract(open), lifecycleContract(open): open makes an engine, with what else the backend may be asked for
+import { expect, test } from "vitest";
+import { parameterTable } from "#outer";
+import type { ModelShape } from "#wire";
+import type { Engine } from "./engine.ts";
+import { DeviceLostError } from "./errors.ts";
+import { lossAndGradient, ReferenceTrainer, relativeError } from "./reference/index.ts";
+import { prng, randomIds, randomParameters, tinyModel } from "./reference/testing.ts";
+
+/** Engines show their gradient to tests. */
+interface TestedEngine extends Engine {
+  gradient(microbatches: readonly Uint16Array[]): Promise<{ loss: number; gradient: Float32Array }>;
+}
+
+type Open = (given: { readonly model: ModelShape; readonly microbatch: number }) => Promise<TestedEngine>;
+
+const models: Record<string, { model: ModelShape; microbatch: number }> = {
+  tiny: { model: tinyModel(), microbatch: 2 },
+  "one head, untied, odd vocabulary": {
+    model: tinyModel({
+      heads: 1,
+      kvHeads: 1,
+      dModel: 20,
+      vocabSize: 37,
+      dFfn: 28,
+      tiedEmbedding: false,
+      contextLength: 7,
+    }),
+    microbatch: 3,
+  },
+  "larger than a tile": {
+    model: tinyModel({ dModel: 72, heads: 6, kvHeads: 2, dFfn: 100, vocabSize: 258, contextLength: 33 }),
+    microbatch: 3,
+  },
+};
+
+const model = tinyModel({ dModel: 8, heads: 2, kvHeads: 1, layers: 1, dFfn: 8, contextLength: 6 });
+const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
+const random = prng(5);
+const flat = Float32Array.from(randomParameters(random, model, 0.1));
+const batch = randomIds(random, 2 * 7, model.vocabSize);
+
+/** The arithmetic of a step, against the reference in f64. */
+export function learningContract(open: Open): void {
+  test.each(Object.keys(models))("gradients of every tensor: %s", async (name) => {
+    const { model, microbatch } = models[name];
+    const random = prng(1);
+    const flat = Float32Array.from(randomParameters(random, model, 0.1));
+    const ids = [1, 2].map(() => randomIds(random, microbatch * (model.contextLength + 1), model.vocabSize));
+    const engine = await open({ model, microbatch });
+    engine.load(flat);
+    const { loss, gradient } = await engine.gradient(ids);
+    const evaluated = await engine.evaluate([ids[0].slice(0, model.contextLength + 1)]);
+    engine.destroy();
+
+    const truth = ids.map((part) => lossAndGradient(model, Float64Array.from(flat), part, microbatch));
+    expect(loss).toBeCloseTo((truth[0].loss + truth[1].loss) / 2, 4);
+    for (const { name, offset, length } of parameterTable(model).tensors) {
+      const mean = truth[0].gradient
+        .subarray(offset, offset + length)
+        .map((g, i) => (g + truth[1].gradient[offset + i]) / 2);
+      expect(relativeError(gradient.subarray(offset, offset + length), mean), name).toBeLessThan(1e-4);
+    }
+    const window = ids[0].slice(0, model.contextLength + 1);
+    expect(evaluated).toBeCloseTo(new ReferenceTrainer(model, Float64Array.from(flat)).evaluate([window]), 4);
+  });
+
+  test("forty steps on one batch follow the reference", async () => {
+    const model = tinyModel({ dModel: 32, heads: 4, kvHeads: 2, dFfn: 48, vocabSize: 31, contextLength: 12 });
+    const random = prng(2);
+    const flat = Float32Array.from(randomParameters(random, model, 0.05));
+    const batch = [randomIds(random, 2 * 13, 31), randomIds(random, 2 * 13, 31)];
+    const options = { learningRate: 3e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
+    const engine = await open({ model, microbatch: 2 });
+    engine.load(flat);
+    const truth = new ReferenceTrainer(model, Float64Array.from(flat));
+    const losses: number[] = [];
+    for (let i = 0; i < 40; i++) {
+      const [own, expected] = [await engine.step(batch, options), truth.step(batch, options)];
+      expect(Math.abs(own.loss - expected.loss), `step ${i}`).toBeLessThan(1e-3);
+      expect(Math.abs(own.gradNorm / expected.gradNorm - 1), `norm of step ${i}`).toBeLessThan(1e-2);
+      losses.push(own.loss);
+    }
+    expect(losses[39]).toBeLessThan(losses[0] / 2); // it did learn
+    expect(relativeError(await engine.read(), truth.parameters)).toBeLessThan(1e-2);
+    engine.destroy();
+  });
+}
+
+/** Order, refusals, ends. */
+export function lifecycleContract(open: Open): void {
+  const loadedEngine = async () => {
+    const engine = await open({ model, microbatch: 2 });
+    engine.load(flat);
+    return engine;
+  };
+
+  test("parameters come back as they went in, and say what they are", async () => {
+    const engine = await loadedEngine();
+    expect(await engine.read()).toEqual(flat);
+    expect(engine.allocatedBytes).toBeGreaterThan(4 * 4 * flat.length);
+    expect(engine.microbatch).toBe(2);
+    engine.destroy();
+  });
+
+  test("steps queued without waiting give what steps one by one give, bit for bit", async () => {
+    const [queued, awaited] = [await loadedEngine(), await loadedEngine()];
+    const reports = await Promise.all([1, 2, 3, 4, 5].map(() => queued.step([batch], options)));
+    const losses: number[] = [];
+    for (let i = 0; i < 5; i++) losses.push((await awaited.step([batch], options)).loss);
+    expect(reports.map(({ loss }) => loss)).toEqual(losses);
+    expect(await queued.read()).toEqual(await awaited.read());
+    queued.destroy();
+    awaited.destroy();
+  });
+
+  test("read and load take their turn behind queued steps", async () => {
+    const engine = await loadedEngine();
+    const steps = [1, 2, 3].map(() => engine.step([batch], options));
+    const after = engine.read();
+    engine.load(flat);
+    const reloaded = await engine.read();
+    await Promise.all(steps);
+    expect(relativeError(await after, flat)).toBeGreaterThan(1e-3);
+    expect(reloaded).toEqual(flat);
+    engine.destroy();
+  });
+
+  test("after load and resetMoments a run repeats", async () => {
+    const engine = await loadedEngine();
+    const run = async (): Promise<number[]> => {
+      engine.load(flat);
+      engine.resetMoments();
+      const reports = [1, 2, 3].map(() => engine.step([batch, batch], options));
+      return (await Promise.all(reports)).map(({ loss }) => loss);
+    };
+    expect(await run()).toEqual(await run());
+    engine.destroy();
+  });
+
+  test("evaluation covers a number of windows that no microbatch divides, and changes nothing", async () => {
+    const engine = await loadedEngine();
+    const windows = Array.from({ length: 11 }, () => randomIds(random, 7, model.vocabSize));
+    const truth = windows.map((ids) => lossAndGradient(model, Float64Array.from(flat), ids, 1).loss);
+    const mean = truth.reduce((a, b) => a + b) / truth.length;
+    const loss = await engine.evaluate(windows);
+    expect(Math.abs(loss - mean)).toBeLessThan(1e-4);
+    expect(await engine.read()).toEqual(flat);
+    const other = await loadedEngine();
+    expect(await engine.step([batch], options)).toEqual(await other.step([batch], options)); // no trace in gradient or moments
+    engine.destroy();
+    other.destroy();
+  });
+
+  test("wrong lengths and ids are refused before anything is queued", async () => {
+    const engine = await loadedEngine();
+    await expect(engine.step([batch.slice(1)], options)).rejects.toThrow(/2 sequences of 6 \+ 1 ids \(14\), got 13/);
+    await expect(engine.step([new Uint16Array(14).fill(model.vocabSize)], options)).rejects.toThrow(
+      /outside the vocabulary/,
+    );
+    await expect(engine.step([], options)).rejects.toThrow(/at least one microbatch/);
+    await expect(engine.evaluate([])).rejects.toThrow(/at least one window/);
+    await expect(engine.evaluate([batch])).rejects.toThrow(/6 \+ 1 ids, got 14/);
+    expect(() => engine.load(flat.subarray(1))).toThrow(/parameters, got/);
+    expect(await engine.read()).toEqual(flat);
+    engine.destroy();
+  });
+
+  test("destroy ends in a clear state: lost resolves, work is rejected", async () => {
+    const engine = await loadedEngine();
+    const running = engine.step([batch], options);
+    running.catch(() => undefined); // it may have finished in time
+    engine.destroy();
+    expect(await engine.lost).toMatchObject({ reason: "destroyed" });
+    await expect(engine.step([batch], options)).rejects.toBeInstanceOf(DeviceLostError);
+    await expect(engine.read()).rejects.toBeInstanceOf(DeviceLostError);
+    await expect(engine.evaluate([batch.slice(0, 7)])).rejects.toBeInstanceOf(DeviceLostError);
+    await running.catch((error: unknown) => expect(error).toBeInstanceOf(DeviceLostError));
+  });
+}

@@ -1,0 +1,171 @@
+// The model as programs: forward, loss and backward of a microbatch; the update; evaluation. Names of tensors are those of model/passes.ts.
+//
+//   x = embed[ids];   per layer: y1 = norm(x); x += attention(y1) Woᵀ; y2 = norm(x); x += swiglu(y2) Wdᵀ;   logits = norm(x) headᵀ
+import type { ModelShape } from "#wire";
+import type { Layout, Range } from "../model/layout.ts";
+import type { Arena } from "./arena.ts";
+import {
+  type Matrix,
+  matmul,
+  type Op,
+  once,
+  overColumns,
+  overFlat,
+  overRows,
+  type Phase,
+  type Program,
+} from "./program.ts";
+import type { Sizes } from "./sizes.ts";
+
+export interface Context {
+  readonly model: ModelShape;
+  readonly layout: Layout;
+  readonly sizes: Sizes;
+  readonly arena: Arena;
+}
+
+export interface Programs {
+  readonly train: Program;
+  readonly update: Program;
+  readonly evaluate: Program;
+}
+
+const at = ({ arena }: Context, name: string): number => arena.at(name);
+const weight = ({ arena }: Context, { offset }: Range): number => arena.at("parameters") + 4 * offset;
+const gradient = ({ arena }: Context, { offset }: Range): number => arena.at("gradient") + 4 * offset;
+const norm = ({ layout, sizes }: Context, index: number): Range => ({
+  offset: layout.norms.offset + index * layout.normStride,
+  length: sizes.C,
+});
+const matrix = (at: number, columns: number): Matrix => ({ at, columns });
+
+/** y (rows, out) = x (rows, in) Wᵀ */
+function linear(y: number, x: number, w: number, rows: number, out: number, into: number): Op {
+  const given = { a: matrix(x, into), b: matrix(w, into), c: matrix(y, out) };
+  return matmul("nt", given, [rows, out, into]);
+}
+
+/** dW (out, in) += dyᵀ x, and dx (rows, in) = dy W: two ops that do not meet. */
+function linearBackward(
+  { dy, x, w, dw, dx }: Record<"dy" | "x" | "w" | "dw" | "dx", number>,
+  rows: number,
+  out: number,
+  into: number,
+): Phase {
+  return [
+    matmul("tn", { a: matrix(dy, out), b: matrix(x, into), c: matrix(dw, into) }, [out, into, rows]),
+    matmul("nn", { a: matrix(dy, out), b: matrix(w, into), c: matrix(dx, into) }, [rows, into, out]),
+  ];
+}
+
+/** One task per key/value head of each sequence. */
+function attention(context: Context, kernel: string, args: readonly number[]): Op {
+  const { model, sizes } = context;
+  const tables = [at(context, "cosines"), at(context, "sines")];
+  const shape = [sizes.T, model.heads, model.kvHeads, sizes.headSize, 1 / Math.sqrt(sizes.headSize)];
+  return { kernel, tasks: sizes.B * model.kvHeads, args: [...args, ...tables, ...shape] };
+}
+
+function forward(context: Context): Program {
+  const { model, layout, sizes } = context;
+  const { N, C, F, QKV } = sizes;
+  const here = (name: string) => at(context, name);
+  const rmsnorm = (index: number, partial: number, residual: number, [x, y, rstd]: readonly number[]): Phase => {
+    const gamma = weight(context, norm(context, index));
+    return [overRows("rmsnorm-forward", N, C, [partial, residual, gamma, x, y, rstd, N, C, model.normEps])];
+  };
+  const phases: Phase[] = [
+    [overRows("embedding-forward", N, C, [here("ids"), weight(context, layout.embed), here("embedded"), N, C])],
+  ];
+  let stream = here("embedded");
+  layout.layers.forEach((w, l) => {
+    const own = (name: string) => here(`${name}.${l}`);
+    phases.push(
+      rmsnorm(2 * l, l === 0 ? 0 : here("partial"), stream, [own("x1"), own("y1"), own("rstd1")]),
+      [linear(own("qkv"), own("y1"), weight(context, w.qkv), N, QKV, C)],
+      [attention(context, "attention-forward", [own("qkv"), own("attended"), own("lse")])],
+      [linear(here("partial"), own("attended"), weight(context, w.o), N, C, C)],
+      rmsnorm(2 * l + 1, here("partial"), own("x1"), [own("x2"), own("y2"), own("rstd2")]),
+      [linear(own("gateUp"), own("y2"), weight(context, w.gateUp), N, 2 * F, C)],
+      [overRows("swiglu-forward", N, F, [own("gateUp"), own("h"), N, F])],
+      [linear(here("partial"), own("h"), weight(context, w.down), N, C, F)],
+    );
+    stream = own("x2");
+  });
+  const last = [here("xLast"), here("yLast"), here("rstdLast")];
+  phases.push(rmsnorm(2 * model.layers, here("partial"), stream, last));
+  return phases;
+}
+
+/** Logits and loss in chunks of rows; with `train`, the gradients of the head and of yLast (into dy) too. */
+function loss(context: Context, train: boolean): Program {
+  const { model, layout, sizes } = context;
+  const { N, C, V, chunkRows } = sizes;
+  const w = weight(context, layout.head);
+  const logits = at(context, "logits");
+  const phases: Phase[] = [];
+  for (let first = 0; first < N; first += chunkRows) {
+    const rows = Math.min(chunkRows, N - first);
+    const x = at(context, "yLast") + 4 * first * C;
+    const losses = [at(context, "targets") + 4 * first, at(context, "losses") + 4 * first, at(context, "step")];
+    phases.push(
+      [linear(logits, x, w, rows, V, C)],
+      [overRows("cross-entropy", rows, V, [logits, ...losses, rows, model.vocabSize, 4 * V, train ? 1 : 0])],
+    );
+    const dx = at(context, "dy") + 4 * first * C;
+    if (train) phases.push(linearBackward({ dy: logits, x, w, dw: gradient(context, layout.head), dx }, rows, V, C));
+  }
+  phases.push([once("loss-sum", [at(context, "losses"), at(context, "step"), at(context, "report")])]);
+  return phases;
+}
+
+function backward(context: Context): Program {
+  const { model, layout, sizes } = context;
+  const { N, C, F, QKV } = sizes;
+  const here = (name: string) => at(context, name);
+  const [dx, dy] = [here("dx"), here("dy")];
+  const normBackward = (index: number, x: number, rstd: number, add: 0 | 1): Phase => {
+    const range = norm(context, index);
+    return [
+      overRows("rmsnorm-backward", N, C, [dy, x, rstd, weight(context, range), dx, N, C, add]),
+      overColumns("rmsnorm-gamma", N, C, [dy, x, rstd, gradient(context, range), N, C]),
+    ];
+  };
+  const phases: Phase[] = [normBackward(2 * model.layers, here("xLast"), here("rstdLast"), 0)];
+  for (let l = model.layers - 1; l >= 0; l--) {
+    const w = layout.layers[l];
+    const own = (name: string) => here(`${name}.${l}`);
+    const back = (range: Range, dy: number, x: number, dx: number, out: number, into: number): Phase =>
+      linearBackward({ dy, x, w: weight(context, range), dw: gradient(context, range), dx }, N, out, into);
+    phases.push(
+      back(w.down, dx, own("h"), here("dh"), C, F),
+      [overRows("swiglu-backward", N, F, [own("gateUp"), here("dh"), here("dgateUp"), N, F])],
+      back(w.gateUp, here("dgateUp"), own("y2"), dy, 2 * F, C),
+      normBackward(2 * l + 1, own("x2"), own("rstd2"), 1),
+      back(w.o, dx, own("attended"), dy, C, C),
+      [attention(context, "attention-backward", [own("qkv"), own("attended"), dy, own("lse"), here("dqkv")])],
+      back(w.qkv, here("dqkv"), own("y1"), dy, QKV, C),
+      normBackward(2 * l, own("x1"), own("rstd1"), 1),
+    );
+  }
+  phases.push([overColumns("embedding-backward", N, C, [here("ids"), dx, gradient(context, layout.embed), N, C])]);
+  return phases;
+}
+
+function update(context: Context): Program {
+  const { layout } = context;
+  const [step, report] = [at(context, "step"), at(context, "report")];
+  const squares = overFlat("squares", layout.length, [at(context, "gradient"), at(context, "squares"), layout.length]);
+  const vectors = ["parameters", "gradient", "momentum", "variance"].map((name) => at(context, name));
+  return [
+    [squares],
+    [once("grad-norm", [at(context, "squares"), squares.tasks, step, report])],
+    [overFlat("adamw", layout.length, [step, report, ...vectors, layout.length, layout.matrices])],
+  ];
+}
+
+export const recordPrograms = (context: Context): Programs => ({
+  train: [...forward(context), ...loss(context, true), ...backward(context)],
+  update: update(context),
+  evaluate: [...forward(context), ...loss(context, false)],
+});

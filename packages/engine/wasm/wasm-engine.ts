@@ -1,0 +1,234 @@
+// The engine on WASM SIMD, in threads of its own: for machines without a usable GPU. Same interface, same arithmetic as the one on WebGPU.
+//
+//   step = for each microbatch { ids -> memory; train } ; update ; report -> {loss, gradNorm}
+import type { ModelShape } from "#wire";
+import type { ConformanceReport } from "../conformance/index.ts";
+import type { AdapterDescription, Engine, EngineOptions, StepOptions, StepReport } from "../engine.ts";
+import { DeviceLostError, GpuError } from "../errors.ts";
+import { ropeTables } from "../kernels/rope.ts";
+import { batchOf } from "../model/batch.ts";
+import { type Layout, layoutOf, takeFromEngine, toEngine } from "../model/layout.ts";
+import { Turns } from "../turns.ts";
+import { type Arena, CONTROL_AT } from "./arena.ts";
+import { kernelModule } from "./kernels.ts";
+import { recordPrograms } from "./passes.ts";
+import { simdKind } from "./simd.ts";
+import { planArena, type Sizes, sizesOf } from "./sizes.ts";
+import { packStep, REPORT, REPORT_BYTES } from "./step.ts";
+import { type Command, canShareMemory, Threads } from "./threads.ts";
+
+/** As on WebGPU: a queue of more only grows memory. */
+const STEPS_IN_FLIGHT = 2;
+/** More threads wait for each other more than they share. */
+const THREADS_MAX = 16;
+/** Up to two cores are all taken; of more, one stays with the page. */
+const threadsFor = (cores: number): number => Math.max(1, Math.min(THREADS_MAX, cores > 2 ? cores - 1 : cores));
+
+export interface WasmOptions extends Pick<EngineOptions, "model" | "microbatch" | "threads" | "memoryBytes"> {
+  /** Default: relaxed SIMD where there is any. */
+  readonly relaxed?: boolean;
+}
+
+/** Rejects with ModelTooLargeError, OutOfMemoryError or GpuError. */
+export async function createWasmEngine(options: WasmOptions): Promise<WasmEngine> {
+  const { model, microbatch } = options;
+  const simd = simdKind();
+  if (!simd)
+    throw new GpuError("This browser's WebAssembly has no SIMD: use a recent Chrome, Edge, Firefox or Safari.");
+  const relaxed = options.relaxed ?? simd === "relaxed";
+  const threads = canShareMemory()
+    ? (options.threads ?? threadsFor(globalThis.navigator?.hardwareConcurrency ?? 1))
+    : 1;
+  const layout = layoutOf(model);
+  const sizes = sizesOf(model, microbatch, layout);
+  const arena = planArena(model, layout, sizes, threads);
+  arena.check(layout.parameters, microbatch, options.memoryBytes);
+  const bytes = kernelModule({ pages: arena.pages, shared: threads > 1, relaxed });
+  const group = await Threads.open({
+    module: await WebAssembly.compile(bytes),
+    pages: arena.pages,
+    control: CONTROL_AT,
+    scratch: Array.from({ length: threads }, (_, i) => arena.at(`scratch.${i}`)),
+    programs: { ...recordPrograms({ model, layout, sizes, arena }) },
+  });
+  const description = `${threads} ${threads === 1 ? "thread" : "threads"}, ${relaxed ? "relaxed SIMD" : "SIMD"}`;
+  const adapter = { backend: "wasm", vendor: "cpu", architecture: "wasm", description, isFallback: true } as const;
+  return new WasmEngine(adapter, { model, layout, sizes, arena, made: { threads, relaxed } }, group);
+}
+
+interface Parts {
+  readonly model: ModelShape;
+  readonly layout: Layout;
+  readonly sizes: Sizes;
+  readonly arena: Arena;
+  readonly made: Pick<WasmOptions, "threads" | "relaxed">;
+}
+
+/** What a gradient or an evaluation puts where a step has its hyperparameters: only the scale is read. */
+const NO_UPDATE: StepOptions = {
+  learningRate: 0,
+  beta1: 0.9,
+  beta2: 0.99,
+  eps: 1e-8,
+  weightDecay: 0,
+  clipNorm: 1,
+};
+
+export class WasmEngine implements Engine {
+  readonly adapter: AdapterDescription;
+  readonly model: ModelShape;
+  readonly microbatch: number;
+  readonly allocatedBytes: number;
+  readonly parameters: number;
+  readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
+  readonly #layout: Layout;
+  readonly #sizes: Sizes;
+  readonly #arena: Arena;
+  readonly #threads: Threads;
+  readonly #turns = new Turns(STEPS_IN_FLIGHT);
+  readonly #made: Pick<WasmOptions, "threads" | "relaxed">;
+  #updates = 0; // since the moments were zeroed
+
+  constructor(adapter: AdapterDescription, { model, layout, sizes, arena, made }: Parts, threads: Threads) {
+    this.#made = made;
+    this.adapter = adapter;
+    this.model = model;
+    this.microbatch = sizes.B;
+    this.allocatedBytes = arena.bytes;
+    this.parameters = layout.parameters;
+    this.lost = threads.lost;
+    this.#layout = layout;
+    this.#sizes = sizes;
+    this.#arena = arena;
+    this.#threads = threads;
+    const { cosines, sines } = ropeTables(sizes.T, sizes.headSize, model.ropeTheta);
+    this.#inOrder([this.#write("cosines", cosines.buffer), this.#write("sines", sines.buffer)]);
+  }
+
+  load(parameters: Float32Array): void {
+    const { parameters: length } = this.#layout;
+    if (parameters.length !== length)
+      throw new RangeError(`the model has ${length} parameters, got ${parameters.length}`);
+    this.#inOrder([this.#write("parameters", toEngine(this.#layout, parameters).buffer)]);
+  }
+
+  resetMoments(): void {
+    this.#inOrder([this.#clear("momentum"), this.#clear("variance")], () => {
+      this.#updates = 0;
+    });
+  }
+
+  async step(microbatches: readonly Uint16Array[], options: StepOptions): Promise<StepReport> {
+    const batches = this.#batches(microbatches);
+    return this.#turns.take(async () => {
+      this.#updates++;
+      return this.#report([...this.#gradient(batches, options), { run: "update" }], batches.length * this.#sizes.N);
+    });
+  }
+
+  async evaluate(windows: readonly Uint16Array[]): Promise<number> {
+    const { B, T } = this.#sizes;
+    if (windows.length === 0) throw new RangeError("evaluation needs at least one window");
+    const groups = Array.from({ length: Math.ceil(windows.length / B) }, (_, g) => windows.slice(g * B, (g + 1) * B));
+    const commands = groups.flatMap((group): Command[] => {
+      const ids = new Uint16Array(B * (T + 1)); // a last group may be short: its other rows count nothing
+      group.forEach((window, b) => {
+        if (window.length !== T + 1) throw new RangeError(`a window has ${T} + 1 ids, got ${window.length}`);
+        ids.set(window, b * (T + 1));
+      });
+      return [
+        this.#write("step", packStep(NO_UPDATE, 1, group.length * T, windows.length * T)),
+        ...this.#writeBatch(ids),
+        { run: "evaluate" },
+      ];
+    });
+    const { loss } = await this.#turns.takeAll(() =>
+      this.#report([this.#clear("report", REPORT_BYTES), ...commands], windows.length * T),
+    );
+    return loss;
+  }
+
+  async read(): Promise<Float32Array> {
+    return this.#turns.take(() => this.#readVector("parameters"));
+  }
+
+  async conformance(): Promise<ConformanceReport> {
+    const { checkWasm } = await import("./conformance.ts"); // the reference is large, and only asked once
+    return this.#turns.takeAll(async () => {
+      await this.#threads.call([]); // a lost engine does not answer for another
+      return checkWasm(this.#made, this.adapter);
+    });
+  }
+
+  /** The gradient that step() would clip and apply, flat: mean over all tokens. Changes nothing. For tests and for methods that look at it. */
+  async gradient(microbatches: readonly Uint16Array[]): Promise<{ loss: number; gradient: Float32Array }> {
+    const batches = this.#batches(microbatches);
+    return this.#turns.takeAll(async () => {
+      const { loss } = await this.#report(this.#gradient(batches, NO_UPDATE), batches.length * this.#sizes.N);
+      const gradient = await this.#readVector("gradient");
+      await this.#threads.call([this.#clear("gradient")]);
+      return { loss, gradient };
+    });
+  }
+
+  destroy(): void {
+    this.#threads.end();
+  }
+
+  #batches(microbatches: readonly Uint16Array[]): Command[][] {
+    if (microbatches.length === 0) throw new RangeError("a step needs at least one microbatch");
+    return microbatches.map((ids) => this.#writeBatch(ids));
+  }
+
+  #gradient(batches: readonly Command[][], options: StepOptions): Command[] {
+    const { N } = this.#sizes;
+    return [
+      this.#clear("report", REPORT_BYTES),
+      this.#write("step", packStep(options, Math.max(1, this.#updates), N, N * batches.length)),
+      ...batches.flatMap((batch) => [...batch, { run: "train" }]),
+    ];
+  }
+
+  async #report(commands: readonly Command[], tokens: number): Promise<StepReport> {
+    const [report] = await this.#threads.call(commands, [{ at: this.#arena.at("report"), bytes: REPORT_BYTES }]);
+    const view = new DataView(report);
+    return {
+      loss: view.getFloat64(REPORT.lossSum, true) / tokens,
+      gradNorm: view.getFloat64(REPORT.gradNorm, true),
+    };
+  }
+
+  async #readVector(name: string): Promise<Float32Array> {
+    const [bytes] = await this.#threads.call([], [{ at: this.#arena.at(name), bytes: 4 * this.#layout.length }]);
+    const flat = new Float32Array(this.parameters);
+    takeFromEngine(this.#layout, new Float32Array(bytes), 0, flat);
+    return flat;
+  }
+
+  /** Behind what was queued before. A lost device rejects what is asked of it next. */
+  #inOrder(commands: readonly Command[], then: () => void = () => {}): void {
+    void this.#turns
+      .take(async () => {
+        then();
+        await this.#threads.call(commands);
+      })
+      .catch((error: unknown) => {
+        if (!(error instanceof DeviceLostError)) throw error;
+      });
+  }
+
+  #writeBatch(windows: Uint16Array): Command[] {
+    const { B, T } = this.#sizes;
+    const { ids, targets } = batchOf(windows, B, T, this.model.vocabSize);
+    return [this.#write("ids", ids.buffer), this.#write("targets", targets.buffer)];
+  }
+
+  #write(name: string, data: ArrayBuffer): Command {
+    return { write: this.#arena.at(name), data };
+  }
+
+  /** A flat vector, unless it says how many bytes. */
+  #clear(name: string, bytes = 4 * this.#layout.length): Command {
+    return { clear: this.#arena.at(name), bytes };
+  }
+}
