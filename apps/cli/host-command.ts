@@ -8,6 +8,7 @@ import { StartError } from "../host/server.ts";
 import { loadTurn, type TurnOptions } from "../host/turn.ts";
 import { BlobLostError, DivergenceError } from "../host/witness.ts";
 import { WitnessThread } from "../host/witness-thread.ts";
+import { InstallError } from "./bench/rivals/install.ts";
 import { BrowserError } from "./browser.ts";
 import { startDonors } from "./donors.ts";
 
@@ -31,6 +32,7 @@ export function tell(error: unknown): void {
   const known =
     error instanceof StartError ||
     error instanceof BrowserError ||
+    error instanceof InstallError ||
     error instanceof SpecError ||
     error instanceof DataError ||
     error instanceof BlobLostError ||

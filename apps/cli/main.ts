@@ -11,6 +11,7 @@ import { turnUrlFault } from "../host/turn.ts";
 import { benchEngine } from "./bench/engine.ts";
 import { benchLine } from "./bench/line.ts";
 import { benchMemory } from "./bench/memory.ts";
+import { benchRivals } from "./bench/rivals.ts";
 import { benchRun } from "./bench/run.ts";
 import { findBrowser } from "./browser.ts";
 import { demo } from "./demo.ts";
@@ -208,6 +209,32 @@ benchCommand
     const options = { run, from, microbatch, memoryGb: memory, recomputedLayers: recompute, step, json };
     const { passed } = await benchMemory(options, (line) => console.log(line));
     if (!passed) process.exitCode = 1;
+  });
+benchCommand
+  .command("rivals")
+  .description("the engine beside TensorFlow.js and jax-js: the same decoder, weights and batch, in one Chromium")
+  .addOption(new Option("--shape <name>", "one shape alone (default: both)").choices(["S", "M"]))
+  .option("--repeats <count>", "timed steps of each contestant", numberFrom(5, 100), 7)
+  .option("--colds <count>", "cold starts of each contestant, each in a fresh browser", numberFrom(1, 20), 3)
+  .option("--json", "print one JSON object", false)
+  .addHelpText(
+    "after",
+    `
+  S  d=64  L=2 heads=2 T=64  B=8 V=256   0.403 GFLOP a step
+  M  d=128 L=4 heads=4 T=128 B=4 V=512   3.02 GFLOP a step
+
+The first run installs the rivals' packages (90 MB) into .cache/rivals; nothing else of the project uses them. All start from the same
+weights and see the same batch; AdamW, clipping, f32, the loss read in each step. Contestants take turns, a step each. One whose loss
+leaves the CPU reference's curve, or whose device reports an error, is refused, and the exit code is 1. On a software adapter it takes
+2 minutes for S and 8 for M: progress goes to stderr, the result to stdout.`,
+  )
+  .action(async ({ shape, ...options }: { shape?: "S" | "M"; repeats: number; colds: number; json: boolean }) => {
+    const shapes = shape === undefined ? (["S", "M"] as const) : [shape];
+    await benchRivals(
+      { ...options, shapes },
+      (line) => console.log(line),
+      (line) => console.error(line),
+    );
   });
 benchCommand
   .command("line")

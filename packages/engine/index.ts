@@ -3,13 +3,22 @@ import type { Engine, EngineOptions } from "./engine.ts";
 import { createWasmEngine } from "./wasm/wasm-engine.ts";
 import { createWebGpuEngine } from "./webgpu-engine.ts";
 
-export { type EngineMeasurement, type MeasureOptions, measureEngine, modelFlops } from "./bench.ts";
+export {
+  type EngineMeasurement,
+  MatmulBench,
+  type MatmulShape,
+  type MeasureOptions,
+  measureEngine,
+  modelFlops,
+} from "./bench.ts";
 export type { ConformanceReport } from "./conformance/index.ts";
 export { describeAdapter } from "./device/adapter.ts";
 export type * from "./engine.ts";
 export { DeviceLostError, GpuError, ModelTooLargeError, OutOfMemoryError } from "./errors.ts";
 export type { MemoryLimits } from "./model/outline.ts";
 export { type LargestFit, largestFit, type ModelPlan, type PlanOptions, planModel } from "./model/planner.ts";
+
+export { createWebGpuEngine } from "./webgpu-engine.ts";
 
 /**
  * A transformer on the adapter's device or on the CPU, parameters zero until load(). Rejects with ModelTooLargeError when the model or the

@@ -69,7 +69,7 @@ export async function inPage<T>(
 }
 
 /** This file runs from the sources and from a bundle at another depth. */
-function repositoryRoot(): string {
+export function repositoryRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, "package-lock.json"))) {
     if (folder === dirname(folder)) throw new Error("the bench needs the repository: no package-lock.json above it");

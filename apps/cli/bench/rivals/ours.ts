@@ -1,0 +1,31 @@
+// Our engine as a peer drives it.
+import { createEngine, createWebGpuEngine, MatmulBench } from "#engine";
+import type { Contestant } from "./contestant.ts";
+import { STEP } from "./shapes.ts";
+
+/** The best of so many rounds counts for each dispatch that is timed alone. */
+const PROFILE_ROUNDS = 10;
+
+export const oursWebGpu: Contestant = {
+  async open({ model, B }, { weights, ids }) {
+    const engine = await createWebGpuEngine({ model, microbatch: B });
+    engine.load(weights);
+    let matmuls: Promise<MatmulBench> | undefined;
+    return {
+      step: async () => (await engine.step([ids], STEP)).loss,
+      async matmul(shape) {
+        matmuls ??= MatmulBench.open();
+        return (await matmuls).matmul(shape);
+      },
+      profile: () => engine.profile(PROFILE_ROUNDS),
+    };
+  },
+};
+
+export const oursWasm: Contestant = {
+  async open({ model, B }, { weights, ids }) {
+    const engine = await createEngine({ model, microbatch: B, backend: "wasm" });
+    engine.load(weights);
+    return { step: async () => (await engine.step([ids], STEP)).loss };
+  },
+};

@@ -1,0 +1,3 @@
+import { enter } from "./page.ts";
+
+enter(async () => (await import("./ours.ts")).oursWasm);
