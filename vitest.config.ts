@@ -24,6 +24,10 @@ const inChromium = {
 
 export default defineConfig({
   plugins: [react()],
+  // As our host answers: threads may share memory.
+  server: {
+    headers: { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" },
+  },
   test: {
     projects: [
       {

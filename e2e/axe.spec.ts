@@ -71,6 +71,9 @@ test("watching, without WebGPU, and without the host", async ({ page }) => {
   expect(await findings(page)).toEqual([]);
   await page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, "gpu"));
   await page.goto(host.url);
+  await expect(page.getByRole("button", { name: "Donate this processor" })).toBeVisible();
+  expect(await findings(page)).toEqual([]);
+  await page.goto(`${host.url}/?backend=webgpu`);
   await expect(page.getByRole("alert")).toContainText("This browser has no WebGPU");
   expect(await findings(page)).toEqual([]);
   await page.route("**/api/**", (route) => route.abort());

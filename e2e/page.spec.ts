@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, type Page, test } from "@playwright/test";
+import { chromiumFlags } from "../apps/cli/browser.ts";
 import { openDonor, startHost, type TestHost } from "./support.ts";
 
 let host: TestHost;
@@ -87,13 +88,30 @@ test("by keyboard alone: donate, pause, resume, stop; focus stays in the panel, 
   }
 });
 
-test("without WebGPU the page says so, and leads to the watch page", async ({ page }) => {
+test("without WebGPU, where it is asked for, the page says so, and leads to the watch page", async ({ page }) => {
   await page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, "gpu"));
-  await page.goto(host.url);
+  await page.goto(`${host.url}/?backend=webgpu`);
   await expect(page.getByRole("alert")).toContainText("This browser has no WebGPU");
   await expect(page.getByRole("button", { name: "Donate this GPU" })).toHaveCount(0);
   await page.getByRole("link", { name: "Watch the run instead" }).click();
   await expect(page.getByRole("heading", { name: "Contribution" })).toBeVisible();
+});
+
+test("a browser without an adapter gives its processor: threads that share memory train, and the page names them", async () => {
+  const flags = chromiumFlags().filter((flag) => flag !== "--enable-unsafe-webgpu");
+  const { page, close } = await openDonor(host.url, { press: false, flags });
+  const complaints = complaintsOf(page);
+  try {
+    await page.getByRole("button", { name: "Donate this processor" }).click();
+    await expect(page.locator("[data-figure=own-loss]")).toHaveText(/^\d+\.\d+$/, { timeout: 60_000 });
+    await expect(page.getByText(/^Processor \(\d+ threads, relaxed SIMD\)$/).first()).toBeVisible();
+    await expect(page.getByText("No GPU here: the processor trains")).toBeVisible();
+    await expect.poll(async () => (await host.run()).head.round, { timeout: 90_000 }).toBeGreaterThan(0);
+    expect((await host.run()).peers.map(({ adapter }) => adapter?.backend)).toContain("wasm");
+    expect(complaints).toEqual([]);
+  } finally {
+    await close();
+  }
 });
 
 test("a GPU that computes wrongly is refused before it donates, with a report to pass on", async ({ page }) => {

@@ -189,7 +189,8 @@ benchCommand
   .addOption(new Option("--shape <preset>", "model to measure").choices(Object.keys(presets)).default("nano"))
   .option("--steps <count>", "timed steps", numberFrom(1, 1000), 20)
   .option("--microbatch <count>", "sequences per microbatch (default: the preset's)", numberFrom(1, 1024))
-  .option("--profile", "also print the milliseconds of each kernel", false)
+  .addOption(new Option("--backend <backend>", "what trains").choices(["webgpu", "wasm"]).default("webgpu"))
+  .option("--profile", "also print the milliseconds of each kernel (WebGPU)", false)
   .option("--json", "print one JSON object", false)
   .action(async (options) => {
     await benchEngine(options, (line) => console.log(line));

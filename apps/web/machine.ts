@@ -1,7 +1,8 @@
-// What this machine can give, asked once before anything is donated: a secure context, WebGPU, an adapter. No device is opened.
+// What this machine can give, asked once before anything is donated: a secure context, WebGPU, an adapter, else the processor. No device is opened.
 //
-//   probeMachine() -> Machine          the page's views and the problems below read it
+//   probeMachine(wish) -> Machine          the page's views and the problems below read it
 import type { AdapterDescription, MemoryLimits } from "#engine";
+import type { BackendWish } from "./views/places.ts";
 import type { Problem } from "./window/types.ts";
 
 export type Browser = "chromium" | "firefox" | "safari" | "other";
@@ -23,12 +24,15 @@ export function browserOf(userAgent: string): Browser {
   return "other";
 }
 
-export async function probeMachine(): Promise<Machine> {
+export async function probeMachine(wish: BackendWish): Promise<Machine> {
   const browser = browserOf(navigator.userAgent);
   if (!isSecureContext) return { state: "insecure", adapter: null, limits: null, browser };
-  if (navigator.gpu === undefined) return { state: "no-webgpu", adapter: null, limits: null, browser };
-  const adapter = await navigator.gpu.requestAdapter().catch(() => null);
-  if (adapter === null) return { state: "no-adapter", adapter: null, limits: null, browser };
+  const adapter = wish === "wasm" ? null : ((await navigator.gpu?.requestAdapter().catch(() => null)) ?? null);
+  if (adapter === null) {
+    const cpu = wish === "webgpu" ? undefined : (await import("./processor.ts")).findCpu();
+    if (cpu) return { state: "ready", adapter: cpu.adapter, limits: null, browser };
+    return { state: navigator.gpu ? "no-adapter" : "no-webgpu", adapter: null, limits: null, browser };
+  }
   const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
   return {
     state: "ready",

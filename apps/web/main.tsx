@@ -6,21 +6,22 @@ import { probeMachine, uncheckedMachine } from "./machine.ts";
 import { PageStore } from "./page-store.ts";
 import "./styles.css";
 import { Page } from "./views/page.tsx";
-import { donateHref, placeOf, watchHref } from "./views/places.ts";
+import { backendOf, donateHref, placeOf, watchHref } from "./views/places.ts";
 import { createWatcher } from "./window/watcher.ts";
 
 const { place, runName } = placeOf(new URL(location.href));
+const backend = backendOf(new URL(location.href));
 
 const store = new PageStore(
   {
-    loadDonor: async () => (await import("./window/donor.ts")).createDonor(runName),
+    loadDonor: async () => (await import("./window/donor.ts")).createDonor(runName, backend),
     memoryNeed: async (spec, limits) => (await import("./memory-need.ts")).memoryNeed(spec, limits),
     navigate: (to) => history.pushState(null, "", to === "watch" ? watchHref(runName) : donateHref(runName)),
   },
   { place, runName, machine: uncheckedMachine },
 );
 addEventListener("popstate", () => store.placed(placeOf(new URL(location.href)).place));
-void probeMachine().then(store.machineProbed);
+void probeMachine(backend).then(store.machineProbed);
 store.watch(createWatcher(runName));
 
 const App = () => <Page page={useSyncExternalStore(store.subscribe, store.getSnapshot)} actions={store} />;

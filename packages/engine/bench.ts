@@ -10,6 +10,8 @@ import { Plan } from "./device/plan.ts";
 import type { AdapterDescription } from "./engine.ts";
 import { attentionFlops } from "./kernels/attention.ts";
 import { matmulFlops, matmulNn, matmulNt, matmulTn } from "./kernels/matmul.ts";
+import { WasmMatmulBench } from "./wasm/matmul-bench.ts";
+import { createWasmEngine } from "./wasm/wasm-engine.ts";
 import { createWebGpuEngine } from "./webgpu-engine.ts";
 
 export interface EngineMeasurement {
@@ -18,6 +20,7 @@ export interface EngineMeasurement {
   readonly microbatch: number;
   readonly parameters: number;
   readonly allocatedBytes: number;
+  /** On WASM: phases, between which the threads wait for each other. */
   readonly dispatchesPerStep: number;
   /** From the call of createEngine to the first loss. */
   readonly firstLossMs: number;
@@ -52,7 +55,8 @@ export interface MeasureOptions {
   readonly model: ModelShape;
   readonly microbatch: number;
   readonly steps: number;
-  /** Also time each kernel alone. */
+  readonly backend?: AdapterDescription["backend"]; // default: "webgpu"
+  /** WebGPU only: also time each kernel alone. */
   readonly profile?: boolean;
 }
 
@@ -60,9 +64,10 @@ const MATMUL_SHAPE = { M: 512, N: 512, K: 512 };
 const PROFILE_ROUNDS = 10;
 const STEP = { learningRate: 3e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 
-export async function measureEngine({ model, microbatch, steps, profile }: MeasureOptions): Promise<EngineMeasurement> {
+export async function measureEngine(options: MeasureOptions): Promise<EngineMeasurement> {
+  const { model, microbatch, steps, profile, backend = "webgpu" } = options;
   const started = performance.now();
-  const engine = await createWebGpuEngine({ model, microbatch });
+  const engine = await (backend === "wasm" ? createWasmEngine : createWebGpuEngine)({ model, microbatch });
   engine.load(noise(engine.parameters, 0.04));
   const ids = Uint16Array.from(
     noise(microbatch * (model.contextLength + 1), 1),
@@ -71,7 +76,7 @@ export async function measureEngine({ model, microbatch, steps, profile }: Measu
   const { loss: firstLoss } = await engine.step([ids], STEP);
   const firstLossMs = performance.now() - started;
   const conformance = await engine.conformance();
-  const bench = await MatmulBench.open();
+  const bench = backend === "wasm" ? new WasmMatmulBench() : await MatmulBench.open();
   const forms = ["nt", "nn", "tn"] as const;
   const matmuls = forms.map((form) => ({ name: `matmul-${form}`, ...bench.matmul({ form, ...MATMUL_SHAPE }) }));
   for (const { run } of matmuls) await run(1); // the first run of a pipeline may still compile
@@ -98,7 +103,7 @@ export async function measureEngine({ model, microbatch, steps, profile }: Measu
   const matmulFlopsPerSecond = Math.max(...Object.values(perSecond));
   const modelFlopsPerStep = modelFlops(model, microbatch);
   const modelFlopsPerSecond = modelFlopsPerStep / (stepMs / 1000);
-  const msByKernel = profile ? await engine.profile(PROFILE_ROUNDS) : undefined;
+  const msByKernel = profile && "profile" in engine ? await engine.profile(PROFILE_ROUNDS) : undefined;
   bench.destroy();
   engine.destroy();
   return {

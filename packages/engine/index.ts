@@ -15,9 +15,12 @@ export type { ConformanceReport } from "./conformance/index.ts";
 export { describeAdapter } from "./device/adapter.ts";
 export type * from "./engine.ts";
 export { DeviceLostError, GpuError, ModelTooLargeError, OutOfMemoryError } from "./errors.ts";
+export { type FastestBackend, fastestBackend } from "./fastest.ts";
 export type { MemoryLimits } from "./model/outline.ts";
 export { type LargestFit, largestFit, type ModelPlan, type PlanOptions, planModel } from "./model/planner.ts";
+export { findCpu } from "./wasm/cpu.ts";
 
+export { WasmMatmulBench } from "./wasm/matmul-bench.ts";
 export { createWebGpuEngine } from "./webgpu-engine.ts";
 
 /**

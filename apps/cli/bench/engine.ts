@@ -8,6 +8,7 @@ export interface BenchOptions {
   readonly steps: number;
   /** Sequences per microbatch; default: the preset's windows per step. */
   readonly microbatch?: number;
+  readonly backend: EngineMeasurement["adapter"]["backend"];
   readonly json: boolean;
   /** Also print the milliseconds of each kernel. */
   readonly profile?: boolean;
@@ -28,6 +29,7 @@ export async function benchEngine(options: BenchOptions, out: (line: string) => 
       model,
       microbatch: options.microbatch ?? inner.windowsPerStep,
       steps,
+      backend: options.backend,
       profile: options.profile ?? false,
     };
     const measured = await page.evaluate((given) => globalThis.measure(given), wish);
@@ -46,7 +48,7 @@ function lines(report: BenchReport): string[] {
     `model         ${report.shape}: d=${model.dModel} L=${model.layers} heads=${model.heads} T=${model.contextLength} V=${model.vocabSize} B=${microbatch}, ${report.parameters.toLocaleString("en")} parameters`,
     conformanceLine(report),
     `first loss    ${(report.firstLossMs / 1000).toFixed(1)} s after createEngine`,
-    `step          ${report.stepMs.toFixed(0)} ms (${report.dispatchesPerStep} dispatches), ${report.tokensPerSecond.toFixed(0)} tokens/s`,
+    `step          ${report.stepMs.toFixed(0)} ms (${report.dispatchesPerStep} ${adapter.backend === "wasm" ? "phases" : "dispatches"}), ${report.tokensPerSecond.toFixed(0)} tokens/s`,
     `model         ${giga(report.modelFlopsPerSecond)} (${(report.modelFlopsPerStep / 1e9).toFixed(3)} GFLOP a step)`,
     `matmul 512³   ${giga(report.matmulFlopsPerSecond)} (${Object.entries(report.matmuls)
       .map(([form, perSecond]) => `${form} ${(perSecond / 1e9).toFixed(2)}`)

@@ -37,7 +37,7 @@ export async function benchLine(options: LineOptions, out: (line: string) => voi
     process.exitCode = EXIT_NOT_HERE;
     return;
   }
-  const script = await buildPage("apps/cli/bench/line-page.ts");
+  const { script } = await buildPage("apps/cli/bench/line-page.ts");
   const reports: LineReport[] = [];
   if (!options.json) out("  loss   RTT ms   plain UDP Mbit/s   update Mbit/s   ratio   connections   each update");
   for (const lossRatio of options.lossRatios) {

@@ -9,8 +9,18 @@ import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { chromiumFlags, findBrowser } from "../browser.ts";
 
-/** @param entry the page's module, from the repository's root  @returns it and everything that it imports, as one script */
-export async function buildPage(entry: string): Promise<string> {
+/** As the host answers: threads may share memory. */
+const ISOLATION = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+
+interface BuiltPage {
+  /** The page's module and everything that it imports. */
+  readonly script: string;
+  /** Workers that it starts, by path. */
+  readonly workers: ReadonlyMap<string, string>;
+}
+
+/** @param entry the page's module, from the repository's root */
+export async function buildPage(entry: string): Promise<BuiltPage> {
   const { build } = await import("vite");
   const root = repositoryRoot();
   const result = await build({
@@ -18,8 +28,10 @@ export async function buildPage(entry: string): Promise<string> {
     configFile: false,
     publicDir: false,
     logLevel: "warn",
+    worker: { format: "es" },
     build: {
       write: false,
+      assetsInlineLimit: 0, // a worker is a file of its own
       minify: false,
       target: "es2022",
       rolldownOptions: {
@@ -30,9 +42,11 @@ export async function buildPage(entry: string): Promise<string> {
     },
   });
   const output = Array.isArray(result) ? result[0] : result;
-  const chunk = "output" in output ? output.output.find((part) => part.type === "chunk" && part.isEntry) : undefined;
+  const parts = "output" in output ? output.output : [];
+  const chunk = parts.find((part) => part.type === "chunk" && part.isEntry);
   if (chunk?.type !== "chunk") throw new Error("the bench page did not build into one script");
-  return chunk.code;
+  const workers = parts.flatMap((part) => (part.type === "asset" ? [[`/${part.fileName}`, String(part.source)]] : []));
+  return { script: chunk.code, workers: new Map(workers as [string, string][]) };
 }
 
 /** Runs `use` in a page that has run the module, and closes all of it. Console lines and errors of the page go to `out`. */
@@ -41,13 +55,14 @@ export async function inPage<T>(
   out: (line: string) => void,
   use: (page: Page, browser: Browser) => Promise<T>,
 ): Promise<T> {
-  const script = await buildPage(entry);
+  const { script, workers } = await buildPage(entry);
   const server = createServer((request, response) => {
-    const isScript = request.url === "/bench.js";
-    response.setHeader("content-type", isScript ? "text/javascript" : "text/html; charset=utf-8");
-    response.end(
-      isScript ? script : '<!doctype html><title>bench</title><script type="module" src="/bench.js"></script>',
-    );
+    const code = request.url === "/bench.js" ? script : workers.get(request.url ?? "");
+    response.writeHead(200, {
+      "content-type": code === undefined ? "text/html; charset=utf-8" : "text/javascript",
+      ...ISOLATION,
+    });
+    response.end(code ?? '<!doctype html><title>bench</title><script type="module" src="/bench.js"></script>');
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   try {

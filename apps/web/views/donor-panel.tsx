@@ -3,7 +3,8 @@ import { useEffect, useRef } from "react";
 import { type Machine, machineProblem } from "../machine.ts";
 import type { PageActions, PageSnapshot } from "../page-state.ts";
 import type { DonorSnapshot, Problem, Task } from "../window/types.ts";
-import { adapterName } from "./adapter.ts";
+import { problems } from "../worker/problems.ts";
+import { adapterName, standIn } from "./adapter.ts";
 import { donationCost, roundMsOf } from "./estimate.ts";
 import { bytes, count, duration, loss, sentence, share } from "./format.ts";
 import { watchHref } from "./places.ts";
@@ -15,6 +16,10 @@ import { stateLine, taskWords } from "./words.ts";
 /** Peers see at most 40 characters (the host's schema). */
 const NAME_LENGTH_MAX = 40;
 
+/** What the person gives, in a word. */
+const deviceOf = (machine: Machine, donor: DonorSnapshot): string =>
+  (donor.adapter ?? machine.adapter)?.backend === "wasm" ? "processor" : "GPU";
+
 const ThisMachine = ({ machine, donor }: { machine: Machine; donor: DonorSnapshot }) => {
   const adapter = donor.adapter ?? machine.adapter;
   if (adapter === null) return machine.state === "checking" ? <p>Looking for a GPU…</p> : null;
@@ -23,7 +28,7 @@ const ThisMachine = ({ machine, donor }: { machine: Machine; donor: DonorSnapsho
       <span className="label">This machine</span>
       <span>
         <strong>{adapterName(adapter)}</strong>
-        {adapter.isFallback ? <span className="tag">software adapter</span> : null}
+        {standIn(adapter) ? <span className="tag">{standIn(adapter)}</span> : null}
       </span>
     </p>
   );
@@ -33,7 +38,9 @@ const ThisMachine = ({ machine, donor }: { machine: Machine; donor: DonorSnapsho
 function noticesOf({ donor, machine }: Pick<PageSnapshot, "donor" | "machine">): readonly Problem[] {
   const notices = [...donor.notices];
   const told = (code: Problem["code"]) => notices.some((notice) => notice.code === code);
-  if ((donor.adapter ?? machine.adapter)?.isFallback && !told("software-adapter"))
+  const adapter = donor.adapter ?? machine.adapter;
+  if (adapter?.backend === "wasm" && !told("no-gpu")) notices.push(problems.noGpu());
+  if (adapter?.backend === "webgpu" && adapter.isFallback && !told("software-adapter"))
     notices.push({
       code: "software-adapter",
       message: "The processor poses as a GPU: it works, some ten to a hundred times slower.",
@@ -118,12 +125,18 @@ const Button = ({ label, press, primary = false }: { label: string; press: () =>
   </button>
 );
 
-const Buttons = ({ donor: { status }, actions }: { donor: DonorSnapshot; actions: PageActions }) => {
+interface ButtonsProps {
+  readonly donor: DonorSnapshot;
+  readonly device: string;
+  readonly actions: PageActions;
+}
+
+const Buttons = ({ donor: { status }, device, actions }: ButtonsProps) => {
   const stop = <Button key="stop" label="Stop" press={actions.stop} />;
   switch (status) {
     case "idle":
     case "stopped":
-      return [<Button key="donate" label="Donate this GPU" press={actions.donate} primary />];
+      return [<Button key="donate" label={`Donate this ${device}`} press={actions.donate} primary />];
     case "blocked":
       return [<Button key="again" label="Try again" press={actions.donate} primary />];
     case "starting":
@@ -182,6 +195,7 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
   const { donor, machine, memory, watcher } = page;
   const panel = useFocusKept(donor.status);
   const { run } = watcher;
+  const device = deviceOf(machine, donor);
   const before = donor.status === "idle";
   const cannot: Problem | null =
     before || donor.status === "stopped" ? (machineProblem(machine) ?? memory?.problem ?? null) : null;
@@ -190,7 +204,7 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
   const progress = donor.status === "donating" && donor.phase === "training" && donor.task === null;
   return (
     <section ref={panel} tabIndex={-1} className="panel" aria-labelledby="panel-title" data-status={donor.status}>
-      <h2 id="panel-title">{before && run ? "What donating means" : "Your GPU"}</h2>
+      <h2 id="panel-title">{before && run ? "What donating means" : `Your ${device}`}</h2>
       {before && run && cost ? <Terms others={others} cost={cost} memory={memory} /> : null}
       {before || donor.status === "blocked" ? null : <p className="state-line">{stateLine(donor)}</p>}
       {donor.task !== null && (donor.status === "starting" || donor.status === "donating") ? (
@@ -214,7 +228,7 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
       {before && !cannot ? <NameField donor={donor} actions={actions} /> : null}
       {cannot ? null : (
         <div className="buttons">
-          <Buttons donor={donor} actions={actions} />
+          <Buttons donor={donor} device={device} actions={actions} />
         </div>
       )}
       {!before && run && cost && donor.status !== "ended" ? (

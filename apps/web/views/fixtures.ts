@@ -78,6 +78,14 @@ export const software = {
   isFallback: true,
 } as const;
 
+export const processor = {
+  backend: "wasm",
+  vendor: "cpu",
+  architecture: "wasm",
+  description: "2 threads, relaxed SIMD",
+  isFallback: true,
+} as const;
+
 const peerRow = (row: Partial<PeerRow> & Pick<PeerRow, "id" | "name">): PeerRow => ({
   state: "training",
   adapter: gpu,

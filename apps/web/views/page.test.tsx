@@ -93,6 +93,23 @@ describe("before donating", () => {
     expect(slow).toContain("google swiftshader software adapter");
     expect(slow).toContain(problemTitle["software-adapter"]);
   });
+
+  test("a machine without WebGPU gives its processor, and reads so", () => {
+    const machine: Machine = { ...fixtures.machine, adapter: fixtures.processor, limits: null };
+    const before = page({ machine, memory: null });
+    expect(buttons(before)).toEqual(["Donate this processor"]);
+    expect(text(before)).toContain("Processor (2 threads, relaxed SIMD) no GPU");
+    expect(text(before)).toContain(problemTitle["no-gpu"]);
+    expect(text(before)).not.toContain(problemTitle["software-adapter"]);
+  });
+
+  test("where the processor was faster than the software adapter, it is what is named", () => {
+    const machine: Machine = { ...fixtures.machine, adapter: fixtures.software };
+    const read = text(page({ machine, donor: { ...donating, adapter: fixtures.processor } }));
+    expect(read).toContain("Your processor");
+    expect(read).toContain("Processor (2 threads, relaxed SIMD) no GPU");
+    expect(read).not.toContain("software adapter");
+  });
 });
 
 describe("one button, then pause, resume, stop", () => {
@@ -149,6 +166,7 @@ describe("one button, then pause, resume, stop", () => {
     [{ what: "checkpoint", done: 500_000, total: null }, "Fetching the model: 500 kB"],
     [{ what: "catch-up", done: 12, total: 41 }, "Catching up: 12 of 41 rounds"],
     [{ what: "connecting", done: 0, total: null }, "Connecting to the host"],
+    [{ what: "measuring", done: 0, total: null }, "Finding out what trains faster here"],
   ] as const)("long work shows how far it is: %j", (task, line) => {
     const snapshot = page({ donor: { ...idleDonor, status: "starting", task } });
     expect(text(snapshot)).toContain(line);

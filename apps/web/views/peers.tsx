@@ -42,7 +42,7 @@ const Row = ({
     <td className="number">{sending}</td>
     <td>
       {peer.adapter ? adapterName(peer.adapter) : "–"}
-      {peer.adapter?.isFallback ? <span className="tag">software</span> : null}
+      {peer.adapter?.backend === "webgpu" && peer.adapter.isFallback ? <span className="tag">software</span> : null}
     </td>
   </tr>
 );

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { donateHref, placeOf, watchHref } from "./places.ts";
+import { backendOf, donateHref, placeOf, watchHref } from "./places.ts";
 
 test("an address names place and run, and back", () => {
   for (const runName of ["default", "ab".repeat(32), "a&b=c"]) {
@@ -8,4 +8,13 @@ test("an address names place and run, and back", () => {
   }
   expect(placeOf(new URL("http://host/watch/")).place).toBe("watch");
   expect(placeOf(new URL("http://host/watching")).place).toBe("donate");
+});
+
+test.each([
+  ["/?backend=wasm", "wasm"],
+  ["/?backend=webgpu&run=ab", "webgpu"],
+  ["/?backend=vulkan", null],
+  ["/", null],
+] as const)("%s asks for %s", (address, backend) => {
+  expect(backendOf(new URL(address, "http://host"))).toBe(backend);
 });

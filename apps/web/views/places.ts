@@ -1,10 +1,19 @@
-// Addresses of the two pages: / donates, /watch watches; ?run= names a run when it is not the host's own.
+// Addresses of the two pages: / donates, /watch watches; ?run= names a run when it is not the host's own, ?backend= what trains.
+import type { AdapterDescription } from "#engine";
 import type { Place } from "../page-state.ts";
 
 const query = (runName: string): string => (runName === "default" ? "" : `?run=${encodeURIComponent(runName)}`);
 
 export const donateHref = (runName: string): string => `/${query(runName)}`;
 export const watchHref = (runName: string): string => `/watch${query(runName)}`;
+
+/** "webgpu" or "wasm" is the person's wish; null: whatever is faster here. */
+export type BackendWish = AdapterDescription["backend"] | null;
+
+export function backendOf(url: URL): BackendWish {
+  const backend = url.searchParams.get("backend");
+  return backend === "webgpu" || backend === "wasm" ? backend : null;
+}
 
 export function placeOf(url: URL): { place: Place; runName: string } {
   return {

@@ -9,8 +9,8 @@ export const problemTitle: Record<ProblemCode, string> = {
   "no-webgpu": "This browser has no WebGPU",
   "no-adapter": "No usable GPU was found",
   "device-lost": "The GPU went away",
-  "out-of-memory": "The GPU ran out of memory",
-  "model-too-large": "The model is too large for this GPU",
+  "out-of-memory": "The device ran out of memory",
+  "model-too-large": "The model is too large for this device",
   "wrong-results": "This GPU computes wrongly",
   "no-slot": "Too many tabs donate already",
   refused: "The host did not accept this browser",
@@ -19,6 +19,7 @@ export const problemTitle: Record<ProblemCode, string> = {
   "storage-refused": "The browser refuses storage",
   "storage-full": "The browser’s storage is full",
   "software-adapter": "No GPU here: a software adapter computes",
+  "no-gpu": "No GPU here: the processor trains",
   "second-tab": "Another tab donates already",
   "no-links": "No direct link to another peer",
   slept: "This machine slept",
@@ -28,6 +29,8 @@ export function taskWords({ what, done, total }: Task): string {
   switch (what) {
     case "connecting":
       return "Connecting to the host";
+    case "measuring":
+      return "Finding out what trains faster here";
     case "kernels":
       return total === null ? "Compiling kernels" : `Compiling kernels: ${done} of ${total}`;
     case "data":

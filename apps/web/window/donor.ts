@@ -7,8 +7,8 @@ import { BatchPort, type ToWindow, type ToWorker } from "#mesh";
 import { Links } from "#mesh/links";
 import { version } from "../../../package.json";
 import { idleDonor } from "../page-state.ts";
-import { placeOf } from "../views/places.ts";
-import type { PeerApi } from "../worker/api.ts";
+import type { BackendWish } from "../views/places.ts";
+import type { PeerApi, StartConfig } from "../worker/api.ts";
 import { findHost } from "./find-host.ts";
 import { exposeHolds } from "./holds.ts";
 import type { Donor, DonorSnapshot } from "./types.ts";
@@ -16,8 +16,8 @@ import type { Donor, DonorSnapshot } from "./types.ts";
 /** sessionStorage: a reload keeps it, a new tab has none, a duplicated tab has a copy (and finds the slot taken). */
 const SLOT_KEY = "gossamer-slot";
 
-/** @param run a run's id, or "default": as the address says. Nothing starts before the button. */
-export function createDonor(run = placeOf(new URL(location.href)).runName): Donor {
+/** @param run a run's id, or "default". Nothing starts before the button. */
+export function createDonor(run: string, backend: BackendWish): Donor {
   let snapshot = idleDonor;
   const listeners = new Set<() => void>();
   let started: StartedPeer | undefined;
@@ -40,7 +40,7 @@ export function createDonor(run = placeOf(new URL(location.href)).runName): Dono
     });
   /** Runs `act` once the worker knows its host; starts it first if need be. */
   const withPeer = (act: (peer: Remote<PeerApi>) => Promise<void>) => {
-    started ??= startWorker(run, show, failed);
+    started ??= startWorker({ run, backend }, show, failed);
     const { peer, connected } = started;
     connected.then(() => act(peer)).catch((error: unknown) => failed(String(error)));
   };
@@ -68,7 +68,7 @@ interface StartedPeer {
 }
 
 function startWorker(
-  run: string,
+  wish: Pick<StartConfig, "run" | "backend">,
   show: (snapshot: DonorSnapshot) => void,
   failed: (message: string) => void,
 ): StartedPeer {
@@ -121,7 +121,7 @@ function startWorker(
   });
 
   const connected = findHost().then(({ base, room }) => {
-    const config = { hostBase: base, room, run, build: version, preferredSlot: rememberedSlot() };
+    const config = { ...wish, hostBase: base, room, build: version, preferredSlot: rememberedSlot() };
     return peer.connect(config, transfer(channel.port2, [channel.port2]), proxy(show));
   });
   onNetworkChange(() => {

@@ -30,6 +30,7 @@ export type ProblemCode =
   | "storage-refused" //  private window or blocked storage: memory instead, the identity lives as long as the tab
   | "storage-full"
   | "software-adapter" // a CPU poses as a GPU: slow
+  | "no-gpu" //           the processor trains, through WebAssembly
   | "second-tab" //       another tab of this browser donates: one GPU serves both
   | "no-links"
   | "slept"; //        other peers are here but no link opened: their updates come through the host
@@ -62,7 +63,7 @@ export interface LinkView extends LinkReport {
 
 /** Long work that keeps the person waiting: what, and how far. bytes for data and checkpoint, rounds for catch-up, pipelines for kernels. */
 export interface Task {
-  readonly what: "connecting" | "kernels" | "data" | "checkpoint" | "catch-up";
+  readonly what: "connecting" | "measuring" | "kernels" | "data" | "checkpoint" | "catch-up";
   readonly done: number;
   readonly total: number | null; // null: not known
 }

@@ -1,4 +1,5 @@
 // What crosses between window and peer worker by comlink: control one way, snapshots the other. Bytes of links take their own port.
+import type { BackendWish } from "../views/places.ts";
 import type { DonorSnapshot } from "../window/types.ts";
 
 export interface StartConfig {
@@ -7,6 +8,8 @@ export interface StartConfig {
   /** ws(s)://... of a host that only passes signals; null: the host does. */
   readonly room: string | null;
   readonly run: string; //               a run's id, or "default"
+  /** What the person wants to train with; null: what is faster here. */
+  readonly backend: BackendWish;
   readonly build: string;
   /** The slot that this tab had before a reload; a duplicated tab brings its original's. */
   readonly preferredSlot: number | null;

@@ -1,5 +1,5 @@
 // Keeps an engine running: makes kernels and text ready side by side, and makes another engine when the device is lost.
-import { DeviceLostError, type Engine } from "#engine";
+import { type AdapterDescription, DeviceLostError, type Engine } from "#engine";
 import type { RunSpec } from "#wire";
 import type { BlobShelf } from "./blob-shelf.ts";
 import type { Board } from "./board.ts";
@@ -13,6 +13,7 @@ const LOST_AGAIN_MS = 60_000;
 
 export interface GpuKeeperOptions {
   readonly spec: RunSpec;
+  readonly backend: AdapterDescription["backend"];
   readonly trainer: Trainer;
   readonly shelf: BlobShelf;
   readonly fetch: DatasetSources["fetch"];
@@ -99,7 +100,7 @@ export class GpuKeeper {
   async #open(microbatchMax?: number): Promise<Engine> {
     this.#options.board.set({ task: { what: "kernels", done: 0, total: null } });
     try {
-      return await openEngine(this.#options.spec, microbatchMax);
+      return await openEngine(this.#options.spec, this.#options.backend, microbatchMax);
     } catch (error) {
       throw error instanceof DeviceLostError ? new BlockedError(problems.deviceLost(error.message)) : error;
     }

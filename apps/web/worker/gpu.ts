@@ -1,17 +1,22 @@
-// This machine's GPU: what it is called, and an engine on it with as large a microbatch as fits.
+// What this machine trains on, GPU or processor, and an engine on it with as large a microbatch as fits.
 import {
   type AdapterDescription,
   createEngine,
   DeviceLostError,
   describeAdapter,
   type Engine,
+  type FastestBackend,
+  fastestBackend,
+  findCpu,
   GpuError,
   ModelTooLargeError,
   OutOfMemoryError,
 } from "#engine";
+import type { Settings } from "#store";
 import type { RunSpec } from "#wire";
 import { attemptsOf } from "../memory-need.ts";
 import type { Problem } from "../window/types.ts";
+import type { StartConfig } from "./api.ts";
 import { problems } from "./problems.ts";
 
 /** A state of this machine that a person must change. */
@@ -24,29 +29,66 @@ export class BlockedError extends Error {
   }
 }
 
-/** Rejects with BlockedError. */
-export async function findAdapter(): Promise<AdapterDescription> {
+/** Tests on software adapters are about the kernels in WGSL, unless their address says otherwise; everybody else gets what is faster. */
+const MEASURES = !import.meta.env.VITE_TEST_HOOKS;
+
+/** Which backend was faster on this software adapter, and by which build: measured once. */
+const MEASURED_KEY = "backend";
+
+interface Measured extends FastestBackend {
+  readonly of: string;
+}
+
+/**
+ * What this machine trains on: the person's wish; a GPU when there is one; else what is faster, a software adapter or the processor.
+ * Rejects with BlockedError.
+ */
+export async function findDevice(
+  { backend: wish, build }: Pick<StartConfig, "backend" | "build">,
+  settings: Settings,
+  onMeasure: () => void,
+): Promise<AdapterDescription> {
   if (!self.isSecureContext) throw new BlockedError(problems.insecureContext());
-  if (navigator.gpu === undefined) throw new BlockedError(problems.noWebGpu());
-  const adapter = await navigator.gpu.requestAdapter().catch(() => null);
-  if (!adapter) throw new BlockedError(problems.noAdapter());
-  return describeAdapter(adapter);
+  const cpu = findCpu()?.adapter;
+  if (wish === "wasm" && cpu) return cpu;
+  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+  if (!adapter) {
+    if (cpu && wish === null) return cpu;
+    throw new BlockedError(navigator.gpu === undefined ? problems.noWebGpu() : problems.noAdapter());
+  }
+  const description = describeAdapter(adapter);
+  if (!description.isFallback || wish === "webgpu" || !cpu || !MEASURES) return description;
+  const of = [build, description.vendor, description.architecture, description.description, cpu.description].join("|");
+  const known = (await settings.get(MEASURED_KEY).catch(() => undefined)) as Measured | undefined;
+  if (known?.of === of) return known.backend === "wasm" ? cpu : description;
+  onMeasure();
+  const measured: Measured = { of, ...(await fastestBackend()) };
+  await settings.set(MEASURED_KEY, measured).catch(() => {}); // then the next start measures again
+  return measured.backend === "wasm" ? cpu : description;
 }
 
 /** An engine whose kernels compute rightly on this machine. Rejects with BlockedError or DeviceLostError. */
-export async function openEngine(spec: RunSpec, microbatchMax = spec.inner.windowsPerStep): Promise<Engine> {
-  const engine = await largestThatFits(spec, microbatchMax);
+export async function openEngine(
+  spec: RunSpec,
+  backend: AdapterDescription["backend"],
+  microbatchMax = spec.inner.windowsPerStep,
+): Promise<Engine> {
+  const engine = await largestThatFits(spec, backend, microbatchMax);
   const report = await engine.conformance();
   if (report.failed.length === 0) return engine;
   engine.destroy();
   throw new BlockedError(problems.wrongResults(report));
 }
 
-async function largestThatFits(spec: RunSpec, microbatchMax: number): Promise<Engine> {
+async function largestThatFits(
+  spec: RunSpec,
+  backend: AdapterDescription["backend"],
+  microbatchMax: number,
+): Promise<Engine> {
   let last: unknown;
   for (const attempt of attemptsOf(spec, microbatchMax)) {
     try {
-      return await createEngine({ ...attempt, model: spec.model }); // asks for an adapter of its own: each gives one device only
+      return await createEngine({ ...attempt, backend, model: spec.model }); // asks for an adapter of its own: each gives one device only
     } catch (error) {
       last = error;
       if (!(error instanceof ModelTooLargeError) && !isOutOfMemory(error)) break;

@@ -9,7 +9,7 @@ import type { PeerApi, StartConfig } from "./api.ts";
 import { BlobShelf } from "./blob-shelf.ts";
 import { Board } from "./board.ts";
 import { FoldThread } from "./fold-thread.ts";
-import { BlockedError, findAdapter } from "./gpu.ts";
+import { BlockedError, findDevice } from "./gpu.ts";
 import { Holds } from "./holds.ts";
 import { problems } from "./problems.ts";
 import { Session } from "./session.ts";
@@ -41,10 +41,12 @@ async function start(own: number): Promise<void> {
     task: { what: "connecting", done: 0, total: null },
   });
   try {
-    const adapter = await findAdapter();
-    board.set({ adapter });
     store ??= await openBrowserStore();
     const { settings, blobs, refused } = store;
+    const adapter = await findDevice(config, settings, () =>
+      board.set({ task: { what: "measuring", done: 0, total: null } }),
+    );
+    board.set({ adapter });
     const identity = identityFrom(await identitySeed(settings, crypto.getRandomValues(new Uint8Array(32))));
     const name = await settings.get(NAME_KEY);
     if (typeof name === "string" && board.get().name === "") board.set({ name: name.slice(0, NAME_LENGTH_MAX) });
@@ -54,7 +56,8 @@ async function start(own: number): Promise<void> {
     slot = held;
     board.set({ slot: held.slot, secondTab: held.shared });
     if (refused) board.notice(problems.storageRefused(refused.message));
-    if (adapter.isFallback)
+    if (adapter.backend === "wasm") board.notice(problems.noGpu());
+    else if (adapter.isFallback)
       board.notice(problems.softwareAdapter(adapter.description || adapter.architecture || adapter.vendor));
     if (held.shared) board.notice(problems.secondTab());
 

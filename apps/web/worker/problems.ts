@@ -95,6 +95,12 @@ export const problems = {
     message: `${name} is a software adapter: your CPU poses as a GPU.`,
     remedy: "It works, slowly. For more, switch on hardware acceleration in the browser's settings.",
   }),
+  noGpu: (): Problem => ({
+    code: "no-gpu",
+    message: "The processor trains here, without a GPU.",
+    remedy:
+      "It works, slower than a GPU would. If this machine has one, switch on hardware acceleration in the browser's settings.",
+  }),
   secondTab: (): Problem => ({
     code: "second-tab",
     message: "Another tab of this browser donates already.",

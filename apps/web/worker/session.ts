@@ -243,6 +243,7 @@ export class Session {
     this.#effects = new Effects({ run, trainer, exchange, host, shelf, board, holds, isOver: () => this.#ended });
     this.#gpu = new GpuKeeper({
       ...{ spec, trainer, shelf, board, now },
+      backend: this.#options.adapter.backend,
       fetch: (name, bytes) => exchange.fetch(name, bytes, "last", "background"),
       onReady: () => {
         if (this.#wanted) this.resume();

@@ -10,20 +10,15 @@ import { batchOf } from "../model/batch.ts";
 import { type Layout, layoutOf, takeFromEngine, toEngine } from "../model/layout.ts";
 import { Turns } from "../turns.ts";
 import { type Arena, CONTROL_AT } from "./arena.ts";
+import { findCpu } from "./cpu.ts";
 import { kernelModule } from "./kernels.ts";
-import { recordPrograms } from "./passes.ts";
-import { simdKind } from "./simd.ts";
+import { type Programs, recordPrograms } from "./passes.ts";
 import { planArena, type Sizes, sizesOf } from "./sizes.ts";
 import { packStep, REPORT, REPORT_BYTES } from "./step.ts";
-import { type Command, canShareMemory, Threads } from "./threads.ts";
+import { type Command, Threads } from "./threads.ts";
 
 /** As on WebGPU: a queue of more only grows memory. */
 const STEPS_IN_FLIGHT = 2;
-/** More threads wait for each other more than they share. */
-const THREADS_MAX = 16;
-/** Up to two cores are all taken; of more, one stays with the page. */
-const threadsFor = (cores: number): number => Math.max(1, Math.min(THREADS_MAX, cores > 2 ? cores - 1 : cores));
-
 export interface WasmOptions extends Pick<EngineOptions, "model" | "microbatch" | "threads" | "memoryBytes"> {
   /** Default: relaxed SIMD where there is any. */
   readonly relaxed?: boolean;
@@ -32,28 +27,23 @@ export interface WasmOptions extends Pick<EngineOptions, "model" | "microbatch" 
 /** Rejects with ModelTooLargeError, OutOfMemoryError or GpuError. */
 export async function createWasmEngine(options: WasmOptions): Promise<WasmEngine> {
   const { model, microbatch } = options;
-  const simd = simdKind();
-  if (!simd)
-    throw new GpuError("This browser's WebAssembly has no SIMD: use a recent Chrome, Edge, Firefox or Safari.");
-  const relaxed = options.relaxed ?? simd === "relaxed";
-  const threads = canShareMemory()
-    ? (options.threads ?? threadsFor(globalThis.navigator?.hardwareConcurrency ?? 1))
-    : 1;
+  const cpu = findCpu(options);
+  if (!cpu) throw new GpuError("This browser's WebAssembly has no SIMD: use a recent Chrome, Edge, Firefox or Safari.");
+  const { threads, relaxed, adapter } = cpu;
   const layout = layoutOf(model);
   const sizes = sizesOf(model, microbatch, layout);
   const arena = planArena(model, layout, sizes, threads);
   arena.check(layout.parameters, microbatch, options.memoryBytes);
+  const programs = recordPrograms({ model, layout, sizes, arena });
   const bytes = kernelModule({ pages: arena.pages, shared: threads > 1, relaxed });
   const group = await Threads.open({
     module: await WebAssembly.compile(bytes),
     pages: arena.pages,
     control: CONTROL_AT,
     scratch: Array.from({ length: threads }, (_, i) => arena.at(`scratch.${i}`)),
-    programs: { ...recordPrograms({ model, layout, sizes, arena }) },
+    programs: { ...programs },
   });
-  const description = `${threads} ${threads === 1 ? "thread" : "threads"}, ${relaxed ? "relaxed SIMD" : "SIMD"}`;
-  const adapter = { backend: "wasm", vendor: "cpu", architecture: "wasm", description, isFallback: true } as const;
-  return new WasmEngine(adapter, { model, layout, sizes, arena, made: { threads, relaxed } }, group);
+  return new WasmEngine(adapter, { model, layout, sizes, arena, programs, made: { threads, relaxed } }, group);
 }
 
 interface Parts {
@@ -61,6 +51,7 @@ interface Parts {
   readonly layout: Layout;
   readonly sizes: Sizes;
   readonly arena: Arena;
+  readonly programs: Programs;
   readonly made: Pick<WasmOptions, "threads" | "relaxed">;
 }
 
@@ -85,12 +76,14 @@ export class WasmEngine implements Engine {
   readonly #sizes: Sizes;
   readonly #arena: Arena;
   readonly #threads: Threads;
+  readonly #programs: Programs;
   readonly #turns = new Turns(STEPS_IN_FLIGHT);
   readonly #made: Pick<WasmOptions, "threads" | "relaxed">;
   #updates = 0; // since the moments were zeroed
 
-  constructor(adapter: AdapterDescription, { model, layout, sizes, arena, made }: Parts, threads: Threads) {
+  constructor(adapter: AdapterDescription, { model, layout, sizes, arena, programs, made }: Parts, threads: Threads) {
     this.#made = made;
+    this.#programs = programs;
     this.adapter = adapter;
     this.model = model;
     this.microbatch = sizes.B;
@@ -169,6 +162,11 @@ export class WasmEngine implements Engine {
       await this.#threads.call([this.#clear("gradient")]);
       return { loss, gradient };
     });
+  }
+
+  /** Phases of one microbatch and of one update, for the bench. */
+  get dispatches(): { readonly microbatch: number; readonly update: number } {
+    return { microbatch: this.#programs.train.length, update: this.#programs.update.length };
   }
 
   destroy(): void {

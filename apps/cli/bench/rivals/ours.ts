@@ -1,5 +1,5 @@
 // Our engine as a peer drives it.
-import { createEngine, createWebGpuEngine, MatmulBench } from "#engine";
+import { createEngine, createWebGpuEngine, MatmulBench, WasmMatmulBench } from "#engine";
 import type { Contestant } from "./contestant.ts";
 import { STEP } from "./shapes.ts";
 
@@ -26,6 +26,10 @@ export const oursWasm: Contestant = {
   async open({ model, B }, { weights, ids }) {
     const engine = await createEngine({ model, microbatch: B, backend: "wasm" });
     engine.load(weights);
-    return { step: async () => (await engine.step([ids], STEP)).loss };
+    const matmuls = new WasmMatmulBench();
+    return {
+      step: async () => (await engine.step([ids], STEP)).loss,
+      matmul: async (shape) => matmuls.matmul(shape),
+    };
   },
 };

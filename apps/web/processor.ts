@@ -1,0 +1,2 @@
+// Loaded only where the page finds no adapter: most visitors never need it.
+export { findCpu } from "#engine";
