@@ -48,7 +48,7 @@ export default defineConfig({
           // One software adapter serves every page: files in turn, so that timings and memory stay honest.
           fileParallelism: false,
           testTimeout: 60_000,
-          ...(dawn ? { environment: "node", setupFiles: ["packages/engine/dawn.ts"] } : { browser: inChromium }),
+          ...(dawn ? { environment: "node", setupFiles: ["packages/engine/dawn-setup.ts"] } : { browser: inChromium }),
         },
       },
     ],

@@ -8,7 +8,7 @@ import { StartError } from "../host/server.ts";
 import { loadTurn, type TurnOptions } from "../host/turn.ts";
 import { BlobLostError, DivergenceError } from "../host/witness.ts";
 import { WitnessThread } from "../host/witness-thread.ts";
-import { InstallError } from "./bench/rivals/install.ts";
+import { InstallError } from "./bench/install.ts";
 import { BrowserError } from "./browser.ts";
 import { startDonors } from "./donors.ts";
 

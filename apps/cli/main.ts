@@ -8,7 +8,9 @@ import { BUILD } from "../host/build.ts";
 import { builtPage } from "../host/host.ts";
 import { loadDraft, SpecError } from "../host/load-run.ts";
 import { turnUrlFault } from "../host/turn.ts";
-import { benchEngine } from "./bench/engine.ts";
+import { writeBundle } from "./bench/bundle.ts";
+import { type AdapterWish, benchEngine } from "./bench/engine.ts";
+import { SHAPE_NAMES, wishOf } from "./bench/engine-report.ts";
 import { benchLine } from "./bench/line.ts";
 import { benchMemory } from "./bench/memory.ts";
 import { benchRivals } from "./bench/rivals.ts";
@@ -50,6 +52,12 @@ function ratioFrom(text: string, before: readonly number[] = []): number[] {
   const value = Number(text);
   if (!(value >= 0 && value < 1)) throw new InvalidArgumentError("It must be a ratio below 1, for example 0.01.");
   return [...before, value];
+}
+
+function adapterFrom(text: string): AdapterWish {
+  if (!/^(chromium|software|hardware|dawn|dawn:.+)$/.test(text))
+    throw new InvalidArgumentError("One of chromium, software, hardware, dawn, dawn:NAME.");
+  return text as AdapterWish;
 }
 
 function originFrom(text: string, before: readonly string[] = []): string[] {
@@ -186,14 +194,36 @@ const benchCommand = program.command("bench").description("measure");
 benchCommand
   .command("engine")
   .description("one training step on this machine's adapter, beside its best plain matmul")
-  .addOption(new Option("--shape <preset>", "model to measure").choices(Object.keys(presets)).default("nano"))
+  .addOption(new Option("--shape <name>", "model to measure").choices(SHAPE_NAMES).default("nano"))
   .option("--steps <count>", "timed steps", numberFrom(1, 1000), 20)
-  .option("--microbatch <count>", "sequences per microbatch (default: the preset's)", numberFrom(1, 1024))
+  .option("--microbatch <count>", "sequences per microbatch (default: the model's)", numberFrom(1, 1024))
+  .option(
+    "--adapter <where>",
+    "chromium, software or hardware (Chromium's alone), dawn or dawn:NAME (in Node)",
+    adapterFrom,
+    "chromium",
+  )
   .addOption(new Option("--backend <backend>", "what trains").choices(["webgpu", "wasm"]).default("webgpu"))
   .option("--profile", "also print the milliseconds of each kernel (WebGPU)", false)
+  .option("--device", "also measure the device: a large plain matmul, a copy, and kernels that move memory", false)
+  .option(
+    "--matmul <size>",
+    "rows and columns of that matmul (default: 4096, on a software adapter 512)",
+    numberFrom(16, 16_384),
+  )
   .option("--json", "print one JSON object", false)
-  .action(async (options) => {
-    await benchEngine(options, (line) => console.log(line));
+  .option("--bundle <dir>", "write this bench into a folder, for a machine without a network, and measure nothing here")
+  .addHelpText(
+    "after",
+    `
+Dawn is WebGPU for Node (npm webgpu, 51 MB): the first run with --adapter dawn or --bundle installs it into .cache/dawn, unless
+DAWN_FOR_NODE names its folder. dawn:llvmpipe or dawn:NVIDIA takes the adapter with that in its name.`,
+  )
+  .action(async ({ adapter, json, bundle, ...flags }) => {
+    const say = (line: string): void => console.error(line);
+    const out = (line: string): void => console.log(line);
+    if (bundle !== undefined) await writeBundle(resolve(from, bundle), out, say);
+    else await benchEngine({ ...wishOf(flags), adapter, json }, out, say);
   });
 benchCommand
   .command("memory")

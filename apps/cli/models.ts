@@ -1,6 +1,7 @@
 // A model by name, for commands that need no run: a preset's, a run spec's, or a well-known one to compare with.
 import type { ModelShape } from "#wire";
 import { loadDraft } from "../host/load-run.ts";
+import { GPT2_SMALL } from "./gpt2-small.ts";
 
 interface NamedModel {
   readonly name: string;
@@ -8,16 +9,6 @@ interface NamedModel {
   /** Sequences that a peer takes at once where nothing else is said. */
   readonly microbatch: number;
 }
-
-/** GPT-2's smallest form (124 M parameters) as this engine has it: RMSNorm, RoPE, SwiGLU of 8/3 the width. */
-const GPT2_SMALL: NamedModel = {
-  name: "gpt2-small",
-  model: {
-    ...{ vocabSize: 50_257, dModel: 768, layers: 12, heads: 12, kvHeads: 12, dFfn: 2048, contextLength: 1024 },
-    ...{ ropeTheta: 10_000, normEps: 1e-5, tiedEmbedding: true },
-  },
-  microbatch: 8,
-};
 
 export const MODEL_NAMES = "preset (nano, micro), gpt2-small, or a run spec as JSON";
 

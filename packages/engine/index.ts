@@ -13,6 +13,7 @@ export {
 } from "./bench.ts";
 export type { ConformanceReport } from "./conformance/index.ts";
 export { describeAdapter } from "./device/adapter.ts";
+export { type DeviceMeasurement, type DeviceOptions, measureDevice } from "./device-bench.ts";
 export type * from "./engine.ts";
 export { DeviceLostError, GpuError, ModelTooLargeError, OutOfMemoryError } from "./errors.ts";
 export { type FastestBackend, fastestBackend } from "./fastest.ts";

@@ -1,8 +1,10 @@
-// What the engine's bench runs in the browser: Node passes the options, and gets the measurement back as JSON.
-import { type EngineMeasurement, type MeasureOptions, measureEngine } from "#engine";
+// What the engine's bench runs in the browser: Node passes the options, and gets the measurements back as JSON.
+import { measureDevice, measureEngine } from "#engine";
 
 declare global {
-  var measure: (options: MeasureOptions) => Promise<EngineMeasurement>;
+  var measure: typeof measureEngine;
+  var measureAdapter: typeof measureDevice;
 }
 
 globalThis.measure = measureEngine;
+globalThis.measureAdapter = measureDevice;

@@ -1,67 +1,68 @@
-// `gossamer bench engine`: the engine's speed in a real headless Chromium, beside the best plain matmul of the same adapter.
-import type { EngineMeasurement } from "#engine";
-import { type PresetName, presets } from "#wire";
+// `gossamer bench engine`: the engine's speed beside the best plain matmul of the same adapter, in a headless Chromium or in Node through Dawn.
+import { join } from "node:path";
+import { BrowserError } from "../browser.ts";
+import { measureInDawn } from "./engine-dawn.ts";
+import { type BenchReport, type EngineWish, engineLines } from "./engine-report.ts";
+import { installPackages, versionsOf } from "./install.ts";
 import { inPage } from "./page.ts";
 
-export interface BenchOptions {
-  readonly shape: PresetName;
-  readonly steps: number;
-  /** Sequences per microbatch; default: the preset's windows per step. */
-  readonly microbatch?: number;
-  readonly backend: EngineMeasurement["adapter"]["backend"];
+/** Where the engine runs: in Chromium on whatever it offers, on its software adapter or on a GPU alone; in Node through Dawn, on an adapter by name. */
+export type AdapterWish = "chromium" | "software" | "hardware" | "dawn" | `dawn:${string}`;
+
+export interface BenchOptions extends EngineWish {
+  readonly adapter: AdapterWish;
   readonly json: boolean;
-  /** Also print the milliseconds of each kernel. */
-  readonly profile?: boolean;
 }
 
-export interface BenchReport extends EngineMeasurement {
-  readonly shape: PresetName;
-  readonly steps: number;
-  readonly browser: string;
-}
-
-/** Measures and prints through `out` (a line at a time): a table for people, or one JSON object. */
-export async function benchEngine(options: BenchOptions, out: (line: string) => void): Promise<BenchReport> {
-  const { shape, steps } = options;
-  const { model, inner } = presets[shape];
-  const report = await inPage("apps/cli/bench/engine-page.ts", out, async (page, browser): Promise<BenchReport> => {
-    const wish = {
-      model,
-      microbatch: options.microbatch ?? inner.windowsPerStep,
-      steps,
-      backend: options.backend,
-      profile: options.profile ?? false,
-    };
-    const measured = await page.evaluate((given) => globalThis.measure(given), wish);
-    return { shape, steps, browser: browser.version(), ...measured };
-  });
-  for (const line of options.json ? [JSON.stringify(report)] : lines(report)) out(line);
+/** Measures and prints through `out` (a line at a time): a table for people, or one JSON object. `say` hears of an installation. */
+export async function benchEngine(
+  { adapter, json, ...wish }: BenchOptions,
+  out: (line: string) => void,
+  say: (line: string) => void,
+): Promise<BenchReport> {
+  const report = adapter.startsWith("dawn")
+    ? await inDawn(wish, adapter.slice("dawn:".length) || undefined, say)
+    : await inChromium(wish, adapter, json ? say : out);
+  for (const line of json ? [JSON.stringify(report)] : engineLines(report)) out(line);
   return report;
 }
 
-function lines(report: BenchReport): string[] {
-  const { adapter, model, microbatch } = report;
-  const giga = (perSecond: number): string => `${(perSecond / 1e9).toFixed(2)} GFLOP/s`;
-  const name = [adapter.vendor, adapter.architecture, adapter.description].filter(Boolean).join(" ");
-  return [
-    `adapter       ${name}${adapter.isFallback ? " (software)" : ""}, Chromium ${report.browser}`,
-    `model         ${report.shape}: d=${model.dModel} L=${model.layers} heads=${model.heads} T=${model.contextLength} V=${model.vocabSize} B=${microbatch}, ${report.parameters.toLocaleString("en")} parameters`,
-    conformanceLine(report),
-    `first loss    ${(report.firstLossMs / 1000).toFixed(1)} s after createEngine`,
-    `step          ${report.stepMs.toFixed(0)} ms (${report.dispatchesPerStep} ${adapter.backend === "wasm" ? "phases" : "dispatches"}), ${report.tokensPerSecond.toFixed(0)} tokens/s`,
-    `model         ${giga(report.modelFlopsPerSecond)} (${(report.modelFlopsPerStep / 1e9).toFixed(3)} GFLOP a step)`,
-    `matmul 512³   ${giga(report.matmulFlopsPerSecond)} (${Object.entries(report.matmuls)
-      .map(([form, perSecond]) => `${form} ${(perSecond / 1e9).toFixed(2)}`)
-      .join(", ")})`,
-    `efficiency    ${report.efficiency.toFixed(2)}`,
-    `loss          ${report.firstLoss.toFixed(3)} -> ${report.lastLoss.toFixed(3)} on one fixed batch`,
-    ...Object.entries(report.msByKernel ?? {})
-      .sort(([, a], [, b]) => b - a)
-      .map(([kernel, ms]) => `  ${kernel.padEnd(22)} ${ms.toFixed(2).padStart(8)} ms`),
-  ];
+const SOFTWARE_FLAGS = ["--use-webgpu-adapter=swiftshader"];
+
+async function inChromium(wish: EngineWish, adapter: AdapterWish, say: (line: string) => void): Promise<BenchReport> {
+  const { shape, device, ...options } = wish;
+  return inPage(
+    "apps/cli/bench/engine-page.ts",
+    say,
+    async (page, browser) => {
+      const software = await page.evaluate(async () => {
+        const found = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+        return found?.info.isFallbackAdapter ?? true;
+      });
+      if (adapter === "hardware" && wish.backend !== "wasm" && software)
+        throw new BrowserError(
+          "This Chromium offers no GPU, only a software adapter at most: see chrome://gpu there, or take --adapter dawn.",
+        );
+      const measured = await page.evaluate((given) => globalThis.measure(given), options);
+      const its = device ? { device: await page.evaluate((given) => globalThis.measureAdapter(given), device) } : {};
+      return { shape, steps: wish.steps, runtime: `Chromium ${browser.version()}`, ...measured, ...its };
+    },
+    adapter === "software" ? SOFTWARE_FLAGS : [],
+  );
 }
 
-function conformanceLine({ conformance: { checks, failed, ms } }: BenchReport): string {
-  const wrong = failed.map(({ kernel, tensor, error }) => `${kernel} ${tensor} (${error.toPrecision(2)})`);
-  return `conformance   ${checks - failed.length} of ${checks} tensors as the reference has them, ${ms} ms${wrong.length > 0 ? `; wrong: ${wrong.join(", ")}` : ""}`;
+const DAWN = { manifests: "dawn-package", name: "dawn", what: "Dawn for Node (npm webgpu, 51 MB)" };
+
+/** @returns the folder of npm's `webgpu`: what DAWN_FOR_NODE names, or one that is installed now */
+export async function findDawn(say: (line: string) => void): Promise<{ folder: string; version: string }> {
+  const given = process.env.DAWN_FOR_NODE;
+  if (given) return { folder: given, version: "from DAWN_FOR_NODE" };
+  const folder = await installPackages(DAWN, say);
+  const { webgpu } = await versionsOf(folder);
+  return { folder: join(folder, "node_modules/webgpu"), version: webgpu };
+}
+
+async function inDawn(wish: EngineWish, name: string | undefined, say: (line: string) => void): Promise<BenchReport> {
+  const { folder, version } = await findDawn(say);
+  return measureInDawn(wish, folder, version, name);
 }

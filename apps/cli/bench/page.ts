@@ -54,6 +54,7 @@ export async function inPage<T>(
   entry: string,
   out: (line: string) => void,
   use: (page: Page, browser: Browser) => Promise<T>,
+  flags: readonly string[] = [],
 ): Promise<T> {
   const { script, workers } = await buildPage(entry);
   const server = createServer((request, response) => {
@@ -68,7 +69,7 @@ export async function inPage<T>(
   try {
     const { chromium } = await import("playwright-core");
     const { path } = await findBrowser();
-    const browser = await chromium.launch({ executablePath: path, args: chromiumFlags() });
+    const browser = await chromium.launch({ executablePath: path, args: [...chromiumFlags(), ...flags] });
     try {
       const page = await browser.newPage();
       page.on("pageerror", (error) => out(`page: ${error.message}`));

@@ -4,10 +4,10 @@
 import type { Server } from "node:http";
 import { availableParallelism, loadavg } from "node:os";
 import type { Browser } from "playwright-core";
+import { installPackages, versionsOf } from "./install.ts";
 import { adapterOf, openBrowser, openPage, serveContestants } from "./rivals/browser.ts";
 import { FIELD } from "./rivals/field.ts";
 import { GATE_STEPS_MIN, referenceCurve } from "./rivals/gate.ts";
-import { installRivals, versionsOf } from "./rivals/install.ts";
 import { matmulsToTime, type RivalsReport, reportLines, reportShape, type ShapeReport } from "./rivals/report.ts";
 import { Runner } from "./rivals/runner.ts";
 import { SHAPES, type ShapeName } from "./rivals/shapes.ts";
@@ -23,12 +23,14 @@ export interface RivalsOptions {
 
 type Say = (line: string) => void;
 
+const PACKAGES = { manifests: "rivals/packages", name: "rivals", what: "the rivals' packages (90 MB)" };
+
 /** The first step compiles, the second may still fill caches. */
 const WARM_STEPS = 2;
 
 /** Progress goes to `say`, the result to `out`: tables, or one JSON object. Exit code 1 when a contestant is refused. */
 export async function benchRivals(options: RivalsOptions, out: Say, say: Say): Promise<RivalsReport> {
-  const packages = await installRivals(say);
+  const packages = await installPackages(PACKAGES, say);
   say("building the pages");
   const server = await serveContestants(
     FIELD.map(({ page }) => page),

@@ -1,0 +1,35 @@
+// What `gossamer bench engine --bundle` writes: the engine's bench as one script, with Dawn in the folder `webgpu` beside it.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Command, Option } from "commander";
+import { measureInDawn } from "./engine-dawn.ts";
+import { type EngineFlags, engineLines, SHAPE_NAMES, wishOf } from "./engine-report.ts";
+
+const folder = join(import.meta.dirname, "webgpu");
+const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { version: string };
+const count = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`"${text}" is no count`);
+  return value;
+};
+
+new Command("bench-engine")
+  .description(
+    "the engine's training step on this machine's GPU, its best matrix products and its memory bandwidth; no network is needed",
+  )
+  .addOption(new Option("--shape <name>", "model to measure").choices(SHAPE_NAMES).default("gpt2-small"))
+  .option("--steps <count>", "timed steps", count, 10)
+  .option("--microbatch <count>", "sequences per microbatch (default: the model's)", count)
+  .option("--adapter <name>", "part of the adapter's name (default: Dawn's choice)")
+  .option("--matmul <size>", "rows and columns of the plain product (default: 4096, on a software adapter 512)", count)
+  .option("--profile", "also print the milliseconds of each kernel", false)
+  .option("--json", "print one JSON object", false)
+  .action(async ({ adapter, json, ...flags }: Omit<EngineFlags, "device"> & { adapter?: string; json: boolean }) => {
+    const report = await measureInDawn(wishOf({ ...flags, device: true }), folder, version, adapter);
+    for (const line of json ? [JSON.stringify(report)] : engineLines(report)) console.log(line);
+  })
+  .parseAsync()
+  .catch((error: Error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });

@@ -1,0 +1,93 @@
+// What the engine's bench is asked and what it found, as lines for people.
+import type { DeviceMeasurement, DeviceOptions, EngineMeasurement, MeasureOptions } from "#engine";
+import { type PresetName, presets } from "#wire";
+import { GPT2_SMALL } from "../gpt2-small.ts";
+
+export interface EngineWish extends MeasureOptions {
+  readonly shape: string;
+  /** Also measure what the device itself can do. */
+  readonly device?: DeviceOptions | undefined;
+}
+
+export const SHAPE_NAMES: readonly string[] = [...Object.keys(presets), GPT2_SMALL.name];
+
+/** What the command line says -> what is measured. `matmul` is the size of the device's plain product. */
+export interface EngineFlags {
+  readonly shape: string;
+  readonly steps: number;
+  readonly microbatch?: number;
+  readonly backend?: MeasureOptions["backend"];
+  readonly profile: boolean;
+  readonly device: boolean;
+  readonly matmul?: number;
+}
+
+export function wishOf({
+  shape,
+  steps,
+  microbatch,
+  backend = "webgpu",
+  profile,
+  device,
+  matmul,
+}: EngineFlags): EngineWish {
+  const preset = presets[shape as PresetName] as (typeof presets)[PresetName] | undefined;
+  const named = preset ? { model: preset.model, microbatch: preset.inner.windowsPerStep } : GPT2_SMALL;
+  return {
+    ...{ shape, steps, backend, profile, model: named.model, microbatch: microbatch ?? named.microbatch },
+    ...(device && { device: { matmulSize: matmul } }),
+  };
+}
+
+export interface BenchReport extends EngineMeasurement {
+  readonly shape: string;
+  readonly steps: number;
+  /** The browser, or Dawn in Node, with its version. */
+  readonly runtime: string;
+  readonly device?: DeviceMeasurement;
+}
+
+export function engineLines(report: BenchReport): string[] {
+  const { adapter, model, microbatch } = report;
+  const giga = (perSecond: number): string => `${(perSecond / 1e9).toFixed(2)} GFLOP/s`;
+  const name = [adapter.vendor, adapter.architecture, adapter.description].filter(Boolean).join(" ");
+  return [
+    `adapter       ${name}${adapter.isFallback ? " (software)" : ""}, ${report.runtime}`,
+    `model         ${report.shape}: d=${model.dModel} L=${model.layers} heads=${model.heads} T=${model.contextLength} V=${model.vocabSize} B=${microbatch}, ${report.parameters.toLocaleString("en")} parameters`,
+    conformanceLine(report),
+    `first loss    ${(report.firstLossMs / 1000).toFixed(1)} s after createEngine`,
+    `step          ${report.stepMs.toFixed(0)} ms (${report.dispatchesPerStep} ${adapter.backend === "wasm" ? "phases" : "dispatches"}), ${report.tokensPerSecond.toFixed(0)} tokens/s`,
+    `model         ${giga(report.modelFlopsPerSecond)} (${(report.modelFlopsPerStep / 1e9).toFixed(3)} GFLOP a step)`,
+    `matmul 512³   ${giga(report.matmulFlopsPerSecond)} (${Object.entries(report.matmuls)
+      .map(([form, perSecond]) => `${form} ${(perSecond / 1e9).toFixed(2)}`)
+      .join(", ")})`,
+    `efficiency    ${report.efficiency.toFixed(2)}`,
+    `loss          ${report.firstLoss.toFixed(3)} -> ${report.lastLoss.toFixed(3)} on one fixed batch`,
+    ...kernelLines(report.msByKernel ?? {}),
+    ...(report.device ? deviceLines(report.device) : []),
+  ];
+}
+
+const kernelLines = (msByKernel: Readonly<Record<string, number>>): string[] =>
+  Object.entries(msByKernel)
+    .sort(([, a], [, b]) => b - a)
+    .map(([kernel, ms]) => `  ${kernel.padEnd(22)} ${ms.toFixed(2).padStart(8)} ms`);
+
+function deviceLines(device: DeviceMeasurement): string[] {
+  const { matmulSize, flopsPerSecondByForm, copyBytesPerSecond, bytesPerSecondByKernel } = device;
+  const forms = Object.entries(flopsPerSecondByForm).map(([form, speed]) => `${form} ${(speed / 1e9).toFixed(1)}`);
+  const giga = (speed: number): string => `${(speed / 1e9).toFixed(2)} GB/s`;
+  return [
+    `matmul ${matmulSize}³  ${forms.join(", ")} GFLOP/s`,
+    `copy          ${giga(copyBytesPerSecond)} read and written, ${device.bufferBytes / 2 ** 20} MiB`,
+    ...Object.entries(bytesPerSecondByKernel).map(
+      ([kernel, speed]) =>
+        `  ${kernel.padEnd(22)} ${giga(speed).padStart(13)}, ${((100 * speed) / copyBytesPerSecond).toFixed(0)} % of the copy`,
+    ),
+  ];
+}
+
+function conformanceLine({ conformance: { checks, failed, ms } }: BenchReport): string {
+  const wrong = failed.map(({ kernel, tensor, error }) => `${kernel} ${tensor} (${error.toPrecision(2)})`);
+  return `conformance   ${checks - failed.length} of ${checks} tensors as the reference has them, ${ms} ms${wrong.length > 0 ? `; wrong: ${wrong.join(", ")}` : ""}`;
+}
