@@ -9,12 +9,12 @@ import {
   jit,
   nn,
   numpy as np,
-  tree,
   valueAndGrad,
 } from "@jax-js/jax";
 import type { ModelShape } from "#wire";
 import { type Contestant, noise } from "./contestant.ts";
-import { type BenchShape, type LayerTensors, ropeAngles, STEP, type Tensors, tensorsOf } from "./shapes.ts";
+import { type BenchShape, ropeAngles, STEP } from "./shapes.ts";
+import { type FlatTensors, flatTensors, type LayerTensors, listTensors, nameTensors, type Tensors } from "./tensors.ts";
 
 type Weights = Tensors<JaxArray>;
 
@@ -29,18 +29,17 @@ export const jax = (device: Device): Contestant => ({
       Int32Array.from({ length: B * T }, (_, i) => ids[Math.floor(i / T) * (T + 1) + (i % T) + from]);
     const inputs = np.array(rows(0), { dtype: np.int32 });
     const targets = np.array(rows(1), { dtype: np.int32 });
-    const step = jit(trainStep(shape));
-    let state: State = {
-      weights: tensorsOf(model, weights, (data, dims) => np.array(data).reshape(dims)),
-      m: tensorsOf(model, weights, (_, dims) => np.zeros(dims)),
-      v: tensorsOf(model, weights, (_, dims) => np.zeros(dims)),
-    };
+    const flat = flatTensors(model, weights);
+    const kept = np.array(flat.kept);
+    const step = jit(trainStep(shape, flat));
+    const { length } = flat.values;
+    let state: State = { weights: np.array(flat.values), m: np.zeros([length]), v: np.zeros([length]) };
     let t = 0;
     return {
       async step() {
         t++;
         const corrections = np.array(new Float32Array([1 / (1 - STEP.beta1 ** t), 1 / (1 - STEP.beta2 ** t)]));
-        const [loss, next] = step(state, corrections, inputs.ref, targets.ref) as [JaxArray, State];
+        const [loss, next] = step(state, kept.ref, corrections, inputs.ref, targets.ref) as [JaxArray, State];
         state = next;
         await blockUntilReady(state);
         return (await loss.data())[0];
@@ -69,41 +68,35 @@ export const jax = (device: Device): Contestant => ({
   },
 });
 
-type State = { weights: Weights; m: Weights; v: Weights };
+/** Flat vectors, as in tensors.ts. */
+type State = { weights: JaxArray; m: JaxArray; v: JaxArray };
 
-/** (state, [1 / (1 - beta1^t), 1 / (1 - beta2^t)], inputs, targets) -> [loss, state'] */
-function trainStep(shape: BenchShape) {
-  const { learningRate, beta1, beta2, eps, weightDecay, clipNorm } = STEP;
-  return ({ weights, m, v }: State, corrections: JaxArray, inputs: JaxArray, targets: JaxArray): [JaxArray, State] => {
-    const [loss, gradients] = valueAndGrad((w: Weights) => lossOf(shape, w, inputs, targets))(tree.ref(weights));
-    const squares = (tree.leaves(gradients) as JaxArray[]).map((g) => np.square(g.ref).sum());
-    const norm = np.sqrt(squares.reduce((a, b) => a.add(b)));
-    const clip = np.minimum(np.divide(clipNorm, norm), 1);
-    const m2 = tree.map(
-      (old: JaxArray, g: JaxArray) => old.mul(beta1).add(g.mul(clip.ref).mul(1 - beta1)),
-      m,
-      tree.ref(gradients),
-    ) as Weights;
-    const v2 = tree.map(
-      (old: JaxArray, g: JaxArray) => old.mul(beta2).add(np.square(g.mul(clip.ref)).mul(1 - beta2)),
-      v,
-      gradients,
-    ) as Weights;
-    clip.dispose();
+/** (state, what decay keeps, [1 / (1 - beta1^t), 1 / (1 - beta2^t)], inputs, targets) -> [loss, state'] */
+function trainStep(shape: BenchShape, { sizes, shapes }: FlatTensors) {
+  const { learningRate, beta1, beta2, eps, clipNorm } = STEP;
+  return (
+    { weights, m, v }: State,
+    kept: JaxArray,
+    corrections: JaxArray,
+    inputs: JaxArray,
+    targets: JaxArray,
+  ): [JaxArray, State] => {
+    let at = 0;
+    const parts = sizes.map((size, i) => {
+      at += size;
+      return weights.ref.slice([at - size, at]).reshape(shapes[i]);
+    });
+    const lossAndGradients = valueAndGrad((w: Weights) => lossOf(shape, w, inputs, targets));
+    const [loss, gradients] = lossAndGradients(nameTensors(parts));
+    const gradient = np.concatenate(listTensors(gradients).map((part) => part.reshape([-1])));
+    const norm = np.sqrt(np.square(gradient.ref).sum());
+    const clipped = gradient.mul(np.minimum(np.divide(clipNorm, norm), 1));
+    const first = m.mul(beta1).add(clipped.ref.mul(1 - beta1));
+    const second = v.mul(beta2).add(np.square(clipped).mul(1 - beta2));
     const [c1, c2] = [corrections.ref.slice(0), corrections.slice(1)];
-    const updated = tree.map(
-      (w: JaxArray, first: JaxArray, second: JaxArray) => {
-        const direction = first.mul(c1.ref).div(np.sqrt(second.mul(c2.ref)).add(eps));
-        const decay = w.ndim === 2 ? 1 - learningRate * weightDecay : 1;
-        return w.mul(decay).sub(direction.mul(learningRate));
-      },
-      weights,
-      tree.ref(m2),
-      tree.ref(v2),
-    ) as Weights;
-    c1.dispose();
-    c2.dispose();
-    return [loss, { weights: updated, m: m2, v: v2 }];
+    const direction = first.ref.mul(c1).div(np.sqrt(second.ref.mul(c2)).add(eps));
+    const updated = weights.mul(kept).sub(direction.mul(learningRate));
+    return [loss, { weights: updated, m: first, v: second }];
   };
 }
 

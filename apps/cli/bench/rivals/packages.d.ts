@@ -41,12 +41,6 @@ declare module "@jax-js/jax" {
     logsumexp(a: Array, axis?: number): Array;
     dotProductAttention(q: Array, k: Array, v: Array, options: { isCausal: boolean }): Array;
   };
-  export const tree: {
-    leaves(tree: unknown): Array[];
-    map<T>(f: (...leaves: Array[]) => Array, first: T, ...others: T[]): T;
-    ref<T>(tree: T): T;
-  };
-
   export function init(...devices: Device[]): Promise<Device[]>;
   export function defaultDevice(device: Device): Device;
   export function blockUntilReady<T>(tree: T): Promise<T>;

@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
+import { parameterTable } from "#outer";
 import { type Entrant, FIELD } from "./field.ts";
 import { lossFault } from "./gate.ts";
 import { type Measured, matmulsToTime, median, reportShape } from "./report.ts";
 import { SHAPES, type ShapeName, stepFlops, stepMatmuls } from "./shapes.ts";
+import { flatTensors, listTensors, nameTensors } from "./tensors.ts";
 
 const NAMES: ShapeName[] = ["S", "M"];
 
@@ -67,6 +69,16 @@ test("a speed counts only with the reference's losses", () => {
   expect(lossFault(learnsNothing, reference)).toMatch("before step 2 was 5.7000, the reference's 5.4000");
   expect(lossFault(reference.with(9, Number.NaN), reference)).toMatch("before step 10 was NaN");
   expect(lossFault(reference.with(3, 4.905), reference)).toMatch("before step 4");
+});
+
+test("the flat vector of the rivals holds every weight once, by name again, and only matrices decay", () => {
+  const { model } = SHAPES.S;
+  const weights = Float32Array.from({ length: parameterTable(model).length }, (_, i) => i);
+  const { shapes, sizes, values, kept } = flatTensors(model, weights);
+  expect(values.toSorted()).toEqual(weights);
+  expect(nameTensors(shapes)).toMatchObject({ embed: [256, 64], norm: [64], layers: [{ gateUp: [344, 64] }, {}] });
+  expect(listTensors(nameTensors(sizes))).toEqual(sizes);
+  expect(kept.filter((share) => share === 1)).toHaveLength(5 * 64); // two norms a layer, and the last one
 });
 
 test("the median of an even number of values is between the two in the middle", () => {

@@ -3,7 +3,7 @@
 //   S  d=64  L=2 heads=2 T=64  B=8 V=256   0.403 GFLOP a step
 //   M  d=128 L=4 heads=4 T=128 B=4 V=512   3.02 GFLOP a step
 import type { MatmulShape, StepOptions } from "#engine";
-import { genesisParameters, parameterTable } from "#outer";
+import { genesisParameters } from "#outer";
 import type { ModelShape } from "#wire";
 
 export interface BenchShape {
@@ -96,61 +96,4 @@ export function ropeAngles({ contextLength: T, dModel, heads, ropeTheta }: Model
   const angle = (_: unknown, i: number): number => Math.floor(i / half) * ropeTheta ** (-(i % half) / half);
   const angles = Array.from({ length: T * half }, angle);
   return { cosines: Float32Array.from(angles, Math.cos), sines: Float32Array.from(angles, Math.sin) };
-}
-
-/** The tensors of the flat vector as rivals hold them: q, k and v as one matrix of rows [out, in], and gate and up. */
-export interface Tensors<A> {
-  readonly embed: A;
-  readonly norm: A;
-  readonly layers: readonly LayerTensors<A>[];
-}
-
-export interface LayerTensors<A> {
-  readonly norm1: A;
-  readonly qkv: A;
-  readonly o: A;
-  readonly norm2: A;
-  readonly gateUp: A;
-  readonly down: A;
-}
-
-/** Each tensor made by `make` from its rows and shape. */
-export function tensorsOf<A>(
-  model: ModelShape,
-  flat: Float32Array<ArrayBuffer>,
-  make: (data: Float32Array<ArrayBuffer>, shape: number[]) => A,
-): Tensors<A> {
-  const { dModel: C, layers } = model;
-  const places = new Map(parameterTable(model).tensors.map((place) => [place.name, place]));
-  const read = (...names: string[]): A => {
-    const parts = names.map((name) => {
-      const { offset, length } = places.get(name)!;
-      return flat.slice(offset, offset + length);
-    });
-    const length = parts.reduce((sum, part) => sum + part.length, 0);
-    const data = new Float32Array(length);
-    let at = 0;
-    for (const part of parts) {
-      data.set(part, at);
-      at += part.length;
-    }
-    const [first] = names;
-    const { shape } = places.get(first)!;
-    return make(data, shape.length === 1 ? [C] : [length / shape[1], shape[1]]);
-  };
-  return {
-    embed: read("model.embed_tokens.weight"),
-    norm: read("model.norm.weight"),
-    layers: Array.from({ length: layers }, (_, l) => {
-      const layer = (...parts: string[]): A => read(...parts.map((part) => `model.layers.${l}.${part}.weight`));
-      return {
-        norm1: layer("input_layernorm"),
-        qkv: layer("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-        o: layer("self_attn.o_proj"),
-        norm2: layer("post_attention_layernorm"),
-        gateUp: layer("mlp.gate_proj", "mlp.up_proj"),
-        down: layer("mlp.down_proj"),
-      };
-    }),
-  };
 }

@@ -4,7 +4,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-core/dist/register_all_gradients";
 import type { ModelShape } from "#wire";
 import { type Contestant, noise } from "./contestant.ts";
-import { type BenchShape, type LayerTensors, ropeAngles, STEP, type Tensors, tensorsOf } from "./shapes.ts";
+import { type BenchShape, ropeAngles, STEP } from "./shapes.ts";
+import { flatTensors, type LayerTensors, nameTensors, type Tensors } from "./tensors.ts";
 
 type Weights = Tensors<tf.Tensor>;
 
@@ -48,23 +49,11 @@ export const tfjs = (backend: "webgpu" | "wasm"): Contestant => ({
 });
 
 function trainStep(shape: BenchShape, start: Float32Array<ArrayBuffer>) {
-  const { learningRate, beta1, beta2, eps, weightDecay, clipNorm } = STEP;
-  const sizes: number[] = [];
-  const shapes: number[][] = [];
-  const parts: Float32Array[] = [];
-  const decays: Float32Array[] = [];
-  const index = tensorsOf(shape.model, start, (data, dims) => {
-    parts.push(data);
-    sizes.push(data.length);
-    shapes.push(dims);
-    decays.push(new Float32Array(data.length).fill(dims.length === 2 ? 1 - learningRate * weightDecay : 1));
-    return parts.length - 1;
-  });
-  const joined = (arrays: readonly Float32Array[]): tf.Tensor =>
-    tf.tidy(() => tf.concat(arrays.map((array) => tf.tensor1d(array))));
+  const { learningRate, beta1, beta2, eps, clipNorm } = STEP;
+  const { shapes, sizes, values, kept } = flatTensors(shape.model, start);
   const constants = constantsOf(shape.model);
-  const decay = joined(decays);
-  let flat = joined(parts);
+  const keeps = tf.tensor1d(kept);
+  let flat = tf.tensor1d(values);
   let m = tf.zerosLike(flat);
   let v = tf.zerosLike(flat);
   let t = 0;
@@ -74,13 +63,7 @@ function trainStep(shape: BenchShape, start: Float32Array<ArrayBuffer>) {
     const [loss, ...next] = tf.tidy(() => {
       const tensors = tf.split(flat, sizes).map((part, i) => tf.reshape(part, shapes[i]));
       const { value, grads } = tf.valueAndGrads((...weights: tf.Tensor[]) =>
-        lossOf(
-          shape,
-          constants,
-          mapTensors(index, (i) => weights[i]),
-          batch,
-          labels,
-        ),
+        lossOf(shape, constants, nameTensors(weights), batch, labels),
       )(tensors);
       const gradient = tf.concat(grads.map((gradient) => tf.reshape(gradient, [-1])));
       const norm = tf.sqrt(tf.sum(tf.square(gradient)));
@@ -88,19 +71,13 @@ function trainStep(shape: BenchShape, start: Float32Array<ArrayBuffer>) {
       const first = tf.add(tf.mul(m, beta1), tf.mul(clipped, 1 - beta1));
       const second = tf.add(tf.mul(v, beta2), tf.mul(tf.square(clipped), 1 - beta2));
       const direction = tf.div(first, tf.add(tf.sqrt(tf.mul(second, c2)), eps));
-      return [value, tf.sub(tf.mul(flat, decay), tf.mul(direction, c1 * learningRate)), first, second];
+      return [value, tf.sub(tf.mul(flat, keeps), tf.mul(direction, c1 * learningRate)), first, second];
     });
     for (const old of [flat, m, v]) old.dispose();
     [flat, m, v] = next;
     return loss;
   };
 }
-
-const mapTensors = <A, B>({ embed, norm, layers }: Tensors<A>, f: (a: A) => B): Tensors<B> => ({
-  embed: f(embed),
-  norm: f(norm),
-  layers: layers.map((layer) => Object.fromEntries(Object.entries(layer).map(([name, a]) => [name, f(a)])) as never),
-});
 
 /** What is the same in every step. */
 interface Constants {
