@@ -1,4 +1,4 @@
-// Attention backward, second kernel: dk and dv. One invocation owns one key of one key head and walks over the later queries of its group's
+// Attention backward, second kernel: dk and dv. One invocation owns PER keys of one key head and walks over the later queries of its group's
 // heads, four at a time.
 //   p = exp(s − lse);  dv = Σ p dy;  ds = p ∘ (dy·v − delta);  dk = scale · Σ ds q
 // Writes the k and v parts of dqkv (B·T, stride), k still rotated.
@@ -23,52 +23,46 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(subgroup_invocation_i
 fn main(@builtin(global_invocation_id) id: vec3u) {
 #end
   let last = shape.T - 1u;
-  let first = id.x & ~3u; // the lowest key of the quad
+  let first = (id.x & ~3u) * PER; // the lowest key of the quad
   if (first > last) { return; }
-  let key = min(id.x, last);
   let base = id.z * shape.T;
   let group = shape.heads / shape.kvHeads;
   let stride = (shape.heads + 2u * shape.kvHeads) * HS4;
-  let kAt = (base + key) * stride + (shape.heads + id.y) * HS4;
-  let vAt = kAt + shape.kvHeads * HS4;
-  let k$d = qkv[kAt + $du] * shape.scale;
-  let v$d = qkv[vAt + $du];
-  var dk$d = vec4f();
-  var dv$d = vec4f();
+  let key$u = min(id.x * PER + $uu, last);
+  let kAt$u = (base + key$u) * stride + (shape.heads + id.y) * HS4;
+  let vAt$u = kAt$u + shape.kvHeads * HS4;
+  let k$u_$d = qkv[kAt$u + $du] * shape.scale;
+  let v$u_$d = qkv[vAt$u + $du];
+  var dk$u_$d = vec4f();
+  var dv$u_$d = vec4f();
   for (var head = id.y * group; head < (id.y + 1u) * group; head++) {
     let statistics = (id.z * shape.heads + head) * shape.T;
     for (var query = first; query <= last; query += 4u) {
       let row$i = min(query + $iu, last);
-      let qAt$i = (base + row$i) * stride + head * HS4;
-      let dyAt$i = ((base + row$i) * shape.heads + head) * HS4;
       let lses = vec4f(lse[statistics + row0], lse[statistics + row1], lse[statistics + row2], lse[statistics + row3]);
       let deltas = vec4f(delta[statistics + row0], delta[statistics + row1], delta[statistics + row2], delta[statistics + row3]);
-      var s$i = 0.0;
-      var dp$i = 0.0;
+      var s$u_$i = 0.0;
+      var dp$u_$i = 0.0;
 #if QUADS
       let row = base + min(query + mine, last);
       let qRow$d = qkv[row * stride + head * HS4 + $du];
       let dyRow$d = dy[(row * shape.heads + head) * HS4 + $du];
-      s$i += dot(k$d, quadBroadcast(qRow$d, $iu));
-      dp$i += dot(v$d, quadBroadcast(dyRow$d, $iu));
+      let q$d_$i = quadBroadcast(qRow$d, $iu);
+      let dy$d_$i = quadBroadcast(dyRow$d, $iu);
 #else
-      s$i += dot(k$d, qkv[qAt$i + $du]);
-      dp$i += dot(v$d, dy[dyAt$i + $du]);
+      let q$d_$i = qkv[(base + row$i) * stride + head * HS4 + $du];
+      let dy$d_$i = dy[((base + row$i) * shape.heads + head) * HS4 + $du];
 #end
+      s$u_$i += dot(k$u_$d, q$d_$i);
+      dp$u_$i += dot(v$u_$d, dy$d_$i);
       let queries = vec4u(query) + vec4u(0u, 1u, 2u, 3u);
-      let seen = (queries >= vec4u(key)) & (queries <= vec4u(last));
-      let p = exp(select(vec4f(NONE), vec4f(s0, s1, s2, s3) - lses, seen));
-      let ds = p * (vec4f(dp0, dp1, dp2, dp3) - deltas) * shape.scale;
-#if QUADS
-      dv$d += p[$i] * quadBroadcast(dyRow$d, $iu);
-      dk$d += ds[$i] * quadBroadcast(qRow$d, $iu);
-#else
-      dv$d += p[$i] * dy[dyAt$i + $du];
-      dk$d += ds[$i] * qkv[qAt$i + $du];
-#end
+      let seen$u = (queries >= vec4u(key$u)) & (queries <= vec4u(last));
+      let p$u = exp(select(vec4f(NONE), vec4f(s$u_0, s$u_1, s$u_2, s$u_3) - lses, seen$u));
+      let ds$u = p$u * (vec4f(dp$u_0, dp$u_1, dp$u_2, dp$u_3) - deltas) * shape.scale;
+      dv$u_$d += p$u[$i] * dy$d_$i;
+      dk$u_$d += ds$u[$i] * q$d_$i;
     }
   }
-  if (id.x > last) { return; }
-  dqkv[kAt + $du] = dk$d;
-  dqkv[vAt + $du] = dv$d;
+  if (id.x * PER + $uu <= last) { dqkv[kAt$u + $du] = dk$u_$d; }
+  if (id.x * PER + $uu <= last) { dqkv[vAt$u + $du] = dv$u_$d; }
 }

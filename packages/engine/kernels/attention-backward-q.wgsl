@@ -1,4 +1,4 @@
-// Attention backward, first kernel: dq, with the probabilities recomputed from lse. One invocation owns one query of one head.
+// Attention backward, first kernel: dq, with the probabilities recomputed from lse. One invocation owns PER queries of one head.
 //   delta = Σ dy ∘ y (kept for the second kernel);  p = exp(s − lse);  ds = p ∘ (dy·v − delta);  dq = scale · Σ_keys ds k
 // Writes the q part of dqkv (B·T, stride), still rotated, and delta (B, heads, T).
 #if QUADS
@@ -23,47 +23,45 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(subgroup_invocation_i
 fn main(@builtin(global_invocation_id) id: vec3u) {
 #end
   let last = shape.T - 1u;
-  let end = id.x | 3u; // the highest query of the quad
-  if (end - 3u > last) { return; }
-  let query = min(id.x, last);
+  let first = (id.x & ~3u) * PER; // the lowest query of the quad
+  if (first > last) { return; }
+  let end = min(first + 4u * PER - 1u, last); // the highest one
   let head = id.y;
   let base = id.z * shape.T;
   let stride = (shape.heads + 2u * shape.kvHeads) * HS4;
   let kAt = (shape.heads + head * shape.kvHeads / shape.heads) * HS4;
   let vAt = kAt + shape.kvHeads * HS4;
-  let qAt = (base + query) * stride + head * HS4;
-  let yAt = ((base + query) * shape.heads + head) * HS4;
-  let statistic = (id.z * shape.heads + head) * shape.T + query;
-  let ownLse = lse[statistic];
-  let q$d = qkv[qAt + $du] * shape.scale;
-  let dy$d = dy[yAt + $du];
-  var dq$d = vec4f();
-  var ownDelta = 0.0;
-  ownDelta += dot(dy$d, y[yAt + $du]);
-  for (var key = 0u; key <= min(end, last); key += 4u) {
-    var s$i = 0.0;
-    var dp$i = 0.0;
+  let query$u = min(id.x * PER + $uu, last);
+  let qAt$u = (base + query$u) * stride + head * HS4;
+  let yAt$u = ((base + query$u) * shape.heads + head) * HS4;
+  let statistic$u = (id.z * shape.heads + head) * shape.T + query$u;
+  let ownLse$u = lse[statistic$u];
+  let q$u_$d = qkv[qAt$u + $du] * shape.scale;
+  let dy$u_$d = dy[yAt$u + $du];
+  var dq$u_$d = vec4f();
+  var ownDelta$u = 0.0;
+  ownDelta$u += dot(dy$u_$d, y[yAt$u + $du]);
+  for (var key = 0u; key <= end; key += 4u) {
+    var s$u_$i = 0.0;
+    var dp$u_$i = 0.0;
 #if QUADS
     let row = (base + min(key + mine, last)) * stride;
     let kRow$d = qkv[row + kAt + $du];
     let vRow$d = qkv[row + vAt + $du];
-    s$i += dot(q$d, quadBroadcast(kRow$d, $iu));
-    dp$i += dot(dy$d, quadBroadcast(vRow$d, $iu));
+    let k$d_$i = quadBroadcast(kRow$d, $iu);
+    let v$d_$i = quadBroadcast(vRow$d, $iu);
 #else
     let row$i = (base + min(key + $iu, last)) * stride;
-    s$i += dot(q$d, qkv[row$i + kAt + $du]);
-    dp$i += dot(dy$d, qkv[row$i + vAt + $du]);
+    let k$d_$i = qkv[row$i + kAt + $du];
+    let v$d_$i = qkv[row$i + vAt + $du];
 #end
-    let masked = vec4u(key) + vec4u(0u, 1u, 2u, 3u) > vec4u(query);
-    let p = exp(select(vec4f(s0, s1, s2, s3) - ownLse, vec4f(NONE), masked));
-    let ds = p * (vec4f(dp0, dp1, dp2, dp3) - ownDelta) * shape.scale;
-#if QUADS
-    dq$d += ds[$i] * quadBroadcast(kRow$d, $iu);
-#else
-    dq$d += ds[$i] * qkv[row$i + kAt + $du];
-#end
+    s$u_$i += dot(q$u_$d, k$d_$i);
+    dp$u_$i += dot(dy$u_$d, v$d_$i);
+    let masked$u = vec4u(key) + vec4u(0u, 1u, 2u, 3u) > vec4u(query$u);
+    let p$u = exp(select(vec4f(s$u_0, s$u_1, s$u_2, s$u_3) - ownLse$u, vec4f(NONE), masked$u));
+    let ds$u = p$u * (vec4f(dp$u_0, dp$u_1, dp$u_2, dp$u_3) - ownDelta$u) * shape.scale;
+    dq$u_$d += ds$u[$i] * k$d_$i;
   }
-  if (id.x > last) { return; }
-  dqkv[qAt + $du] = dq$d;
-  delta[statistic] = ownDelta;
+  if (id.x * PER + $uu <= last) { dqkv[qAt$u + $du] = dq$u_$d; }
+  if (id.x * PER + $uu <= last) { delta[statistic$u] = ownDelta$u; }
 }

@@ -1,4 +1,4 @@
-// Causal attention with grouped heads; the T x T matrix never exists. One invocation owns one query of one head and walks over the keys, four
+// Causal attention with grouped heads; the T x T matrix never exists. One invocation owns PER queries of one head and walks over the keys, four
 // at a time, with a running maximum and sum (online softmax).
 //   qkv (B·T, stride) = [q heads | k heads | v heads] of HS4 vec4 each, rotated  ->  y (B·T, heads·HS), lse (B, heads, T) for the backward pass
 #if QUADS
@@ -20,44 +20,46 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(subgroup_invocation_i
 fn main(@builtin(global_invocation_id) id: vec3u) {
 #end
   let last = shape.T - 1u;
-  let end = id.x | 3u; // the highest query of the quad
-  if (end - 3u > last) { return; }
-  let query = min(id.x, last);
+  let first = (id.x & ~3u) * PER; // the lowest query of the quad
+  if (first > last) { return; }
+  let end = min(first + 4u * PER - 1u, last); // the highest one
   let head = id.y;
   let base = id.z * shape.T;
   let stride = (shape.heads + 2u * shape.kvHeads) * HS4;
   let kAt = (shape.heads + head * shape.kvHeads / shape.heads) * HS4;
   let vAt = kAt + shape.kvHeads * HS4;
-  let qAt = (base + query) * stride + head * HS4;
-  let q$d = qkv[qAt + $du] * shape.scale;
-  var y$d = vec4f();
-  var highest = NONE;
-  var sum = 0.0;
-  for (var key = 0u; key <= min(end, last); key += 4u) {
-    var s$i = 0.0;
+  let query$u = min(id.x * PER + $uu, last);
+  let q$u_$d = qkv[(base + query$u) * stride + head * HS4 + $du] * shape.scale;
+  var y$u_$d = vec4f();
+  var highest$u = NONE;
+  var sum$u = 0.0;
+  for (var key = 0u; key <= end; key += 4u) {
+    var s$u_$i = 0.0;
 #if QUADS
     let row = (base + min(key + mine, last)) * stride;
     let kRow$d = qkv[row + kAt + $du];
     let vRow$d = qkv[row + vAt + $du];
-    s$i += dot(q$d, quadBroadcast(kRow$d, $iu));
+    let k$d_$i = quadBroadcast(kRow$d, $iu);
+    s$u_$i += dot(q$u_$d, k$d_$i);
 #else
     let row$i = (base + min(key + $iu, last)) * stride;
-    s$i += dot(q$d, qkv[row$i + kAt + $du]);
+    let k$d_$i = qkv[row$i + kAt + $du];
+    s$u_$i += dot(q$u_$d, k$d_$i);
 #end
-    let s = select(vec4f(s0, s1, s2, s3), vec4f(NONE), vec4u(key) + vec4u(0u, 1u, 2u, 3u) > vec4u(query));
-    let higher = max(highest, max(max(s.x, s.y), max(s.z, s.w)));
-    let keep = exp(highest - higher);
-    let p = exp(s - higher);
-    highest = higher;
-    sum = sum * keep + dot(p, vec4f(1.0));
-    y$d *= keep;
+    let s$u = select(vec4f(s$u_0, s$u_1, s$u_2, s$u_3), vec4f(NONE), vec4u(key) + vec4u(0u, 1u, 2u, 3u) > vec4u(query$u));
+    let higher$u = max(highest$u, max(max(s$u.x, s$u.y), max(s$u.z, s$u.w)));
+    let keep$u = exp(highest$u - higher$u);
+    let p$u = exp(s$u - higher$u);
+    highest$u = higher$u;
+    sum$u = sum$u * keep$u + dot(p$u, vec4f(1.0));
+    y$u_$d *= keep$u;
 #if QUADS
-    y$d += p[$i] * quadBroadcast(vRow$d, $iu);
+    let v$d_$i = quadBroadcast(vRow$d, $iu);
 #else
-    y$d += p[$i] * qkv[row$i + vAt + $du];
+    let v$d_$i = qkv[row$i + vAt + $du];
 #end
+    y$u_$d += p$u[$i] * v$d_$i;
   }
-  if (id.x > last) { return; }
-  y[((base + query) * shape.heads + head) * HS4 + $du] = y$d / sum;
-  lse[(id.z * shape.heads + head) * shape.T + query] = highest + log(sum);
+  if (id.x * PER + $uu <= last) { y[((base + query$u) * shape.heads + head) * HS4 + $du] = y$u_$d / sum$u; }
+  if (id.x * PER + $uu <= last) { lse[(id.z * shape.heads + head) * shape.T + query$u] = highest$u + log(sum$u); }
 }
