@@ -1,5 +1,7 @@
-// Gradient of the fused norm's input, the same for the residual and for every partial sum. A row is shared by LANES invocations.
+// Gradients of the fused norm: of its input, the same for the residual and for every partial sum, and of its weight, summed over a block of BLOCK rows.
 //   x̂ = x · rstd,  g = dy ∘ gamma,  dx (rows, C) = [dx +] rstd · (g − x̂ · mean(g ∘ x̂)),   x (rows, C) is the forward's residualOut
+//   partials (blocks, C) = Σ_{rows of the block} dy ∘ x̂
+// A workgroup owns a block. A quad walks over its rows column by column, so that gamma and the sum stay in registers; else each row has LANES invocations.
 #if QUADS
 enable subgroups;
 #end
@@ -10,14 +12,53 @@ struct Shape { rows: u32, C: u32, accumulate: u32 }
 @group(0) @binding(3) var<storage, read> rstd: array<f32>;
 @group(0) @binding(4) var<storage, read> gamma: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> dx: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> partials: array<vec4f>;
 #if BARRIER
-var<workgroup> products: array<array<f32, LANES>, ROWS>;
+var<workgroup> products: array<array<f32, LANES>, BLOCK>;
 #end
 
-@compute @workgroup_size(LANES, ROWS)
+#if QUADS
+@compute @workgroup_size(4)
 fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
   let C4 = shape.C / 4u;
-  let row = group.x * ROWS + local.y;
+  let first = group.x * BLOCK;
+  let count = min(BLOCK, shape.rows - first);
+  var pulls: array<f32, BLOCK>; // first mean(g ∘ x), of this lane's columns
+  for (var i = local.x; i < C4; i += 4u) {
+    let weight = gamma[i];
+    for (var r = 0u; r < count; r++) {
+      let at = (first + r) * C4 + i;
+      pulls[r] += dot(dy[at] * weight, x[at]);
+    }
+  }
+  var scales: array<f32, BLOCK>;
+  for (var r = 0u; r < count; r++) {
+    var product = pulls[r];
+    product += quadSwapX(product);
+    product += quadSwapY(product);
+    let scale = rstd[first + r];
+    scales[r] = scale;
+    pulls[r] = product * scale * scale / f32(shape.C);
+  }
+  for (var i = local.x; i < C4; i += 4u) {
+    let weight = gamma[i];
+    var sum = vec4f();
+    for (var r = 0u; r < count; r++) {
+      let at = (first + r) * C4 + i;
+      let d = dy[at];
+      let value = x[at];
+      let own = scales[r] * (d * weight - value * pulls[r]);
+      sum += d * value * scales[r];
+      if (shape.accumulate == 1u) { dx[at] += own; } else { dx[at] = own; }
+    }
+    partials[group.x * C4 + i] = sum;
+  }
+}
+#else
+@compute @workgroup_size(LANES, BLOCK)
+fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
+  let C4 = shape.C / 4u;
+  let row = group.x * BLOCK + local.y;
   let inside = row < shape.rows;
   var product = 0.0;
   if (inside) {
@@ -26,21 +67,25 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
       product += dot(dy[at] * gamma[i], x[at]);
     }
   }
-#if QUADS
-  product += quadSwapX(product);
-  product += quadSwapY(product);
-#else
   products[local.y][local.x] = product;
   workgroupBarrier();
   product = 0.0;
   for (var i = 0u; i < LANES; i++) { product += products[local.y][i]; }
-#end
-  if (!inside) { return; }
-  let r = rstd[row];
-  let pull = product * r * r / f32(shape.C);
-  for (var i = local.x; i < C4; i += LANES) {
-    let at = row * C4 + i;
-    let own = r * (dy[at] * gamma[i] - x[at] * pull);
-    if (shape.accumulate == 1u) { dx[at] += own; } else { dx[at] = own; }
+  if (inside) {
+    let r = rstd[row];
+    let pull = product * r * r / f32(shape.C);
+    for (var i = local.x; i < C4; i += LANES) {
+      let at = row * C4 + i;
+      let own = r * (dy[at] * gamma[i] - x[at] * pull);
+      if (shape.accumulate == 1u) { dx[at] += own; } else { dx[at] = own; }
+    }
+  }
+  for (var i = local.y * LANES + local.x; i < C4; i += LANES * BLOCK) {
+    var sum = vec4f();
+    for (var other = group.x * BLOCK; other < min((group.x + 1u) * BLOCK, shape.rows); other++) {
+      sum += dy[other * C4 + i] * x[other * C4 + i] * rstd[other];
+    }
+    partials[group.x * C4 + i] = sum;
   }
 }
+#end

@@ -1,4 +1,4 @@
-// Fused sum, residual and RMSNorm. A row is shared by LANES invocations.
+// Fused sum, residual and RMSNorm. A quad walks over ROWS rows column by column; else a row is shared by LANES invocations.
 //   residualOut (rows, C) = residual + Σ_k partials[k], partials (K, rows, C), summed in the order of k
 //   y (rows, C) = residualOut · rstd · gamma,   rstd (rows) = 1 / √(mean(residualOut²) + eps), kept for the backward pass
 #if QUADS
@@ -16,6 +16,44 @@ struct Shape { rows: u32, C: u32, K: u32, eps: f32 }
 var<workgroup> squares: array<array<f32, LANES>, ROWS>;
 #end
 
+// residualOut at that place: row · C4 + column.
+fn summed(at: u32) -> vec4f {
+  var sum = residual[at];
+  for (var k = 0u; k < shape.K; k++) { sum += partials[k * shape.rows * (shape.C / 4u) + at]; }
+  residualOut[at] = sum;
+  return sum;
+}
+
+#if QUADS
+@compute @workgroup_size(4)
+fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
+  let C4 = shape.C / 4u;
+  let first = group.x * ROWS;
+  let count = min(ROWS, shape.rows - first);
+  var scales: array<f32, ROWS>; // first Σ x², of this lane's columns
+  for (var i = local.x; i < C4; i += 4u) {
+    for (var r = 0u; r < count; r++) {
+      let sum = summed((first + r) * C4 + i);
+      scales[r] += dot(sum, sum);
+    }
+  }
+  for (var r = 0u; r < count; r++) {
+    var square = scales[r];
+    square += quadSwapX(square);
+    square += quadSwapY(square);
+    let scale = inverseSqrt(square / f32(shape.C) + shape.eps);
+    scales[r] = scale;
+    if (local.x == 0u) { rstd[first + r] = scale; }
+  }
+  for (var i = local.x; i < C4; i += 4u) {
+    let weight = gamma[i];
+    for (var r = 0u; r < count; r++) {
+      let at = (first + r) * C4 + i;
+      y[at] = residualOut[at] * (scales[r] * weight);
+    }
+  }
+}
+#else
 @compute @workgroup_size(LANES, ROWS)
 fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
   let C4 = shape.C / 4u;
@@ -24,22 +62,14 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
   var square = 0.0;
   if (inside) {
     for (var i = local.x; i < C4; i += LANES) {
-      let at = row * C4 + i;
-      var sum = residual[at];
-      for (var k = 0u; k < shape.K; k++) { sum += partials[k * shape.rows * C4 + at]; }
-      residualOut[at] = sum;
+      let sum = summed(row * C4 + i);
       square += dot(sum, sum);
     }
   }
-#if QUADS
-  square += quadSwapX(square);
-  square += quadSwapY(square);
-#else
   squares[local.y][local.x] = square;
   workgroupBarrier();
   square = 0.0;
   for (var i = 0u; i < LANES; i++) { square += squares[local.y][i]; }
-#end
   if (!inside) { return; }
   let r = inverseSqrt(square / f32(shape.C) + shape.eps);
   for (var i = local.x; i < C4; i += LANES) {
@@ -48,3 +78,4 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
   }
   if (local.x == 0u) { rstd[row] = r; }
 }
+#end

@@ -4,44 +4,34 @@ import { kernel, type Variant } from "../device/kernel.ts";
 import { expand } from "../device/template.ts";
 import backward from "./rmsnorm-backward.wgsl?raw";
 import forward from "./rmsnorm-forward.wgsl?raw";
-import gamma from "./rmsnorm-gamma.wgsl?raw";
 import gammaSum from "./rmsnorm-gamma-sum.wgsl?raw";
 
 /** A row's invocations x rows of a workgroup. On a software adapter a quad adds up through its lanes, because a barrier costs a CPU more than the sums. */
 const LANES = 4;
 const ROWS = 16;
-/** Rows that one invocation of the first gamma stage sums: √(tokens) or so keeps both stages short. */
+/** Rows whose sum goes into one partial gradient of a norm's weight: √(tokens) or so keeps both stages short. */
 const BLOCK = 32;
+/** BLOCK rows of so many invocations are the largest workgroup that every device takes. */
+const BLOCK_LANES = 8;
 
 export const gammaBlocks = (rows: number): number => Math.ceil(rows / BLOCK);
 
-const rowsToWorkgroups = ({ rows }: { readonly rows: number }) => [Math.ceil(rows / ROWS), 1, 1] as const;
-
-const inRows = (source: string) => (variant: Variant) =>
-  expand(source, { constants: { LANES, ROWS }, flags: { QUADS: variant.quads, BARRIER: !variant.quads } });
+const flags = ({ quads }: Variant) => ({ QUADS: quads, BARRIER: !quads });
 
 export const rmsnormForward = kernel({
   label: "rmsnorm-forward",
-  source: inRows(forward),
+  source: (variant) => expand(forward, { constants: { LANES, ROWS }, flags: flags(variant) }),
   shape: { rows: "u32", C: "u32", K: "u32", eps: "f32" },
   bindings: { partials: "read", residual: "read", gamma: "read", residualOut: "write", y: "write", rstd: "write" },
-  workgroups: rowsToWorkgroups,
+  workgroups: ({ rows }) => [Math.ceil(rows / ROWS), 1, 1],
 });
 
 export const rmsnormBackward = kernel({
   label: "rmsnorm-backward",
-  source: inRows(backward),
+  source: (variant) => expand(backward, { constants: { LANES: BLOCK_LANES, BLOCK }, flags: flags(variant) }),
   shape: { rows: "u32", C: "u32", accumulate: "u32" },
-  bindings: { dy: "read", x: "read", rstd: "read", gamma: "read", dx: "write" },
-  workgroups: rowsToWorkgroups,
-});
-
-export const rmsnormGamma = kernel({
-  label: "rmsnorm-gamma",
-  source: () => expand(gamma, { constants: { BLOCK } }),
-  shape: { rows: "u32", C: "u32" },
-  bindings: { dy: "read", x: "read", rstd: "read", partials: "write" },
-  workgroups: ({ rows, C }) => [Math.ceil(C / 4 / 16), Math.ceil(gammaBlocks(rows) / 4), 1],
+  bindings: { dy: "read", x: "read", rstd: "read", gamma: "read", dx: "write", partials: "write" },
+  workgroups: ({ rows }) => [gammaBlocks(rows), 1, 1],
 });
 
 export const rmsnormGammaSum = kernel({

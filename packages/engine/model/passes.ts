@@ -9,14 +9,14 @@ import { crossEntropy } from "../kernels/cross-entropy.ts";
 import { embeddingBackward, embeddingForward } from "../kernels/embedding.ts";
 import { matmulFlops, matmulNn, matmulNt, matmulTn } from "../kernels/matmul.ts";
 import { adamw, flatGroups, GROUPS_MAX, report, squares } from "../kernels/optimizer.ts";
-import { gammaBlocks, rmsnormBackward, rmsnormForward, rmsnormGamma, rmsnormGammaSum } from "../kernels/rmsnorm.ts";
+import { gammaBlocks, rmsnormBackward, rmsnormForward, rmsnormGammaSum } from "../kernels/rmsnorm.ts";
 import { rope } from "../kernels/rope.ts";
 import { swigluBackward, swigluForward } from "../kernels/swiglu.ts";
 import { alignedRows, flatRanges, type Sizes, setOf } from "./buffers.ts";
 import type { Layout, Range } from "./layout.ts";
 
 export const ALL_KERNELS = [
-  ...[embeddingForward, embeddingBackward, rmsnormForward, rmsnormBackward, rmsnormGamma, rmsnormGammaSum],
+  ...[embeddingForward, embeddingBackward, rmsnormForward, rmsnormBackward, rmsnormGammaSum],
   ...[matmulNt, matmulNn, matmulTn, rope, attentionForward, attentionBackwardQ, attentionBackwardKv],
   ...[swigluForward, swigluBackward, crossEntropy, squares, report, adamw],
 ] as const;
@@ -198,9 +198,9 @@ function recordBackward(plan: Recorder, context: Context): void {
   const blocks = gammaBlocks(N);
   const normBackward = (index: number, x: View, rstd: View, accumulate: 0 | 1): void => {
     const partials = slice(at("gammaPartials"), index * alignFloats(blocks * C), blocks * C);
-    plan.add(rmsnormGamma, { rows: N, C }, { dy: at("dy"), x, rstd, partials }, 3 * N * C);
     const gamma = weight(context, normRange(context, index));
-    plan.add(rmsnormBackward, { rows: N, C, accumulate }, { dy: at("dy"), x, rstd, gamma, dx: at("dx") }, 8 * N * C);
+    const views = { dy: at("dy"), x, rstd, gamma, dx: at("dx"), partials };
+    plan.add(rmsnormBackward, { rows: N, C, accumulate }, views, 11 * N * C);
   };
 
   normBackward(2 * L, at("xLast"), at("rstdLast"), 0);
