@@ -8,6 +8,8 @@ struct Shape { rows: u32, C: u32 }
 @compute @workgroup_size(16, 4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let C4 = shape.C / 4u;
-  if (id.x >= C4 || id.y >= shape.rows) { return; }
-  y[id.y * C4 + id.x] = weight[ids[id.y] * C4 + id.x];
+  if (id.x >= C4) { return; }
+  for (var row = id.y * EACH; row < min((id.y + 1u) * EACH, shape.rows); row++) {
+    y[row * C4 + id.x] = weight[ids[row] * C4 + id.x];
+  }
 }

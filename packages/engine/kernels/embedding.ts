@@ -3,16 +3,14 @@ import { kernel } from "../device/kernel.ts";
 import { expand } from "../device/template.ts";
 import backward from "./embedding-backward.wgsl?raw";
 import forward from "./embedding-forward.wgsl?raw";
-
-const workgroups = ({ rows, C }: { readonly rows: number; readonly C: number }) =>
-  [Math.ceil(C / 4 / 16), Math.ceil(rows / 4), 1] as const;
+import { inRows, overRows } from "./rows.ts";
 
 export const embeddingForward = kernel({
   label: "embedding-forward",
-  source: () => expand(forward, {}),
+  source: inRows(forward),
   shape: { rows: "u32", C: "u32" },
   bindings: { ids: "read", weight: "read", y: "write" },
-  workgroups,
+  workgroups: ({ rows, C }, variant) => overRows(C / 4, rows, variant),
 });
 
 export const embeddingBackward = kernel({
@@ -20,7 +18,7 @@ export const embeddingBackward = kernel({
   source: () => expand(backward, {}),
   shape: { rows: "u32", C: "u32" },
   bindings: { occurrences: "read", dy: "read", dweight: "write" },
-  workgroups,
+  workgroups: ({ rows, C }) => [Math.ceil(C / 4 / 16), Math.ceil(rows / 4), 1],
 });
 
 /** Words of the `occurrences` binding for a number of rows. */

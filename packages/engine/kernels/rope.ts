@@ -2,19 +2,20 @@
 import { kernel } from "../device/kernel.ts";
 import { expand } from "../device/template.ts";
 import source from "./rope.wgsl?raw";
+import { eachOf, overRows } from "./rows.ts";
 
 const packOf = (half: number): number => (half % 4 === 0 ? 4 : 2);
 
 /** `turned` heads (q's and then k's) of `2 * half` channels each, from the start of every row. */
 export const rope = kernel({
   label: "rope",
-  source: ({ headSize }) => {
-    const PACK = packOf(headSize / 2);
-    return expand(source, { constants: { PACK }, flags: { WIDE: PACK === 4 } });
+  source: (variant) => {
+    const PACK = packOf(variant.headSize / 2);
+    return expand(source, { constants: { PACK, EACH: eachOf(variant) }, flags: { WIDE: PACK === 4 } });
   },
   shape: { rows: "u32", T: "u32", stride: "u32", turned: "u32", half: "u32", direction: "f32" },
   bindings: { cosines: "read", sines: "read", qkv: "write" },
-  workgroups: ({ rows, turned, half }) => [Math.ceil((turned * half) / packOf(half) / 16), Math.ceil(rows / 4), 1],
+  workgroups: ({ rows, turned, half }, variant) => overRows((turned * half) / packOf(half), rows, variant),
 });
 
 /** Cosine and sine of position · theta^(−2i/HS), each of shape (T, HS/2). */

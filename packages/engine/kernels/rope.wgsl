@@ -17,13 +17,15 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let packs = shape.half / PACK;
   let i = id.x % packs;
   let head = id.x / packs;
-  if (head >= shape.turned || id.y >= shape.rows) { return; }
-  let angle = (id.y % shape.T) * packs + i;
-  let c = cosines[angle];
-  let s = sines[angle] * shape.direction;
-  let at = id.y * (shape.stride / PACK) + head * 2u * packs + i;
-  let x = qkv[at];
-  let y = qkv[at + packs];
-  qkv[at] = x * c - y * s;
-  qkv[at + packs] = y * c + x * s;
+  if (head >= shape.turned) { return; }
+  for (var row = id.y * EACH; row < min((id.y + 1u) * EACH, shape.rows); row++) {
+    let angle = (row % shape.T) * packs + i;
+    let c = cosines[angle];
+    let s = sines[angle] * shape.direction;
+    let at = row * (shape.stride / PACK) + head * 2u * packs + i;
+    let x = qkv[at];
+    let y = qkv[at + packs];
+    qkv[at] = x * c - y * s;
+    qkv[at + packs] = y * c + x * s;
+  }
 }

@@ -8,12 +8,14 @@ struct Shape { rows: u32, F: u32 }
 @compute @workgroup_size(16, 4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let F4 = shape.F / 4u;
-  if (id.x >= F4 || id.y >= shape.rows) { return; }
-  let at = id.y * 2u * F4 + id.x;
-  let gate = gateUp[at];
-  let up = gateUp[at + F4];
-  let d = dh[id.y * F4 + id.x];
-  let sigma = 1.0 / (1.0 + exp(min(-gate, OVERFLOW)));
-  gateUp[at] = d * up * sigma * (1.0 + gate * (1.0 - sigma));
-  gateUp[at + F4] = d * gate * sigma;
+  if (id.x >= F4) { return; }
+  for (var row = id.y * EACH; row < min((id.y + 1u) * EACH, shape.rows); row++) {
+    let at = row * 2u * F4 + id.x;
+    let gate = gateUp[at];
+    let up = gateUp[at + F4];
+    let d = dh[row * F4 + id.x];
+    let sigma = 1.0 / (1.0 + exp(min(-gate, OVERFLOW)));
+    gateUp[at] = d * up * sigma * (1.0 + gate * (1.0 - sigma));
+    gateUp[at + F4] = d * gate * sigma;
+  }
 }

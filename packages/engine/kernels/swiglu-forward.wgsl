@@ -8,8 +8,10 @@ struct Shape { rows: u32, F: u32 }
 @compute @workgroup_size(16, 4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let F4 = shape.F / 4u;
-  if (id.x >= F4 || id.y >= shape.rows) { return; }
-  let gate = gateUp[id.y * 2u * F4 + id.x];
-  let up = gateUp[id.y * 2u * F4 + F4 + id.x];
-  h[id.y * F4 + id.x] = gate / (1.0 + exp(min(-gate, OVERFLOW))) * up;
+  if (id.x >= F4) { return; }
+  for (var row = id.y * EACH; row < min((id.y + 1u) * EACH, shape.rows); row++) {
+    let at = row * 2u * F4 + id.x;
+    let gate = gateUp[at];
+    h[row * F4 + id.x] = gate / (1.0 + exp(min(-gate, OVERFLOW))) * gateUp[at + F4];
+  }
 }
