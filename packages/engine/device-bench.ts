@@ -7,7 +7,7 @@ import { Plan, type View } from "./device/plan.ts";
 import type { AdapterDescription } from "./engine.ts";
 import { matmulFlops } from "./kernels/matmul.ts";
 import { adamw, STEP_FLOATS, squares } from "./kernels/optimizer.ts";
-import { rmsnormBackward, rmsnormForward } from "./kernels/rmsnorm.ts";
+import { gammaBlocks, rmsnormBackward, rmsnormForward } from "./kernels/rmsnorm.ts";
 import { swigluBackward, swigluForward } from "./kernels/swiglu.ts";
 
 export interface DeviceMeasurement {
@@ -182,8 +182,8 @@ function memoryMoves(floats: number): Move[] {
     move(
       rmsnormBackward,
       { rows, C: WIDTH, accumulate: 1 },
-      { dy: floats, x: floats, rstd: rows, gamma: WIDTH, dx: floats },
-      4 * floats,
+      { dy: floats, x: floats, rstd: rows, gamma: WIDTH, dx: floats, partials: gammaBlocks(rows) * WIDTH },
+      4 * floats, // and the partials, a thirty-second of that
     ),
     move(swigluForward, { rows: rows / 2, F: WIDTH }, { gateUp: floats, h: half }, floats + half),
     move(swigluBackward, { rows: rows / 2, F: WIDTH }, { dh: half, gateUp: floats }, 2 * floats + half),
