@@ -78,6 +78,9 @@ const dataOption = (): Option =>
     .default(dataDefault, "data/ in the project's folder")
     .argParser((text) => resolve(from, text));
 
+const momentsOption = (): Option =>
+  new Option("--moments <kind>", "how AdamW's moments are kept between steps").choices(["f32", "8bit"]).default("f32");
+
 const program = new Command("gossamer")
   .description("Train one transformer in borrowed browsers.")
   .version(BUILD, "-v, --version", "show the version")
@@ -184,9 +187,10 @@ program
     "layers whose activations are computed again in the backward pass",
     numberFrom(0, 127),
   )
+  .addOption(momentsOption())
   .option("--json", "print one JSON object", false)
-  .action(async (run: string, { microbatch, memory, recompute, json }) => {
-    const options = { run, from, microbatch, memoryGb: memory, recomputedLayers: recompute, json };
+  .action(async (run: string, { microbatch, memory, recompute, moments, json }) => {
+    const options = { run, from, microbatch, memoryGb: memory, recomputedLayers: recompute, moments, json };
     if (!(await planCommand(options, (line) => console.log(line)))) process.exitCode = 1;
   });
 
@@ -204,6 +208,7 @@ benchCommand
     "chromium",
   )
   .addOption(new Option("--backend <backend>", "what trains").choices(["webgpu", "wasm"]).default("webgpu"))
+  .option("--recompute <layers>", "layers whose activations are computed again (WebGPU)", numberFrom(0, 127))
   .option("--profile", "also print the milliseconds of each kernel (WebGPU)", false)
   .option("--device", "also measure the device: a large plain matmul, a copy, and kernels that move memory", false)
   .option(
@@ -234,10 +239,11 @@ benchCommand
   .option("--microbatch <count>", "sequences at once (default: the model's)", numberFrom(1, 4096))
   .option("--memory <GB>", "what it may take: recomputes as many layers as that needs", positiveNumber)
   .option("--recompute <layers>", "layers whose activations are computed again", numberFrom(0, 127))
+  .addOption(momentsOption())
   .option("--step", "also train one step (gpt2-small: most of an hour on a software adapter)", false)
   .option("--json", "print one JSON object", false)
-  .action(async (run: string, { microbatch, memory, recompute, step, json }) => {
-    const options = { run, from, microbatch, memoryGb: memory, recomputedLayers: recompute, step, json };
+  .action(async (run: string, { microbatch, memory, recompute, moments, step, json }) => {
+    const options = { run, from, microbatch, memoryGb: memory, recomputedLayers: recompute, moments, step, json };
     const { passed } = await benchMemory(options, (line) => console.log(line));
     if (!passed) process.exitCode = 1;
   });
@@ -291,6 +297,11 @@ benchCommand
     "change a field of the spec, for example outer.momentum=0.9 (repeat for several)",
     listFrom,
     [],
+  )
+  .addOption(
+    new Option("--moments <kind>", "how AdamW's moments are kept between steps")
+      .choices(["f32", "8bit"])
+      .default("f32"),
   )
   .option("--zero-attention", "hold attention's output at zero: what is left is what a model without it learns", false)
   .option("--json", "print one JSON object", false)

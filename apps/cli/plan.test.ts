@@ -15,6 +15,7 @@ test("a model by name: its size, its parts, and what it takes otherwise", async 
   expect(text).toMatch(/123,\d{3},\d{3} parameters/);
   expect(text).toMatch(/GPU memory +7\.05 GB with 8 sequences at once, 0 of 12 layers recomputed/);
   expect(text).toMatch(/ {2}moments +988 MB/);
+  expect(text).toMatch(/any device +no, .*: parameters needs 472 MiB in one piece and this device allows 256 MiB/);
   expect(text).toMatch(/1 at once +2\.72 GB; 2\.2 GB with its layers recomputed/);
 });
 
@@ -34,7 +35,9 @@ test("JSON for scripts, presets and files by name, and a name that is none", asy
   const { totalBytes, recomputedLayers } = JSON.parse((await printed({ json: true, recomputedLayers: 11 })).text);
   expect(totalBytes).toBeLessThan(3e9);
   expect(recomputedLayers).toBe(11);
-  expect((await printed({ run: "nano", microbatch: 2 })).text).toMatch(/GPU memory +[\d.]+ MB with 2 sequences/);
+  const nano = await printed({ run: "nano", microbatch: 2 });
+  expect(nano.text).toMatch(/GPU memory +[\d.]+ MB with 2 sequences/);
+  expect(nano.text).toMatch(/any device +yes/);
   await expect(printed({ run: "gpt3" })).rejects.toBeInstanceOf(SpecError);
   await expect(printed({ recomputedLayers: 12 })).rejects.toThrow(/of 12 layers at most 11/);
 });

@@ -1,5 +1,5 @@
 // `gossamer plan`: what a model takes of a GPU's memory, before anything is started.
-import { largestFit, type ModelPlan, planModel } from "#engine";
+import { DEFAULT_LIMITS, largestFit, type ModelPlan, type Moments, planModel } from "#engine";
 import { parameterTable } from "#outer";
 import { SpecError } from "../host/load-run.ts";
 import { bytes } from "../web/views/format.ts";
@@ -12,6 +12,7 @@ export interface PlanCommandOptions {
   readonly microbatch?: number | undefined;
   readonly memoryGb?: number | undefined;
   readonly recomputedLayers?: number | undefined;
+  readonly moments?: Moments;
   readonly json: boolean;
 }
 
@@ -24,7 +25,7 @@ export async function planCommand(options: PlanCommandOptions, out: (line: strin
       `--recompute ${options.recomputedLayers}: of ${model.layers} layers at most ${model.layers - 1} can be; the last one is just done.`,
     );
   const memoryBytes = options.memoryGb === undefined ? undefined : options.memoryGb * 1e9;
-  const given = { model, memoryBytes, microbatch: options.microbatch ?? named.microbatch };
+  const given = { model, memoryBytes, moments: options.moments, microbatch: options.microbatch ?? named.microbatch };
   const plan = planModel({ ...given, recomputedLayers: options.recomputedLayers });
   const largest = memoryBytes === undefined ? undefined : largestFit(given);
   if (options.json) out(JSON.stringify({ model, ...plan, ...(largest && { largest }) }));
@@ -32,6 +33,10 @@ export async function planCommand(options: PlanCommandOptions, out: (line: strin
     out(`model         ${modelLine(named, parameterTable(model).length)}`);
     for (const line of planLines(model.layers, plan)) out(line);
     if (memoryBytes === undefined) for (const line of otherwise(given)) out(line);
+    const { problem } = planModel({ ...given, recomputedLayers: plan.recomputedLayers, limits: DEFAULT_LIMITS });
+    out(
+      `any device    ${problem === undefined ? "yes: within what WebGPU promises everywhere" : `no, only adapters that allow more than WebGPU promises: ${problem}`}`,
+    );
     if (largest && memoryBytes) {
       const { microbatch, model: widest } = largest;
       const own = microbatch === 0 ? "not one sequence of this model" : `${microbatch} sequences of this model at once`;

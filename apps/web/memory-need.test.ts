@@ -9,12 +9,17 @@ const limits = {
   maxComputeWorkgroupsPerDimension: 65_535,
 };
 
-test("an engine is tried with all sequences at once, then with fewer, then with activations computed again", () => {
+test("an engine is tried with all sequences at once, then with fewer, then with activations computed again and moments in 8 bits", () => {
   const given = { ...spec, inner: { ...spec.inner, windowsPerStep: 6 }, model: { ...spec.model, layers: 4 } };
+  const least = { microbatch: 1, recomputedLayers: 3 };
+  const last = [least, { ...least, moments: "8bit" }];
   const kept = [6, 3, 2, 1].map((microbatch) => ({ microbatch, recomputedLayers: 0 }));
-  expect(attemptsOf(given, 6)).toEqual([...kept, { microbatch: 1, recomputedLayers: 3 }]);
-  expect(attemptsOf(given, 2)).toEqual([...kept.slice(2), { microbatch: 1, recomputedLayers: 3 }]);
-  expect(attemptsOf({ ...given, model: { ...given.model, layers: 1 } }, 1)).toEqual([kept[3]]);
+  expect(attemptsOf(given, 6)).toEqual([...kept, ...last]);
+  expect(attemptsOf(given, 2)).toEqual([...kept.slice(2), ...last]);
+  expect(attemptsOf({ ...given, model: { ...given.model, layers: 1 } }, 1)).toEqual([
+    kept[3],
+    { ...kept[3], moments: "8bit" },
+  ]);
 });
 
 test("the need is told from the most to the least, within the adapter's limits", () => {

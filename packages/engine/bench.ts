@@ -56,6 +56,8 @@ export interface MeasureOptions {
   readonly microbatch: number;
   readonly steps: number;
   readonly backend?: AdapterDescription["backend"]; // default: "webgpu"
+  /** WebGPU only. */
+  readonly recomputedLayers?: number | undefined;
   /** WebGPU only: also time each kernel alone. */
   readonly profile?: boolean;
 }
@@ -65,9 +67,10 @@ const PROFILE_ROUNDS = 10;
 const STEP = { learningRate: 3e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 
 export async function measureEngine(options: MeasureOptions): Promise<EngineMeasurement> {
-  const { model, microbatch, steps, profile, backend = "webgpu" } = options;
+  const { model, microbatch, steps, profile, backend = "webgpu", recomputedLayers = 0 } = options;
   const started = performance.now();
-  const engine = await (backend === "wasm" ? createWasmEngine : createWebGpuEngine)({ model, microbatch });
+  const make = backend === "wasm" ? createWasmEngine : createWebGpuEngine;
+  const engine = await make({ model, microbatch, recomputedLayers });
   engine.load(noise(engine.parameters, 0.04));
   const ids = Uint16Array.from(
     noise(microbatch * (model.contextLength + 1), 1),

@@ -30,6 +30,9 @@ export interface StepReport {
   readonly gradNorm: number; // global L2 norm before clipping
 }
 
+/** How both of AdamW's moments are kept: 8 bytes a parameter, or 2.25 (8 bits and a shared scale). What that does to learning: docs/MEASUREMENTS.md. */
+export type Moments = "f32" | "8bit";
+
 export interface EngineOptions {
   readonly model: ModelShape;
   /** Sequences per microbatch (B): what one forward and backward pass holds in memory. */
@@ -39,6 +42,8 @@ export interface EngineOptions {
    * gradients, bit for bit, for about a third more time with all of them. 0 to L - 1; default: the fewest with which memoryBytes suffices, else 0.
    */
   readonly recomputedLayers?: number;
+  /** Default: f32. */
+  readonly moments?: Moments;
   /** How much of the device's memory it may take in all; default: what the device gives. */
   readonly memoryBytes?: number;
   /** Default: "webgpu". "wasm" trains on the CPU, in threads of its own; of the other options it heeds threads and memoryBytes. */

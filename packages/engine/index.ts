@@ -17,7 +17,7 @@ export { type DeviceMeasurement, type DeviceOptions, measureDevice } from "./dev
 export type * from "./engine.ts";
 export { DeviceLostError, GpuError, ModelTooLargeError, OutOfMemoryError } from "./errors.ts";
 export { type FastestBackend, fastestBackend } from "./fastest.ts";
-export type { MemoryLimits } from "./model/outline.ts";
+export { DEFAULT_LIMITS, type MemoryLimits } from "./model/outline.ts";
 export { type LargestFit, largestFit, type ModelPlan, type PlanOptions, planModel } from "./model/planner.ts";
 export { findCpu } from "./wasm/cpu.ts";
 

@@ -32,6 +32,7 @@ async function peakOf(use: (adapter: GPUAdapter) => Promise<unknown>): Promise<n
 const SHAPES = [
   { name: "kept", model, microbatch: 2, recomputedLayers: 0 },
   { name: "recomputed", model, microbatch: 2, recomputedLayers: 3 },
+  { name: "moments in 8 bits", model, microbatch: 2, recomputedLayers: 3, moments: "8bit" as const },
   { name: "one layer", model: tinyModel({ layers: 1 }), microbatch: 1, recomputedLayers: 0 },
   {
     name: "a thousandth of GPT-2 small, several chunks of logits",
@@ -41,8 +42,8 @@ const SHAPES = [
   },
 ];
 
-test.each(SHAPES)("predicted is allocated, to the byte: $name", async ({ model, microbatch, recomputedLayers }) => {
-  const given = { model, microbatch, recomputedLayers };
+test.each(SHAPES)("predicted is allocated, to the byte: $name", async ({ name: _, ...given }) => {
+  const { model, microbatch, recomputedLayers } = given;
   const peak = await peakOf(async (adapter) => {
     const engine = await createWebGpuEngine({ ...given, adapter });
     expect(engine.recomputedLayers).toBe(recomputedLayers);
@@ -75,6 +76,30 @@ test("gradients with layers recomputed have the same bits, over several steps an
     engine.destroy();
   }
   for (const result of results.slice(1)) expect(result).toEqual(results[0]);
+});
+
+test("moments in 8 bits take a quarter, learn alike, and start from zero again", async () => {
+  const random = prng(6);
+  const flat = Float32Array.from(randomParameters(random, model, 0.05));
+  const batch = [randomIds(random, 2 * 20, 37)];
+  const losses: number[][] = [];
+  for (const moments of ["f32", "8bit"] as const) {
+    const engine = await createWebGpuEngine({ model, microbatch: 2, moments }, { bindingFloats: 2048 });
+    const train = async (): Promise<number[]> => {
+      engine.load(flat);
+      engine.resetMoments();
+      const own: number[] = [];
+      for (let i = 0; i < 30; i++) own.push((await engine.step(batch, options)).loss);
+      return own;
+    };
+    losses.push(await train());
+    expect(await train()).toEqual(losses.at(-1));
+    engine.destroy();
+  }
+  const [exact, rounded] = losses;
+  expect(exact[29]).toBeLessThan(exact[0] / 2);
+  expect(Math.max(...rounded.map((loss, i) => Math.abs(loss - exact[i])))).toBeLessThan(0.05 * exact[0]);
+  expect(rounded).not.toEqual(exact);
 });
 
 test("parameters that cross in pieces arrive whole, in their turn among steps", async () => {

@@ -16,7 +16,7 @@ import { type Batch, batchOf } from "./model/batch.ts";
 import type { Sizes } from "./model/buffers.ts";
 import { type Layout, takeFromEngine, toEngine } from "./model/layout.ts";
 import { type Outline, outlineOf, REPORT_BYTES, STEPS_IN_FLIGHT } from "./model/outline.ts";
-import { ALL_KERNELS, type Pass, passesOf } from "./model/passes.ts";
+import { ALL_KERNELS, MOMENT_KERNELS, type Pass, passesOf } from "./model/passes.ts";
 import { planModel } from "./model/planner.ts";
 import { Turns } from "./turns.ts";
 
@@ -51,10 +51,12 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
     const { recomputedLayers, problem } = planModel({ ...options, limits: device.limits });
     if (problem !== undefined) throw new ModelTooLargeError(problem);
     const bindingFloats = cuts.bindingFloats ?? Math.floor(device.limits.maxStorageBufferBindingSize / 4);
-    const outline = outlineOf(model, { ...cuts, microbatch, recomputedLayers, bindingFloats });
+    const { moments = "f32" } = options;
+    const outline = outlineOf(model, { ...cuts, microbatch, recomputedLayers, bindingFloats, moments });
+    const kernels = [...ALL_KERNELS, ...MOMENT_KERNELS[moments]];
     const variant: Variant = { quads, tiled: cuts.tiled ?? opened.tiled, headSize: outline.sizes.headSize };
     const [compiled, memory] = await Promise.all([
-      compileKernels(device, ALL_KERNELS as readonly unknown[] as readonly Kernel[], variant),
+      compileKernels(device, kernels as readonly unknown[] as readonly Kernel[], variant),
       outline.memory.allocate(device),
     ]);
     const flops = cuts.flopsPerSubmit ?? FLOPS_PER_SUBMIT[description.isFallback ? "software" : "hardware"];

@@ -1,6 +1,7 @@
 // What the engine's bench is asked and what it found, as lines for people.
 import type { DeviceMeasurement, DeviceOptions, EngineMeasurement, MeasureOptions } from "#engine";
 import { type PresetName, presets } from "#wire";
+import { bytes } from "../../web/views/format.ts";
 import { GPT2_SMALL } from "../gpt2-small.ts";
 
 export interface EngineWish extends MeasureOptions {
@@ -16,6 +17,7 @@ export interface EngineFlags {
   readonly shape: string;
   readonly steps: number;
   readonly microbatch?: number;
+  readonly recompute?: number;
   readonly backend?: MeasureOptions["backend"];
   readonly profile: boolean;
   readonly device: boolean;
@@ -26,6 +28,7 @@ export function wishOf({
   shape,
   steps,
   microbatch,
+  recompute,
   backend = "webgpu",
   profile,
   device,
@@ -35,6 +38,7 @@ export function wishOf({
   const named = preset ? { model: preset.model, microbatch: preset.inner.windowsPerStep } : GPT2_SMALL;
   return {
     ...{ shape, steps, backend, profile, model: named.model, microbatch: microbatch ?? named.microbatch },
+    recomputedLayers: recompute,
     ...(device && { device: { matmulSize: matmul } }),
   };
 }
@@ -56,6 +60,7 @@ export function engineLines(report: BenchReport): string[] {
     `model         ${report.shape}: d=${model.dModel} L=${model.layers} heads=${model.heads} T=${model.contextLength} V=${model.vocabSize} B=${microbatch}, ${report.parameters.toLocaleString("en")} parameters`,
     conformanceLine(report),
     `first loss    ${(report.firstLossMs / 1000).toFixed(1)} s after createEngine`,
+    `memory        ${bytes(report.allocatedBytes)}`,
     `step          ${report.stepMs.toFixed(0)} ms (${report.dispatchesPerStep} ${adapter.backend === "wasm" ? "phases" : "dispatches"}), ${report.tokensPerSecond.toFixed(0)} tokens/s`,
     `model         ${giga(report.modelFlopsPerSecond)} (${(report.modelFlopsPerStep / 1e9).toFixed(3)} GFLOP a step)`,
     `matmul 512³   ${giga(report.matmulFlopsPerSecond)} (${Object.entries(report.matmuls)

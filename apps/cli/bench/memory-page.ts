@@ -1,11 +1,12 @@
 // What `bench memory` runs in the browser: one engine, with every buffer and every submission of the page counted.
-import { createEngine } from "#engine";
+import { createEngine, type Moments } from "#engine";
 import type { ModelShape } from "#wire";
 
 export interface MemoryWish {
   readonly model: ModelShape;
   readonly microbatch: number;
   readonly recomputedLayers: number;
+  readonly moments: Moments;
   /** Also train one step. */
   readonly step: boolean;
 }
@@ -55,17 +56,17 @@ function count(): void {
   };
 }
 
-globalThis.warmUp = async ({ model }) => {
+globalThis.warmUp = async ({ model, moments }) => {
   const headSize = model.dModel / model.heads;
   const small = { dModel: headSize, heads: 1, kvHeads: 1, layers: 1, dFfn: 4, vocabSize: 4, contextLength: 4 };
-  const engine = await createEngine({ model: { ...model, ...small }, microbatch: 1 });
+  const engine = await createEngine({ model: { ...model, ...small }, microbatch: 1, moments });
   await engine.step([new Uint16Array(5)], STEP);
   engine.destroy();
 };
 
-globalThis.measureMemory = async ({ model, microbatch, recomputedLayers, step }) => {
+globalThis.measureMemory = async ({ model, microbatch, recomputedLayers, moments, step }) => {
   count();
-  const engine = await createEngine({ model, microbatch, recomputedLayers });
+  const engine = await createEngine({ model, microbatch, recomputedLayers, moments });
   const { vendor, architecture, description, isFallback } = engine.adapter;
   const adapter = `${[vendor, architecture, description].filter(Boolean).join(" ")}${isFallback ? " (software)" : ""}`;
   let stepped: MemoryMeasurement["step"];

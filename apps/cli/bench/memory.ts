@@ -2,7 +2,7 @@
 // creates, and on Linux the resident memory of Chromium's GPU process, where a software adapter keeps them.
 import { readFile } from "node:fs/promises";
 import type { Browser } from "playwright-core";
-import { planModel } from "#engine";
+import { type Moments, planModel } from "#engine";
 import { parameterTable } from "#outer";
 import { bytes } from "../../web/views/format.ts";
 import { loadModel, modelLine } from "../models.ts";
@@ -17,6 +17,7 @@ export interface BenchMemoryOptions {
   /** The prediction must be within this; as many layers are recomputed as that takes. */
   readonly memoryGb?: number | undefined;
   readonly recomputedLayers?: number | undefined;
+  readonly moments?: Moments;
   readonly step: boolean;
   readonly json: boolean;
 }
@@ -36,9 +37,9 @@ export interface MemoryReport extends MemoryMeasurement {
 export async function benchMemory(options: BenchMemoryOptions, out: (line: string) => void): Promise<MemoryReport> {
   const named = await loadModel(options.run, options.from);
   const { model } = named;
-  const microbatch = options.microbatch ?? named.microbatch;
+  const { moments = "f32", microbatch = named.microbatch } = options;
   const memoryBytes = options.memoryGb === undefined ? undefined : options.memoryGb * 1e9;
-  const plan = planModel({ model, microbatch, memoryBytes, recomputedLayers: options.recomputedLayers });
+  const plan = planModel({ model, microbatch, memoryBytes, moments, recomputedLayers: options.recomputedLayers });
   if (!options.json) {
     out(`model         ${modelLine(named, parameterTable(model).length)}`);
     for (const line of planLines(model.layers, plan)) out(line);
@@ -46,7 +47,7 @@ export async function benchMemory(options: BenchMemoryOptions, out: (line: strin
   const { recomputedLayers } = plan;
   const page = "apps/cli/bench/memory-page.ts";
   const { measured, residentBytes } = await inPage(page, options.json ? () => {} : out, async (page, browser) => {
-    const wish = { model, microbatch, recomputedLayers, step: options.step };
+    const wish = { model, microbatch, recomputedLayers, moments, step: options.step };
     await page.evaluate((given) => globalThis.warmUp(given), wish);
     const resident = await ResidentMemory.of(browser);
     const measured = await page.evaluate((given) => globalThis.measureMemory(given), wish);

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeShard, microbatchIds, TokenSource, windowsPerRound } from "#data";
+import type { Moments } from "#engine";
 import { ReferenceTrainer } from "#engine/reference";
 import { anchorHashOf, encodeUpdate, foldCommit, genesisState, learningRateAt, parameterTable } from "#outer";
 import { DiskBlobStore, openDataFolder } from "#store/disk";
@@ -21,6 +22,7 @@ export interface BenchRunOptions {
   /** Fields of the spec to change, as "outer.momentum=0.9". */
   readonly set: readonly string[];
   readonly zeroAttention: boolean;
+  readonly moments?: Moments;
   readonly json: boolean;
 }
 
@@ -87,7 +89,7 @@ function train(
   spec: RunSpec,
   source: TokenSource,
   windows: readonly Uint16Array[],
-  { peers, rounds, zeroAttention }: BenchRunOptions,
+  { peers, rounds, zeroAttention, moments }: BenchRunOptions,
   out: (line: string) => void,
 ): RunReport["points"] {
   const { steps, windowsPerStep } = spec.inner;
@@ -100,7 +102,7 @@ function train(
   zero(state.parameters);
   const plan = { seed: spec.seed, trainTokens: source.length, contextLength: spec.model.contextLength };
   const ids = Array.from({ length: peers }, (_, n) => peerId(n));
-  const trainers = ids.map(() => new ReferenceTrainer(spec.model, state.parameters));
+  const trainers = ids.map(() => new ReferenceTrainer(spec.model, state.parameters, moments));
   const points: { round: number; tokens: number; evalLoss: number }[] = [];
   let tokensBefore = 0;
   let cursor = 0;

@@ -197,8 +197,8 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
   const { run } = watcher;
   const device = deviceOf(machine, donor);
   const before = donor.status === "idle";
-  const cannot: Problem | null =
-    before || donor.status === "stopped" ? (machineProblem(machine) ?? memory?.problem ?? null) : null;
+  const tooLarge = machine.adapter?.isFallback ? null : (memory?.problem ?? null); // the processor may hold it
+  const cannot: Problem | null = before || donor.status === "stopped" ? (machineProblem(machine) ?? tooLarge) : null;
   const others = run ? othersHere(run, donor.peer) : 0;
   const cost = run && donationCost(run.spec, others, roundMsOf(watcher.trainLoss));
   const progress = donor.status === "donating" && donor.phase === "training" && donor.task === null;

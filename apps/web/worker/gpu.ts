@@ -14,7 +14,7 @@ import {
 } from "#engine";
 import type { Settings } from "#store";
 import type { RunSpec } from "#wire";
-import { attemptsOf } from "../memory-need.ts";
+import { type Attempt, attemptsOf } from "../memory-need.ts";
 import type { Problem } from "../window/types.ts";
 import type { StartConfig } from "./api.ts";
 import { problems } from "./problems.ts";
@@ -80,13 +80,17 @@ export async function openEngine(
   throw new BlockedError(problems.wrongResults(report));
 }
 
+/** What the processor's engine can do: it recomputes nothing. */
+const keepsAll = ({ recomputedLayers, moments }: Attempt): boolean => recomputedLayers === 0 && moments !== "8bit";
+
 async function largestThatFits(
   spec: RunSpec,
   backend: AdapterDescription["backend"],
   microbatchMax: number,
 ): Promise<Engine> {
   let last: unknown;
-  for (const attempt of attemptsOf(spec, microbatchMax)) {
+  const attempts = attemptsOf(spec, microbatchMax);
+  for (const attempt of backend === "wasm" ? attempts.filter(keepsAll) : attempts) {
     try {
       return await createEngine({ ...attempt, backend, model: spec.model }); // asks for an adapter of its own: each gives one device only
     } catch (error) {

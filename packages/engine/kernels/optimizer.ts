@@ -4,6 +4,7 @@ import { kernel, type Variant } from "../device/kernel.ts";
 import { expand } from "../device/template.ts";
 import type { StepOptions } from "../engine.ts";
 import adamwSource from "./adamw.wgsl?raw";
+import adamw8Source from "./adamw-8bit.wgsl?raw";
 import reportSource from "./report.wgsl?raw";
 import squaresSource from "./squares.wgsl?raw";
 
@@ -55,6 +56,19 @@ export const adamw = kernel({
   workgroups: ({ n }) => [flatGroups(n), 1, 1],
 });
 
+/** Floats that share a scale where moments are kept in 8 bits, and the words that they take: four codes each, and the scale. */
+export const MOMENT_BLOCK = 32;
+export const MOMENT_BLOCK_WORDS = 9;
+
+/** `n` counts blocks of MOMENT_BLOCK; moments of zero bytes are zero. */
+export const adamw8bit = kernel({
+  label: "adamw-8bit",
+  source: () => expand(adamw8Source, { constants: { GROUP } }),
+  shape: { n: "u32", decayed: "u32" },
+  bindings: adamw.bindings,
+  workgroups: ({ n }) => [flatGroups(n * (MOMENT_BLOCK / 4)), 1, 1],
+});
+
 /** Floats of the `step` binding: what changes from step to step is data, never part of a pipeline. */
 export const STEP_FLOATS = 12;
 
@@ -69,5 +83,5 @@ export function packStep(
   const correction1 = 1 / (1 - beta1 ** updates);
   const correction2 = 1 / (1 - beta2 ** updates);
   const fields = [learningRate, beta1, beta2, eps, weightDecay, clipNorm, correction1, correction2];
-  return Float32Array.of(...fields, 1 / tokens, validRows, 1 / tokens, 0);
+  return Float32Array.of(...fields, 1 / tokens, validRows, 1 / tokens, updates);
 }

@@ -12,8 +12,9 @@
 import type { ModelShape } from "#wire";
 import { MemoryPlan } from "../device/memory.ts";
 import { ALIGN_FLOATS, alignFloats } from "../device/plan.ts";
+import type { Moments } from "../engine.ts";
 import { occurrencesLength } from "../kernels/embedding.ts";
-import { GROUPS_MAX, STEP_FLOATS } from "../kernels/optimizer.ts";
+import { GROUPS_MAX, MOMENT_BLOCK, MOMENT_BLOCK_WORDS, STEP_FLOATS } from "../kernels/optimizer.ts";
 import { gammaBlocks } from "../kernels/rmsnorm.ts";
 import type { Layout, Range } from "./layout.ts";
 
@@ -34,6 +35,7 @@ export interface Cut {
   readonly bindingFloats: number;
   readonly logitsChunkBytes?: number | undefined;
   readonly pieceBytes?: number | undefined;
+  readonly moments?: Moments | undefined;
 }
 
 export interface Sizes {
@@ -48,11 +50,12 @@ export interface Sizes {
   readonly chunkRows: number; // rows of logits at a time, a multiple of ALIGN_FLOATS
   readonly recomputedLayers: number;
   readonly bindingFloats: number;
+  readonly moments: Moments;
 }
 
 export function sizesOf(model: ModelShape, layout: Layout, cut: Cut): Sizes {
   const { dModel: C, dFfn: F, heads, kvHeads, contextLength: T } = model;
-  const { microbatch, recomputedLayers, bindingFloats, logitsChunkBytes } = cut;
+  const { microbatch, recomputedLayers, bindingFloats, logitsChunkBytes, moments = "f32" } = cut;
   const headSize = C / heads;
   const N = microbatch * T;
   const V = layout.paddedVocab;
@@ -62,12 +65,20 @@ export function sizesOf(model: ModelShape, layout: Layout, cut: Cut): Sizes {
   const rows = alignedRows(Math.min(wishedRows, bindingFloats / V));
   const chunkRows = Math.min(rows, Math.ceil(N / ALIGN_FLOATS) * ALIGN_FLOATS);
   const QKV = C + 2 * kvHeads * headSize;
-  return { B: microbatch, T, N, C, F, V, QKV, headSize, chunkRows, recomputedLayers, bindingFloats };
+  return { B: microbatch, T, N, C, F, V, QKV, headSize, chunkRows, recomputedLayers, bindingFloats, moments };
 }
 
+/** A range of the flat vectors starts where moments in 8 bits may start, too. */
+const RANGE_FLOATS = { f32: ALIGN_FLOATS, "8bit": ALIGN_FLOATS * MOMENT_BLOCK };
+
+/** Words that so many floats take as a moment. */
+export const momentWords = (floats: number, moments: Moments): number =>
+  moments === "f32" ? floats : (floats / MOMENT_BLOCK) * MOMENT_BLOCK_WORDS;
+
 /** The flat vectors in ranges that fit a binding. */
-export function flatRanges({ length }: Layout, bindingFloats: number): Range[] {
-  const width = alignedRows(Math.min(bindingFloats, alignFloats(length)));
+export function flatRanges({ length }: Layout, { bindingFloats, moments }: Sizes): Range[] {
+  const step = RANGE_FLOATS[moments];
+  const width = Math.max(1, Math.floor(Math.min(bindingFloats, length + step) / step)) * step;
   return Array.from({ length: Math.ceil(length / width) }, (_, i) => ({
     offset: i * width,
     length: Math.min(width, length - i * width),
@@ -81,12 +92,11 @@ export const alignedRows = (rows: number): number => Math.max(1, Math.floor(rows
 export const setOf = ({ recomputedLayers }: Sizes, layer: number): number => Math.max(0, layer - recomputedLayers);
 
 export function planMemory(model: ModelShape, layout: Layout, sizes: Sizes): MemoryPlan {
-  const { N, C, F, V, QKV, T, headSize, chunkRows, bindingFloats, recomputedLayers } = sizes;
+  const { N, C, F, V, QKV, T, headSize, chunkRows, recomputedLayers } = sizes;
   const plan = new MemoryPlan();
   plan.want("parameters", layout.length, "parameters");
   plan.want("gradient", layout.length, "gradient");
-  plan.want("momentum", layout.length, "moments");
-  plan.want("variance", layout.length, "moments");
+  for (const name of ["momentum", "variance"]) plan.want(name, momentWords(layout.length, sizes.moments), "moments");
 
   for (let l = 0; l < model.layers; l++) plan.want(`x1.${l}`, N * C, "activations");
   for (let set = 0; set < model.layers - recomputedLayers; set++) {
@@ -109,7 +119,7 @@ export function planMemory(model: ModelShape, layout: Layout, sizes: Sizes): Mem
   for (const name of ["ids", "targets", "losses"]) want(name, N);
   want("occurrences", occurrencesLength(N));
   for (const name of ["cosines", "sines"]) want(name, (T * headSize) / 2);
-  want("squares", GROUPS_MAX * flatRanges(layout, bindingFloats).length);
+  want("squares", GROUPS_MAX * flatRanges(layout, sizes).length);
   want("step", STEP_FLOATS);
   want("report", 2);
   return plan;

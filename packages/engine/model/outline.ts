@@ -62,6 +62,13 @@ export type MemoryLimits = Pick<
   "maxBufferSize" | "maxStorageBufferBindingSize" | "maxComputeWorkgroupsPerDimension"
 >;
 
+/** What every WebGPU device allows, and small ones allow no more. */
+export const DEFAULT_LIMITS: MemoryLimits = {
+  maxBufferSize: 256 * MIB,
+  maxStorageBufferBindingSize: 128 * MIB,
+  maxComputeWorkgroupsPerDimension: 65_535,
+};
+
 /** Rows that a workgroup of the kernels over single elements covers: the fewest of all kernels. */
 const ROWS_PER_WORKGROUP = 4;
 

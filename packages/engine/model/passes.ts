@@ -8,11 +8,11 @@ import { attentionBackwardKv, attentionBackwardQ, attentionFlops, attentionForwa
 import { crossEntropy } from "../kernels/cross-entropy.ts";
 import { embeddingBackward, embeddingForward } from "../kernels/embedding.ts";
 import { matmulFlops, matmulNn, matmulNt, matmulTn } from "../kernels/matmul.ts";
-import { adamw, flatGroups, GROUPS_MAX, report, squares } from "../kernels/optimizer.ts";
+import { adamw, adamw8bit, flatGroups, GROUPS_MAX, MOMENT_BLOCK, report, squares } from "../kernels/optimizer.ts";
 import { gammaBlocks, rmsnormBackward, rmsnormForward, rmsnormGammaSum } from "../kernels/rmsnorm.ts";
 import { rope } from "../kernels/rope.ts";
 import { swigluBackward, swigluForward } from "../kernels/swiglu.ts";
-import { alignedRows, flatRanges, type Sizes, setOf } from "./buffers.ts";
+import { alignedRows, flatRanges, momentWords, type Sizes, setOf } from "./buffers.ts";
 import type { Layout, Range } from "./layout.ts";
 
 export const ALL_KERNELS = [
@@ -20,6 +20,9 @@ export const ALL_KERNELS = [
   ...[matmulNt, matmulNn, matmulTn, rope, attentionForward, attentionBackwardQ, attentionBackwardKv],
   ...[swigluForward, swigluBackward, crossEntropy, squares, report, adamw],
 ] as const;
+
+/** What an engine with such moments runs besides. */
+export const MOMENT_KERNELS = { f32: [], "8bit": [adamw8bit] } as const;
 
 export interface Context {
   readonly model: ModelShape;
@@ -246,7 +249,7 @@ function recordBackward(plan: Recorder, context: Context): void {
 /** Norm of the gradient, report, AdamW: over ranges of the flat vectors that fit a binding. */
 function recordUpdate(plan: Recorder, context: Context): void {
   const { layout, sizes, memory } = context;
-  const ranges = flatRanges(layout, sizes.bindingFloats);
+  const ranges = flatRanges(layout, sizes);
   const flat = (name: string, range: Range): View => slice(memory.view(name), range.offset, range.length);
 
   let partials = 0;
@@ -263,19 +266,24 @@ function recordUpdate(plan: Recorder, context: Context): void {
   });
   recordReport(plan, context, partials);
   for (const range of ranges) {
-    const decayed = Math.max(0, Math.min(range.length, layout.matrices - range.offset)) / 4;
+    const decayed = Math.max(0, Math.min(range.length, layout.matrices - range.offset));
+    const moment = (name: string): View => {
+      const [from, words] = [range.offset, range.length].map((floats) => momentWords(floats, sizes.moments));
+      return slice(memory.view(name), from, words);
+    };
+    const unit = sizes.moments === "f32" ? 4 : MOMENT_BLOCK;
     plan.add(
-      adamw,
-      { n: range.length / 4, decayed },
+      sizes.moments === "f32" ? adamw : adamw8bit,
+      { n: range.length / unit, decayed: decayed / unit },
       {
         step: memory.view("step"),
         report: memory.view("report"),
         parameters: flat("parameters", range),
         gradient: flat("gradient", range),
-        momentum: flat("momentum", range),
-        variance: flat("variance", range),
+        momentum: moment("momentum"),
+        variance: moment("variance"),
       },
-      range.length * 20,
+      range.length * (sizes.moments === "f32" ? 20 : 60),
     );
   }
 }

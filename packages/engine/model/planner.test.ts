@@ -2,15 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { ModelShape } from "#wire";
 import { MIB } from "../device/memory.ts";
 import { tinyModel } from "../reference/testing.ts";
-import { outlineOf } from "./outline.ts";
+import { DEFAULT_LIMITS, outlineOf } from "./outline.ts";
 import { largestFit, planModel } from "./planner.ts";
-
-/** What WebGPU promises of every device. */
-const DEFAULT_LIMITS = {
-  maxBufferSize: 256 * MIB,
-  maxStorageBufferBindingSize: 128 * MIB,
-  maxComputeWorkgroupsPerDimension: 65_535,
-};
 
 const GPT2_SMALL: ModelShape = {
   ...{ vocabSize: 50_257, dModel: 768, layers: 12, heads: 12, kvHeads: 12, dFfn: 2048, contextLength: 1024 },
@@ -44,6 +37,15 @@ describe("what a model takes", () => {
     const plan = planModel({ model: GPT2_SMALL, microbatch: 8, memoryBytes: 2e9 });
     expect(plan.recomputedLayers).toBe(11);
     expect(plan.problem).toMatch(/needs 2,\d+ MiB with 8 sequences per microbatch and 11 layers recomputed/);
+  });
+
+  test("moments in 8 bits take 2.25 bytes a parameter instead of 8, wherever their ranges are cut", () => {
+    const given = { model: { ...GPT2_SMALL, vocabSize: 256 }, microbatch: 1 };
+    for (const limits of [undefined, DEFAULT_LIMITS]) {
+      const [exact, rounded] = [planModel({ ...given, limits }), planModel({ ...given, limits, moments: "8bit" })];
+      expect(rounded.bytesByPart.moments / exact.bytesByPart.moments).toBeCloseTo(2.25 / 8, 4);
+      expect(rounded.bytesByPart.parameters).toBe(exact.bytesByPart.parameters);
+    }
   });
 
   test("a number of layers that there is not is refused", () => {
@@ -109,6 +111,7 @@ test.each([
   { bindingFloats: Number.POSITIVE_INFINITY, recomputedLayers: 0 },
   { bindingFloats: 640, recomputedLayers: 0 },
   { bindingFloats: 640, recomputedLayers: 2, logitsChunkBytes: 1 },
+  { bindingFloats: 2048, recomputedLayers: 2, moments: "8bit" as const },
 ])("every pass binds ranges that exist, and reads nothing that it writes: $bindingFloats, $recomputedLayers", (cut) => {
   for (const change of [{}, { tiedEmbedding: false, contextLength: 70 }, { dFfn: 4, kvHeads: 4 }]) {
     const model = tinyModel({ layers: 3, ...change });

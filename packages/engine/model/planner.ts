@@ -4,6 +4,7 @@
 //   largestFit      the most sequences per microbatch, and the widest model of the same form, within the same limits
 import type { ModelShape } from "#wire";
 import { type BytesByPart, MIB } from "../device/memory.ts";
+import type { Moments } from "../engine.ts";
 import { limitProblem, type MemoryLimits, type Outline, outlineOf } from "./outline.ts";
 
 export interface PlanOptions {
@@ -14,6 +15,7 @@ export interface PlanOptions {
   readonly limits?: MemoryLimits | undefined;
   /** What may be used in all; absent: whatever there is. */
   readonly memoryBytes?: number | undefined;
+  readonly moments?: Moments | undefined;
   /** 0 to layers - 1; absent: the fewest with which it fits. */
   readonly recomputedLayers?: number | undefined;
 }
@@ -40,9 +42,9 @@ export function planModel(options: PlanOptions): ModelPlan {
   return { microbatch, recomputedLayers, bytesByPart, totalBytes, problem };
 }
 
-function outlineAt({ model, microbatch, limits }: PlanOptions, recomputedLayers: number): Outline {
+function outlineAt({ model, microbatch, limits, moments }: PlanOptions, recomputedLayers: number): Outline {
   const bindingFloats = Math.floor((limits?.maxStorageBufferBindingSize ?? Number.POSITIVE_INFINITY) / 4);
-  return outlineOf(model, { microbatch, recomputedLayers, bindingFloats });
+  return outlineOf(model, { microbatch, recomputedLayers, bindingFloats, moments });
 }
 
 function fewestRecomputed(options: PlanOptions, memoryBytes: number): number {

@@ -5,6 +5,7 @@ export { type CrossEntropyShape, crossEntropyBackward, crossEntropyForward } fro
 export { type EmbeddingShape, embeddingBackward, embeddingForward } from "./embedding.ts";
 export { type LinearShape, linearBackward, linearForward } from "./matmul.ts";
 export { lossAndGradient, lossOnly } from "./model.ts";
+export { roundMoments, unpackMoments } from "./moments-8bit.ts";
 export { type NormShape, rmsnormBackward, rmsnormForward } from "./rmsnorm.ts";
 export { type RopeShape, ropeBackward, ropeForward } from "./rope.ts";
 export { swigluBackward, swigluForward } from "./swiglu.ts";

@@ -1,9 +1,10 @@
 // ReferenceTrainer: the engine's inner step on the CPU, in plain TypeScript. Same arguments, same report, no device.
 import { type ParameterTable, parameterTable } from "#outer";
 import type { ModelShape } from "#wire";
-import type { StepOptions, StepReport } from "../engine.ts";
+import type { Moments, StepOptions, StepReport } from "../engine.ts";
 import { adamwStep } from "./adamw.ts";
 import { lossAndGradient, lossOnly } from "./model.ts";
+import { roundMoments } from "./moments-8bit.ts";
 import { type Vector, zeros } from "./vector.ts";
 
 export class ReferenceTrainer<A extends Vector> {
@@ -12,11 +13,13 @@ export class ReferenceTrainer<A extends Vector> {
   private readonly table: ParameterTable;
   private readonly m: A;
   private readonly v: A;
+  private readonly moments: Moments;
   private steps = 0;
 
   /** Trains a copy of `parameters`, stored as they are (f64 or f32). */
-  constructor(model: ModelShape, parameters: A) {
+  constructor(model: ModelShape, parameters: A, moments: Moments = "f32") {
     this.model = model;
+    this.moments = moments;
     this.table = parameterTable(model);
     this.parameters = parameters.slice() as A;
     this.m = zeros(parameters, parameters.length);
@@ -48,7 +51,9 @@ export class ReferenceTrainer<A extends Vector> {
     }
     this.steps += 1;
     const given = { parameters: this.parameters, gradient, m: this.m, v: this.v, step: this.steps };
-    return { loss, gradNorm: adamwStep(given, this.table, options) };
+    const gradNorm = adamwStep(given, this.table, options);
+    if (this.moments === "8bit") roundMoments(this.m, this.v, this.steps);
+    return { loss, gradNorm };
   }
 
   /** Mean loss in nats per token over the windows, each T+1 ids. */
