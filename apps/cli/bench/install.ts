@@ -41,7 +41,7 @@ export async function installPackages({ manifests, name, what }: Wanted, out: (l
   });
   if (code !== 0)
     throw new InstallError(
-      `npm could not install ${what} (exit code ${code}). They come from the npm registry: run the same command again where it can be reached.`,
+      `npm could not install ${what} (exit code ${code}): run the same command again where the npm registry can be reached.`,
     );
   await copyFile(join(from, "package-lock.json"), join(folder, "installed.json")); // last: an interrupted install is done again
   return folder;
