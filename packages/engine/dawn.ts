@@ -14,7 +14,8 @@ export async function openDawn(folder: string, adapter?: string): Promise<void> 
     globals: object;
   };
   Object.assign(globalThis, globals);
+  const gpu = create(adapter === undefined ? [] : [`adapter=${adapter}`]);
   // Node 20 has no navigator, newer ones have one without gpu.
-  const navigator = { gpu: create(adapter === undefined ? [] : [`adapter=${adapter}`]) };
-  Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
+  if (!globalThis.navigator) Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });
+  Object.defineProperty(globalThis.navigator, "gpu", { value: gpu, configurable: true });
 }

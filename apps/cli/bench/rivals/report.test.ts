@@ -46,6 +46,13 @@ test("speedup is ours over the best rival of the same backend, by medians", () =
   expect(report.entrants[0].ofCeiling).toBeCloseTo(stepFlops(SHAPES.S) / 1e8 / plain, 9);
   expect(report.entrants[0].tokensPerSecond).toBeCloseTo(5120, 9);
   expect(report.entrants[0].lossApart).toBeCloseTo(0.001, 9);
+  expect(report.goalTokensPerSecond).toBeCloseTo(4 * (512 / 0.45), 6); // below 0.8 of 26.8 GFLOP/s
+  const slow = all.map((one) => ({ ...one, matmulsMs: one.matmulsMs.map(() => [100]) }));
+  const ceiling = (2 * 512 ** 3) / 0.1; // per second, at 100 ms
+  expect(reportShape("S", SHAPES.S, slow, [5]).goalTokensPerSecond).toBeCloseTo(
+    (0.8 * ceiling * 512) / stepFlops(SHAPES.S),
+    6,
+  );
   expect(report.stepOverMatmuls).toBeCloseTo(100 / 60, 9);
   expect(report.stepOverMatmulsAndAttention).toBeCloseTo(100 / 80, 9);
 });

@@ -57,6 +57,8 @@ export interface ShapeReport {
   /** Ours over the best rival on the same backend, in tokens per second. */
   readonly speedup: Partial<Record<Entrant["backend"], number>>;
   readonly ceilingGflopsPerSecond: Partial<Record<Entrant["backend"], number>>;
+  /** What ours on WebGPU is to reach: the lower of four times the best rival's tokens per second and 0.8 of the ceiling. */
+  readonly goalTokensPerSecond?: number;
   /** The step's own products on WebGPU, ours beside the best rival's. */
   readonly matmuls: readonly MatmulReport[];
   /** Ours on WebGPU: a step's time over the summed time of its matrix products, each dispatch timed alone; the best of each, because others use the machine. */
@@ -75,6 +77,9 @@ export interface RivalsReport {
   readonly versions: Readonly<Record<string, string>>;
   readonly shapes: readonly ShapeReport[];
 }
+
+/** Far ahead of whoever is best, or close to what the adapter can do at all. */
+const GOAL = { timesRival: 4, ofCeiling: 0.8 };
 
 const PLAIN: MatmulShape = { form: "nn", M: 512, N: 512, K: 512 };
 
@@ -139,12 +144,18 @@ export function reportShape(
     };
   });
   const own = sound.find(({ entrant }) => entrant.ours && entrant.backend === "webgpu");
+  const goal = (ours: Measured, overRival: number, ceiling: number): number =>
+    Math.min(
+      (GOAL.timesRival * 1000 * tokens) / (overRival * median(ours.stepsMs)),
+      (GOAL.ofCeiling * ceiling * 1e9 * tokens) / flops,
+    );
   return {
     shape: name,
     gflopsPerStep: flops / 1e9,
     entrants,
     speedup,
     ceilingGflopsPerSecond: ceilings,
+    ...(own && speedup.webgpu && { goalTokensPerSecond: goal(own, speedup.webgpu, ceilings.webgpu!) }),
     matmuls: own ? reportMatmuls(shape, own, sound) : [],
     ...(own?.msByKernel && overMatmuls(Math.min(...own.stepsMs), own.msByKernel)),
   };
@@ -191,6 +202,14 @@ export function reportLines(report: RivalsReport): string[] {
   ];
 }
 
+function goalLines({ goalTokensPerSecond: goal, entrants }: ShapeReport): string[] {
+  const ours = entrants.find((e) => e.ours && e.backend === "webgpu");
+  if (goal === undefined || !ours) return [];
+  const verdict = ours.tokensPerSecond >= goal ? "reached" : "missed";
+  const what = `the lower of ${GOAL.timesRival} times the best WebGPU rival and ${GOAL.ofCeiling} of the ceiling`;
+  return [`goal      ${goal.toFixed(0)} tokens/s, ${what}: ${verdict}`];
+}
+
 function shapeLines(report: ShapeReport): string[] {
   const { shape, gflopsPerStep, entrants, speedup, ceilingGflopsPerSecond, matmuls } = report;
   const head = [
@@ -221,6 +240,7 @@ function shapeLines(report: ShapeReport): string[] {
     ...entrants.flatMap((e) => (e.fault === undefined ? [] : [`refused: ${e.name}: ${e.fault}`])),
     `${gflopsPerStep.toFixed(3)} GFLOP a step; ceiling (best 512³): WebGPU ${ratio(ceilingGflopsPerSecond.webgpu)}, wasm ${ratio(ceilingGflopsPerSecond.wasm)} GFLOP/s`,
     `speedup   WebGPU ${ratio(speedup.webgpu)}, wasm ${ratio(speedup.wasm)}`,
+    ...goalLines(report),
     `at its best a step takes ${ratio(report.stepOverMatmuls)} times its matrix products, ${ratio(report.stepOverMatmulsAndAttention)} times them and attention, each timed alone`,
     ...(matmuls.length === 0
       ? []
