@@ -39,7 +39,7 @@ export interface EngineOptions {
   readonly microbatch: number;
   /**
    * Activations that are not kept: the backward pass computes those of the first so many layers again, from the layer's input. The same
-   * gradients, bit for bit, for about a third more time with all of them. 0 to L - 1; default: the fewest with which memoryBytes suffices, else 0.
+   * gradients, bit for bit, for 15 to 20 % more time with all of them. 0 to L - 1; default: the fewest with which memoryBytes suffices, else 0.
    */
   readonly recomputedLayers?: number;
   /** Default: f32. */
