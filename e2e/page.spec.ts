@@ -53,6 +53,7 @@ test("the code that trains is not loaded before the button", async ({ page }) =>
   await page.goto(host.url);
   await expect(page.getByRole("button", { name: "Donate this GPU" })).toBeVisible();
   await expect(page.getByText("Your IP address is visible")).toBeVisible();
+  await expect(page.getByText(/It takes [\d.]+ MB of the GPU’s memory/)).toBeVisible();
   expect(scripts.filter((path) => /donor|worker/.test(path))).toEqual([]);
 });
 

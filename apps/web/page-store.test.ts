@@ -92,18 +92,23 @@ test("going elsewhere changes address and snapshot, and leaves the donor alone",
   expect([visited, store.getSnapshot().place]).toEqual([["watch"], "watch"]);
 });
 
-test("what the run takes is asked once, when run and adapter are known", async () => {
+test("what the run takes is asked once, where one may donate, when run and adapter are known", async () => {
   const asked: unknown[] = [];
   const memoryNeed = async (...given: unknown[]) => {
     asked.push(given);
     return memory;
   };
-  const store = new PageStore({ ...ports, memoryNeed, loadDonor: async () => new FakeDonor() }, start);
+  const store = new PageStore(
+    { ...ports, memoryNeed, loadDonor: async () => new FakeDonor() },
+    { ...start, place: "watch" },
+  );
   const { watcher, machine } = fixtures.page();
   store.watch({ subscribe: () => () => {}, getSnapshot: () => watcher });
   expect(asked).toEqual([]);
   const limits = { maxBufferSize: 1, maxStorageBufferBindingSize: 1, maxComputeWorkgroupsPerDimension: 1 };
   store.machineProbed({ ...machine, limits });
+  expect(asked).toEqual([]);
+  store.placed("donate");
   store.machineProbed({ ...machine, limits });
   await settled();
   expect(asked).toEqual([[watcher.run?.spec, limits]]);

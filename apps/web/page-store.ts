@@ -43,7 +43,10 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
     this.#set({ machine });
     this.#askForMemory();
   };
-  readonly placed = (place: Place): void => this.#set({ place });
+  readonly placed = (place: Place): void => {
+    this.#set({ place });
+    this.#askForMemory();
+  };
   readonly setAxis = (axis: PageSnapshot["axis"]): void => this.#set({ axis });
   watch(watcher: SnapshotStore<WatcherSnapshot>): void {
     const update = () => {
@@ -54,10 +57,10 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
     update();
   }
 
-  /** Once, when run and adapter are known. Without an answer the page just does not say: an engine that does not fit says so itself. */
+  /** Once, where one may donate, when run and adapter are known. Without an answer the page just does not say: an engine that does not fit says so itself. */
   #askForMemory(): void {
-    const { machine, watcher } = this.#snapshot;
-    if (this.#memoryAsked || machine.limits === null || watcher.run === null) return;
+    const { machine, place, watcher } = this.#snapshot;
+    if (this.#memoryAsked || place !== "donate" || machine.limits === null || watcher.run === null) return;
     this.#memoryAsked = true;
     this.#ports.memoryNeed(watcher.run.spec, machine.limits).then(
       (memory) => this.#set({ memory }),
