@@ -15,12 +15,12 @@ export class OutOfMemoryError extends GpuError {
   override readonly name = "OutOfMemoryError";
 }
 
-/** The device is gone (driver reset, GPU process killed, tab in the background for too long, or destroy()). */
+/** The device is gone (driver reset, GPU process killed, tab in the background for too long, a thread that failed, or destroy()). */
 export class DeviceLostError extends Error {
   override readonly name = "DeviceLostError";
   readonly reason: string;
   constructor(reason: string, message: string) {
-    super(`The GPU device was lost (${reason}): ${message || "no further detail"}. Make a new engine to go on.`);
+    super(`The device was lost (${reason}): ${message || "no further detail"}. Make a new engine to go on.`);
     this.reason = reason;
   }
 }

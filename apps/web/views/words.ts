@@ -8,7 +8,7 @@ export const problemTitle: Record<ProblemCode, string> = {
   "insecure-context": "This address is not secure, so the GPU is out of reach",
   "no-webgpu": "This browser has no WebGPU",
   "no-adapter": "No usable GPU was found",
-  "device-lost": "The GPU went away",
+  "device-lost": "The device went away",
   "out-of-memory": "The device ran out of memory",
   "model-too-large": "The model is too large for this device",
   "wrong-results": "This GPU computes wrongly",

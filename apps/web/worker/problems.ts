@@ -29,13 +29,13 @@ export const problems = {
   }),
   deviceLost: (reason: string): Problem => ({
     code: "device-lost",
-    message: `The GPU went away twice (${reason.slice(0, PROBLEM_TEXT_MAX)}).`,
+    message: `What trains here went away twice (${reason.slice(0, PROBLEM_TEXT_MAX)}).`,
     remedy:
       "Close what else uses the GPU, then press the button again. Nothing that was committed is lost. Browsers refuse the GPU after several losses: then restart the browser.",
   }),
   outOfMemory: (error: unknown): Problem => ({
     code: "out-of-memory",
-    message: `The GPU's memory does not suffice: ${words(error)}`,
+    message: `This device's memory does not suffice: ${words(error)}`,
     remedy: "Close other tabs and programs that use the GPU, then press the button again.",
   }),
   modelTooLarge: (error: unknown): Problem => ({

@@ -8,6 +8,12 @@ const THREADS_MAX = 16;
 /** Up to two cores are all taken; of more, one stays with the page. */
 const threadsFor = (cores: number): number => Math.max(1, Math.min(THREADS_MAX, cores > 2 ? cores - 1 : cores));
 
+/** Node 20 has no navigator. */
+const coresHere = (): number =>
+  globalThis.navigator?.hardwareConcurrency ??
+  globalThis.process?.getBuiltinModule?.("node:os").availableParallelism() ??
+  1;
+
 export interface Cpu {
   readonly threads: number;
   readonly relaxed: boolean;
@@ -19,8 +25,7 @@ export function findCpu(wish: { readonly threads?: number; readonly relaxed?: bo
   const simd = simdKind();
   if (!simd) return undefined;
   const relaxed = wish.relaxed ?? simd === "relaxed";
-  const cores = globalThis.navigator?.hardwareConcurrency ?? 1;
-  const threads = canShareMemory() ? (wish.threads ?? threadsFor(cores)) : 1;
+  const threads = canShareMemory() ? (wish.threads ?? threadsFor(coresHere())) : 1;
   const description = `${threads} ${threads === 1 ? "thread" : "threads"}, ${relaxed ? "relaxed SIMD" : "SIMD"}`;
   const adapter = { backend: "wasm", vendor: "cpu", architecture: "wasm", description, isFallback: true } as const;
   return { threads, relaxed, adapter };

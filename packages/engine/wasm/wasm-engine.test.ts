@@ -1,9 +1,11 @@
 // The engine on WASM in Node: all that every engine promises, alone and in threads; its own refusals; threads that fail.
+import { availableParallelism } from "node:os";
 import { describe, expect, test } from "vitest";
 import { learningContract, lifecycleContract } from "../engine-contract.ts";
 import { DeviceLostError, ModelTooLargeError } from "../errors.ts";
 import { relativeError } from "../reference/index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "../reference/testing.ts";
+import { findCpu } from "./cpu.ts";
 import { createWasmEngine, type WasmOptions } from "./wasm-engine.ts";
 
 describe.each([1, 2])("threads: %i", (threads) => {
@@ -30,6 +32,11 @@ async function twoSteps(given: Partial<WasmOptions>) {
 
 test("one thread and four compute the same, bit for bit", async () => {
   expect(await twoSteps({ threads: 4 })).toEqual(await twoSteps({ threads: 1 }));
+});
+
+test("by default it takes the machine's cores", () => {
+  const cores = availableParallelism();
+  expect(findCpu()?.threads).toBe(Math.min(16, cores > 2 ? cores - 1 : cores));
 });
 
 test("it says what runs it, and how", async () => {
