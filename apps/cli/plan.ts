@@ -39,7 +39,10 @@ export async function planCommand(options: PlanCommandOptions, out: (line: strin
     );
     if (largest && memoryBytes) {
       const { microbatch, model: widest } = largest;
-      const own = microbatch === 0 ? "not one sequence of this model" : `${microbatch} sequences of this model at once`;
+      const own =
+        microbatch === 0
+          ? "not one sequence of this model"
+          : `${microbatch} ${microbatch === 1 ? "sequence" : "sequences"} of this model at once`;
       const wide = widest
         ? `; one sequence of d=${widest.dModel} (${parameterTable(widest).length.toLocaleString("en")} parameters)`
         : "";
@@ -51,7 +54,7 @@ export async function planCommand(options: PlanCommandOptions, out: (line: strin
 }
 
 export const planLines = (layers: number, plan: Omit<ModelPlan, "problem">): string[] => [
-  `GPU memory    ${bytes(plan.totalBytes)} with ${plan.microbatch} sequences at once, ${plan.recomputedLayers} of ${layers} layers recomputed`,
+  `GPU memory    ${bytes(plan.totalBytes)} with ${plan.microbatch} ${plan.microbatch === 1 ? "sequence" : "sequences"} at once, ${plan.recomputedLayers} of ${layers} layers recomputed`,
   ...Object.entries(plan.bytesByPart).map(([part, size]) => `  ${part.padEnd(12)}${bytes(size).padStart(8)}`),
 ];
 
