@@ -76,8 +76,9 @@ async function measureShape(
         const runner = new Runner(entrant, await openPage(browser, server, entrant.page));
         return runner.begin(name);
       });
-      coldMs[i].push(ms);
-      say(`cold start ${round} of ${colds}: ${entrant.name}: ${(ms / 1000).toFixed(1)} s to the first loss`);
+      if (ms !== undefined) coldMs[i].push(ms);
+      const what = ms === undefined ? "it failed" : `${(ms / 1000).toFixed(1)} s to the first loss`;
+      say(`cold start ${round} of ${colds}: ${entrant.name}: ${what}`);
     }
   }
   return inBrowser(async (browser) => {
