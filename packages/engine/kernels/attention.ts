@@ -12,47 +12,49 @@ import forward from "./attention-forward.wgsl?raw";
 const groupOf = ({ quads }: Variant): number => (quads ? 16 : 64);
 
 /**
- * Queries (or keys) of an invocation in quads: rows that are loaded once serve more of them, a quarter faster with two at 32 channels. What is live grows
- * with the channels, and so does the time to compile: at 64 channels two took 2.5 to 3 s a kernel where one took 1 s (SwiftShader, 2026-11).
+ * Channels of queries (or keys) that an invocation keeps live in quads. Rows that are loaded once serve more of them with more: at 32 channels two queries are a
+ * quarter faster than one, in all three kernels. But they compile twice as long, and the first step waits for that: 0.1 s forward, 0.3 s for each
+ * kernel of the backward pass, which therefore keeps one (SwiftShader, 2026-11).
  */
-const CHANNELS_LIVE = 64;
+const LIVE = { forward: 64, backward: 32 };
 const PER_MAX = 4;
-const perOf = ({ quads, headSize }: Variant): number =>
-  quads ? Math.min(PER_MAX, Math.max(1, Math.floor(CHANNELS_LIVE / headSize))) : 1;
+const perOf = ({ quads, headSize }: Variant, live: number): number =>
+  quads ? Math.min(PER_MAX, Math.max(1, Math.floor(live / headSize))) : 1;
 
-const sourceOf = (source: string) => (variant: Variant) =>
+const sourceOf = (source: string, live: number) => (variant: Variant) =>
   expand(source, {
-    constants: { HS4: variant.headSize / 4, GROUP: groupOf(variant), PER: perOf(variant) },
-    repeat: { u: perOf(variant), i: 4, d: variant.headSize / 4 },
+    constants: { HS4: variant.headSize / 4, GROUP: groupOf(variant), PER: perOf(variant, live) },
+    repeat: { u: perOf(variant, live), i: 4, d: variant.headSize / 4 },
     flags: { QUADS: variant.quads },
   });
 
 const shape = { T: "u32", heads: "u32", kvHeads: "u32", scale: "f32", B: "u32" } as const;
 
-const groups = (T: number, variant: Variant): number => Math.ceil(T / (groupOf(variant) * perOf(variant)));
+const groups = (T: number, variant: Variant, live: number): number =>
+  Math.ceil(T / (groupOf(variant) * perOf(variant, live)));
 
 export const attentionForward = kernel({
   label: "attention-forward",
-  source: sourceOf(forward),
+  source: sourceOf(forward, LIVE.forward),
   shape,
   bindings: { qkv: "read", y: "write", lse: "write" },
-  workgroups: ({ T, heads, B }, variant) => [groups(T, variant), heads, B],
+  workgroups: ({ T, heads, B }, variant) => [groups(T, variant, LIVE.forward), heads, B],
 });
 
 export const attentionBackwardQ = kernel({
   label: "attention-backward-q",
-  source: sourceOf(backwardQ),
+  source: sourceOf(backwardQ, LIVE.backward),
   shape,
   bindings: { qkv: "read", y: "read", dy: "read", lse: "read", dqkv: "write", delta: "write" },
-  workgroups: ({ T, heads, B }, variant) => [groups(T, variant), heads, B],
+  workgroups: ({ T, heads, B }, variant) => [groups(T, variant, LIVE.backward), heads, B],
 });
 
 export const attentionBackwardKv = kernel({
   label: "attention-backward-kv",
-  source: sourceOf(backwardKv),
+  source: sourceOf(backwardKv, LIVE.backward),
   shape,
   bindings: { qkv: "read", dy: "read", lse: "read", delta: "read", dqkv: "write" },
-  workgroups: ({ T, kvHeads, B }, variant) => [groups(T, variant), kvHeads, B],
+  workgroups: ({ T, kvHeads, B }, variant) => [groups(T, variant, LIVE.backward), kvHeads, B],
 });
 
 /** Causal: half of the T x T pairs and the diagonal; two products forward. */
