@@ -24,6 +24,7 @@ export interface PageActions {
   resume(): void;
   stop(): void;
   rename(name: string): void;
+  setDuty(share: number): void;
   setAxis(axis: ChartAxis): void;
   go(place: Place): void;
 }
@@ -49,6 +50,7 @@ export const idleDonor: DonorSnapshot = {
   steps: 0,
   stepMs: null,
   windows: null,
+  duty: 1,
   tokensPerSecond: 0,
   tokensOffered: 0,
   rounds: 0,

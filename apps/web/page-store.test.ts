@@ -22,6 +22,7 @@ class FakeDonor implements Donor {
   pause = () => void this.calls.push("pause");
   resume = () => void this.calls.push("resume");
   stop = () => void this.calls.push("stop");
+  setDuty = (share: number) => void this.calls.push(`duty ${share}`);
   rename = (name: string) => void this.calls.push(`rename ${name}`);
 }
 

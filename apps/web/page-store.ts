@@ -76,6 +76,7 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
   readonly pause = (): void => this.#withDonor((donor) => donor.pause());
   readonly resume = (): void => this.#withDonor((donor) => donor.resume());
   readonly stop = (): void => this.#withDonor((donor) => donor.stop());
+  readonly setDuty = (share: number): void => this.#withDonor((donor) => donor.setDuty(share));
   readonly rename = (name: string): void => this.#withDonor((donor) => donor.rename(name));
 
   #withDonor(act: (donor: Donor) => void): void {

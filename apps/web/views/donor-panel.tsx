@@ -1,8 +1,9 @@
 // The person's side: this machine, one button, then what it does for the run right now.
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import { type Machine, machineProblem } from "../machine.ts";
 import type { PageActions, PageSnapshot } from "../page-state.ts";
 import type { DonorSnapshot, Problem, Task } from "../window/types.ts";
+import { DUTY_MIN } from "../worker/duty.ts";
 import { problems } from "../worker/problems.ts";
 import { adapterName, standIn } from "./adapter.ts";
 import { donationCost, roundMsOf } from "./estimate.ts";
@@ -180,6 +181,38 @@ const NameField = ({ donor, actions }: { donor: DonorSnapshot; actions: PageActi
   </p>
 );
 
+const DUTY_STEP = 0.1;
+
+/** What the person wants for other things: the device rests between two steps. */
+const DutySlider = ({ donor, device, actions }: ButtonsProps) => {
+  const [duty, setDuty] = useState(donor.duty); // the hand is ahead of the worker's next snapshot
+  return (
+    <p className="name-field">
+      <label htmlFor="duty">Time for training</label>
+      <span className="duty">
+        <input
+          id="duty"
+          type="range"
+          min={DUTY_MIN}
+          max={1}
+          step={DUTY_STEP}
+          value={duty}
+          aria-valuetext={`${share(duty, 1)} of the time`}
+          aria-describedby="duty-meaning"
+          onChange={({ target }) => {
+            setDuty(Number(target.value));
+            actions.setDuty(Number(target.value));
+          }}
+        />
+        <span aria-hidden="true">{share(duty, 1)}</span>
+      </span>
+      <small id="duty-meaning">
+        {duty < 1 ? `The ${device} rests after each step.` : "Less leaves room for what else you do."}
+      </small>
+    </p>
+  );
+};
+
 /** The button that was pressed is gone in the next state: its place in the focus order goes to the panel, not to the page's top. */
 function useFocusKept(status: DonorSnapshot["status"]) {
   const panel = useRef<HTMLElement>(null);
@@ -225,6 +258,9 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
       <Notices notices={noticesOf(page)} />
       <ThisMachine machine={machine} donor={donor} />
       {before || donor.status === "blocked" ? null : <Mine donor={donor} page={page} />}
+      {donor.status === "donating" || donor.status === "paused" ? (
+        <DutySlider donor={donor} device={device} actions={actions} />
+      ) : null}
       {before && !cannot ? <NameField donor={donor} actions={actions} /> : null}
       {cannot ? null : (
         <div className="buttons">

@@ -303,6 +303,7 @@ export const actions: PageActions = {
   resume: nothing,
   stop: nothing,
   rename: nothing,
+  setDuty: nothing,
   setAxis: nothing,
   go: nothing,
 };

@@ -126,6 +126,14 @@ describe("one button, then pause, resume, stop", () => {
     expect(buttons(page({ donor }))).toEqual(expected);
   });
 
+  test("how much of the time it trains is the person's choice once it takes part", () => {
+    const slider = (donor: Partial<typeof donating>) =>
+      /<input[^>]*type="range"[^>]*>/.exec(html(page({ donor: { ...donating, ...donor } })))?.[0];
+    expect(slider({ duty: 0.5 })).toContain('aria-valuetext="50% of the time"');
+    expect(text(page({ donor: { ...donating, duty: 0.5 } }))).toContain("The GPU rests after each step.");
+    expect(slider({ status: "stopped" })).toBeUndefined();
+  });
+
   test("with the host away a donor reads that it waits and that what it trained is kept", () => {
     const away = { ...donating, hostConnected: false, notices: [problems.hostGone("closed")] };
     const trained = text(page({ donor: { ...away, phase: "exchange" } }));

@@ -59,6 +59,7 @@ export function createDonor(run: string, backend: BackendWish): Donor {
     resume: () => withPeer((peer) => peer.resume()),
     stop: () => withPeer((peer) => peer.stop("stopped by the volunteer")),
     rename: (name) => withPeer((peer) => peer.rename(name)),
+    setDuty: (share) => withPeer((peer) => peer.setDuty(share)),
   };
 }
 

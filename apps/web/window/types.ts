@@ -88,6 +88,7 @@ export interface DonorSnapshot {
   readonly steps: number;
   readonly stepMs: number | null;
   readonly windows: number | null; //        sequences per inner step that this device takes: at most the spec's windowsPerStep
+  readonly duty: number; //                  the part of the time in which the device may train
   readonly tokensPerSecond: number;
   readonly tokensOffered: number; //         by this page since it was opened; what counts is in the run's log
   readonly rounds: number; //                commits that named this peer since the page was opened
@@ -117,6 +118,8 @@ export interface Donor extends SnapshotStore<DonorSnapshot> {
   stop(): void;
   /** Shown to others from the next connection on; at most 40 characters. Kept in this browser. */
   rename(name: string): void;
+  /** The part of the time in which the device may train, above 0 and at most 1. Kept in this browser. */
+  setDuty(share: number): void;
 }
 
 /** connecting: first answer outstanding. live: events arrive. retrying: the host is gone for now. unknown-run: the host has no such run. */

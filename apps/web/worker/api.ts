@@ -23,6 +23,8 @@ export interface PeerApi {
   resume(): void;
   stop(reason: string): Promise<void>;
   rename(name: string): Promise<void>;
+  /** The part of the time in which the device may train, above 0 and at most 1. Kept in this browser. */
+  setDuty(share: number): Promise<void>;
   /** The browser says that it is online again: do not wait out the backoff. */
   nudge(): void;
   /** Test builds only: block this phase of every round from now on, until it is released. */

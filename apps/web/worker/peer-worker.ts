@@ -8,6 +8,8 @@ import type { DonorSnapshot, Problem } from "../window/types.ts";
 import type { PeerApi, StartConfig } from "./api.ts";
 import { BlobShelf } from "./blob-shelf.ts";
 import { Board } from "./board.ts";
+import { scheduler } from "./control-lines.ts";
+import { Duty } from "./duty.ts";
 import { FoldThread } from "./fold-thread.ts";
 import { BlockedError, findDevice } from "./gpu.ts";
 import { Holds } from "./holds.ts";
@@ -17,6 +19,7 @@ import { type HeldSlot, takeSlot } from "./slots.ts";
 
 const NAME_KEY = "name";
 const NAME_LENGTH_MAX = 40;
+const DUTY_KEY = "duty";
 
 let config: StartConfig | undefined;
 let board = new Board(() => {});
@@ -29,7 +32,10 @@ let foldThread: FoldThread | undefined;
 let starting: Promise<void> | undefined;
 /** Counts presses and stops: a start that was overtaken by a stop ends itself. */
 let wish = 0;
+/** In this tab, so that what the browser remembers does not matter any more. */
+let dutyChosen = false;
 const holds = new Holds();
+const duty = new Duty({ now: scheduler.now, after: scheduler.after });
 
 async function start(own: number): Promise<void> {
   if (!config || !port) throw new Error("donate before connect");
@@ -50,6 +56,8 @@ async function start(own: number): Promise<void> {
     const identity = identityFrom(await identitySeed(settings, crypto.getRandomValues(new Uint8Array(32))));
     const name = await settings.get(NAME_KEY);
     if (typeof name === "string" && board.get().name === "") board.set({ name: name.slice(0, NAME_LENGTH_MAX) });
+    const allowed = await settings.get(DUTY_KEY);
+    if (typeof allowed === "number" && !dutyChosen) allow(allowed);
     const held = await takeSlot(identity.volunteer, board.get().slot ?? config.preferredSlot);
     if (!held) throw new BlockedError(problems.noSlot());
     if (own !== wish) return void held.release();
@@ -73,6 +81,7 @@ async function start(own: number): Promise<void> {
       foldThread,
       board,
       holds,
+      duty,
       toWindow: (message) => toWindow.post(message),
       onBlocked: block,
     });
@@ -88,6 +97,11 @@ function storageFault(error: unknown): void {
   const fault = error instanceof StorageError ? error.fault : "broken";
   if (fault === "gone") store = undefined; // the next start opens it again
   board.notice(fault === "refused" ? problems.storageRefused(String(error)) : problems.storageFull());
+}
+
+function allow(share: number): void {
+  duty.share = share;
+  board.set({ duty: duty.share });
 }
 
 function block(problem: Problem): void {
@@ -134,6 +148,12 @@ const api: PeerApi = {
     board.set({ name: short });
     store ??= await openBrowserStore();
     await store.settings.set(NAME_KEY, short).catch(storageFault);
+  },
+  async setDuty(share) {
+    dutyChosen = true;
+    allow(share);
+    store ??= await openBrowserStore();
+    await store.settings.set(DUTY_KEY, duty.share).catch(storageFault);
   },
   nudge() {
     session?.nudge();

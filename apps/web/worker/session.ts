@@ -23,6 +23,7 @@ import type { HoldPhase, StartConfig } from "./api.ts";
 import type { BlobShelf } from "./blob-shelf.ts";
 import type { Board } from "./board.ts";
 import { ControlLines, scheduler } from "./control-lines.ts";
+import type { Duty } from "./duty.ts";
 import { Effects } from "./effects.ts";
 import type { FoldThread } from "./fold-thread.ts";
 import { BlockedError, isOutOfMemory } from "./gpu.ts";
@@ -50,6 +51,7 @@ export interface SessionOptions {
   readonly shelf: BlobShelf;
   readonly foldThread: FoldThread;
   readonly board: Board;
+  readonly duty: Duty;
   readonly holds: Holds;
   readonly toWindow: (message: ToWindow) => boolean;
   /** It cannot go on without the person. */
@@ -232,7 +234,7 @@ export class Session {
     const [exchange, host] = [this.#exchange, this.#host];
     const fold = foldThread.begin(spec);
     const trainer = new Trainer({
-      ...{ spec, fold, holds, now },
+      ...{ spec, fold, holds, now, duty: this.#options.duty },
       reopen: async (microbatch) => this.#gpu?.reopen(microbatch),
       onStep: (step) => this.#stepped(step),
     });

@@ -5,6 +5,7 @@ import { genesisState, readUpdate, type Update } from "#outer";
 import type { Assignment } from "#swarm";
 import { blobName, type EntryOf } from "#wire";
 import type { Dataset } from "./dataset.ts";
+import { Duty } from "./duty.ts";
 import { FoldService } from "./fold-service.ts";
 import type { FoldApi } from "./fold-worker.ts";
 import { Holds } from "./holds.ts";
@@ -50,8 +51,19 @@ async function setUp({ restored = true, engine = new FakeEngine(), stepMs = (_wi
     return given;
   };
   const engines = [listen(engine)];
+  const rests: number[] = [];
+  const duty = new Duty({
+    now: () => nowMs,
+    after: (ms, run) => {
+      rests.push(ms);
+      nowMs += ms;
+      queueMicrotask(run);
+      return () => {};
+    },
+  });
   const trainer = new Trainer({
     spec,
+    duty,
     fold: service as unknown as Remote<FoldApi>, // comlink's promises or plain values: both are awaited
     holds: new Holds(),
     now: () => nowMs,
@@ -75,7 +87,7 @@ async function setUp({ restored = true, engine = new FakeEngine(), stepMs = (_wi
     const update = await trainer.encode(0, anchorHash, TOKENS);
     return { update, ...(await trainer.fold(commitOf(update), named, new Map([[blobName(update), update]]))) };
   };
-  return { trainer, engine, engines, stepsDone, service, anchorHash, commitOf, foldOwn };
+  return { trainer, engine, engines, stepsDone, service, anchorHash, commitOf, foldOwn, duty, rests };
 }
 
 const meanOf = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -94,6 +106,16 @@ describe("trainer", () => {
     const length = engine.parameters.length;
     const update = readUpdate(bytes, { round: 0, baseHash: anchorHash, length, tokens: TOKENS }) as Update;
     expect(update.scales[0] * update.codes[0]).toBeCloseTo(-H * engine.by, 3); // Δ = mark - local: downhill is negative here
+  });
+
+  test("a device that may train half of the time rests as long as its step took, one step at a time, and counts that as its pace", async () => {
+    const { trainer, engine, stepsDone, duty, rests } = await setUp();
+    duty.share = 0.5;
+    const trained = await trainer.train(steps());
+    expect(trained.steps).toBe(H);
+    expect(rests).toEqual(new Array(H - 1).fill(100));
+    expect(engine.inFlightMost).toBe(1);
+    expect(stepsDone[H - 1].stepMs).toBeGreaterThan(150); // smoothed, on its way from 100 to 200
   });
 
   test("named: training goes on from the new anchor; the fold's hash is everybody's", async () => {

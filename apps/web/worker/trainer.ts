@@ -14,6 +14,7 @@ import { type Aggregate, learningRateAt, rebase } from "#outer";
 import { type Assignment, windowsForDevice } from "#swarm";
 import type { EntryOf, PeerId, RunSpec } from "#wire";
 import type { Dataset } from "./dataset.ts";
+import type { Duty } from "./duty.ts";
 import type { FoldApi } from "./fold-worker.ts";
 import type { Holds } from "./holds.ts";
 
@@ -53,6 +54,7 @@ export interface TrainerOptions {
   readonly fold: Remote<FoldApi>;
   readonly holds: Holds;
   readonly now: () => number;
+  readonly duty: Duty;
   /** Replaces the engine by one with that smaller microbatch; undefined when this peer has no GPU now, or is done. Rejects as createEngine does. */
   readonly reopen: (microbatch: number) => Promise<Engine | undefined>;
   readonly onStep: (step: StepDone) => void;
@@ -131,6 +133,7 @@ export class Trainer {
 
   stop(): void {
     if (this.#job) this.#job.stop = true;
+    this.#options.duty.wake();
   }
 
   /** The update's bytes. Rejects when the training diverged, or when what was trained is lost with the GPU. */
@@ -200,14 +203,16 @@ export class Trainer {
 
   async #run(control: { readonly stop: boolean }, { job, assignment, firstStep, until }: Training): Promise<Trained> {
     const { contextLength } = this.#options.spec.model;
+    const { duty } = this.#options;
     const startedAt = this.#options.now();
     this.#stepFrom = startedAt;
     const windowTimesMs: number[] = [];
     const inFlight: Promise<void>[] = [];
     let [done, tokens, lossSum] = [0, 0, 0];
-    const stepDone = (loss: number, windows: number) => {
+    const stepDone = (loss: number, windows: number, begunAt: number) => {
       const now = this.#options.now();
-      const tookMs = now - this.#stepFrom; // steps overlap, so the time between two ends is what a step takes
+      const tookMs = now - this.#stepFrom; // steps overlap, so the time between two ends is what a step takes; a rest before it included
+      duty.worked(now - begunAt);
       this.#stepFrom = now;
       windowTimesMs.push(tookMs / windows);
       this.#stepMs = this.#stepMs === null ? tookMs : 0.7 * this.#stepMs + 0.3 * tookMs;
@@ -233,14 +238,19 @@ export class Trainer {
       this.#stepped = true;
       this.#stepsBegun++;
       this.#stepsSinceReset++;
+      const begunAt = this.#options.now();
       const report = engine.step(microbatches, this.#stepOptions(assignment, step));
-      return { report: report.then(({ loss }) => stepDone(loss, windows)) };
+      return { report: report.then(({ loss }) => stepDone(loss, windows, begunAt)) };
     };
     let measuring = this.#windowMs === undefined;
     try {
       if (this.#windowMs !== undefined) await this.#take(assignment, this.#fitting(assignment, this.#windowMs, 0, 0));
       for (let step = firstStep; step < until; step++) {
         if (step === firstStep + 1) await this.#options.holds.pass("training");
+        if (duty.share < 1) {
+          await Promise.all(inFlight.splice(0)); // a device that rests does one step at a time
+          await duty.rest(() => control.stop);
+        }
         const begun = await this.#inGpuLane(() => begin(step));
         if (!begun) break;
         inFlight.push(begun.report);
