@@ -60,7 +60,7 @@ export const Charts = ({ page, actions }: { page: PageSnapshot; actions: PageAct
             empty="The first point comes with your first step."
             lines={[
               {
-                label: "This GPU",
+                label: "This device",
                 points: donor.lossHistory.map((point) => ({ x: point.step, y: point.loss })),
                 look: "solid",
                 tone: "dew",
