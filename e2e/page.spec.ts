@@ -137,20 +137,19 @@ test("a GPU that computes wrongly is refused before it donates, with a report to
   }
 });
 
-/** The page as built, in a folder of its own, but for one place in its worker: as a driver might get a kernel wrong. */
+/** The page as built, in a folder of its own, but for one place in its scripts: as a driver might get a kernel wrong. */
 function pageWith(right: string, wrong: string): string {
   const folder = mkdtempSync(join(tmpdir(), "gossamer-page-"));
   cpSync("dist/web-test", folder, { recursive: true });
   const assets = join(folder, "assets");
-  for (const name of readdirSync(assets)) {
-    if (!name.startsWith("peer-worker-")) continue;
-    if (!name.endsWith(".js"))
-      rmSync(join(assets, name)); // packed as it was
-    else {
-      const code = readFileSync(join(assets, name), "utf8");
-      expect(code).toContain(right);
-      writeFileSync(join(assets, name), code.replace(right, wrong));
-    }
+  const scripts = readdirSync(assets)
+    .filter((name) => name.endsWith(".js"))
+    .map((name) => ({ file: join(assets, name), code: readFileSync(join(assets, name), "utf8") }))
+    .filter(({ code }) => code.includes(right));
+  expect(scripts.length, "scripts that hold that place: of the worker, and of the page that plans").toBeGreaterThan(0);
+  for (const { file, code } of scripts) {
+    writeFileSync(file, code.replace(right, wrong));
+    for (const packed of [`${file}.br`, `${file}.gz`]) rmSync(packed, { force: true });
   }
   return folder;
 }
