@@ -12,7 +12,7 @@ import type { AdapterDescription, Engine, EngineOptions, StepOptions, StepReport
 import { DeviceLostError, GpuError, ModelTooLargeError } from "./errors.ts";
 import { packStep } from "./kernels/optimizer.ts";
 import { ropeTables } from "./kernels/rope.ts";
-import { type Batch, batchOf } from "./model/batch.ts";
+import { type Batch, batchOf, groupsOf, NO_UPDATE } from "./model/batch.ts";
 import type { Sizes } from "./model/buffers.ts";
 import { type Layout, takeFromEngine, toEngine } from "./model/layout.ts";
 import { type Outline, outlineOf, REPORT_BYTES, STEPS_IN_FLIGHT } from "./model/outline.ts";
@@ -92,16 +92,6 @@ interface Pipelines {
   readonly compiled: CompiledKernels;
   readonly variant: Variant;
 }
-
-/** What evaluation puts where a step has its hyperparameters: the loss kernel reads only the scales. */
-const NO_UPDATE: StepOptions = {
-  learningRate: 0,
-  beta1: 0.9,
-  beta2: 0.99,
-  eps: 1e-8,
-  weightDecay: 0,
-  clipNorm: 1,
-};
 
 export class WebGpuEngine implements Engine {
   readonly adapter: AdapterDescription;
@@ -198,16 +188,10 @@ export class WebGpuEngine implements Engine {
 
   async evaluate(windows: readonly Uint16Array[]): Promise<number> {
     const { B, T } = this.#sizes;
-    if (windows.length === 0) throw new RangeError("evaluation needs at least one window");
-    const groups = Array.from({ length: Math.ceil(windows.length / B) }, (_, g) => windows.slice(g * B, (g + 1) * B));
-    const batches = groups.map((group) => {
-      const ids = new Uint16Array(B * (T + 1)); // a last group may be short: its other rows count nothing
-      group.forEach((window, b) => {
-        if (window.length !== T + 1) throw new RangeError(`a window has ${T} + 1 ids, got ${window.length}`);
-        ids.set(window, b * (T + 1));
-      });
-      return { rows: group.length * T, batch: batchOf(ids, B, T, this.model.vocabSize) };
-    });
+    const batches = groupsOf(windows, B, T).map(({ ids, rows }) => ({
+      rows,
+      batch: batchOf(ids, B, T, this.model.vocabSize),
+    }));
     return this.#turns.takeAll(async () => {
       this.#throwIfFailed();
       for (const [i, { rows, batch }] of batches.entries()) {

@@ -1,11 +1,10 @@
 import { crossEntropy } from "../kernels/cross-entropy.ts";
 import { packStep } from "../kernels/optimizer.ts";
+import { NO_UPDATE } from "../model/batch.ts";
 import { type CrossEntropyShape, crossEntropyBackward, crossEntropyForward } from "../reference/index.ts";
 import { normals, prng, randomIds } from "../reference/testing.ts";
 import { type Check, compare, exactly } from "./check.ts";
 import { f32, type KernelRunner } from "./runner.ts";
-
-const NO_UPDATE = { learningRate: 0, beta1: 0.9, beta2: 0.9, eps: 1, weightDecay: 0, clipNorm: 1 };
 
 /** Loss and gradient of padded rows; with one token in the vocabulary the gradient is zero. */
 export async function checkCrossEntropy(runner: KernelRunner, { N, V }: CrossEntropyShape): Promise<Check[]> {

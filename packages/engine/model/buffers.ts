@@ -16,7 +16,7 @@ import type { Moments } from "../engine.ts";
 import { occurrencesLength } from "../kernels/embedding.ts";
 import { GROUPS_MAX, MOMENT_BLOCK, MOMENT_BLOCK_WORDS, STEP_FLOATS } from "../kernels/optimizer.ts";
 import { gammaBlocks } from "../kernels/rmsnorm.ts";
-import type { Layout, Range } from "./layout.ts";
+import { type Extents, extentsOf, type Layout, type Range } from "./layout.ts";
 
 /** Logits and their gradient at once: large enough that a matrix product fills the device, small beside the activations. */
 const LOGITS_CHUNK_BYTES = 16 * 2 ** 20;
@@ -38,15 +38,7 @@ export interface Cut {
   readonly moments?: Moments | undefined;
 }
 
-export interface Sizes {
-  readonly B: number;
-  readonly T: number;
-  readonly N: number; //       rows: B·T
-  readonly C: number;
-  readonly F: number;
-  readonly V: number; //       padded
-  readonly QKV: number; //     columns of q, k and v together
-  readonly headSize: number;
+export interface Sizes extends Extents {
   readonly chunkRows: number; // rows of logits at a time, a multiple of ALIGN_FLOATS
   readonly recomputedLayers: number;
   readonly bindingFloats: number;
@@ -54,18 +46,15 @@ export interface Sizes {
 }
 
 export function sizesOf(model: ModelShape, layout: Layout, cut: Cut): Sizes {
-  const { dModel: C, dFfn: F, heads, kvHeads, contextLength: T } = model;
   const { microbatch, recomputedLayers, bindingFloats, logitsChunkBytes, moments = "f32" } = cut;
-  const headSize = C / heads;
-  const N = microbatch * T;
-  const V = layout.paddedVocab;
+  const extents = extentsOf(model, microbatch, layout);
+  const { N, V } = extents;
   const wishedRows = logitsChunkBytes
     ? logitsChunkBytes / (V * 4)
     : Math.max(LOGITS_CHUNK_BYTES / (V * 4), LOGITS_CHUNK_ROWS);
   const rows = alignedRows(Math.min(wishedRows, bindingFloats / V));
   const chunkRows = Math.min(rows, Math.ceil(N / ALIGN_FLOATS) * ALIGN_FLOATS);
-  const QKV = C + 2 * kvHeads * headSize;
-  return { B: microbatch, T, N, C, F, V, QKV, headSize, chunkRows, recomputedLayers, bindingFloats, moments };
+  return { ...extents, chunkRows, recomputedLayers, bindingFloats, moments };
 }
 
 /** A range of the flat vectors starts where moments in 8 bits may start, too. */

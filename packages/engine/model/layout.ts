@@ -90,6 +90,24 @@ export function layoutOf(model: ModelShape): Layout {
   return { embed, head, layers, norms, normStride, matrices, length, paddedVocab, places, parameters: table.length };
 }
 
+/** Extents of the tensors of one microbatch, on either backend. */
+export interface Extents {
+  readonly B: number;
+  readonly T: number;
+  readonly N: number; //       rows: B·T
+  readonly C: number;
+  readonly F: number;
+  readonly V: number; //       padded
+  readonly QKV: number; //     columns of q, k and v together
+  readonly headSize: number;
+}
+
+export function extentsOf(model: ModelShape, microbatch: number, { paddedVocab: V }: Layout): Extents {
+  const { dModel: C, dFfn: F, heads, kvHeads, contextLength: T } = model;
+  const headSize = C / heads;
+  return { B: microbatch, T, N: microbatch * T, C, F, V, QKV: C + 2 * kvHeads * headSize, headSize };
+}
+
 /** The swarm's order -> the engine's; padding is zero. */
 export function toEngine(layout: Layout, flat: Float32Array): Float32Array<ArrayBuffer> {
   const own = new Float32Array(layout.length);

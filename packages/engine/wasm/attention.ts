@@ -104,18 +104,34 @@ export function defineAttention(
     f.for(u, from, width, 1, () => f.store(i32.add(row, i32.shl(u, 2)), f32.const(NEVER)));
   };
 
+  /** Where a task's key head lies: one task is one key head of one sequence. Strides and the head's size in bytes. */
+  const placesOf = (
+    f: Body,
+    task: Local<"i32">,
+    T: Local<"i32">,
+    heads: Local<"i32">,
+    kvHeads: Local<"i32">,
+    D: Local<"i32">,
+  ) => {
+    const size = f.int(i32.shl(D, 2));
+    const sequence = f.int(i32.div(task, kvHeads));
+    return {
+      size,
+      sequence,
+      group: f.int(i32.div(heads, kvHeads)), // query heads of a key head
+      half: f.int(i32.shr(D, 1)),
+      stride: f.int(i32.mul(i32.add(heads, i32.shl(kvHeads, 1)), size)), // of a row of qkv
+      outStride: f.int(i32.mul(heads, size)),
+      kv: f.int(i32.rem(task, kvHeads)),
+      firstRow: f.int(i32.mul(sequence, T)),
+    };
+  };
+
   module.define(
     "attention-forward",
     ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "f32"],
     (f, task, qkv, out, lse, cosines, sines, T, heads, kvHeads, D, scale) => {
-      const group = f.int(i32.div(heads, kvHeads));
-      const size = f.int(i32.shl(D, 2));
-      const half = f.int(i32.shr(D, 1));
-      const stride = f.int(i32.mul(i32.add(heads, i32.shl(kvHeads, 1)), size));
-      const outStride = f.int(i32.mul(heads, size));
-      const sequence = f.int(i32.div(task, kvHeads));
-      const kv = f.int(i32.rem(task, kvHeads));
-      const firstRow = f.int(i32.mul(sequence, T));
+      const { group, size, half, stride, outStride, sequence, kv, firstRow } = placesOf(f, task, T, heads, kvHeads, D);
       const base = f.int(i32.add(qkv, i32.mul(firstRow, stride)));
       const k = f.int(i32.add(base, i32.mul(i32.add(heads, kv), size)));
       const v = f.int(i32.add(k, i32.mul(kvHeads, size)));
@@ -175,14 +191,7 @@ export function defineAttention(
     "attention-backward",
     ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "f32"],
     (f, task, qkv, out, dout, lse, dqkv, cosines, sines, T, heads, kvHeads, D, scale) => {
-      const group = f.int(i32.div(heads, kvHeads));
-      const size = f.int(i32.shl(D, 2));
-      const half = f.int(i32.shr(D, 1));
-      const stride = f.int(i32.mul(i32.add(heads, i32.shl(kvHeads, 1)), size));
-      const outStride = f.int(i32.mul(heads, size));
-      const sequence = f.int(i32.div(task, kvHeads));
-      const kv = f.int(i32.rem(task, kvHeads));
-      const firstRow = f.int(i32.mul(sequence, T));
+      const { group, size, half, stride, outStride, sequence, kv, firstRow } = placesOf(f, task, T, heads, kvHeads, D);
       const keyOffset = i32.add(i32.mul(firstRow, stride), i32.mul(i32.add(heads, kv), size));
       const k = f.int(i32.add(qkv, keyOffset));
       const dk = f.int(i32.add(dqkv, keyOffset));

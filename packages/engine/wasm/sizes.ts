@@ -1,6 +1,6 @@
 // The sizes of one engine, and every buffer that it keeps in linear memory, by name.
 import type { ModelShape } from "#wire";
-import type { Layout } from "../model/layout.ts";
+import { type Extents, extentsOf, type Layout } from "../model/layout.ts";
 import { Arena } from "./arena.ts";
 import { attentionScratchBytes } from "./attention.ts";
 import { MATMUL_SCRATCH_BYTES } from "./program.ts";
@@ -9,25 +9,15 @@ import { REPORT_BYTES, STEP_BYTES } from "./step.ts";
 /** Logits and their gradient at once: what a second-level cache holds, so that loss and both products find them there. */
 const LOGITS_CHUNK_BYTES = 2 ** 20;
 
-export interface Sizes {
-  readonly B: number;
-  readonly T: number;
-  readonly N: number; //       rows: B·T
-  readonly C: number;
-  readonly F: number;
-  readonly V: number; //       padded
-  readonly QKV: number; //     columns of q, k and v together
-  readonly headSize: number;
+export interface Sizes extends Extents {
   readonly chunkRows: number; // rows of logits at a time
 }
 
 export function sizesOf(model: ModelShape, microbatch: number, layout: Layout): Sizes {
-  const { dModel: C, dFfn: F, heads, kvHeads, contextLength: T } = model;
-  const headSize = C / heads;
-  const N = microbatch * T;
-  const V = layout.paddedVocab;
+  const extents = extentsOf(model, microbatch, layout);
+  const { N, V } = extents;
   const chunkRows = Math.min(N, Math.max(64, Math.floor(LOGITS_CHUNK_BYTES / (4 * V))));
-  return { B: microbatch, T, N, C, F, V, QKV: C + 2 * kvHeads * headSize, headSize, chunkRows };
+  return { ...extents, chunkRows };
 }
 
 /** Everything that an engine with so many threads keeps. Throws ModelTooLargeError. */

@@ -6,7 +6,7 @@ import type { ConformanceReport } from "../conformance/index.ts";
 import type { AdapterDescription, Engine, EngineOptions, StepOptions, StepReport } from "../engine.ts";
 import { DeviceLostError, GpuError } from "../errors.ts";
 import { ropeTables } from "../kernels/rope.ts";
-import { batchOf } from "../model/batch.ts";
+import { batchOf, groupsOf, NO_UPDATE } from "../model/batch.ts";
 import { type Layout, layoutOf, takeFromEngine, toEngine } from "../model/layout.ts";
 import { Turns } from "../turns.ts";
 import { type Arena, CONTROL_AT } from "./arena.ts";
@@ -19,6 +19,7 @@ import { type Command, Threads } from "./threads.ts";
 
 /** As on WebGPU: a queue of more only grows memory. */
 const STEPS_IN_FLIGHT = 2;
+
 export interface WasmOptions extends Pick<EngineOptions, "model" | "microbatch" | "threads" | "memoryBytes"> {
   /** Default: relaxed SIMD where there is any. */
   readonly relaxed?: boolean;
@@ -54,16 +55,6 @@ interface Parts {
   readonly programs: Programs;
   readonly made: Pick<WasmOptions, "threads" | "relaxed">;
 }
-
-/** What a gradient or an evaluation puts where a step has its hyperparameters: only the scale is read. */
-const NO_UPDATE: StepOptions = {
-  learningRate: 0,
-  beta1: 0.9,
-  beta2: 0.99,
-  eps: 1e-8,
-  weightDecay: 0,
-  clipNorm: 1,
-};
 
 export class WasmEngine implements Engine {
   readonly adapter: AdapterDescription;
@@ -121,20 +112,11 @@ export class WasmEngine implements Engine {
 
   async evaluate(windows: readonly Uint16Array[]): Promise<number> {
     const { B, T } = this.#sizes;
-    if (windows.length === 0) throw new RangeError("evaluation needs at least one window");
-    const groups = Array.from({ length: Math.ceil(windows.length / B) }, (_, g) => windows.slice(g * B, (g + 1) * B));
-    const commands = groups.flatMap((group): Command[] => {
-      const ids = new Uint16Array(B * (T + 1)); // a last group may be short: its other rows count nothing
-      group.forEach((window, b) => {
-        if (window.length !== T + 1) throw new RangeError(`a window has ${T} + 1 ids, got ${window.length}`);
-        ids.set(window, b * (T + 1));
-      });
-      return [
-        this.#write("step", packStep(NO_UPDATE, 1, group.length * T, windows.length * T)),
-        ...this.#writeBatch(ids),
-        { run: "evaluate" },
-      ];
-    });
+    const commands = groupsOf(windows, B, T).flatMap(({ ids, rows }): Command[] => [
+      this.#write("step", packStep(NO_UPDATE, 1, rows, windows.length * T)),
+      ...this.#writeBatch(ids),
+      { run: "evaluate" },
+    ]);
     const { loss } = await this.#turns.takeAll(() =>
       this.#report([this.#clear("report", REPORT_BYTES), ...commands], windows.length * T),
     );
