@@ -4,7 +4,7 @@
 import { cp, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { findDawn } from "./engine.ts";
-import { repositoryRoot } from "./page.ts";
+import { entryOf, partsOf, repositoryRoot } from "./page.ts";
 
 /** Each platform's binary is 25 to 50 MB. */
 const PLATFORM = `${process.platform}-${process.platform === "darwin" ? "universal" : process.arch}`;
@@ -49,8 +49,5 @@ export async function bundleScript(): Promise<string> {
       rolldownOptions: { input: join(root, "apps/cli/bench/bundle-main.ts"), output: { codeSplitting: false } },
     },
   });
-  const output = Array.isArray(result) ? result[0] : result;
-  const chunk = "output" in output ? output.output.find((part) => part.type === "chunk" && part.isEntry) : undefined;
-  if (chunk?.type !== "chunk") throw new Error("the bench did not build into one script");
-  return chunk.code;
+  return entryOf(partsOf(result));
 }

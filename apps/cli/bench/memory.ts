@@ -2,24 +2,17 @@
 // creates, and on Linux the resident memory of Chromium's GPU process, where a software adapter keeps them.
 import { readFile } from "node:fs/promises";
 import type { Browser } from "playwright-core";
-import { type Moments, planModel } from "#engine";
+import { planModel } from "#engine";
 import { parameterTable } from "#outer";
 import { bytes } from "../../web/views/format.ts";
 import { loadModel, modelLine } from "../models.ts";
-import { planLines } from "../plan.ts";
+import { type PlanCommandOptions, planLines } from "../plan.ts";
 import type { MemoryMeasurement } from "./memory-page.ts";
 import { inPage } from "./page.ts";
 
-export interface BenchMemoryOptions {
-  readonly run: string;
-  readonly from: string;
-  readonly microbatch?: number | undefined;
-  /** The prediction must be within this; as many layers are recomputed as that takes. */
-  readonly memoryGb?: number | undefined;
-  readonly recomputedLayers?: number | undefined;
-  readonly moments?: Moments;
+/** With memoryGb the prediction must be within it; as many layers are recomputed as that takes. */
+export interface BenchMemoryOptions extends PlanCommandOptions {
   readonly step: boolean;
-  readonly json: boolean;
 }
 
 /** How far a prediction may be from what was created. */

@@ -41,12 +41,26 @@ export async function buildPage(entry: string): Promise<BuiltPage> {
       },
     },
   });
-  const output = Array.isArray(result) ? result[0] : result;
-  const parts = "output" in output ? output.output : [];
-  const chunk = parts.find((part) => part.type === "chunk" && part.isEntry);
-  if (chunk?.type !== "chunk") throw new Error("the bench page did not build into one script");
+  const parts = partsOf(result);
   const workers = parts.flatMap((part) => (part.type === "asset" ? [[`/${part.fileName}`, String(part.source)]] : []));
-  return { script: chunk.code, workers: new Map(workers as [string, string][]) };
+  return { script: entryOf(parts), workers: new Map(workers as [string, string][]) };
+}
+
+type BuildResult = Awaited<ReturnType<typeof import("vite").build>>;
+type Parts = Extract<BuildResult, { output: unknown }>["output"];
+
+/** What a build that writes nothing and watches nothing has made. */
+export function partsOf(result: BuildResult): Parts {
+  const output = Array.isArray(result) ? result[0] : result;
+  if (!("output" in output)) throw new Error("the bench's scripts were watched, not built");
+  return output.output;
+}
+
+/** The one script that was asked for. */
+export function entryOf(parts: Parts): string {
+  const chunk = parts.find((part) => part.type === "chunk" && part.isEntry);
+  if (chunk?.type !== "chunk") throw new Error("the bench did not build into one script");
+  return chunk.code;
 }
 
 /** Runs `use` in a page that has run the module, and closes all of it. Console lines and errors of the page go to `out`. */

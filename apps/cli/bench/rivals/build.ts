@@ -1,7 +1,7 @@
 // The contestants' pages, built from the repository's sources and the rivals' own packages.
 import { join } from "node:path";
 import type { Plugin } from "vite";
-import { repositoryRoot } from "../page.ts";
+import { partsOf, repositoryRoot } from "../page.ts";
 
 /**
  * @param entries pages' modules by name, from the repository's root
@@ -31,9 +31,7 @@ export async function buildPages(
       rolldownOptions: { input, preserveEntrySignatures: false, output: { entryFileNames: "[name].js" } },
     },
   });
-  const output = Array.isArray(result) ? result[0] : result;
-  if (!("output" in output)) throw new Error("the bench pages were watched, not built");
-  return new Map(output.output.map((part) => [part.fileName, part.type === "chunk" ? part.code : part.source]));
+  return new Map(partsOf(result).map((part) => [part.fileName, part.type === "chunk" ? part.code : part.source]));
 }
 
 /** Bare imports that the repository cannot resolve are looked for in another folder's node_modules. */
