@@ -24,7 +24,7 @@ test("at half of the time a click is answered within 200 ms, and script takes le
     const session = await page.context().newCDPSession(page);
     const scriptMs = await scriptByFrame(session, () => clicks(page));
     const clickMs = await answers(page);
-    expect(clickMs.length).toBe(CLICKS);
+    expect(clickMs.length).toBeGreaterThanOrEqual(CLICKS);
     console.log(
       `click to paint p50 ${percentile(clickMs, 0.5)} ms, p95 ${percentile(clickMs, 0.95)} ms; script of a frame p50 ${percentile(scriptMs, 0.5).toFixed(1)} ms, p95 ${percentile(scriptMs, 0.95).toFixed(1)} ms of ${scriptMs.length} frames`,
     );
@@ -46,10 +46,17 @@ const percentile = (values: readonly number[], part: number): number =>
 async function clicks(page: Page): Promise<void> {
   await page.evaluate(() => {
     const durations: number[] = [];
-    Reflect.set(globalThis, "clickDurations", durations);
-    new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) if (entry.name === "click") durations.push(entry.duration);
-    }).observe({ type: "event", durationThreshold: 16 } as PerformanceObserverInit);
+    const counted = (): number => performance.eventCounts.get("click") ?? 0;
+    const before = counted();
+    const take = (entries: PerformanceEntryList): void => {
+      for (const { name, duration } of entries) if (name === "click") durations.push(duration);
+    };
+    const observer = new PerformanceObserver((list) => take(list.getEntries()));
+    observer.observe({ type: "event", durationThreshold: 16 } as PerformanceObserverInit);
+    Reflect.set(globalThis, "answers", () => {
+      take(observer.takeRecords());
+      return { told: durations, count: counted() - before };
+    });
   });
   const axes = [page.getByRole("radio", { name: "tokens" }), page.getByRole("radio", { name: "rounds" })];
   for (let i = 0; i < CLICKS; i++) {
@@ -58,10 +65,12 @@ async function clicks(page: Page): Promise<void> {
   }
 }
 
-/** Those below the threshold of 16 ms are not told one by one. */
+/** Milliseconds of each click that the browser counted; those below the threshold of 16 ms are not told one by one. */
 async function answers(page: Page): Promise<number[]> {
-  const told = await page.evaluate(() => Reflect.get(globalThis, "clickDurations") as number[]);
-  return [...told, ...new Array(Math.max(0, CLICKS - told.length)).fill(16)];
+  const { told, count } = await page.evaluate(() =>
+    (Reflect.get(globalThis, "answers") as () => { told: number[]; count: number })(),
+  );
+  return [...told, ...new Array(count - told.length).fill(16)];
 }
 
 interface TraceEvent {
