@@ -1,7 +1,7 @@
 // docs/FORMATS.md is enough for a second implementation: second-reader.ts knows nothing else, and arrives at the same bits.
 import { expect, test } from "vitest";
 import { windowStart } from "#data";
-import { anchorHashOf, encodeUpdate, foldCommit, genesisState, parameterTable } from "#outer";
+import { anchorHashOf, codecOf, encodeUpdate, foldCommit, genesisState, parameterTable } from "#outer";
 import {
   blobName,
   type EntryBody,
@@ -28,7 +28,9 @@ const spec: RunSpec = {
   hostKey: host.volunteer,
   model: { ...draft.model, dModel: 16, dFfn: 20, vocabSize: 24, contextLength: 8, tiedEmbedding: false, kvHeads: 1 },
 };
-const run = runIdOf(spec);
+const { blockSize: _, ...outer } = spec.outer;
+const codec = { name: "chunk-top-k" as const, chunk: 1024 as const, k: 32, feedback: 0.9 };
+const sparse: RunSpec = { ...spec, version: 3, outer: { ...outer, codec } };
 const { length } = parameterTable(spec.model);
 
 function noise(seed: number, size: number): Float32Array {
@@ -40,7 +42,8 @@ function noise(seed: number, size: number): Float32Array {
 }
 
 /** A run of three rounds: four peers, one of them with half of the work, one whose update in round 1 is spoiled. */
-function signedRun(): { log: LogEntry[]; blobs: Map<string, Uint8Array> } {
+function signedRun(spec: RunSpec): { log: LogEntry[]; blobs: Map<string, Uint8Array> } {
+  const run = runIdOf(spec);
   const log: LogEntry[] = [];
   const blobs = new Map<string, Uint8Array>();
   const append = (body: EntryBody) => log.push(signEntry(host, run, log.at(-1), 1_700_000_000_000 + log.length, body));
@@ -55,7 +58,7 @@ function signedRun(): { log: LogEntry[]; blobs: Map<string, Uint8Array> } {
     const contributors = peers.map(({ identity, id }, n) => {
       const tokens = n === 3 ? assignment / 2 : assignment;
       const delta = noise(10 * round + n, n === 1 ? 3 : 0.01);
-      const update = encodeUpdate({ round, baseHash, tokens, delta, blockSize: 256 });
+      const update = encodeUpdate({ round, baseHash, tokens, delta, codec: codecOf(spec) });
       if (round === 1 && n === 2) new DataView(update.buffer).setFloat32(56, -1, true);
       blobs.set(blobName(update), update);
       const offer = { round, openSeq, baseHash, peer: id, update: blobName(update), bytes: update.length };
@@ -69,15 +72,21 @@ function signedRun(): { log: LogEntry[]; blobs: Map<string, Uint8Array> } {
   return { log, blobs };
 }
 
-test("a reader written from docs/FORMATS.md alone checks a signed run and folds it to the same anchors", () => {
-  const { log, blobs } = signedRun();
-  const sealed = log.filter((entry) => entry.type === "seal");
-  expect(sealed[1].refused.length).toBe(1);
-  expect(readRun(spec, log, blobs)).toEqual(sealed.map(({ anchorHash }) => anchorHash));
-});
+test.each([
+  ["int8 blocks", spec],
+  ["chunked top-k", sparse],
+])(
+  "a reader written from docs/FORMATS.md alone checks a signed run of %s and folds it to the same anchors",
+  (_, spec) => {
+    const { log, blobs } = signedRun(spec);
+    const sealed = log.filter((entry) => entry.type === "seal");
+    expect(sealed[1].refused.length).toBe(1);
+    expect(readRun(spec, log, blobs)).toEqual(sealed.map(({ anchorHash }) => anchorHash));
+  },
+);
 
 test("it refuses a log whose host, order, offer or anchor is another", () => {
-  const { log, blobs } = signedRun();
+  const { log, blobs } = signedRun(spec);
   const changed = (at: number, change: object) =>
     log.map((entry, seq) => (seq === at ? { ...entry, ...change } : entry));
   expect(() => readRun(spec, changed(4, { time: 1 }), blobs)).toThrow("entry 4 is not the host's");
@@ -87,7 +96,7 @@ test("it refuses a log whose host, order, offer or anchor is another", () => {
   (forged[1] as EntryOf<"commit">).contributors[0].tokens -= 1;
   const { version: _, seq, prevHash, time, signature, ...body } = forged[1] as EntryOf<"commit">;
   expect([seq, prevHash, time, signature].length).toBe(4);
-  forged[1] = signEntry(host, run, log[0], 1, body);
+  forged[1] = signEntry(host, runIdOf(spec), log[0], 1, body);
   expect(() => readRun(spec, forged, blobs)).toThrow("an offer of entry 1 is not its peer's");
 });
 

@@ -3,7 +3,7 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocket } from "ws";
-import { encodeUpdate, foldCommit, genesisState, type SharedState } from "#outer";
+import { codecOf, encodeUpdate, foldCommit, genesisState, type SharedState } from "#outer";
 import {
   blobName,
   type EntryOf,
@@ -203,7 +203,7 @@ export class TestVolunteer extends TestSocket {
     const open = await this.entry("open");
     const tokens = spec.inner.steps * spec.inner.windowsPerStep * spec.model.contextLength;
     const delta = new Float32Array(this.#state.parameters.length).fill(0.01 * (round + 1));
-    this.#update = encodeUpdate({ round, baseHash: open.baseHash, tokens, delta, blockSize: spec.outer.blockSize });
+    this.#update = encodeUpdate({ round, baseHash: open.baseHash, tokens, delta, codec: codecOf(spec) });
     await this.upload(this.#update);
     const offer = {
       round,

@@ -2,13 +2,15 @@
 import { describe, expect, test } from "vitest";
 import { blobName, type EntryOf, type GroupContribution } from "#wire";
 import { aggregateUpdates } from "./aggregate.ts";
+import { codecOf } from "./codec/index.ts";
 import { combineWeights } from "./combine.ts";
 import { foldCommit } from "./fold.ts";
 import { anchorHashOf, genesisState } from "./state.ts";
 import { noise, tinySpec } from "./test-given.ts";
-import { addTo, encodeUpdate, readUpdate } from "./update.ts";
+import { encodeUpdate, readUpdate } from "./update.ts";
 
 const spec = { ...tinySpec(), outer: { ...tinySpec().outer, clipToMedianNorm: false } };
+const codec = codecOf(spec);
 const base = genesisState(spec);
 const { length } = base.parameters;
 const baseHash = anchorHashOf(base);
@@ -22,7 +24,7 @@ function given(tokens: readonly number[], spoil = -1) {
       baseHash,
       tokens: count,
       delta: noise(i + 1, length, 0.01),
-      blockSize: 256,
+      codec,
     });
     if (i === spoil) new DataView(bytes.buffer).setFloat32(56, Number.NaN, true);
     const update = blobName(bytes);
@@ -41,10 +43,10 @@ describe("[R27] the aggregate of a group", () => {
     expect(one).toMatchObject({ tokens: 400, refused: [] });
     const mean = new Float32Array(length);
     for (const [i, weight] of [0.25, 0.75].entries()) {
-      const update = readUpdate(blob(members[i].update)!, { round: 0, baseHash, length, tokens: members[i].tokens });
-      if (typeof update !== "string") addTo(update, mean, weight, 0, length);
+      const update = readUpdate(blob(members[i].update)!, { round: 0, baseHash, codec, tokens: members[i].tokens });
+      if (typeof update !== "string") update.addTo(mean, weight, 0, length);
     }
-    expect(one.update).toEqual(encodeUpdate({ round: 0, baseHash, tokens: 400, delta: mean, blockSize: 256 }));
+    expect(one.update).toEqual(encodeUpdate({ round: 0, baseHash, tokens: 400, delta: mean, codec }));
   });
 
   test("leaves out who does not decode, and says so; without any there is none", () => {

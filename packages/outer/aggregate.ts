@@ -6,9 +6,9 @@
 // A member's update that does not decode has weight 0, as in a commit, and the group's attest names it.
 import { blobName, type PeerId, type RunSpec } from "#wire";
 import { assert } from "./assert.ts";
+import { codecOf, type Decoded } from "./codec/index.ts";
 import { byPeer, type Counted, combineWeights, countedTokens } from "./combine.ts";
-import { parameterTable } from "./parameters.ts";
-import { addTo, encodeUpdate, readUpdate, type Update, updateNorm } from "./update.ts";
+import { encodeUpdate, readUpdate } from "./update.ts";
 
 /** An update's header counts tokens in 32 bits. */
 const TOKENS_MAX = 0xffff_ffff;
@@ -35,13 +35,13 @@ export function aggregateUpdates(
   { round, baseHash, members }: { round: number; baseHash: string; members: readonly GroupMember[] },
   blob: (hash: string) => Uint8Array | undefined,
 ): Aggregate | undefined {
-  const { length } = parameterTable(spec.model);
-  const { blockSize } = spec.outer;
-  const read = ({ update: name, peer, tokens }: GroupMember): Update | string => {
+  const codec = codecOf(spec);
+  assert(codec.sums, "groups form only where a codec's bodies can be summed into one");
+  const read = ({ update: name, peer, tokens }: GroupMember): Decoded | string => {
     const bytes = blob(name);
     if (bytes === undefined) throw new Error(`blob ${name} of peer ${peer} is not here: fetch it before aggregating`);
     assert(blobName(bytes) === name, `the bytes given for blob ${name} are not its own`);
-    return readUpdate(bytes, { round, baseHash, length, tokens, blockSize });
+    return readUpdate(bytes, { round, baseHash, tokens, codec });
   };
   const sorted = [...members].sort(byPeer);
   const counted: Counted[] = [];
@@ -49,19 +49,19 @@ export function aggregateUpdates(
   for (const member of sorted) {
     const update = read(member);
     if (typeof update === "string") refused.push(member.peer);
-    else counted.push({ peer: member.peer, tokens: member.tokens, norm: updateNorm(update) });
+    else counted.push({ peer: member.peer, tokens: member.tokens, norm: update.norm() });
   }
   if (counted.length === 0) return undefined;
   const { steps, windowsPerStep } = spec.inner;
   const assignmentTokens = steps * windowsPerStep * spec.model.contextLength;
   const weightByPeer = combineWeights(counted, { assignmentTokens, clipToMedianNorm: spec.outer.clipToMedianNorm });
   const tokens = countedTokens(counted, assignmentTokens).reduce((sum, value) => sum + Math.floor(value), 0);
-  const delta = new Float32Array(length);
+  const delta = new Float32Array(codec.length);
   for (const member of sorted) {
     const weight = weightByPeer.get(member.peer);
     const update = weight === undefined ? "" : read(member);
-    if (weight !== undefined && typeof update !== "string") addTo(update, delta, weight, 0, length);
+    if (weight !== undefined && typeof update !== "string") update.addTo(delta, weight, 0, codec.length);
   }
   const sum = Math.min(TOKENS_MAX, Math.max(1, tokens));
-  return { update: encodeUpdate({ round, baseHash, tokens: sum, delta, blockSize }), tokens: sum, refused };
+  return { update: encodeUpdate({ round, baseHash, tokens: sum, delta, codec }), tokens: sum, refused };
 }

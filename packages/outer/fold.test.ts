@@ -8,10 +8,11 @@ import {
   goldenSpec as spec,
   goldenContributions as three,
 } from "./golden-fold.ts";
-import { addTo, anchorHashOf, foldCommit, genesisState, readUpdate, type Update } from "./index.ts";
+import { anchorHashOf, codecOf, type Decoded, foldCommit, genesisState, readUpdate } from "./index.ts";
 import { BASE_HASH, commitOf, noise, peerOf } from "./test-given.ts";
 
-const { length } = genesisState(spec).parameters;
+const codec = codecOf(spec);
+const { length } = codec;
 
 test("the golden folds: these logs must refold to these hashes for ever", () => {
   expect(plainHashes()).toEqual(PLAIN);
@@ -27,7 +28,7 @@ test("agrees with the plain formulas in f64", () => {
     const { commit, blob } = commitOf(round, given);
     const decoded = commit.contributors.map(({ update, tokens }) => {
       const values = new Float32Array(length);
-      addTo(readUpdate(blob(update)!, { round, baseHash: BASE_HASH, length, tokens }) as Update, values, 1, 0, length);
+      (readUpdate(blob(update)!, { round, baseHash: BASE_HASH, tokens, codec }) as Decoded).addTo(values, 1, 0, length);
       return values;
     });
     const norms = decoded.map((values) => Math.hypot(...values));

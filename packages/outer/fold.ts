@@ -5,10 +5,11 @@
 // Two passes, one update at a time: the first checks and measures, the second adds. So a fold holds one accumulator, not 32 updates.
 import { blobName, type EntryOf, isGroup, type PeerId, type RunSpec } from "#wire";
 import { assert } from "./assert.ts";
+import { codecOf, type Decoded } from "./codec/index.ts";
 import { byPeer, type Counted, combineWeights } from "./combine.ts";
 import { outerStep } from "./outer-step.ts";
 import { anchorHashOf, type SharedState } from "./state.ts";
-import { addTo, readUpdate, type Update, updateNorm } from "./update.ts";
+import { readUpdate } from "./update.ts";
 
 type Commit = EntryOf<"commit">;
 type Contribution = Commit["contributors"][number];
@@ -31,18 +32,19 @@ export function foldCommit(
   commit: Commit,
   blob: (hash: string) => Uint8Array | undefined,
 ): FoldResult {
+  const codec = codecOf(spec);
   const length = state.parameters.length;
   const bytesOf = ({ update, peer }: Contribution): Uint8Array => {
     const bytes = blob(update);
     if (bytes === undefined) throw new Error(`blob ${update} of peer ${peer} is not here: fetch it before folding`);
     return bytes;
   };
-  const read = (contribution: Contribution, bytes: Uint8Array): Update | string => {
+  const read = (contribution: Contribution, bytes: Uint8Array): Decoded | string => {
     if (!isGroup(contribution) && (contribution.round !== commit.round || contribution.baseHash !== commit.baseHash))
       return "the offer is for another round or anchor";
     const { round, baseHash } = commit;
     const { tokens } = contribution;
-    return readUpdate(bytes, { round, baseHash, length, tokens, blockSize: spec.outer.blockSize });
+    return readUpdate(bytes, { round, baseHash, tokens, codec });
   };
 
   const sorted = [...commit.contributors].sort(byPeer);
@@ -57,7 +59,7 @@ export function foldCommit(
     else if (counted.at(-1)?.peer === peer) refused.push({ peer, reason: "named twice" });
     else {
       const members = isGroup(contribution) ? contribution.members - contribution.refused.length : 1;
-      counted.push({ peer, tokens, norm: updateNorm(update), members });
+      counted.push({ peer, tokens, norm: update.norm(), members });
     }
   }
   if (counted.length === 0) return { anchorHash: anchorHashOf(state), refused };
@@ -74,7 +76,7 @@ export function foldCommit(
     const update = read(contribution, bytesOf(contribution));
     if (typeof update === "string") continue; // the second of two by one peer
     weightByPeer.delete(contribution.peer); // a peer counts once: the first that was counted
-    addTo(update, mean, weight, 0, length);
+    update.addTo(mean, weight, 0, length);
   }
   outerStep(state, mean, spec.outer);
   return { anchorHash: anchorHashOf(state), refused };

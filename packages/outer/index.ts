@@ -1,5 +1,6 @@
 export * from "./aggregate.ts";
 export * from "./checkpoint.ts";
+export * from "./codec/index.ts";
 export * from "./combine.ts";
 export * from "./fold.ts";
 export * from "./genesis.ts";

@@ -1,5 +1,6 @@
 // What the tests of this package are given: a spec small enough to fold by hand, seeded values, a commit around updates.
 import { blobName, type EntryOf, presets, type RunSpec } from "#wire";
+import { codecOf } from "./codec/index.ts";
 import { encodeUpdate } from "./update.ts";
 
 const shard = { hash: "ab".repeat(32), bytes: 1032, tokens: 500 };
@@ -59,10 +60,11 @@ export function commitOf(
   round: number,
   given: readonly Given[],
   tamper: (bytes: Uint8Array, peer: string) => void = () => {},
+  spec: RunSpec = tinySpec(),
 ) {
   const blobByName = new Map<string, Uint8Array>();
   const contributors = given.map(({ peer, tokens, delta }) => {
-    const bytes = encodeUpdate({ round, baseHash: BASE_HASH, tokens, delta, blockSize: 256 });
+    const bytes = encodeUpdate({ round, baseHash: BASE_HASH, tokens, delta, codec: codecOf(spec) });
     tamper(bytes, peer);
     const update = blobName(bytes);
     blobByName.set(update, bytes);

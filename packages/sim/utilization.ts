@@ -1,7 +1,7 @@
 // How much of its time a peer trains: four peers on lines of 20 Mbit/s and 40 ms, updates of the micro model, H = 100 steps of 30 ms.
 //
 //   protocol, exchange and log are the real ones, the sizes are the codec's; a step, a fold and an encode are waits
-import { parameterTable, updateBytes } from "#outer";
+import { codecOf, updateBytesMax } from "#outer";
 import { PIECE_BYTES, presets } from "#wire";
 import { HOST } from "./network.ts";
 import { Simulation } from "./simulation.ts";
@@ -39,7 +39,7 @@ export function utilization(
   overlap: boolean,
   { rounds = 30, seed = 1, smaller = 1 }: UtilizationOptions = {},
 ): Utilization {
-  const bytes = Math.ceil(updateBytes(parameterTable(micro.model).length, micro.outer.blockSize) / smaller);
+  const bytes = Math.ceil(updateBytesMax(codecOf(micro)) / smaller);
   const sim = new Simulation({
     seed,
     peers: PEERS,

@@ -37,7 +37,6 @@ export interface OpenRoundOptions {
   readonly visits: Visits;
   readonly wake: Wake;
   /** An aggregate needs a host that keeps it: not where peers keep the updates. */
-  readonly mayGroup: boolean;
 }
 
 export class OpenRound {
@@ -48,7 +47,6 @@ export class OpenRound {
   private readonly log: RunState;
   private readonly visits: Visits;
   private readonly wake: Wake;
-  private readonly mayGroup: boolean;
   private readonly pace = new Pace();
   private readonly places: Places;
   private groups: Groups | undefined; //             more offers than a commit may name: they are made into fewer
@@ -64,11 +62,10 @@ export class OpenRound {
   private readonly departed = new Set<PeerId>(); //  paused, or said goodbye: not waited for
   private readonly newcomers = new Set<PeerId>(); // ready, and not in the roster
 
-  constructor({ log, visits, wake, mayGroup }: OpenRoundOptions) {
+  constructor({ log, visits, wake }: OpenRoundOptions) {
     this.log = log;
     this.visits = visits;
     this.wake = wake;
-    this.mayGroup = mayGroup;
     this.offers = new Offers(log, (peer) => this.refresh(peer));
     this.places = new Places(log);
   }
@@ -299,7 +296,7 @@ export class OpenRound {
   /** What is there counts. More than a commit may name are made into groups first: of neighbours, so that their updates go one hop. [R27] */
   private close(now: Millis, open: EntryOf<"open">): Next | undefined {
     const most = this.contributorsMax;
-    const offers = this.offers.drawn(this.mayGroup ? most * most : most);
+    const offers = this.offers.drawn(this.log.mayGroup ? most * most : most);
     if (offers.length <= most) return commitOf(open, offers);
     const offerByPeer = new Map(offers.map((offer) => [offer.peer, offer]));
     const ordered = this.visits.mesh.inOrder([...offerByPeer.keys()]).map((peer) => offerByPeer.get(peer)!);

@@ -3,7 +3,7 @@
 //   fault = state.apply(entry)      undefined: taken; a text: this entry may not follow, and nothing has changed
 //
 // The chain (hashes, signatures) is wire's chainFault; here are the rules of meaning, [R1] to [R5] in docs/PROTOCOL.md.
-import { parameterTable, updateBytes } from "#outer";
+import { codecOf, updateBytesMax } from "#outer";
 import {
   type Contribution,
   decodeManifest,
@@ -11,6 +11,7 @@ import {
   type EntryBody,
   type EntryOf,
   type GroupContribution,
+  holdersOf,
   isGroup,
   type LogEntry,
   type Offer,
@@ -75,6 +76,8 @@ export class RunState {
   unretained: readonly string[] = [];
   readonly assignmentTokens: number; // H * windowsPerStep * T
   readonly updateBytesMax: number;
+  /** Whether more offers than a commit may name can be made into groups: an update must be able to hold the sum of others. [R27] */
+  readonly mayGroup: boolean;
   /** This reader's place in a roster that its open does not list, as the host has told it. */
   seat: { readonly openSeq: number; readonly position: number } | undefined;
   private readonly genesisHash: string | undefined;
@@ -91,7 +94,9 @@ export class RunState {
     this.genesisHash = genesisHash;
     this.anchorHash = genesisHash;
     this.assignmentTokens = spec.inner.steps * spec.inner.windowsPerStep * spec.model.contextLength;
-    this.updateBytesMax = updateBytes(parameterTable(spec.model).length, spec.outer.blockSize);
+    const codec = codecOf(spec);
+    this.updateBytesMax = updateBytesMax(codec);
+    this.mayGroup = codec.sums && holdersOf(spec) === undefined; // a group's aggregate is made where the host keeps updates
   }
 
   /** The anchor after so many rounds, while it is kept. */
@@ -250,6 +255,7 @@ export class RunState {
   /** [R27] */
   private groupFault(group: GroupContribution): string | undefined {
     const { members, attesters, refused } = group;
+    if (!this.mayGroup) return "this run's updates are not made into groups";
     if (members > this.spec.rounds.maxContributors) return `a group of ${members}`;
     if (attesters > members || 2 * attesters <= members) return `${attesters} of ${members} members attest to it`;
     if (refused.length >= members || !ascending(refused)) return "its refused members are not sorted, or all";

@@ -76,7 +76,7 @@ export class Sequencer {
       },
       gone: (peer) => this.gone(peer),
     });
-    const round = new OpenRound({ log, visits, wake, mayGroup: k === undefined });
+    const round = new OpenRound({ log, visits, wake });
     this.log = log;
     this.visits = visits;
     this.round = round;

@@ -26,6 +26,22 @@ test("version 2 may use what came with it; a run of version 1 reads as it always
   expect(specSchema.parse({ ...specOf(), version: 2, rounds: overlapping.rounds }).rounds.overlap).toBe(true);
 });
 
+const sparse = { name: "chunk-top-k", chunk: 4096, k: 64, feedback: 0.95 };
+const { blockSize: _, ...outer } = nano.outer;
+
+test("version 3 may name a codec with its settings; block size belongs to int8 blocks", () => {
+  const spec = { ...nano, version: 3, outer: { ...outer, codec: sparse } };
+  expect(explained(spec)).toBe("accepted");
+  expect(explained({ ...nano, version: 3 })).toBe("accepted");
+  expect(explained({ ...spec, version: 2 })).toMatch(/^outer\.codec: came with version 3: say "version": 3/);
+  expect(explained({ ...spec, outer: { ...spec.outer, blockSize: 256 } })).toMatch(/^outer\.blockSize: belongs to/);
+  expect(explained({ ...nano, outer })).toMatch(/^outer\.blockSize: .*256/);
+  const tooMany = { ...spec, outer: { ...outer, codec: { ...sparse, k: 513 } } };
+  expect(explained(tooMany)).toMatch(/^outer\.codec/);
+  const dense = { ...spec, outer: { ...outer, codec: { ...sparse, chunk: 1024, k: 256 } } };
+  expect(explained(dense)).toMatch(/^outer\.codec.*an eighth/);
+});
+
 test("the canonical form is golden and knows no key order", () => {
   const text = new TextDecoder().decode(canonicalBytes({ b: [1e21, 0.1, -0], a: "é\n", A: null }));
   expect(text).toBe('{"A":null,"a":"é\\n","b":[1e+21,0.1,0]}');
@@ -41,7 +57,7 @@ test.each([
   ["a wrong type", { ...nano, seed: "one" }, /^seed: .*number.*; for example 1$/],
   ["a missing field", { ...nano, operator: undefined }, /^operator: .*; for example "the local host"$/],
   ["an empty text", { ...nano, modelLicence: " " }, /^modelLicence: .*; for example "CC0-1\.0"$/],
-  ["an unknown version", { ...nano, version: 3 }, /^version: 3 is unknown: .* 1 and 2; for example 1$/],
+  ["an unknown version", { ...nano, version: 4 }, /^version: 4 is unknown: .* 1, 2 and 3; for example 1$/],
   [
     "a field that is newer than the version",
     { ...nano, rounds: { ...nano.rounds, overlap: true } },

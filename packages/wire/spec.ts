@@ -7,15 +7,16 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";
 import { z } from "zod";
 
-/** The newest that this build writes; it reads all of them. Version 2 may use the fields of `newerFields`, version 1 may not. */
-export const SPEC_VERSION = 2;
+/** The newest that this build writes; it reads all of them. An older one may not use what `newerFields` says came later. */
+export const SPEC_VERSION = 3;
 /** Version of decode, combine and outer step. A log replays with the version it was made with, or is refused by name. */
 export const MATH_VERSION = 1;
 
 /** Another version is refused by its number: what it means is not for this build to guess. */
 const versionSchema = <T extends number>(...versions: readonly T[]) =>
   z.literal(versions, {
-    error: ({ input }) => `${JSON.stringify(input)} is unknown: this build reads version ${versions.join(" and ")}`,
+    error: ({ input }) =>
+      `${JSON.stringify(input)} is unknown: this build reads version ${versions.join(", ").replace(/, (\d+)$/, " and $1")}`,
   });
 
 const text = (max: number) => z.string().trim().min(1).max(max);
@@ -65,14 +66,29 @@ export const innerSchema = z.strictObject({
   clipNorm: positive,
 });
 
-export const outerSchema = z.strictObject({
-  method: z.literal("diloco"),
-  learningRate: positive.max(2),
-  momentum: z.number().min(0).lt(1),
-  codec: z.literal("int8-block"),
-  blockSize: z.literal(256),
-  clipToMedianNorm: z.boolean(),
-});
+/** SparseLoCo's: of each chunk the k largest, with error feedback. What they mean: outer's codec/chunk-top-k.ts. */
+const chunkTopKSchema = z
+  .strictObject({
+    name: z.literal("chunk-top-k"),
+    chunk: z.union([z.literal(1024), z.literal(4096)], { error: "must be 1024 or 4096" }), // what one workgroup chooses from
+    k: count(512), //                       more than an eighth costs more than int8 blocks teach
+    feedback: z.number().min(0).lt(1),
+  })
+  .refine(({ chunk, k }) => 8 * k <= chunk, { path: ["k"], error: "must be at most an eighth of chunk" });
+
+export const outerSchema = z
+  .strictObject({
+    method: z.literal("diloco"),
+    learningRate: positive.max(2),
+    momentum: z.number().min(0).lt(1),
+    codec: z.union([z.literal("int8-block"), chunkTopKSchema]),
+    blockSize: z.literal(256).optional(), // int8-block's, and always there with it: runs of version 1 are named by it
+    clipToMedianNorm: z.boolean(),
+  })
+  .refine(({ codec, blockSize }) => (codec === "int8-block") === (blockSize !== undefined), {
+    path: ["blockSize"],
+    error: 'belongs to codec "int8-block", and must be 256 there',
+  });
 
 export const roundsSchema = z
   .strictObject({
@@ -111,17 +127,18 @@ export const dataRefSchema = z.strictObject({
     .max(256),
 });
 
-/** Fields that came after version 1: optional, so that a spec which does not use them keeps its version, and with it the run's id. */
-const newerFields = [
+/** What came after version 1: optional, so that a spec which does not use it keeps its version, and with it the run's id. */
+const newerFields: readonly { path: readonly string[]; since: number; old?: unknown }[] = [
   { path: ["rounds", "overlap"], since: 2 },
   { path: ["rounds", "durability"], since: 2 },
   { path: ["rounds", "holders"], since: 2 },
-] as const;
+  { path: ["outer", "codec"], since: 3, old: "int8-block" },
+];
 
 function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue }: z.RefinementCtx): void {
-  for (const { path, since } of newerFields) {
+  for (const { path, since, old } of newerFields) {
     const value = path.reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], spec);
-    if (value === undefined || version >= since) continue;
+    if (value === old || version >= since) continue;
     addIssue({ code: "custom", path: [...path], message: `came with version ${since}: say "version": ${since}` });
   }
 }
@@ -129,7 +146,7 @@ function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue
 /** What an operator writes: everything but the host's key and the hashes of the shards, which the host fills in. */
 export const draftSchema = z
   .strictObject({
-    version: versionSchema(1, SPEC_VERSION),
+    version: versionSchema(1, 2, SPEC_VERSION),
     mathVersion: versionSchema(MATH_VERSION),
     name: text(80),
     operator: text(200),

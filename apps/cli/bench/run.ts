@@ -8,7 +8,18 @@ import { join } from "node:path";
 import { decodeShard, microbatchIds, TokenSource, windowsPerRound } from "#data";
 import type { Moments } from "#engine";
 import { ReferenceTrainer } from "#engine/reference";
-import { anchorHashOf, encodeUpdate, foldCommit, genesisState, learningRateAt, parameterTable } from "#outer";
+import {
+  anchorHashOf,
+  codecOf,
+  type Decoded,
+  encodeUpdate,
+  foldCommit,
+  genesisState,
+  learningRateAt,
+  parameterTable,
+  Replica,
+  readUpdate,
+} from "#outer";
 import { DiskBlobStore, openDataFolder } from "#store/disk";
 import { blobName, type Contribution, type EntryOf, peerIdOf, type RunDraft, type RunSpec } from "#wire";
 import { checkDraft, loadDraft, makeSpec, SpecError } from "../../host/load-run.ts";
@@ -102,6 +113,9 @@ function train(
   zero(state.parameters);
   const plan = { seed: spec.seed, trainTokens: source.length, contextLength: spec.model.contextLength };
   const ids = Array.from({ length: peers }, (_, n) => peerId(n));
+  const codec = codecOf(spec);
+  const replicas = ids.map(() => new Replica(state.parameters, codec.feedback));
+  const sentBy: Decoded[] = [];
   const trainers = ids.map(() => new ReferenceTrainer(spec.model, state.parameters, moments));
   const points: { round: number; tokens: number; evalLoss: number }[] = [];
   let tokensBefore = 0;
@@ -121,14 +135,18 @@ function train(
         zero(trainer.parameters);
       }
       const tokens = steps * windowsPerStep * spec.model.contextLength;
-      const delta = state.parameters.map((value, i) => value - trainer.parameters[i]!);
-      const bytes = encodeUpdate({ round, baseHash, tokens, delta, blockSize: spec.outer.blockSize });
+      const replica = replicas[position]!;
+      const header = { round, baseHash, tokens, codec };
+      const bytes = encodeUpdate({ ...header, delta: replica.toEncode(trainer.parameters) });
+      replica.offered(trainer.parameters);
+      sentBy[position] = readUpdate(bytes, header) as Decoded;
       const update = blobName(bytes);
       blobByName.set(update, bytes);
       return { round, openSeq: 0, baseHash, peer, update, bytes: bytes.length, tokens, steps, loss, signature: "" };
     });
     const commit = { round, baseHash, contributors } as unknown as EntryOf<"commit">; // the fold reads nothing else
     foldCommit(state, spec, commit, (name) => blobByName.get(name));
+    for (const [position, replica] of replicas.entries()) replica.sealed(state.parameters, true, sentBy[position]);
     tokensBefore += contributors.reduce((sum, { tokens }) => sum + tokens, 0);
     cursor += windowsPerRound({ rosterSize: peers, windowsPerStep, steps });
     if ((round + 1) % spec.evaluation.everyRounds !== 0) continue;

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { parameterTable, updateBytes } from "#outer";
+import { codecOf, updateBytesMax } from "#outer";
 import { donationCost, roundMsOf } from "./estimate.ts";
 import { spec } from "./fixtures.ts";
 
-const update = updateBytes(parameterTable(spec.model).length, spec.outer.blockSize);
+const update = updateBytesMax(codecOf(spec));
 
 test("alone: the update goes to the host, nothing comes from peers", () => {
   const cost = donationCost(spec, 0, 60_000);

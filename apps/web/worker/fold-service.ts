@@ -7,6 +7,8 @@ import {
   type Aggregate,
   aggregateUpdates,
   anchorHashOf,
+  codecOf,
+  type Decoded,
   decodeCheckpointSection,
   encodeCheckpointSection,
   encodeUpdate,
@@ -14,6 +16,7 @@ import {
   type GroupMember,
   genesisState,
   Replica,
+  readUpdate,
   type SharedState,
 } from "#outer";
 import type { EntryOf, PeerId, RunSpec } from "#wire";
@@ -34,6 +37,8 @@ export class FoldService {
   #spec: RunSpec | undefined;
   #state: SharedState | undefined;
   #replica: Replica | undefined;
+  /** Error feedback asks what the offer in flight decodes to. */
+  #sent: Decoded | undefined;
   #round = 0;
 
   begin(spec: RunSpec): void {
@@ -60,7 +65,7 @@ export class FoldService {
       if (seen.size !== 2) return { anchorHash: "", local: state.parameters };
     }
     this.#state = state;
-    this.#replica = new Replica(state.parameters);
+    this.#replica = new Replica(state.parameters, codecOf(spec).feedback);
     this.#round = round;
     return { anchorHash: anchorHashOf(state), local: state.parameters.slice() };
   }
@@ -74,8 +79,13 @@ export class FoldService {
       replica.mark = replica.previousMark;
       replica.previousMark = undefined;
     }
-    const delta = replica.pseudoGradient(local);
-    const update = encodeUpdate({ round, baseHash, tokens, delta, blockSize: this.#need(this.#spec).outer.blockSize });
+    const header = { round, baseHash, tokens, codec: codecOf(this.#need(this.#spec)) };
+    const update = encodeUpdate({ ...header, delta: replica.toEncode(local) });
+    if (header.codec.feedback !== undefined) {
+      const sent = readUpdate(update, header);
+      if (typeof sent === "string") throw new Error(`the update that was just made does not read: ${sent}`);
+      this.#sent = sent;
+    }
     replica.offered(local);
     return update;
   }
@@ -96,7 +106,7 @@ export class FoldService {
     const state = this.#need(this.#state);
     const { commit, named, blobs } = given;
     const { anchorHash, refused } = foldCommit(state, this.#need(this.#spec), commit, (name) => blobs.get(name));
-    const from = this.#need(this.#replica).sealed(state.parameters, named);
+    const from = this.#need(this.#replica).sealed(state.parameters, named, this.#sent);
     this.#round = commit.round + 1;
     return { anchorHash, refused, anchor: state.parameters.slice(), from };
   }

@@ -1,0 +1,39 @@
+// A codec: how a pseudo-gradient becomes the body of an update, and what everybody reads in it.
+//
+//   values f32 (one per parameter)  --encode, on its maker's machine-->  body  --read, the same on every machine-->  Decoded
+//
+// Encoding is its maker's own affair (a GPU may do it, and round as it likes): any body that reads is a legal update. Reading is canonical.
+
+/** What a body says. Holds views of the bytes that it was read from. */
+export interface Decoded {
+  /** L2 norm of the decoded values, in f64 with a fixed order of operations: the same bits everywhere. */
+  norm(): number;
+  /** accumulator[i - start] += weight · decoded[i] for i in [start, end), each operation rounded to f32. */
+  addTo(accumulator: Float32Array, weight: number, start: number, end: number): void;
+}
+
+export interface Codec {
+  /** In an update's header: which codec made the body. */
+  readonly id: number;
+  /** In an update's header: how many neighbouring values share a scale, or are chosen from together. */
+  readonly block: number;
+  /** Parameters of the model. */
+  readonly length: number;
+  /** Bytes of the largest body that reads. */
+  readonly bodyBytesMax: number;
+  /**
+   * Error feedback: what a body leaves out is kept, shrinks by this factor from one offer to the next, and is added to the next
+   * pseudo-gradient. Undefined: what is left out is lost.
+   */
+  readonly feedback?: number;
+  /** Whether the sum of several bodies fits one body, so that groups can form. [R27] */
+  readonly sums: boolean;
+  /** @throws RangeError when a value is not finite or too large to decode: the training diverged, and there is nothing to offer */
+  encode(values: Float32Array): Uint8Array;
+  /** Or why the update's weight is 0 by rule: the same answer on every machine, whatever the bytes. Never throws. */
+  read(body: Uint8Array): Decoded | string;
+}
+
+/** For encode: what it found, and where. */
+export const diverged = (value: number, from: number, to: number): RangeError =>
+  new RangeError(`the pseudo-gradient holds ${value} among parameters ${from} to ${to - 1}: training diverged`);
