@@ -6,7 +6,8 @@ import { createWebGpuEngine } from "./webgpu-engine.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
-const anEngine = () => createWebGpuEngine({ model: tinyModel({ dModel: 24, heads: 3, kvHeads: 1 }), microbatch: 1 });
+const model = tinyModel({ dModel: 24, heads: 3, kvHeads: 1 });
+const anEngine = () => createWebGpuEngine({ model, microbatch: 1, keepsMark: true });
 
 test("the adapter at hand computes rightly, and one that goes meanwhile is a lost device, not a wrong one", async () => {
   const engine = await anEngine();
@@ -25,6 +26,8 @@ const faults: Readonly<Record<string, readonly [right: string, wrong: string]>> 
   "swiglu-backward": ["1.0 -", "1.0 +"],
   "cross-entropy": ["highest = higher", "highest = x"],
   adamw: ["step.weightDecay, i <", "step.weightDecay, i <= "],
+  "encode-int8": ["return mark[i] - own[i]", "return own[i] - mark[i]"],
+  "mark-rebase": ["anchor + mark[i]", "anchor - mark[i]"],
 };
 
 test("kernels that come out wrong are found, and no others", async () => {

@@ -44,6 +44,11 @@ export interface EngineOptions {
   readonly recomputedLayers?: number;
   /** Default: f32. */
   readonly moments?: Moments;
+  /**
+   * The mark lies on the device too, 4 bytes a parameter, and updates are made there (`Engine.mark`): only they cross, instead of all parameters
+   * at each offer and seal. "webgpu" only; default: no.
+   */
+  readonly keepsMark?: boolean;
   /** How much of the device's memory it may take in all; default: what the device gives. */
   readonly memoryBytes?: number;
   /** Default: "webgpu". "wasm" trains on the CPU, in threads of its own; of the other options it heeds threads and memoryBytes. */
@@ -55,12 +60,31 @@ export interface EngineOptions {
   readonly defaultLimits?: boolean;
 }
 
+/**
+ * Where an engine keeps the mark: outer's rule of the mark (replica.ts) on the device. Everything takes its turn among the steps that were queued.
+ * An update's body is scales and codes as in outer's update.ts. Rejects as step() does.
+ */
+export interface Mark {
+  /** mark = what is given; the parameters stay. */
+  set(mark: Float32Array): void;
+  /** The body of mark − parameters; then mark = parameters. RangeError when the training diverged: then the mark stays. */
+  offer(): Promise<Uint8Array>;
+  /**
+   * parameters = anchor + (parameters − mark), exactly the anchor where nothing was trained since the mark; then mark = anchor.
+   * @returns when it `carries`, the body of mark − parameters as they were: what a device that is lost would take with it. RangeError as above,
+   * after the same change.
+   */
+  sealed(anchor: Float32Array, given: { readonly carries: boolean }): Promise<Uint8Array | undefined>;
+}
+
 export interface Engine {
   readonly adapter: AdapterDescription;
   readonly model: ModelShape;
   readonly microbatch: number;
-  /** Bytes of the device's memory that this engine holds at its most: while parameters are read. */
+  /** Bytes of the device's memory that this engine holds at its most: while parameters or an update are read. */
   readonly allocatedBytes: number;
+  /** Undefined unless it was asked to keep it. */
+  readonly mark?: Mark | undefined;
   /** Replaces the parameters (flat vector); moments and their step count stay. */
   load(parameters: Float32Array): void;
   /** Zeroes both moments and restarts their bias correction. */

@@ -33,6 +33,7 @@ const SHAPES = [
   { name: "kept", model, microbatch: 2, recomputedLayers: 0 },
   { name: "recomputed", model, microbatch: 2, recomputedLayers: 3 },
   { name: "moments in 8 bits", model, microbatch: 2, recomputedLayers: 3, moments: "8bit" as const },
+  { name: "the mark", model, microbatch: 2, recomputedLayers: 0, keepsMark: true },
   { name: "one layer", model: tinyModel({ layers: 1 }), microbatch: 1, recomputedLayers: 0 },
   {
     name: "a thousandth of GPT-2 small, several chunks of logits",
@@ -50,6 +51,7 @@ test.each(SHAPES)("predicted is allocated, to the byte: $name", async ({ name: _
     if (microbatch * model.contextLength < 1000)
       await engine.step([randomIds(prng(1), microbatch * (model.contextLength + 1), model.vocabSize)], options);
     await engine.read();
+    await engine.mark?.offer();
     expect(engine.allocatedBytes).toBe(planModel(given).totalBytes);
     engine.destroy();
   });

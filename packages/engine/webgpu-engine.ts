@@ -4,10 +4,11 @@
 import type { ModelShape } from "#wire";
 import type { ConformanceReport } from "./conformance/index.ts";
 import { openDevice } from "./device/adapter.ts";
+import { Crossing, lostSoon } from "./device/crossing.ts";
 import { type CompiledKernels, compileKernels, type Kernel, type Variant } from "./device/kernel.ts";
 import type { BytesByPart, Memory } from "./device/memory.ts";
 import { Plan } from "./device/plan.ts";
-import { checked, namedError } from "./device/scopes.ts";
+import { checked } from "./device/scopes.ts";
 import type { AdapterDescription, Engine, EngineOptions, StepOptions, StepReport } from "./engine.ts";
 import { DeviceLostError, GpuError, ModelTooLargeError } from "./errors.ts";
 import { packStep } from "./kernels/optimizer.ts";
@@ -15,22 +16,18 @@ import { ropeTables } from "./kernels/rope.ts";
 import { type Batch, batchOf, groupsOf, NO_UPDATE } from "./model/batch.ts";
 import type { Sizes } from "./model/buffers.ts";
 import { type Layout, takeFromEngine, toEngine } from "./model/layout.ts";
+import { MARK_KERNELS, markPassesOf } from "./model/mark-passes.ts";
 import { type Outline, outlineOf, REPORT_BYTES, STEPS_IN_FLIGHT } from "./model/outline.ts";
 import { ALL_KERNELS, MOMENT_KERNELS, type Pass, passesOf } from "./model/passes.ts";
 import { planModel } from "./model/planner.ts";
 import { Turns } from "./turns.ts";
+import { WebGpuMark } from "./webgpu-mark.ts";
 
 /** A software adapter does 2 to 4 GFLOP/s: 0.1 s per submission keeps the page's own frames coming. A GPU is never busy that long. */
 const FLOPS_PER_SUBMIT = { software: 0.3e9, hardware: 2e10 };
 
 /** Evaluation waits for the device after so many microbatches, so that a long one does not fill the queue. */
 const EVALUATIONS_IN_FLIGHT = 4;
-
-/** A lost device rejects what it was asked first and says so a moment later. */
-const LOSS_SHOWS_MS = 1000;
-
-const lostWithin = (device: GPUDevice, ms: number): Promise<GPUDeviceLostInfo | undefined> =>
-  Promise.race([device.lost, new Promise<undefined>((resolve) => setTimeout(resolve, ms))]);
 
 /** What the device decides; tests make it small, so that small models are cut as large ones are, or ask for what another device would take. */
 export interface Cuts {
@@ -51,31 +48,32 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
     const { recomputedLayers, problem } = planModel({ ...options, limits: device.limits });
     if (problem !== undefined) throw new ModelTooLargeError(problem);
     const bindingFloats = cuts.bindingFloats ?? Math.floor(device.limits.maxStorageBufferBindingSize / 4);
-    const { moments = "f32" } = options;
-    const outline = outlineOf(model, { ...cuts, microbatch, recomputedLayers, bindingFloats, moments });
-    const kernels = [...ALL_KERNELS, ...MOMENT_KERNELS[moments]];
+    const { moments = "f32", keepsMark = false } = options;
+    const outline = outlineOf(model, { ...cuts, microbatch, recomputedLayers, bindingFloats, moments, keepsMark });
+    const kernels = [...ALL_KERNELS, ...MOMENT_KERNELS[moments], ...(keepsMark ? MARK_KERNELS : [])];
     const variant: Variant = { quads, tiled: cuts.tiled ?? opened.tiled, headSize: outline.sizes.headSize };
     const [compiled, memory] = await Promise.all([
       compileKernels(device, kernels as readonly unknown[] as readonly Kernel[], variant),
       outline.memory.allocate(device),
     ]);
     const flops = cuts.flopsPerSubmit ?? FLOPS_PER_SUBMIT[description.isFallback ? "software" : "hardware"];
-    const passes = passesOf({ model, ...outline, memory });
-    const record = (pass: Pass): Plan => {
-      const plan = new Plan(device, compiled, variant, flops);
-      passes[pass](plan);
-      plan.finish();
-      return plan;
+    const context = { model, ...outline, memory };
+    const plansOf = <P extends string>(passes: Record<P, (plan: Plan) => void>): Record<P, Plan> => {
+      const plans = {} as Record<P, Plan>;
+      for (const pass in passes) {
+        plans[pass] = new Plan(device, compiled, variant, flops);
+        passes[pass](plans[pass]);
+        plans[pass].finish();
+      }
+      return plans;
     };
     const plans = await checked(device, "The engine's plan is invalid on this device", () => ({
-      train: record("train"),
-      update: record("update"),
-      evaluate: record("evaluate"),
-      report: record("report"),
+      ...plansOf(markPassesOf(context)),
+      ...plansOf(passesOf(context)),
     }));
     return new WebGpuEngine(device, description, model, outline, memory, plans, { compiled, variant });
   } catch (error) {
-    const lost = error instanceof ModelTooLargeError ? undefined : await lostWithin(device, LOSS_SHOWS_MS);
+    const lost = error instanceof ModelTooLargeError ? undefined : await lostSoon(device);
     if (lost) throw new DeviceLostError(lost.reason, lost.message); // whatever failed, failed for that
     device.destroy();
     if (error instanceof GpuError) throw error;
@@ -85,7 +83,8 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
   }
 }
 
-type Plans = Readonly<Record<Pass, Plan>>;
+/** By pass; the mark's too, where it is kept. */
+type Plans = Readonly<Record<Pass, Plan> & Record<string, Plan>>;
 
 /** One set of pipelines, and what they were compiled for. */
 interface Pipelines {
@@ -102,17 +101,17 @@ export class WebGpuEngine implements Engine {
   readonly recomputedLayers: number;
   readonly parameters: number;
   readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
+  readonly mark: WebGpuMark | undefined;
   readonly #device: GPUDevice;
+  readonly #crossing: Crossing;
   readonly #layout: Layout;
   readonly #sizes: Sizes;
   readonly #pieceFloats: number;
-  readonly #memory: Memory;
   readonly #plans: Plans;
   readonly #pipelines: Pipelines;
   readonly #turns = new Turns(STEPS_IN_FLIGHT);
   readonly #freeStaging: GPUBuffer[];
   #updates = 0; // since the moments were zeroed
-  #failure: GpuError | DeviceLostError | undefined;
 
   constructor(
     device: GPUDevice,
@@ -134,20 +133,17 @@ export class WebGpuEngine implements Engine {
     this.#layout = layout;
     this.#sizes = sizes;
     this.#pieceFloats = pieceFloats;
-    this.#memory = memory;
+    const crossing = new Crossing(device, memory, pieceFloats);
+    this.#crossing = crossing;
     this.#plans = plans;
-    this.#freeStaging = Array.from({ length: STEPS_IN_FLIGHT }, () => this.#staging("report", REPORT_BYTES));
+    this.#freeStaging = Array.from({ length: STEPS_IN_FLIGHT }, () => crossing.staging("report", REPORT_BYTES));
     this.#pipelines = pipelines;
-    this.lost = device.lost.then(({ reason, message }) => {
-      this.#failure = new DeviceLostError(reason, message);
-      return { reason, message };
-    });
-    device.addEventListener("uncapturederror", ({ error }) => {
-      this.#failure ??= namedError("The device refused work", error);
-    });
+    this.lost = crossing.lost;
+    const [turns, uploadSlots] = [this.#turns, this.#crossingSlots];
+    this.mark = sizes.keepsMark ? new WebGpuMark({ crossing, layout, sizes, plans, turns, uploadSlots }) : undefined;
     const { cosines, sines } = ropeTables(sizes.T, sizes.headSize, model.ropeTheta);
-    this.#write("cosines", cosines);
-    this.#write("sines", sines);
+    crossing.write("cosines", cosines);
+    crossing.write("sines", sines);
   }
 
   load(parameters: Float32Array): void {
@@ -155,21 +151,13 @@ export class WebGpuEngine implements Engine {
     if (parameters.length !== length)
       throw new RangeError(`the model has ${length} parameters, got ${parameters.length}`);
     const own = toEngine(this.#layout, parameters);
-    if (this.#isOnePiece) return this.#inOrder(() => this.#write("parameters", own));
-    this.#inOrder(async () => {
-      for (let from = 0; from < own.length; from += this.#pieceFloats) {
-        const piece = own.subarray(from, from + this.#pieceFloats);
-        this.#device.queue.writeBuffer(this.#buffer("parameters"), from * 4, piece);
-        this.#device.queue.submit([]);
-        await this.#device.queue.onSubmittedWorkDone().catch(() => {}); // a lost device says so elsewhere
-      }
-    }, STEPS_IN_FLIGHT);
+    this.#inOrder(() => this.#crossing.upload("parameters", own), this.#crossingSlots);
   }
 
   resetMoments(): void {
     this.#inOrder(() => {
       const encoder = this.#device.createCommandEncoder();
-      for (const name of ["momentum", "variance"]) encoder.clearBuffer(this.#buffer(name));
+      for (const name of ["momentum", "variance"]) encoder.clearBuffer(this.#crossing.buffer(name));
       this.#device.queue.submit([encoder.finish()]);
       this.#updates = 0;
     });
@@ -178,7 +166,7 @@ export class WebGpuEngine implements Engine {
   async step(microbatches: readonly Uint16Array[], options: StepOptions): Promise<StepReport> {
     const batches = this.#batches(microbatches);
     return this.#turns.take(async () => {
-      this.#throwIfFailed();
+      this.#crossing.throwIfFailed();
       this.#updates++;
       this.#queueGradient(batches, options);
       const [loss, gradNorm] = await this.#report(this.#plans.update);
@@ -193,10 +181,10 @@ export class WebGpuEngine implements Engine {
       batch: batchOf(ids, B, T, this.model.vocabSize),
     }));
     return this.#turns.takeAll(async () => {
-      this.#throwIfFailed();
+      this.#crossing.throwIfFailed();
       for (const [i, { rows, batch }] of batches.entries()) {
         this.#writeBatch(batch);
-        this.#write("step", packStep(NO_UPDATE, 1, rows, windows.length * T));
+        this.#crossing.write("step", packStep(NO_UPDATE, 1, rows, windows.length * T));
         this.#plans.evaluate.replay();
         if (i % EVALUATIONS_IN_FLIGHT === EVALUATIONS_IN_FLIGHT - 1) await this.#device.queue.onSubmittedWorkDone();
       }
@@ -206,20 +194,18 @@ export class WebGpuEngine implements Engine {
   }
 
   async read(): Promise<Float32Array> {
-    // One piece is queued at once, and steps may follow; several must all be read before the next step changes them.
-    return this.#turns.take(() => this.#readVector("parameters"), this.#isOnePiece ? 1 : STEPS_IN_FLIGHT);
+    return this.#turns.take(() => this.#readVector("parameters"), this.#crossingSlots);
   }
 
   async conformance(): Promise<ConformanceReport> {
     const { checkConformance } = await import("./conformance/index.ts"); // the reference is large, and only asked once
     return this.#turns.takeAll(async () => {
-      this.#throwIfFailed();
+      this.#crossing.throwIfFailed();
       const { compiled, variant } = this.#pipelines;
       try {
         return await checkConformance(this.#device, compiled, variant, this.adapter);
       } catch (cause) {
-        await Promise.race([this.lost, lostWithin(this.#device, LOSS_SHOWS_MS)]);
-        this.#throwIfFailed();
+        await this.#crossing.throwLoss();
         throw new GpuError("The device could not run the conformance check.", { cause });
       }
     });
@@ -229,12 +215,12 @@ export class WebGpuEngine implements Engine {
   async gradient(microbatches: readonly Uint16Array[]): Promise<{ loss: number; gradient: Float32Array }> {
     const batches = this.#batches(microbatches);
     return this.#turns.takeAll(async () => {
-      this.#throwIfFailed();
+      this.#crossing.throwIfFailed();
       this.#queueGradient(batches, NO_UPDATE);
       const [loss] = await this.#report(this.#plans.report);
       const gradient = await this.#readVector("gradient");
       const encoder = this.#device.createCommandEncoder();
-      encoder.clearBuffer(this.#buffer("gradient"));
+      encoder.clearBuffer(this.#crossing.buffer("gradient"));
       this.#device.queue.submit([encoder.finish()]);
       return { loss, gradient };
     });
@@ -265,7 +251,7 @@ export class WebGpuEngine implements Engine {
 
   #queueGradient(batches: readonly Batch[], options: StepOptions): void {
     const { N } = this.#sizes;
-    this.#write("step", packStep(options, Math.max(1, this.#updates), N, N * batches.length));
+    this.#crossing.write("step", packStep(options, Math.max(1, this.#updates), N, N * batches.length));
     for (const batch of batches) {
       this.#writeBatch(batch);
       this.#plans.train.replay();
@@ -273,18 +259,19 @@ export class WebGpuEngine implements Engine {
   }
 
   #writeBatch({ ids, targets, occurrences }: Batch): void {
-    this.#write("ids", ids);
-    this.#write("targets", targets);
-    this.#write("occurrences", occurrences);
+    this.#crossing.write("ids", ids);
+    this.#crossing.write("targets", targets);
+    this.#crossing.write("occurrences", occurrences);
   }
 
   /** Replays a plan that ends with a report, and reads that: [mean loss, gradient norm]. */
   async #report(plan: Plan): Promise<readonly [number, number]> {
     const staging = this.#freeStaging.pop();
     if (!staging) throw new Error("more steps in flight than staging buffers: Turns should not allow it");
-    plan.replay((encoder) => encoder.copyBufferToBuffer(this.#buffer("report"), 0, staging, 0, REPORT_BYTES));
+    plan.replay((encoder) => encoder.copyBufferToBuffer(this.#crossing.buffer("report"), 0, staging, 0, REPORT_BYTES));
     let report: readonly [number, number] = [Number.NaN, Number.NaN];
-    await this.#map(staging, ([loss, gradNorm]) => {
+    await this.#crossing.map(staging, (mapped) => {
+      const [loss, gradNorm] = new Float32Array(mapped);
       report = [loss, gradNorm];
     });
     this.#freeStaging.push(staging);
@@ -293,18 +280,20 @@ export class WebGpuEngine implements Engine {
 
   /** A flat vector in the swarm's order, through a buffer of one piece. */
   async #readVector(name: string): Promise<Float32Array> {
-    this.#throwIfFailed();
+    this.#crossing.throwIfFailed();
     const { length, parameters } = this.#layout;
     const flat = new Float32Array(parameters);
     const pieceFloats = this.#pieceFloats;
-    const staging = this.#staging(name, pieceFloats * 4);
+    const staging = this.#crossing.staging(name, pieceFloats * 4);
     try {
       for (let from = 0; from < length; from += pieceFloats) {
         const floats = Math.min(pieceFloats, length - from);
         const encoder = this.#device.createCommandEncoder();
-        encoder.copyBufferToBuffer(this.#buffer(name), from * 4, staging, 0, floats * 4);
+        encoder.copyBufferToBuffer(this.#crossing.buffer(name), from * 4, staging, 0, floats * 4);
         this.#device.queue.submit([encoder.finish()]);
-        await this.#map(staging, (mapped) => takeFromEngine(this.#layout, mapped.subarray(0, floats), from, flat));
+        await this.#crossing.map(staging, (mapped) =>
+          takeFromEngine(this.#layout, new Float32Array(mapped, 0, floats), from, flat),
+        );
       }
       return flat;
     } finally {
@@ -312,43 +301,14 @@ export class WebGpuEngine implements Engine {
     }
   }
 
-  async #map(staging: GPUBuffer, use: (mapped: Float32Array) => void): Promise<void> {
-    try {
-      await staging.mapAsync(GPUMapMode.READ);
-    } catch (cause) {
-      await Promise.race([this.lost, lostWithin(this.#device, LOSS_SHOWS_MS)]);
-      this.#throwIfFailed();
-      this.#failure = new GpuError("The device could not return a result.", { cause });
-      throw this.#failure;
-    }
-    this.#throwIfFailed();
-    use(new Float32Array(staging.getMappedRange()));
-    staging.unmap();
-  }
-
-  get #isOnePiece(): boolean {
-    return this.#pieceFloats === this.#layout.length;
+  /** A vector of one piece crosses at once, and steps may follow; of several, all must have crossed before the next step. */
+  get #crossingSlots(): number {
+    return this.#pieceFloats === this.#layout.length ? 1 : STEPS_IN_FLIGHT;
   }
 
   #inOrder(change: () => void | Promise<void>, slots = 1): void {
     void this.#turns.take(async () => {
-      if (!this.#failure) await change();
+      if (!this.#crossing.hasFailed) await change();
     }, slots);
-  }
-
-  #throwIfFailed(): void {
-    if (this.#failure) throw this.#failure;
-  }
-
-  #write(name: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void {
-    this.#device.queue.writeBuffer(this.#buffer(name), 0, data);
-  }
-
-  #buffer(name: string): GPUBuffer {
-    return this.#memory.view(name).buffer;
-  }
-
-  #staging(label: string, size: number): GPUBuffer {
-    return this.#device.createBuffer({ label, size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
   }
 }

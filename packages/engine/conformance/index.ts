@@ -4,12 +4,14 @@
 //
 // Drivers have bugs, and one wrong GPU costs a swarm rounds: a peer asks before it donates. The tests of the kernels are the same checks on more
 // shapes.
-import type { CompiledKernels, Variant } from "../device/kernel.ts";
+import type { CompiledKernels, Kernel, Variant } from "../device/kernel.ts";
 import type { AdapterDescription } from "../engine.ts";
+import { encodeInt8 } from "../kernels/mark.ts";
 import { checkAttention } from "./attention.ts";
 import { type Check, fails } from "./check.ts";
 import { checkCrossEntropy } from "./cross-entropy.ts";
 import { checkEmbedding } from "./embedding.ts";
+import { checkMark } from "./mark.ts";
 import { checkMatmul } from "./matmul.ts";
 import { checkOptimizer } from "./optimizer.ts";
 import { checkRmsnorm } from "./rmsnorm.ts";
@@ -47,6 +49,7 @@ export async function checkConformance(
       ...(await checkEmbedding(runner, { N: 130, V: 50, C: 68 })),
       ...(await checkCrossEntropy(runner, { N: 33, V: 257 })),
       ...(await checkOptimizer(runner, { floats: 20_000, deviation: 1 })),
+      ...(compiled.has(encodeInt8 as Kernel) ? await checkMark(runner, { floats: 20_004 }) : []), // when updates are made here
     ];
     const ms = Math.round(performance.now() - started);
     return { version: 1, adapter, checks: checks.length, failed: checks.filter(fails), ms };

@@ -7,7 +7,16 @@ import { checked } from "./scopes.ts";
 export const MIB = 2 ** 20;
 
 /** What a buffer is for: the lines of a plan that a person reads. */
-export const PARTS = ["parameters", "gradient", "moments", "activations", "logits", "scratch", "staging"] as const;
+export const PARTS = [
+  "parameters",
+  "gradient",
+  "moments",
+  "mark",
+  "activations",
+  "logits",
+  "scratch",
+  "staging",
+] as const;
 export type Part = (typeof PARTS)[number];
 export type BytesByPart = Readonly<Record<Part, number>>;
 

@@ -36,6 +36,7 @@ export interface Cut {
   readonly logitsChunkBytes?: number | undefined;
   readonly pieceBytes?: number | undefined;
   readonly moments?: Moments | undefined;
+  readonly keepsMark?: boolean | undefined;
 }
 
 export interface Sizes extends Extents {
@@ -43,10 +44,11 @@ export interface Sizes extends Extents {
   readonly recomputedLayers: number;
   readonly bindingFloats: number;
   readonly moments: Moments;
+  readonly keepsMark: boolean;
 }
 
 export function sizesOf(model: ModelShape, layout: Layout, cut: Cut): Sizes {
-  const { microbatch, recomputedLayers, bindingFloats, logitsChunkBytes, moments = "f32" } = cut;
+  const { microbatch, recomputedLayers, bindingFloats, logitsChunkBytes, moments = "f32", keepsMark = false } = cut;
   const extents = extentsOf(model, microbatch, layout);
   const { N, V } = extents;
   const wishedRows = logitsChunkBytes
@@ -54,7 +56,7 @@ export function sizesOf(model: ModelShape, layout: Layout, cut: Cut): Sizes {
     : Math.max(LOGITS_CHUNK_BYTES / (V * 4), LOGITS_CHUNK_ROWS);
   const rows = alignedRows(Math.min(wishedRows, bindingFloats / V));
   const chunkRows = Math.min(rows, Math.ceil(N / ALIGN_FLOATS) * ALIGN_FLOATS);
-  return { ...extents, chunkRows, recomputedLayers, bindingFloats, moments };
+  return { ...extents, chunkRows, recomputedLayers, bindingFloats, moments, keepsMark };
 }
 
 /** A range of the flat vectors starts where moments in 8 bits may start, too. */

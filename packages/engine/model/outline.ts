@@ -6,7 +6,8 @@ import { shapesBytes } from "../device/plan.ts";
 import { Rehearsal } from "../device/rehearsal.ts";
 import { type Cut, planMemory, type Sizes, sizesOf } from "./buffers.ts";
 import { type Layout, layoutOf } from "./layout.ts";
-import { type Pass, passesOf } from "./passes.ts";
+import { markPassesOf, updateStagingBytes, wantMark } from "./mark-passes.ts";
+import { passesOf } from "./passes.ts";
 
 /** Steps queued before the first is read: run-ahead hides the readback, and more than two steps only grow memory. */
 export const STEPS_IN_FLIGHT = 2;
@@ -25,8 +26,8 @@ export interface Outline {
   readonly pieceFloats: number;
   /** The widest range that a dispatch binds, in floats, by the buffer's name. */
   readonly widestByName: ReadonlyMap<string, number>;
-  readonly dispatches: Readonly<Record<Pass, number>>;
-  /** Everything that the engine creates, at the moment when it holds most: while parameters are read. */
+  readonly dispatches: Readonly<Record<string, number>>; // by pass
+  /** Everything that the engine creates, at the moment when it holds most: while parameters or an update are read. */
   readonly bytesByPart: BytesByPart;
   readonly totalBytes: number;
 }
@@ -35,20 +36,23 @@ export function outlineOf(model: ModelShape, cut: Cut): Outline {
   const layout = layoutOf(model);
   const sizes = sizesOf(model, layout, cut);
   const memory = planMemory(model, layout, sizes);
+  if (sizes.keepsMark) wantMark(memory, layout, sizes);
   const pieceFloats = Math.min(layout.length, Math.floor((cut.pieceBytes ?? PIECE_BYTES) / 4));
   const widestByName = new Map<string, number>();
-  const dispatches = {} as Record<Pass, number>;
-  for (const [pass, record] of Object.entries(passesOf({ model, layout, sizes, memory: memory.blank() }))) {
+  const dispatches: Record<string, number> = {};
+  const context = { model, layout, sizes, memory: memory.blank() };
+  for (const [pass, record] of Object.entries({ ...passesOf(context), ...markPassesOf(context) })) {
     const rehearsal = new Rehearsal();
     record(rehearsal);
-    dispatches[pass as Pass] = rehearsal.dispatches;
+    dispatches[pass] = rehearsal.dispatches;
     for (const [name, floats] of rehearsal.widestByName)
       widestByName.set(name, Math.max(widestByName.get(name) ?? 0, floats));
   }
   const bytesOf = (part: Part): number => {
     const planned = memory.bytesOf(part);
     if (part === "scratch") return planned + Object.values(dispatches).reduce((sum, n) => sum + shapesBytes(n), 0);
-    if (part === "staging") return STEPS_IN_FLIGHT * REPORT_BYTES + pieceFloats * 4;
+    const crossing = Math.max(pieceFloats * 4, sizes.keepsMark ? updateStagingBytes(layout) : 0);
+    if (part === "staging") return STEPS_IN_FLIGHT * REPORT_BYTES + crossing;
     return planned;
   };
   const bytesByPart = Object.fromEntries(PARTS.map((part) => [part, bytesOf(part)])) as BytesByPart;
@@ -72,7 +76,7 @@ export const DEFAULT_LIMITS: MemoryLimits = {
 /** Rows that a workgroup of the kernels over single elements covers: the fewest of all kernels. */
 const ROWS_PER_WORKGROUP = 4;
 
-const OF_THE_MODEL: readonly Part[] = ["parameters", "gradient", "moments"];
+const OF_THE_MODEL: readonly Part[] = ["parameters", "gradient", "moments", "mark"];
 
 /** Why a device with such limits cannot hold it, with the size that it can; undefined: it can. */
 export function limitProblem(

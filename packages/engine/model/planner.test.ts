@@ -111,7 +111,7 @@ test.each([
   { bindingFloats: Number.POSITIVE_INFINITY, recomputedLayers: 0 },
   { bindingFloats: 640, recomputedLayers: 0 },
   { bindingFloats: 640, recomputedLayers: 2, logitsChunkBytes: 1 },
-  { bindingFloats: 2048, recomputedLayers: 2, moments: "8bit" as const },
+  { bindingFloats: 2048, recomputedLayers: 2, moments: "8bit" as const, keepsMark: true },
 ])("every pass binds ranges that exist, and reads nothing that it writes: $bindingFloats, $recomputedLayers", (cut) => {
   for (const change of [{}, { tiedEmbedding: false, contextLength: 70 }, { dFfn: 4, kvHeads: 4 }]) {
     const model = tinyModel({ layers: 3, ...change });

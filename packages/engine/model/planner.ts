@@ -16,6 +16,7 @@ export interface PlanOptions {
   /** What may be used in all; absent: whatever there is. */
   readonly memoryBytes?: number | undefined;
   readonly moments?: Moments | undefined;
+  readonly keepsMark?: boolean | undefined;
   /** 0 to layers - 1; absent: the fewest with which it fits. */
   readonly recomputedLayers?: number | undefined;
 }
@@ -42,9 +43,10 @@ export function planModel(options: PlanOptions): ModelPlan {
   return { microbatch, recomputedLayers, bytesByPart, totalBytes, problem };
 }
 
-function outlineAt({ model, microbatch, limits, moments }: PlanOptions, recomputedLayers: number): Outline {
+function outlineAt({ model, microbatch, limits, ...given }: PlanOptions, recomputedLayers: number): Outline {
   const bindingFloats = Math.floor((limits?.maxStorageBufferBindingSize ?? Number.POSITIVE_INFINITY) / 4);
-  return outlineOf(model, { microbatch, recomputedLayers, bindingFloats, moments });
+  const { moments, keepsMark } = given;
+  return outlineOf(model, { microbatch, recomputedLayers, bindingFloats, moments, keepsMark });
 }
 
 function fewestRecomputed(options: PlanOptions, memoryBytes: number): number {

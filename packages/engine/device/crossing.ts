@@ -1,0 +1,84 @@
+// What crosses between the CPU and one device: writes, uploads in pieces, mapped results; and what is known of the device's failure.
+import { DeviceLostError, GpuError } from "../errors.ts";
+import type { Memory } from "./memory.ts";
+import { namedError } from "./scopes.ts";
+
+/** A lost device rejects what it was asked first and says so a moment later. */
+const LOSS_SHOWS_MS = 1000;
+
+export const lostSoon = (device: GPUDevice): Promise<GPUDeviceLostInfo | undefined> =>
+  Promise.race([device.lost, new Promise<undefined>((resolve) => setTimeout(resolve, LOSS_SHOWS_MS))]);
+
+export class Crossing {
+  readonly device: GPUDevice;
+  readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
+  readonly #memory: Memory;
+  readonly #pieceFloats: number;
+  #failure: GpuError | DeviceLostError | undefined;
+
+  /** @param pieceFloats a larger vector crosses in pieces of so many */
+  constructor(device: GPUDevice, memory: Memory, pieceFloats: number) {
+    this.device = device;
+    this.#memory = memory;
+    this.#pieceFloats = pieceFloats;
+    this.lost = device.lost.then(({ reason, message }) => {
+      this.#failure = new DeviceLostError(reason, message);
+      return { reason, message };
+    });
+    device.addEventListener("uncapturederror", ({ error }) => {
+      this.#failure ??= namedError("The device refused work", error);
+    });
+  }
+
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  throwIfFailed(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Waits for the loss that may be behind what failed, and throws that. */
+  async throwLoss(): Promise<void> {
+    await Promise.race([this.lost, lostSoon(this.device)]);
+    this.throwIfFailed();
+  }
+
+  buffer(name: string): GPUBuffer {
+    return this.#memory.view(name).buffer;
+  }
+
+  write(name: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void {
+    this.device.queue.writeBuffer(this.buffer(name), 0, data);
+  }
+
+  /** A flat vector, from the buffer's begin on: at once when it is one piece. */
+  async upload(name: string, flat: Float32Array): Promise<void> {
+    const { queue } = this.device;
+    for (let from = 0; from < flat.length; from += this.#pieceFloats) {
+      const piece = flat.subarray(from, from + this.#pieceFloats) as Float32Array<ArrayBuffer>;
+      queue.writeBuffer(this.buffer(name), from * 4, piece);
+      if (piece.length === flat.length) return;
+      queue.submit([]);
+      await queue.onSubmittedWorkDone().catch(() => {}); // a lost device says so elsewhere
+    }
+  }
+
+  staging(label: string, size: number): GPUBuffer {
+    return this.device.createBuffer({ label, size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  }
+
+  /** Waits for what is queued into `staging`, and unmaps it after `use`. */
+  async map(staging: GPUBuffer, use: (mapped: ArrayBuffer) => void): Promise<void> {
+    try {
+      await staging.mapAsync(GPUMapMode.READ);
+    } catch (cause) {
+      await this.throwLoss();
+      this.#failure = new GpuError("The device could not return a result.", { cause });
+      throw this.#failure;
+    }
+    this.throwIfFailed();
+    use(staging.getMappedRange());
+    staging.unmap();
+  }
+}

@@ -1,0 +1,14 @@
+// On top of a new anchor: given (own = anchor, mark = what is carried), own = anchor + carried and mark = anchor, n vec4.
+struct Shape { n: u32 }
+@group(0) @binding(0) var<uniform> shape: Shape;
+@group(0) @binding(1) var<storage, read_write> mark: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> own: array<vec4f>;
+
+@compute @workgroup_size(GROUP)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  for (var i = id.x; i < shape.n; i += groups.x * GROUP) {
+    let anchor = own[i];
+    own[i] = anchor + mark[i];
+    mark[i] = anchor;
+  }
+}

@@ -1,0 +1,58 @@
+// The exchange's arithmetic on the device: a pseudo-gradient as int8 blocks, and the mark before and after. `own` is the parameters in training.
+import { kernel } from "../device/kernel.ts";
+import { expand } from "../device/template.ts";
+import encodeInt8Source from "./encode-int8.wgsl?raw";
+import advanceSource from "./mark-advance.wgsl?raw";
+import carrySource from "./mark-carry.wgsl?raw";
+import rebaseSource from "./mark-rebase.wgsl?raw";
+import { flatGroups } from "./optimizer.ts";
+
+const GROUP = 64;
+/** Blocks at once: enough for any GPU, and a software adapter does not pay for starting more. */
+const GROUPS_MAX = 4096;
+
+/** Floats of an update that share a scale: what a run's spec says, and the only number that it may say. */
+export const UPDATE_BLOCK = 256;
+/** Words of a block in an update: its scale, and four codes a word. */
+export const UPDATE_BLOCK_WORDS = 1 + UPDATE_BLOCK / 4;
+
+/** Where there are quads a workgroup is one, as in optimizer.ts: a barrier costs a CPU more than the maximum of 256 floats. */
+export const encodeInt8 = kernel({
+  label: "encode-int8",
+  source: ({ quads }) =>
+    expand(encodeInt8Source, {
+      constants: { GROUP: quads ? 4 : GROUP },
+      flags: { QUADS: quads, BARRIER: !quads },
+    }),
+  shape: { n: "u32", blocks: "u32", firstBlock: "u32" },
+  bindings: { mark: "read", own: "read", update: "write", diverged: "write" },
+  workgroups: ({ blocks }) => [Math.min(blocks, GROUPS_MAX), 1, 1],
+});
+
+const elementwise = (source: string) => () => expand(source, { constants: { GROUP } });
+const workgroups = ({ n }: Readonly<Record<"n", number>>) => [flatGroups(n), 1, 1] as const;
+
+/** `n` counts vec4 in these three. */
+export const markAdvance = kernel({
+  label: "mark-advance",
+  source: elementwise(advanceSource),
+  shape: { n: "u32" },
+  bindings: { diverged: "read", mark: "write", own: "write" },
+  workgroups,
+});
+
+export const markCarry = kernel({
+  label: "mark-carry",
+  source: elementwise(carrySource),
+  shape: { n: "u32" },
+  bindings: { own: "read", mark: "write" },
+  workgroups,
+});
+
+export const markRebase = kernel({
+  label: "mark-rebase",
+  source: elementwise(rebaseSource),
+  shape: { n: "u32" },
+  bindings: { mark: "write", own: "write" },
+  workgroups,
+});
