@@ -288,7 +288,7 @@ benchCommand
   });
 benchCommand
   .command("run")
-  .description("how a run learns, on the CPU reference and without browsers (minutes)")
+  .description("how a run learns, on the CPU and without browsers")
   .option("--run <name or file>", "preset or run spec", "nano")
   .option("--peers <count>", "peers", numberFrom(1, 32), 2)
   .option("--rounds <count>", "rounds", numberFrom(1, 10_000), 30)
@@ -302,6 +302,11 @@ benchCommand
     new Option("--moments <kind>", "how AdamW's moments are kept between steps")
       .choices(["f32", "8bit"])
       .default("f32"),
+  )
+  .addOption(
+    new Option("--engine <name>", "WASM, or the CPU reference: some 15 times slower, the same losses on every machine")
+      .choices(["wasm", "reference"])
+      .default("wasm"),
   )
   .option("--zero-attention", "hold attention's output at zero: what is left is what a model without it learns", false)
   .option("--json", "print one JSON object", false)

@@ -9,6 +9,7 @@ const given: BenchRunOptions = {
   rounds: 2,
   set: [],
   zeroAttention: false,
+  engine: "wasm",
   json: false,
 };
 const bench = (change: Partial<BenchRunOptions>) => benchRun({ ...given, ...change }, () => {});
@@ -19,6 +20,18 @@ test("a run of two peers learns from round to round, and the same run gives the 
   expect(points[0]!.evalLoss).toBeLessThan(Math.log(256));
   expect(points[1]!.evalLoss).toBeLessThan(points[0]!.evalLoss);
   expect((await bench({})).points).toEqual(points);
+});
+
+test("the engine and the CPU reference learn alike", async () => {
+  const [fast, slow] = [await bench({}), await bench({ engine: "reference" })];
+  for (const [i, { evalLoss }] of fast.points.entries()) expect(evalLoss).toBeCloseTo(slow.points[i]!.evalLoss, 3);
+  await expect(bench({ moments: "8bit" })).rejects.toThrow(/--engine reference/);
+});
+
+test("chunked top-k learns too, from updates a fortieth as large", async () => {
+  const codec = 'outer.codec={"name":"chunk-top-k","chunk":4096,"k":64,"feedback":0.95}';
+  const { points } = await bench({ set: ["version=3", codec, "outer.blockSize="] });
+  expect(points[1]!.evalLoss).toBeLessThan(points[0]!.evalLoss);
 });
 
 test("attention zeroed, another number of peers, a changed field: each is another run", async () => {

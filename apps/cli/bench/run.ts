@@ -1,12 +1,12 @@
-// `gossamer bench run`: how a run learns, on the CPU reference and without browsers: to choose a preset's numbers, and to see what
-// attention adds (`--zero-attention` holds its output projections at zero, so that nothing of it reaches the residual stream).
+// `gossamer bench run`: how a run learns, on the CPU and without browsers: to choose a preset's numbers, and to see what attention adds
+// (`--zero-attention` holds its output projections at zero, so that nothing of it reaches the residual stream).
 //
-//   spec -> rounds of N peers (ReferenceTrainer, data's assignment, outer's codec and fold) -> evaluation loss every few rounds
+//   spec -> rounds of N peers (an engine each, data's assignment, outer's codec, mark and fold) -> evaluation loss every few rounds
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeShard, microbatchIds, TokenSource, windowsPerRound } from "#data";
-import type { Moments } from "#engine";
+import { createEngine, type Engine, type Moments } from "#engine";
 import { ReferenceTrainer } from "#engine/reference";
 import {
   anchorHashOf,
@@ -30,15 +30,18 @@ export interface BenchRunOptions {
   readonly from: string; // folder that a relative file name starts from
   readonly peers: number;
   readonly rounds: number;
-  /** Fields of the spec to change, as "outer.momentum=0.9". */
+  /** Fields of the spec to change, as "outer.momentum=0.9"; "outer.blockSize=" removes one. */
   readonly set: readonly string[];
   readonly zeroAttention: boolean;
   readonly moments?: Moments;
+  /** The engine on WASM, or the CPU reference: some 15 times slower, the same losses on every machine. 8-bit moments have the reference alone. */
+  readonly engine: "wasm" | "reference";
   readonly json: boolean;
 }
 
 export interface RunReport {
   readonly run: string;
+  readonly engine: BenchRunOptions["engine"];
   readonly peers: number;
   readonly set: readonly string[];
   readonly attention: boolean;
@@ -47,6 +50,8 @@ export interface RunReport {
 
 /** @throws SpecError when the run, or what `set` makes of it, is not valid */
 export async function benchRun(options: BenchRunOptions, out: (line: string) => void): Promise<RunReport> {
+  if (options.engine === "wasm" && options.moments === "8bit")
+    throw new SpecError("--moments 8bit: the engine on WASM keeps moments in f32. Add --engine reference.");
   const data = await mkdtemp(join(tmpdir(), "gossamer-bench-"));
   const folder = await openDataFolder(data);
   try {
@@ -58,9 +63,9 @@ export async function benchRun(options: BenchRunOptions, out: (line: string) => 
       spec.data.train.map(async ({ hash }) => decodeShard((await blobs.get(hash))!).ids),
     );
     const { windows } = await readEvaluationSet(spec, blobs);
-    const points = train(spec, new TokenSource(shards), windows, options, options.json ? () => {} : out);
-    const { peers, set, zeroAttention } = options;
-    const report = { run: spec.name, peers, set, attention: !zeroAttention, points };
+    const points = await train(spec, new TokenSource(shards), windows, options, options.json ? () => {} : out);
+    const { peers, set, zeroAttention, engine } = options;
+    const report = { run: spec.name, engine, peers, set, attention: !zeroAttention, points };
     if (options.json) out(JSON.stringify(report));
     return report;
   } finally {
@@ -69,7 +74,7 @@ export async function benchRun(options: BenchRunOptions, out: (line: string) => 
   }
 }
 
-/** A copy of the draft with each "path=value" applied; whether it is still a run is for the schema to say. */
+/** A copy of the draft with each "path=value" applied (without a value the field goes); whether it is still a run is for the schema to say. */
 function changed(draft: RunDraft, set: readonly string[]): unknown {
   const copy: unknown = structuredClone(draft);
   for (const assignment of set) {
@@ -79,7 +84,8 @@ function changed(draft: RunDraft, set: readonly string[]): unknown {
     const place = names.reduce((at: unknown, name) => (at as Record<string, unknown> | undefined)?.[name], copy);
     if (typeof place !== "object" || place === null || !Object.hasOwn(place, last))
       throw new SpecError(`--set ${assignment}: the spec has no field "${path}"; for example --set outer.momentum=0.9`);
-    (place as Record<string, unknown>)[last] = jsonOrText(value);
+    if (value === "") delete (place as Record<string, unknown>)[last];
+    else (place as Record<string, unknown>)[last] = jsonOrText(value);
   }
   return copy;
 }
@@ -93,67 +99,109 @@ function jsonOrText(text: string): unknown {
   }
 }
 
+/** What a peer of the bench trains with. */
+interface Trainer {
+  load(parameters: Float32Array): void;
+  step(ids: Uint16Array, options: Parameters<Engine["step"]>[1]): Promise<number>; // its loss
+  read(): Promise<Float32Array>;
+  evaluate(windows: readonly Uint16Array[]): Promise<number>;
+  end(): void;
+}
+
+function referenceTrainer(spec: RunSpec, moments?: Moments): Trainer {
+  const trainer = new ReferenceTrainer(spec.model, new Float32Array(parameterTable(spec.model).length), moments);
+  return {
+    load: (parameters) => trainer.load(parameters),
+    step: async (ids, options) => trainer.step([ids], options).loss,
+    read: async () => trainer.parameters.slice(),
+    evaluate: async (windows) => trainer.evaluate(windows),
+    end: () => {},
+  };
+}
+
+/** One thread each: peers train side by side. */
+async function wasmTrainer({ model, inner }: RunSpec): Promise<Trainer> {
+  const engine = await createEngine({ backend: "wasm", threads: 1, model, microbatch: inner.windowsPerStep });
+  return {
+    load: (parameters) => engine.load(parameters),
+    step: async (ids, options) => (await engine.step([ids], options)).loss,
+    read: () => engine.read(),
+    evaluate: (windows) => engine.evaluate(windows),
+    end: () => engine.destroy(),
+  };
+}
+
 /** Stand-ins for volunteers' keys: the fold only sorts by them. */
 const peerId = (n: number): string => peerIdOf(n.toString(16).padStart(64, "0"), 0);
 
-function train(
+async function train(
   spec: RunSpec,
   source: TokenSource,
   windows: readonly Uint16Array[],
-  { peers, rounds, zeroAttention, moments }: BenchRunOptions,
+  { peers, rounds, zeroAttention, moments, engine }: BenchRunOptions,
   out: (line: string) => void,
-): RunReport["points"] {
+): Promise<RunReport["points"]> {
   const { steps, windowsPerStep } = spec.inner;
   const state = genesisState(spec);
   const { tensors } = parameterTable(spec.model);
   const zeroed = zeroAttention ? tensors.filter(({ name }) => name.endsWith("o_proj.weight")) : [];
-  const zero = (parameters: Float32Array): void => {
+  const zero = (parameters: Float32Array): Float32Array => {
     for (const { offset, length } of zeroed) parameters.fill(0, offset, offset + length);
+    return parameters;
   };
   zero(state.parameters);
   const plan = { seed: spec.seed, trainTokens: source.length, contextLength: spec.model.contextLength };
-  const ids = Array.from({ length: peers }, (_, n) => peerId(n));
   const codec = codecOf(spec);
+  const ids = Array.from({ length: peers }, (_, n) => peerId(n));
   const replicas = ids.map(() => new Replica(state.parameters, codec.feedback));
-  const sentBy: Decoded[] = [];
-  const trainers = ids.map(() => new ReferenceTrainer(spec.model, state.parameters, moments));
+  const trainers: Trainer[] = [];
   const points: { round: number; tokens: number; evalLoss: number }[] = [];
-  let tokensBefore = 0;
-  let cursor = 0;
-  for (let round = 0; round < rounds; round++) {
-    const baseHash = anchorHashOf(state);
-    const blobByName = new Map<string, Uint8Array>();
-    const contributors = ids.map((peer, position): Contribution => {
-      const trainer = trainers[position]!;
-      const place = { cursor, rosterSize: peers, position, windowsPerStep };
-      trainer.load(state.parameters);
-      let loss = 0;
-      for (let innerStep = 0; innerStep < steps; innerStep++) {
-        const batch = microbatchIds(source, plan, place, { innerStep, firstSequence: 0, count: windowsPerStep });
-        const learningRate = learningRateAt(spec, tokensBefore, innerStep, peers);
-        loss += trainer.step([batch], { ...spec.inner, learningRate }).loss / steps;
-        zero(trainer.parameters);
-      }
-      const tokens = steps * windowsPerStep * spec.model.contextLength;
-      const replica = replicas[position]!;
-      const header = { round, baseHash, tokens, codec };
-      const bytes = encodeUpdate({ ...header, delta: replica.toEncode(trainer.parameters) });
-      replica.offered(trainer.parameters);
-      sentBy[position] = readUpdate(bytes, header) as Decoded;
-      const update = blobName(bytes);
-      blobByName.set(update, bytes);
-      return { round, openSeq: 0, baseHash, peer, update, bytes: bytes.length, tokens, steps, loss, signature: "" };
-    });
-    const commit = { round, baseHash, contributors } as unknown as EntryOf<"commit">; // the fold reads nothing else
-    foldCommit(state, spec, commit, (name) => blobByName.get(name));
-    for (const [position, replica] of replicas.entries()) replica.sealed(state.parameters, true, sentBy[position]);
-    tokensBefore += contributors.reduce((sum, { tokens }) => sum + tokens, 0);
-    cursor += windowsPerRound({ rosterSize: peers, windowsPerStep, steps });
-    if ((round + 1) % spec.evaluation.everyRounds !== 0) continue;
-    const judge = new ReferenceTrainer(spec.model, state.parameters);
-    const evalLoss = judge.evaluate(windows);
-    points.push({ round: round + 1, tokens: tokensBefore, evalLoss });
-    out(`  round ${round + 1}, ${tokensBefore} tokens: evaluation ${evalLoss.toFixed(4)} nats per byte`);
+  try {
+    for (const _ of ids) trainers.push(engine === "wasm" ? await wasmTrainer(spec) : referenceTrainer(spec, moments));
+    let tokensBefore = 0;
+    let cursor = 0;
+    for (let round = 0; round < rounds; round++) {
+      const baseHash = anchorHashOf(state);
+      const blobByName = new Map<string, Uint8Array>();
+      const sentBy: Decoded[] = [];
+      const contribute = async (trainer: Trainer, position: number): Promise<Contribution> => {
+        const place = { cursor, rosterSize: peers, position, windowsPerStep };
+        trainer.load(state.parameters);
+        let loss = 0;
+        for (let innerStep = 0; innerStep < steps; innerStep++) {
+          const batch = microbatchIds(source, plan, place, { innerStep, firstSequence: 0, count: windowsPerStep });
+          const learningRate = learningRateAt(spec, tokensBefore, innerStep, peers);
+          loss += (await trainer.step(batch, { ...spec.inner, learningRate })) / steps;
+          if (zeroAttention) trainer.load(zero(await trainer.read()));
+        }
+        const local = await trainer.read();
+        const tokens = steps * windowsPerStep * spec.model.contextLength;
+        const header = { round, baseHash, tokens, codec };
+        const bytes = encodeUpdate({ ...header, delta: replicas[position]!.toEncode(local) });
+        replicas[position]!.offered(local);
+        sentBy[position] = readUpdate(bytes, header) as Decoded;
+        const update = blobName(bytes);
+        blobByName.set(update, bytes);
+        const offer = { round, openSeq: 0, baseHash, peer: ids[position]!, update, bytes: bytes.length };
+        return { ...offer, tokens, steps, loss, signature: "" };
+      };
+      const contributors = await Promise.all(trainers.map(contribute));
+      const commit = { round, baseHash, contributors } as unknown as EntryOf<"commit">; // the fold reads nothing else
+      foldCommit(state, spec, commit, (name) => blobByName.get(name));
+      for (const [position, replica] of replicas.entries()) replica.sealed(state.parameters, true, sentBy[position]);
+      tokensBefore += contributors.reduce((sum, { tokens }) => sum + tokens, 0);
+      cursor += windowsPerRound({ rosterSize: peers, windowsPerStep, steps });
+      if ((round + 1) % spec.evaluation.everyRounds !== 0) continue;
+      trainers[0]!.load(state.parameters); // the next round loads them again
+      const evalLoss = await trainers[0]!.evaluate(windows);
+      const updateBytes = Math.max(...contributors.map(({ bytes }) => bytes));
+      points.push({ round: round + 1, tokens: tokensBefore, evalLoss });
+      out(
+        `  round ${round + 1}, ${tokensBefore} tokens: evaluation ${evalLoss.toFixed(4)} nats per byte, updates of ${updateBytes} bytes`,
+      );
+    }
+  } finally {
+    for (const trainer of trainers) trainer.end();
   }
   return points;
 }
