@@ -157,7 +157,7 @@ export class MatmulBench {
 
   static async open(): Promise<MatmulBench> {
     const { device, quads, tiled } = await openDevice();
-    const variant = { quads, tiled, headSize: 4 };
+    const variant = { quads, tiled, half: false, headSize: 4 };
     const kernels = Object.values(MATMULS);
     const compiled = await compileKernels(device, kernels as readonly unknown[] as readonly Kernel[], variant);
     return new MatmulBench(device, compiled, variant);

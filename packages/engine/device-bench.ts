@@ -45,7 +45,7 @@ export async function measureDevice(options: DeviceOptions): Promise<DeviceMeasu
   const size = options.matmulSize ?? MATMUL_SIZE[kind];
   const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
   const bufferBytes = Math.min(options.bufferBytes ?? BUFFER_BYTES[kind], limit - (limit % (4 * WIDTH * 4)));
-  const variant = { quads, tiled, headSize: 4 };
+  const variant = { quads, tiled, half: false, headSize: 4 };
   const moves = memoryMoves(bufferBytes / 4);
   const compiled = await compileKernels(
     device,

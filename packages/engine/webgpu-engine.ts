@@ -43,7 +43,7 @@ export interface Cuts {
 /** Rejects with ModelTooLargeError, OutOfMemoryError, GpuError, or DeviceLostError when the device went while the engine was made. */
 export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}): Promise<WebGpuEngine> {
   const { model, microbatch } = options;
-  const { device, description, quads, ...opened } = await openDevice(options.adapter, options.defaultLimits);
+  const { device, description, quads, ...opened } = await openDevice(options);
   try {
     const { recomputedLayers, problem } = planModel({ ...options, limits: device.limits });
     if (problem !== undefined) throw new ModelTooLargeError(problem);
@@ -51,7 +51,12 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
     const { moments = "f32", keepsMark = false } = options;
     const outline = outlineOf(model, { ...cuts, microbatch, recomputedLayers, bindingFloats, moments, keepsMark });
     const kernels = [...ALL_KERNELS, ...MOMENT_KERNELS[moments], ...(keepsMark ? MARK_KERNELS : [])];
-    const variant: Variant = { quads, tiled: cuts.tiled ?? opened.tiled, headSize: outline.sizes.headSize };
+    const variant: Variant = {
+      quads,
+      tiled: cuts.tiled ?? opened.tiled,
+      half: false,
+      headSize: outline.sizes.headSize,
+    };
     const [compiled, memory] = await Promise.all([
       compileKernels(device, kernels as readonly unknown[] as readonly Kernel[], variant),
       outline.memory.allocate(device),

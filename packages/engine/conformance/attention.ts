@@ -2,17 +2,17 @@ import { attentionBackwardKv, attentionBackwardQ, attentionForward } from "../ke
 import { type AttentionShape, attentionBackward, attentionForward as referenceForward } from "../reference/index.ts";
 import { normals, prng } from "../reference/testing.ts";
 import { type Check, compare } from "./check.ts";
-import { f32, type KernelRunner, unwritten } from "./runner.ts";
+import { type KernelRunner, unwritten } from "./runner.ts";
 
 /** Forward and both kernels of the backward pass. The runner's head size is the shape's D. */
 export async function checkAttention(runner: KernelRunner, shape: AttentionShape): Promise<Check[]> {
   const { B, T, NH, KVH, D } = shape;
   const rows = B * T;
   const random = prng(T);
-  const q = f32(normals(random, rows * NH * D, 2));
-  const k = f32(normals(random, rows * KVH * D, 2));
-  const v = f32(normals(random, rows * KVH * D));
-  const dy = f32(normals(random, rows * NH * D));
+  const q = runner.stored(normals(random, rows * NH * D, 2));
+  const k = runner.stored(normals(random, rows * KVH * D, 2));
+  const v = runner.stored(normals(random, rows * KVH * D));
+  const dy = runner.stored(normals(random, rows * NH * D));
   const qkv = join([q, k, v], rows);
   const kernelShape = { T, heads: NH, kvHeads: KVH, scale: 1 / Math.sqrt(D), B };
   const out = { y: unwritten(rows * NH * D), lse: unwritten(rows * NH) };
@@ -32,11 +32,11 @@ export async function checkAttention(runner: KernelRunner, shape: AttentionShape
   const { dq, dk, dv } = attentionBackward({ q, k, v, ...truth, dOut: dy }, shape);
   const part = (from: number, heads: number): Float32Array => columns(second.dqkv, rows, from * D, heads * D);
   return [
-    compare(attentionForward, "y", y, truth.out, 1e-5),
+    compare(attentionForward, "y", y, truth.out, runner.storedError(1e-5)),
     compare(attentionForward, "lse", lse, truth.lse, 1e-5),
-    compare(attentionBackwardQ, "dq", part(0, NH), dq, 1e-4),
-    compare(attentionBackwardKv, "dk", part(NH, KVH), dk, 1e-4),
-    compare(attentionBackwardKv, "dv", part(NH + KVH, KVH), dv, 1e-4),
+    compare(attentionBackwardQ, "dq", part(0, NH), dq, runner.storedError(1e-4)),
+    compare(attentionBackwardKv, "dk", part(NH, KVH), dk, runner.storedError(1e-4)),
+    compare(attentionBackwardKv, "dv", part(NH + KVH, KVH), dv, runner.storedError(1e-4)),
   ];
 }
 

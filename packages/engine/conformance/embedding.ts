@@ -13,8 +13,8 @@ export async function checkEmbedding(runner: KernelRunner, shape: EmbeddingShape
   const { N, V, C } = shape;
   const random = prng(N);
   const ids = Uint32Array.from(randomIds(random, N, V));
-  const weight = f32(normals(random, V * C));
-  const dy = f32(normals(random, N * C));
+  const weight = runner.stored(normals(random, V * C));
+  const dy = runner.stored(normals(random, N * C));
   const before = f32(normals(random, V * C));
   const { y } = await runner.run(embeddingForward, { rows: N, C }, { ids, weight, y: unwritten(N * C) });
   const given = { occurrences: groupOccurrences(ids, V), dy, dweight: before };

@@ -12,8 +12,8 @@ export async function checkRmsnorm(
   { N, C, K }: { readonly N: number; readonly C: number; readonly K: number },
 ): Promise<Check[]> {
   const random = prng(K * 100 + N);
-  const partials = Array.from({ length: K }, () => f32(normals(random, N * C)));
-  const residual = f32(normals(random, N * C));
+  const partials = Array.from({ length: K }, () => runner.stored(normals(random, N * C)));
+  const residual = runner.stored(normals(random, N * C));
   const gamma = f32(normals(random, C).map((g) => 1 + 0.1 * g));
   const out = { residualOut: unwritten(N * C), y: unwritten(N * C), rstd: unwritten(N) };
   const sums = K === 0 ? residual : f32(partials.flatMap((p) => [...p])); // what is bound must not be empty
@@ -24,8 +24,8 @@ export async function checkRmsnorm(
   );
   const truth = referenceForward({ partials, residual, weight: gamma }, { N, C, eps: EPS });
 
-  const dy = f32(normals(random, N * C));
-  const behind = f32(normals(random, N * C));
+  const dy = runner.stored(normals(random, N * C));
+  const behind = runner.stored(normals(random, N * C));
   const kept = { dy, x: forward.residualOut, rstd: forward.rstd, gamma };
   const blocks = gammaBlocks(N);
   const backward = (accumulate: 0 | 1, dx: Float32Array<ArrayBuffer>) =>
@@ -43,11 +43,11 @@ export async function checkRmsnorm(
     { partials: alone.partials, dgamma: before },
   );
   return [
-    compare(rmsnormForward, "residual", forward.residualOut, truth.residual, K === 0 ? 0 : 1e-6),
-    compare(rmsnormForward, "y", forward.y, truth.normed, 1e-5),
-    compare(rmsnormForward, "rstd", forward.rstd, truth.rstd, 1e-5),
-    compare(rmsnormBackward, "dx", alone.dx, referenceBackward(given, shape).dResidual, 1e-5),
-    compare(rmsnormBackward, "dx, accumulated", accumulated.dx, back.dResidual, 1e-5),
-    compare(rmsnormGammaSum, "dgamma", dgamma, plus(back.dWeight, before), 1e-5),
+    compare(rmsnormForward, "residual", forward.residualOut, truth.residual, K === 0 ? 0 : runner.storedError(1e-6)),
+    compare(rmsnormForward, "y", forward.y, truth.normed, runner.storedError(1e-5)),
+    compare(rmsnormForward, "rstd", forward.rstd, truth.rstd, runner.storedError(1e-5)),
+    compare(rmsnormBackward, "dx", alone.dx, referenceBackward(given, shape).dResidual, runner.storedError(1e-5)),
+    compare(rmsnormBackward, "dx, accumulated", accumulated.dx, back.dResidual, runner.storedError(1e-5)),
+    compare(rmsnormGammaSum, "dgamma", dgamma, plus(back.dWeight, before), runner.storedError(1e-5)),
   ];
 }

@@ -1,9 +1,13 @@
 // Runs one kernel on one device: typed arrays in, what it wrote out.
 import { openDevice } from "../device/adapter.ts";
-import { type CompiledKernels, compileKernels, type Kernel, type Variant } from "../device/kernel.ts";
+import { fromHalf, roundedToHalf, toHalf } from "../device/half.ts";
+import { type CompiledKernels, compileKernels, type Kernel, type Variant, widthOf } from "../device/kernel.ts";
 import { Plan } from "../device/plan.ts";
 
 type Data = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+
+/** Of the norm; twice what rounding alone allows: some kernels round what they go on with, and some devices round towards zero. */
+const STORED_ERROR = 2 ** -10;
 
 export class KernelRunner {
   readonly #device: GPUDevice;
@@ -27,13 +31,25 @@ export class KernelRunner {
     defaultLimits,
     headSize = 4,
     tiled = false,
+    half = false,
   }: {
     defaultLimits: boolean;
     headSize?: number;
     tiled?: boolean;
+    half?: boolean;
   }): Promise<KernelRunner> {
-    const { device, quads } = await openDevice(undefined, defaultLimits);
-    return new KernelRunner(device, { quads, headSize, tiled });
+    const { device, quads } = await openDevice({ defaultLimits, half });
+    return new KernelRunner(device, { quads, headSize, tiled, half });
+  }
+
+  /** Numbers for a binding that is stored in f16 in mixed precision: such as f16 can hold then, so that the reference sees the same. */
+  stored(values: ArrayLike<number>): Float32Array<ArrayBuffer> {
+    return this.#variant.half ? roundedToHalf(values) : f32(values);
+  }
+
+  /** How far what a kernel stored may be from the reference's: f16 has 11 bits, so rounding alone is at most 2^-11 of each number. */
+  storedError(allowed: number): number {
+    return this.#variant.half ? Math.max(allowed, STORED_ERROR) : allowed;
   }
 
   /** Dispatches the kernel once. Bindings that it writes come back as f32; they start from what is given. */
@@ -51,26 +67,29 @@ export class KernelRunner {
     const { STORAGE, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
     const names = Object.keys(kernel.bindings) as B[];
     const buffers = names.map((name) => {
-      const buffer = this.#device.createBuffer({ size: data[name].byteLength, usage: STORAGE | COPY_SRC | COPY_DST });
-      this.#device.queue.writeBuffer(buffer, 0, data[name]);
-      return { name, buffer, offset: 0, length: data[name].length };
+      const half = widthOf(kernel, name, this.#variant.half) === 2;
+      const given = half ? toHalf(data[name]) : data[name];
+      const buffer = this.#device.createBuffer({ size: given.byteLength, usage: STORAGE | COPY_SRC | COPY_DST });
+      this.#device.queue.writeBuffer(buffer, 0, given);
+      return { name, buffer, offset: 0, length: given.length, half };
     });
     const plan = new Plan(this.#device, compiled, this.#variant, Number.POSITIVE_INFINITY);
     plan.add(kernel, shape, Object.fromEntries(buffers.map((b) => [b.name, b])) as never);
     plan.finish();
     const written = buffers
       .filter(({ name }) => kernel.bindings[name] === "write")
-      .map(({ name, buffer }) => {
+      .map(({ name, buffer, half }) => {
         const staging = this.#device.createBuffer({ size: buffer.size, usage: MAP_READ | COPY_DST });
-        return { name, buffer, staging };
+        return { name, buffer, staging, half };
       });
     plan.replay((encoder) => {
       for (const { buffer, staging } of written) encoder.copyBufferToBuffer(buffer, 0, staging, 0, buffer.size);
     });
     const results = {} as Record<B, Float32Array<ArrayBuffer>>;
-    for (const { name, staging } of written) {
+    for (const { name, staging, half } of written) {
       await staging.mapAsync(GPUMapMode.READ);
-      results[name] = new Float32Array(staging.getMappedRange().slice(0));
+      const bytes = staging.getMappedRange().slice(0);
+      results[name] = half ? fromHalf(new Uint16Array(bytes)) : new Float32Array(bytes);
       staging.destroy();
     }
     for (const { buffer } of buffers) buffer.destroy();

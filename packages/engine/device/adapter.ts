@@ -26,10 +26,14 @@ async function requestAdapter(): Promise<GPUAdapter> {
   return adapter;
 }
 
-/** `defaultLimits` asks for what every WebGPU device has, and for no feature: the smallest machine we promise to run on. */
-async function requestDevice(adapter: GPUAdapter, defaultLimits: boolean): Promise<GPUDevice> {
+export const hasHalf = (adapter: GPUAdapter): boolean => adapter.features.has("shader-f16");
+
+/** `defaultLimits` asks for what every WebGPU device has, and for no feature but `half`: the smallest machine we promise to run on. */
+async function requestDevice(adapter: GPUAdapter, defaultLimits: boolean, half: boolean): Promise<GPUDevice> {
+  if (half && !hasHalf(adapter))
+    throw new GpuError("This adapter has no f16 in its shaders (shader-f16): train in f32 on it.");
   const requiredLimits: Record<string, number> = {};
-  const requiredFeatures: GPUFeatureName[] = [];
+  const requiredFeatures: GPUFeatureName[] = half ? ["shader-f16"] : [];
   if (!defaultLimits) {
     for (const name of RAISED_LIMITS) requiredLimits[name] = adapter.limits[name];
     if (adapter.features.has("subgroups")) requiredFeatures.push("subgroups");
@@ -54,10 +58,18 @@ export interface OpenDevice {
   readonly tiled: boolean;
 }
 
-export async function openDevice(given?: GPUAdapter, defaultLimits = false): Promise<OpenDevice> {
-  const adapter = given ?? (await requestAdapter());
+export interface DeviceWish {
+  readonly adapter?: GPUAdapter | undefined; // default: the fast one
+  readonly defaultLimits?: boolean | undefined;
+  /** Asks for f16 in shaders; rejects where the adapter has none. */
+  readonly half?: boolean | undefined;
+}
+
+export async function openDevice(wish: DeviceWish = {}): Promise<OpenDevice> {
+  const { defaultLimits = false, half = false } = wish;
+  const adapter = wish.adapter ?? (await requestAdapter());
   const description = describeAdapter(adapter);
-  const device = await requestDevice(adapter, defaultLimits);
+  const device = await requestDevice(adapter, defaultLimits, half);
   const tried = QUADS_TRIED.test(`${description.architecture} ${description.description}`);
   return { device, description, quads: tried && device.features.has("subgroups"), tiled: !description.isFallback };
 }

@@ -12,6 +12,8 @@ export interface Variant {
   readonly quads: boolean;
   /** Matrix products share tiles in workgroup memory: right for GPUs, wrong for CPUs. */
   readonly tiled: boolean;
+  /** Activations and weights lie in memory as f16; sums are f32 all the same. */
+  readonly half: boolean;
   /** Channels per attention head, a multiple of 4. */
   readonly headSize: number;
 }
@@ -24,6 +26,8 @@ export interface Kernel<Shape extends string = string, Binding extends string = 
   readonly source: (variant: Variant) => string;
   readonly shape: Readonly<Record<Shape, "u32" | "f32">>;
   readonly bindings: Readonly<Record<Binding, Access>>;
+  /** Bindings of activations and weights: f16 in mixed precision. All others keep 4 bytes an element. */
+  readonly stored?: readonly NoInfer<Binding>[];
   readonly workgroups: (shape: Readonly<Record<NoInfer<Shape>, number>>, variant: Variant) => Workgroups;
 }
 
@@ -35,6 +39,10 @@ export const kernel = <Shape extends string, Binding extends string>(
 /** In the order of the bindings. */
 export const accessesOf = <S extends string, B extends string>({ bindings }: Kernel<S, B>): readonly [B, Access][] =>
   Object.entries(bindings) as [B, Access][];
+
+/** Bytes of an element of that binding. */
+export const widthOf = <S extends string, B extends string>({ stored }: Kernel<S, B>, name: B, half: boolean): 2 | 4 =>
+  half && stored?.includes(name) ? 2 : 4;
 
 interface CompiledKernel {
   readonly kernel: Kernel;

@@ -6,22 +6,25 @@
 // adapter with its own compositor, and a driver's watchdog counts seconds per submission.
 import { type CompiledKernels, type Kernel, packShape, type Variant, type Workgroups } from "./kernel.ts";
 
-/** A range of a buffer, in floats (or other 4-byte words). */
+/** A range of a buffer, in floats (or other 4-byte words); in f16 where it is half. */
 export interface View {
   readonly buffer: GPUBuffer;
   readonly offset: number;
   readonly length: number;
+  readonly half?: boolean;
 }
 
-/** floats [from, from + length) of a view; from must keep the binding aligned (64 floats are always enough). */
+export const elementBytes = ({ half }: Pick<View, "half">): 2 | 4 => (half ? 2 : 4);
+
+/** Elements [from, from + length) of a view; from must keep the binding aligned (64 floats are always enough, 128 of f16). */
 export const slice = (view: View, from: number, length: number): View => ({
-  buffer: view.buffer,
+  ...view,
   offset: view.offset + from,
   length,
 });
 
 /** Every device accepts bindings and uniforms at multiples of 256 bytes (the largest minimum that WebGPU allows an adapter to have). */
-const ALIGN_BYTES = 256;
+export const ALIGN_BYTES = 256;
 export const ALIGN_FLOATS = ALIGN_BYTES / 4;
 export const alignFloats = (floats: number): number => Math.ceil(floats / ALIGN_FLOATS) * ALIGN_FLOATS;
 
@@ -114,10 +117,13 @@ export class Plan {
       layout: compiled.layout,
       entries: [
         { binding: 0, resource: shapeBinding },
-        ...views.map((view, i) => ({
-          binding: i + 1,
-          resource: { buffer: view.buffer, offset: view.offset * 4, size: view.length * 4 },
-        })),
+        ...views.map((view, i) => {
+          const bytes = elementBytes(view);
+          return {
+            binding: i + 1,
+            resource: { buffer: view.buffer, offset: view.offset * bytes, size: view.length * bytes },
+          };
+        }),
       ],
     });
     return { pipeline: compiled.pipeline, bindGroup, workgroups: kernel.workgroups(shape, this.#variant) };

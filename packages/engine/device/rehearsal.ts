@@ -2,7 +2,7 @@
 //
 // What WebGPU would refuse is our own mistake, and stops here with the kernel's name.
 import { type Access, accessesOf, type Kernel } from "./kernel.ts";
-import { ALIGN_FLOATS, type Recorder, type View } from "./plan.ts";
+import { ALIGN_BYTES, elementBytes, type Recorder, type View } from "./plan.ts";
 
 export class Rehearsal implements Recorder {
   readonly #widestByName = new Map<string, number>();
@@ -12,7 +12,7 @@ export class Rehearsal implements Recorder {
     return this.#dispatches;
   }
 
-  /** Floats by the buffer's name. */
+  /** Floats (4-byte words) by the buffer's name. */
   get widestByName(): ReadonlyMap<string, number> {
     return this.#widestByName;
   }
@@ -25,14 +25,17 @@ export class Rehearsal implements Recorder {
     this.#dispatches++;
     const uses = accessesOf(kernel).map(([name, access]) => ({ name, access, view: views[name] }));
     for (const [i, { name, access, view }] of uses.entries()) {
-      const { buffer, offset, length } = view;
+      const { buffer, offset, length, half = false } = view;
+      const bytes = elementBytes(view);
       const wrong = (what: string): Error => new Error(`kernel "${kernel.label}", binding "${name}": ${what}`);
-      if (offset % ALIGN_FLOATS !== 0) throw wrong(`starts at float ${offset}, off the boundary`);
-      if (length <= 0 || (offset + length) * 4 > buffer.size)
+      if (half && !kernel.stored?.includes(name)) throw wrong(`${buffer.label} is f16, and never so for this kernel`);
+      if ((offset * bytes) % ALIGN_BYTES !== 0) throw wrong(`starts at float ${offset}, off the boundary`);
+      if (length <= 0 || (offset + length) * bytes > buffer.size)
         throw wrong(`floats ${offset} to ${offset + length} of ${buffer.label} are not all there`);
       for (const other of uses.slice(0, i))
         if (clash({ access, view }, other)) throw wrong(`shares ${buffer.label} with "${other.name}"`);
-      this.#widestByName.set(buffer.label, Math.max(this.#widestByName.get(buffer.label) ?? 0, length));
+      const floats = (length * bytes) / 4;
+      this.#widestByName.set(buffer.label, Math.max(this.#widestByName.get(buffer.label) ?? 0, floats));
     }
   }
 }

@@ -23,6 +23,18 @@ test("flags choose branches, constants follow the directives, comments go", () =
   expect(expand(source, { constants, flags: { FAST: false } })).toBe("const ROWS = 16u;\nfn main() {\n  slow();\n}");
 });
 
+test("what is stored is f16 or f32, and only sources that store say so", () => {
+  const source = "#if QUADS\nenable subgroups;\n#end\nvar<storage> x: array<vec4<Stored>>;";
+  const flags = { QUADS: true };
+  expect(expand(source, { flags, half: true })).toBe(
+    "enable f16;\nenable subgroups;\nalias Stored = f16;\nvar<storage> x: array<vec4<Stored>>;",
+  );
+  expect(expand(source, { flags })).toBe(
+    "enable subgroups;\nalias Stored = f32;\nvar<storage> x: array<vec4<Stored>>;",
+  );
+  expect(expand("fn main() {}", { half: true })).toBe("fn main() {}");
+});
+
 test("an unknown flag is a mistake of ours", () => {
   expect(() => expand("#if OTHER\n#end", {})).toThrow('unknown flag "OTHER"');
 });

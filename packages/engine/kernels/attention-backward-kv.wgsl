@@ -8,11 +8,11 @@ diagnostic(off, subgroup_uniformity); // a quad's four keys walk over the same q
 #end
 struct Shape { T: u32, heads: u32, kvHeads: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
-@group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
-@group(0) @binding(2) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(1) var<storage, read> qkv: array<vec4<Stored>>;
+@group(0) @binding(2) var<storage, read> dy: array<vec4<Stored>>;
 @group(0) @binding(3) var<storage, read> lse: array<f32>;
 @group(0) @binding(4) var<storage, read> delta: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dqkv: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> dqkv: array<vec4<Stored>>;
 const NONE = -1e30; // a masked exponent: what lies before the key may be too large for exp
 
 @compute @workgroup_size(GROUP)
@@ -31,8 +31,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let key$u = min(id.x * PER + $uu, last);
   let kAt$u = (base + key$u) * stride + (shape.heads + id.y) * HS4;
   let vAt$u = kAt$u + shape.kvHeads * HS4;
-  let k$u_$d = qkv[kAt$u + $du] * shape.scale;
-  let v$u_$d = qkv[vAt$u + $du];
+  let k$u_$d = vec4f(qkv[kAt$u + $du]) * shape.scale;
+  let v$u_$d = vec4f(qkv[vAt$u + $du]);
   var dk$u_$d = vec4f();
   var dv$u_$d = vec4f();
   for (var head = id.y * group; head < (id.y + 1u) * group; head++) {
@@ -45,13 +45,13 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       var dp$u_$i = 0.0;
 #if QUADS
       let row = base + min(query + mine, last);
-      let qRow$d = qkv[row * stride + head * HS4 + $du];
-      let dyRow$d = dy[(row * shape.heads + head) * HS4 + $du];
+      let qRow$d = vec4f(qkv[row * stride + head * HS4 + $du]);
+      let dyRow$d = vec4f(dy[(row * shape.heads + head) * HS4 + $du]);
       let q$d_$i = quadBroadcast(qRow$d, $iu);
       let dy$d_$i = quadBroadcast(dyRow$d, $iu);
 #else
-      let q$d_$i = qkv[(base + row$i) * stride + head * HS4 + $du];
-      let dy$d_$i = dy[((base + row$i) * shape.heads + head) * HS4 + $du];
+      let q$d_$i = vec4f(qkv[(base + row$i) * stride + head * HS4 + $du]);
+      let dy$d_$i = vec4f(dy[((base + row$i) * shape.heads + head) * HS4 + $du]);
 #end
       s$u_$i += dot(k$u_$d, q$d_$i);
       dp$u_$i += dot(v$u_$d, dy$d_$i);
@@ -63,6 +63,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       dk$u_$d += ds$u[$i] * q$d_$i;
     }
   }
-  if (id.x * PER + $uu <= last) { dqkv[kAt$u + $du] = dk$u_$d; }
-  if (id.x * PER + $uu <= last) { dqkv[vAt$u + $du] = dv$u_$d; }
+  if (id.x * PER + $uu <= last) { dqkv[kAt$u + $du] = vec4<Stored>(dk$u_$d); }
+  if (id.x * PER + $uu <= last) { dqkv[vAt$u + $du] = vec4<Stored>(dv$u_$d); }
 }

@@ -7,8 +7,8 @@ diagnostic(off, subgroup_uniformity); // a quad's four queries leave the loop to
 #end
 struct Shape { T: u32, heads: u32, kvHeads: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
-@group(0) @binding(1) var<storage, read> qkv: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(1) var<storage, read> qkv: array<vec4<Stored>>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4<Stored>>;
 @group(0) @binding(3) var<storage, read_write> lse: array<f32>;
 const NONE = -1e30; // a masked score: finite, so that no difference is NaN
 
@@ -29,7 +29,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let kAt = (shape.heads + head * shape.kvHeads / shape.heads) * HS4;
   let vAt = kAt + shape.kvHeads * HS4;
   let query$u = min(id.x * PER + $uu, last);
-  let q$u_$d = qkv[(base + query$u) * stride + head * HS4 + $du] * shape.scale;
+  let q$u_$d = vec4f(qkv[(base + query$u) * stride + head * HS4 + $du]) * shape.scale;
   var y$u_$d = vec4f();
   var highest$u = NONE;
   var sum$u = 0.0;
@@ -37,13 +37,13 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     var s$u_$i = 0.0;
 #if QUADS
     let row = (base + min(key + mine, last)) * stride;
-    let kRow$d = qkv[row + kAt + $du];
-    let vRow$d = qkv[row + vAt + $du];
+    let kRow$d = vec4f(qkv[row + kAt + $du]);
+    let vRow$d = vec4f(qkv[row + vAt + $du]);
     let k$d_$i = quadBroadcast(kRow$d, $iu);
     s$u_$i += dot(q$u_$d, k$d_$i);
 #else
     let row$i = (base + min(key + $iu, last)) * stride;
-    let k$d_$i = qkv[row$i + kAt + $du];
+    let k$d_$i = vec4f(qkv[row$i + kAt + $du]);
     s$u_$i += dot(q$u_$d, k$d_$i);
 #end
     let s$u = select(vec4f(s$u_0, s$u_1, s$u_2, s$u_3), vec4f(NONE), vec4u(key) + vec4u(0u, 1u, 2u, 3u) > vec4u(query$u));
@@ -56,10 +56,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 #if QUADS
     let v$d_$i = quadBroadcast(vRow$d, $iu);
 #else
-    let v$d_$i = qkv[row$i + vAt + $du];
+    let v$d_$i = vec4f(qkv[row$i + vAt + $du]);
 #end
     y$u_$d += p$u[$i] * v$d_$i;
   }
-  if (id.x * PER + $uu <= last) { y[((base + query$u) * shape.heads + head) * HS4 + $du] = y$u_$d / sum$u; }
+  if (id.x * PER + $uu <= last) { y[((base + query$u) * shape.heads + head) * HS4 + $du] = vec4<Stored>(y$u_$d / sum$u); }
   if (id.x * PER + $uu <= last) { lse[(id.z * shape.heads + head) * shape.T + query$u] = highest$u + log(sum$u); }
 }

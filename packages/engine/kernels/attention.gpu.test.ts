@@ -3,7 +3,7 @@ import { checkAttention } from "../conformance/attention.ts";
 import { fails } from "../conformance/check.ts";
 import { KernelRunner } from "../conformance/runner.ts";
 import type { AttentionShape } from "../reference/index.ts";
-import { DEVICES } from "./testing.ts";
+import { DEVICES, describeOn } from "./testing.ts";
 
 const SHAPES: AttentionShape[] = [
   { B: 1, T: 1, NH: 1, KVH: 1, D: 4 },
@@ -13,16 +13,22 @@ const SHAPES: AttentionShape[] = [
   { B: 1, T: 141, NH: 1, KVH: 1, D: 36 }, // several workgroups of queries
 ];
 
-describe.each(DEVICES)("attention on $device", ({ defaultLimits }) => {
-  describe.each(SHAPES)("B=$B T=$T NH=$NH KVH=$KVH D=$D", (shape) => {
-    let runner: KernelRunner;
-    beforeAll(async () => {
-      runner = await KernelRunner.open({ defaultLimits, headSize: shape.D });
-    });
-    afterAll(() => runner.destroy());
+/** Lavapipe compiles wide heads for up to a minute each, and what lies in memory as f16 is loaded alike in all of them. */
+const HALF_WIDTH_MAX = 12;
 
-    test("forward and backward equal the reference", async () => {
-      expect((await checkAttention(runner, shape)).filter(fails)).toEqual([]);
-    });
-  });
+describeOn(DEVICES, "attention", (given) => {
+  describe.each(SHAPES.filter(({ D }) => !given.half || D <= HALF_WIDTH_MAX))(
+    "B=$B T=$T NH=$NH KVH=$KVH D=$D",
+    (shape) => {
+      let runner: KernelRunner;
+      beforeAll(async () => {
+        runner = await KernelRunner.open({ ...given, headSize: shape.D });
+      });
+      afterAll(() => runner.destroy());
+
+      test("forward and backward equal the reference", async () => {
+        expect((await checkAttention(runner, shape)).filter(fails)).toEqual([]);
+      });
+    },
+  );
 });

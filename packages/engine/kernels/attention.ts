@@ -26,6 +26,7 @@ const sourceOf = (source: string, live: number) => (variant: Variant) =>
     constants: { HS4: variant.headSize / 4, GROUP: groupOf(variant), PER: perOf(variant, live) },
     repeat: { u: perOf(variant, live), i: 4, d: variant.headSize / 4 },
     flags: { QUADS: variant.quads },
+    half: variant.half,
   });
 
 const shape = { T: "u32", heads: "u32", kvHeads: "u32", scale: "f32", B: "u32" } as const;
@@ -38,6 +39,7 @@ export const attentionForward = kernel({
   source: sourceOf(forward, LIVE.forward),
   shape,
   bindings: { qkv: "read", y: "write", lse: "write" },
+  stored: ["qkv", "y"],
   workgroups: ({ T, heads, B }, variant) => [groups(T, variant, LIVE.forward), heads, B],
 });
 
@@ -46,6 +48,7 @@ export const attentionBackwardQ = kernel({
   source: sourceOf(backwardQ, LIVE.backward),
   shape,
   bindings: { qkv: "read", y: "read", dy: "read", lse: "read", dqkv: "write", delta: "write" },
+  stored: ["qkv", "y", "dy", "dqkv"],
   workgroups: ({ T, heads, B }, variant) => [groups(T, variant, LIVE.backward), heads, B],
 });
 
@@ -54,6 +57,7 @@ export const attentionBackwardKv = kernel({
   source: sourceOf(backwardKv, LIVE.backward),
   shape,
   bindings: { qkv: "read", dy: "read", lse: "read", delta: "read", dqkv: "write" },
+  stored: ["qkv", "dy", "dqkv"],
   workgroups: ({ T, kvHeads, B }, variant) => [groups(T, variant, LIVE.backward), kvHeads, B],
 });
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { fails } from "../conformance/check.ts";
 import { checkCrossEntropy } from "../conformance/cross-entropy.ts";
 import { f32, KernelRunner } from "../conformance/runner.ts";
@@ -6,12 +6,12 @@ import { NO_UPDATE } from "../model/batch.ts";
 import { normals, prng } from "../reference/testing.ts";
 import { crossEntropy } from "./cross-entropy.ts";
 import { packStep } from "./optimizer.ts";
-import { DEVICES } from "./testing.ts";
+import { DEVICES, describeOn } from "./testing.ts";
 
-describe.each(DEVICES)("cross-entropy on $device", ({ defaultLimits }) => {
+describeOn(DEVICES, "cross-entropy", (given) => {
   let runner: KernelRunner;
   beforeAll(async () => {
-    runner = await KernelRunner.open({ defaultLimits });
+    runner = await KernelRunner.open(given);
   });
   afterAll(() => runner.destroy());
 

@@ -8,8 +8,10 @@ const ROWS = 16;
 
 export const crossEntropy = kernel({
   label: "cross-entropy",
-  source: ({ quads }) => expand(source, { constants: { LANES, ROWS }, flags: { QUADS: quads, BARRIER: !quads } }),
+  source: ({ quads, half }) =>
+    expand(source, { constants: { LANES, ROWS }, flags: { QUADS: quads, BARRIER: !quads }, half }),
   shape: { rows: "u32", V: "u32", firstRow: "u32" },
   bindings: { step: "read", targets: "read", logits: "write", losses: "write" },
+  stored: ["logits"],
   workgroups: ({ rows }) => [Math.ceil(rows / ROWS), 1, 1],
 });

@@ -8,7 +8,7 @@ struct Step { learningRate: f32, beta1: f32, beta2: f32, eps: f32, weightDecay: 
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> step: Step;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
-@group(0) @binding(3) var<storage, read_write> logits: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> logits: array<vec4<Stored>>;
 @group(0) @binding(4) var<storage, read_write> losses: array<f32>;
 const NONE = -1e30;
 #if BARRIER
@@ -17,7 +17,7 @@ var<workgroup> sums: array<array<f32, LANES>, ROWS>;
 #end
 
 fn masked(at: u32, column: u32) -> vec4f {
-  return select(logits[at], vec4f(NONE), vec4u(column) + vec4u(0u, 1u, 2u, 3u) >= vec4u(shape.V));
+  return select(vec4f(logits[at]), vec4f(NONE), vec4u(column) + vec4u(0u, 1u, 2u, 3u) >= vec4u(shape.V));
 }
 
 @compute @workgroup_size(LANES, ROWS)
@@ -61,6 +61,6 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
     let x = masked(row * V4 + i, i * 4u);
     let onehot = select(vec4f(), vec4f(1.0), vec4u(targetLane) == vec4u(0u, 1u, 2u, 3u)) * f32(i == target4);
     if (i == target4 && valid) { losses[row] += lse - dot(x, onehot); }
-    logits[row * V4 + i] = (exp(x - lse) - onehot) * scale;
+    logits[row * V4 + i] = vec4<Stored>((exp(x - lse) - onehot) * scale);
   }
 }

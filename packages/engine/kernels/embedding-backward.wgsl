@@ -3,7 +3,7 @@
 struct Shape { rows: u32, C: u32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> occurrences: array<u32>;
-@group(0) @binding(2) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(2) var<storage, read> dy: array<vec4<Stored>>;
 @group(0) @binding(3) var<storage, read_write> dweight: array<vec4f>;
 
 @compute @workgroup_size(16, 4)
@@ -15,7 +15,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let places = starts + shape.rows + 1u;
   var sum = vec4f();
   for (var place = occurrences[starts + id.y]; place < occurrences[starts + id.y + 1u]; place++) {
-    sum += dy[occurrences[places + place] * C4 + id.x];
+    sum += vec4f(dy[occurrences[places + place] * C4 + id.x]);
   }
   dweight[token * C4 + id.x] += sum;
 }

@@ -1,13 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { fails } from "../conformance/check.ts";
 import { checkEmbedding } from "../conformance/embedding.ts";
 import { KernelRunner } from "../conformance/runner.ts";
-import { DEVICES } from "./testing.ts";
+import { DEVICES, describeOn } from "./testing.ts";
 
-describe.each(DEVICES)("embedding on $device", ({ defaultLimits }) => {
+describeOn(DEVICES, "embedding", (given) => {
   let runner: KernelRunner;
   beforeAll(async () => {
-    runner = await KernelRunner.open({ defaultLimits });
+    runner = await KernelRunner.open(given);
   });
   afterAll(() => runner.destroy());
 

@@ -10,14 +10,16 @@ export const embeddingForward = kernel({
   source: inRows(forward),
   shape: { rows: "u32", C: "u32" },
   bindings: { ids: "read", weight: "read", y: "write" },
+  stored: ["y"],
   workgroups: ({ rows, C }, variant) => overRows(C / 4, rows, variant),
 });
 
 export const embeddingBackward = kernel({
   label: "embedding-backward",
-  source: () => expand(backward, {}),
+  source: ({ half }) => expand(backward, { half }),
   shape: { rows: "u32", C: "u32" },
   bindings: { occurrences: "read", dy: "read", dweight: "write" },
+  stored: ["dy"],
   workgroups: ({ rows, C }) => [Math.ceil(C / 4 / 16), Math.ceil(rows / 4), 1],
 });
 

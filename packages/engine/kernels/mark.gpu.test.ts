@@ -1,16 +1,16 @@
 // Encoding on the device against the codec on the CPU: what decodes is the canonical part, so a code may differ by one where rounding is a tie.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Int8Blocks, int8Block } from "#outer";
 import { exactly } from "../conformance/check.ts";
 import { f32, KernelRunner, unwritten } from "../conformance/runner.ts";
 import { normals, prng } from "../reference/testing.ts";
 import { encodeInt8, markAdvance, markCarry, markRebase, UPDATE_BLOCK, UPDATE_BLOCK_WORDS } from "./mark.ts";
-import { DEVICES } from "./testing.ts";
+import { describeOn, F32_DEVICES } from "./testing.ts";
 
-describe.each(DEVICES)("the mark on $device", ({ defaultLimits }) => {
+describeOn(F32_DEVICES, "the mark", (given) => {
   let runner: KernelRunner;
   beforeAll(async () => {
-    runner = await KernelRunner.open({ defaultLimits });
+    runner = await KernelRunner.open(given);
   });
   afterAll(() => runner.destroy());
 

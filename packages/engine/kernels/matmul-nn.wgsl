@@ -5,9 +5,9 @@ enable subgroups;
 #end
 struct Shape { M: u32, N: u32, K: u32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<Stored>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<Stored>>;
+@group(0) @binding(3) var<storage, read_write> c: array<vec4<Stored>>;
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 #if QUADS
@@ -22,18 +22,18 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let col4 = id.x * COLS4;
   var c$g$j$i_$v = vec4f();
   for (var k = 0u; k < K4; k++) {
-    let row0_$v = b[(4u * k) * N4 + col4 + $vu];
-    let row1_$v = b[(4u * k + 1u) * N4 + col4 + $vu];
-    let row2_$v = b[(4u * k + 2u) * N4 + col4 + $vu];
-    let row3_$v = b[(4u * k + 3u) * N4 + col4 + $vu];
+    let row0_$v = vec4f(b[(4u * k) * N4 + col4 + $vu]);
+    let row1_$v = vec4f(b[(4u * k + 1u) * N4 + col4 + $vu]);
+    let row2_$v = vec4f(b[(4u * k + 2u) * N4 + col4 + $vu]);
+    let row3_$v = vec4f(b[(4u * k + 3u) * N4 + col4 + $vu]);
     let b$v$i = vec4f(row0_$v[$i], row1_$v[$i], row2_$v[$i], row3_$v[$i]);
 #if QUADS
-    let a$g$j = a[(row + 16u * $gu + 4u * $ju + mine) * K4 + k];
+    let a$g$j = vec4f(a[(row + 16u * $gu + 4u * $ju + mine) * K4 + k]);
     let a$g$j$i = quadBroadcast(a$g$j, $iu);
 #else
-    let a$g$j$i = a[(row + 16u * $gu + 4u * $ju + $iu) * K4 + k];
+    let a$g$j$i = vec4f(a[(row + 16u * $gu + 4u * $ju + $iu) * K4 + k]);
 #end
     c$g$j$i_$v += vec4f(dot(a$g$j$i, b$v0), dot(a$g$j$i, b$v1), dot(a$g$j$i, b$v2), dot(a$g$j$i, b$v3));
   }
-  if (row + 16u * $gu + 4u * $ju + $iu < shape.M && col4 + $vu < N4) { c[(row + 16u * $gu + 4u * $ju + $iu) * N4 + col4 + $vu] = c$g$j$i_$v; }
+  if (row + 16u * $gu + 4u * $ju + $iu < shape.M && col4 + $vu < N4) { c[(row + 16u * $gu + 4u * $ju + $iu) * N4 + col4 + $vu] = vec4<Stored>(c$g$j$i_$v); }
 }

@@ -5,9 +5,9 @@ enable subgroups;
 #end
 struct Shape { M: u32, N: u32, K: u32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<Stored>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<Stored>>;
+@group(0) @binding(3) var<storage, read_write> c: array<vec4<Stored>>;
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 #if QUADS
@@ -22,17 +22,17 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let col4 = id.x * COLS4;
   var c$g$j$i_$v = vec4f();
   for (var k = 0u; k < K4; k++) {
-    let b$v0 = b[((col4 + $vu) * 4u) * K4 + k];
-    let b$v1 = b[((col4 + $vu) * 4u + 1u) * K4 + k];
-    let b$v2 = b[((col4 + $vu) * 4u + 2u) * K4 + k];
-    let b$v3 = b[((col4 + $vu) * 4u + 3u) * K4 + k];
+    let b$v0 = vec4f(b[((col4 + $vu) * 4u) * K4 + k]);
+    let b$v1 = vec4f(b[((col4 + $vu) * 4u + 1u) * K4 + k]);
+    let b$v2 = vec4f(b[((col4 + $vu) * 4u + 2u) * K4 + k]);
+    let b$v3 = vec4f(b[((col4 + $vu) * 4u + 3u) * K4 + k]);
 #if QUADS
-    let a$g$j = a[(row + 16u * $gu + 4u * $ju + mine) * K4 + k];
+    let a$g$j = vec4f(a[(row + 16u * $gu + 4u * $ju + mine) * K4 + k]);
     let a$g$j$i = quadBroadcast(a$g$j, $iu);
 #else
-    let a$g$j$i = a[(row + 16u * $gu + 4u * $ju + $iu) * K4 + k];
+    let a$g$j$i = vec4f(a[(row + 16u * $gu + 4u * $ju + $iu) * K4 + k]);
 #end
     c$g$j$i_$v += vec4f(dot(a$g$j$i, b$v0), dot(a$g$j$i, b$v1), dot(a$g$j$i, b$v2), dot(a$g$j$i, b$v3));
   }
-  if (row + 16u * $gu + 4u * $ju + $iu < shape.M && col4 + $vu < N4) { c[(row + 16u * $gu + 4u * $ju + $iu) * N4 + col4 + $vu] = c$g$j$i_$v; }
+  if (row + 16u * $gu + 4u * $ju + $iu < shape.M && col4 + $vu < N4) { c[(row + 16u * $gu + 4u * $ju + $iu) * N4 + col4 + $vu] = vec4<Stored>(c$g$j$i_$v); }
 }

@@ -3,9 +3,13 @@
 //   nt: A (M, K), B (N, K)   nn: A (M, K), B (K, N)   tn: A (K, M), B (K, N), and C is added to.  What lies beyond an edge counts as zero.
 struct Shape { M: u32, N: u32, K: u32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<Stored>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<Stored>>;
+#if ACCUMULATE
 @group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
+#else
+@group(0) @binding(3) var<storage, read_write> c: array<vec4<Stored>>;
+#end
 var<workgroup> tileA: array<array<vec4f, 16>, 16>; // [k][M / 4]
 var<workgroup> tileB: array<array<vec4f, 16>, 16>; // [k][N / 4]
 
@@ -24,25 +28,25 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_in
 #if A_BY_ROWS
       let row = firstRow + 4u * across;
       let k4 = k / 4u + along;
-      let v$i = select(vec4f(), a[(row + $iu) * K4 + k4], row + $iu < shape.M && k4 < K4);
+      let v$i = select(vec4f(), vec4f(a[(row + $iu) * K4 + k4]), row + $iu < shape.M && k4 < K4);
       tileA[4u * along + $iu][across] = vec4f(v0[$i], v1[$i], v2[$i], v3[$i]);
 #else
       let M4 = shape.M / 4u;
       let row4 = firstRow / 4u + block % 16u;
       let kRow = k + 4u * (block / 16u);
-      let v$i = select(vec4f(), a[(kRow + $iu) * M4 + row4], kRow + $iu < shape.K && row4 < M4);
+      let v$i = select(vec4f(), vec4f(a[(kRow + $iu) * M4 + row4]), kRow + $iu < shape.K && row4 < M4);
       tileA[4u * (block / 16u) + $iu][block % 16u] = v$i;
 #end
     } else if (index < 128u) {
 #if B_BY_ROWS
       let row = 4u * (firstCol4 + across);
       let k4 = k / 4u + along;
-      let v$i = select(vec4f(), b[(row + $iu) * K4 + k4], row + $iu < shape.N && k4 < K4);
+      let v$i = select(vec4f(), vec4f(b[(row + $iu) * K4 + k4]), row + $iu < shape.N && k4 < K4);
       tileB[4u * along + $iu][across] = vec4f(v0[$i], v1[$i], v2[$i], v3[$i]);
 #else
       let col4 = firstCol4 + block % 16u;
       let kRow = k + 4u * (block / 16u);
-      let v$i = select(vec4f(), b[(kRow + $iu) * N4 + col4], kRow + $iu < shape.K && col4 < N4);
+      let v$i = select(vec4f(), vec4f(b[(kRow + $iu) * N4 + col4]), kRow + $iu < shape.K && col4 < N4);
       tileB[4u * (block / 16u) + $iu][block % 16u] = v$i;
 #end
     }
@@ -59,6 +63,6 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_in
 #if ACCUMULATE
   if (row + $iu < shape.M && col4 < N4) { c[(row + $iu) * N4 + col4] += c$i; }
 #else
-  if (row + $iu < shape.M && col4 < N4) { c[(row + $iu) * N4 + col4] = c$i; }
+  if (row + $iu < shape.M && col4 < N4) { c[(row + $iu) * N4 + col4] = vec4<Stored>(c$i); }
 #end
 }

@@ -6,8 +6,8 @@ enable subgroups;
 #end
 struct Shape { M: u32, N: u32, K: u32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<Stored>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<Stored>>;
 @group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
@@ -23,23 +23,23 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let col4 = id.x * COLS4;
   var c$g$j$i_$v = vec4f();
   for (var k = 0u; k < shape.K; k += 4u) {
-    let row0_$v = b[k * N4 + col4 + $vu];
-    let row1_$v = b[(k + 1u) * N4 + col4 + $vu];
-    let row2_$v = b[(k + 2u) * N4 + col4 + $vu];
-    let row3_$v = b[(k + 3u) * N4 + col4 + $vu];
+    let row0_$v = vec4f(b[k * N4 + col4 + $vu]);
+    let row1_$v = vec4f(b[(k + 1u) * N4 + col4 + $vu]);
+    let row2_$v = vec4f(b[(k + 2u) * N4 + col4 + $vu]);
+    let row3_$v = vec4f(b[(k + 3u) * N4 + col4 + $vu]);
     let b$v$i = vec4f(row0_$v[$i], row1_$v[$i], row2_$v[$i], row3_$v[$i]);
 #if QUADS
-    let w$g_0 = a[k * M4 + row4 + 4u * $gu + mine];
-    let w$g_1 = select(vec4f(), a[(k + 1u) * M4 + row4 + 4u * $gu + mine], k + 1u < shape.K);
-    let w$g_2 = select(vec4f(), a[(k + 2u) * M4 + row4 + 4u * $gu + mine], k + 2u < shape.K);
-    let w$g_3 = select(vec4f(), a[(k + 3u) * M4 + row4 + 4u * $gu + mine], k + 3u < shape.K);
+    let w$g_0 = vec4f(a[k * M4 + row4 + 4u * $gu + mine]);
+    let w$g_1 = select(vec4f(), vec4f(a[(k + 1u) * M4 + row4 + 4u * $gu + mine]), k + 1u < shape.K);
+    let w$g_2 = select(vec4f(), vec4f(a[(k + 2u) * M4 + row4 + 4u * $gu + mine]), k + 2u < shape.K);
+    let w$g_3 = select(vec4f(), vec4f(a[(k + 3u) * M4 + row4 + 4u * $gu + mine]), k + 3u < shape.K);
     let t$g$i = vec4f(w$g_0[$i], w$g_1[$i], w$g_2[$i], w$g_3[$i]);
     let a$g$j$i = quadBroadcast(t$g$i, $ju);
 #else
-    let w$g$j0 = a[k * M4 + row4 + 4u * $gu + $ju];
-    let w$g$j1 = select(vec4f(), a[(k + 1u) * M4 + row4 + 4u * $gu + $ju], k + 1u < shape.K);
-    let w$g$j2 = select(vec4f(), a[(k + 2u) * M4 + row4 + 4u * $gu + $ju], k + 2u < shape.K);
-    let w$g$j3 = select(vec4f(), a[(k + 3u) * M4 + row4 + 4u * $gu + $ju], k + 3u < shape.K);
+    let w$g$j0 = vec4f(a[k * M4 + row4 + 4u * $gu + $ju]);
+    let w$g$j1 = select(vec4f(), vec4f(a[(k + 1u) * M4 + row4 + 4u * $gu + $ju]), k + 1u < shape.K);
+    let w$g$j2 = select(vec4f(), vec4f(a[(k + 2u) * M4 + row4 + 4u * $gu + $ju]), k + 2u < shape.K);
+    let w$g$j3 = select(vec4f(), vec4f(a[(k + 3u) * M4 + row4 + 4u * $gu + $ju]), k + 3u < shape.K);
     let a$g$j$i = vec4f(w$g$j0[$i], w$g$j1[$i], w$g$j2[$i], w$g$j3[$i]);
 #end
     c$g$j$i_$v += vec4f(dot(a$g$j$i, b$v0), dot(a$g$j$i, b$v1), dot(a$g$j$i, b$v2), dot(a$g$j$i, b$v3));

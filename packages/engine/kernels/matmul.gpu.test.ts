@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { fails } from "../conformance/check.ts";
 import { checkMatmul } from "../conformance/matmul.ts";
 import { KernelRunner } from "../conformance/runner.ts";
-import { TILED_DEVICES } from "./testing.ts";
+import { describeOn, TILED_DEVICES } from "./testing.ts";
 
 // Tiles are 32 and 8 rows by 8 columns, workgroups 32 by 32 and 64 by 64; shared tiles are 64 by 64, 16 deep.
 const SHAPES = [
@@ -13,10 +13,10 @@ const SHAPES = [
   { N: 131, I: 68, O: 132 },
 ];
 
-describe.each(TILED_DEVICES)("matmul on $device", ({ defaultLimits, tiled }) => {
+describeOn(TILED_DEVICES, "matmul", (given) => {
   let runner: KernelRunner;
   beforeAll(async () => {
-    runner = await KernelRunner.open({ defaultLimits, tiled });
+    runner = await KernelRunner.open(given);
   });
   afterAll(() => runner.destroy());
 

@@ -41,13 +41,14 @@ interface Form {
 const sourceOf = (form: Form) => (variant: Variant) => {
   if (variant.tiled) {
     const flags = { A_BY_ROWS: form.aByRows, B_BY_ROWS: form.bByRows, ACCUMULATE: form.accumulate };
-    return expand(tiled, { repeat: { i: 4 }, flags });
+    return expand(tiled, { repeat: { i: 4 }, flags, half: variant.half });
   }
   const { rows, cols, groupX, groupY } = tileOf(variant);
   return expand(form.registers, {
     constants: { ROWS: rows, COLS4: cols / 4, GROUP_X: groupX, GROUP_Y: groupY },
     repeat: { g: Math.ceil(rows / 16), j: Math.min(4, rows / 4), i: 4, v: cols / 4 },
     flags: { QUADS: variant.quads },
+    half: variant.half,
   });
 };
 
@@ -68,6 +69,7 @@ const matmul = (label: string, form: Form) =>
     source: sourceOf(form),
     shape: { M: "u32", N: "u32", K: "u32" },
     bindings: { a: "read", b: "read", c: "write" },
+    stored: form.accumulate ? ["a", "b"] : ["a", "b", "c"],
     workgroups,
   });
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ParameterTable } from "#outer";
 import { fails } from "../conformance/check.ts";
 import { checkOptimizer } from "../conformance/optimizer.ts";
@@ -6,14 +6,14 @@ import { f32, KernelRunner } from "../conformance/runner.ts";
 import { adamwStep, relativeError, roundMoments, unpackMoments } from "../reference/index.ts";
 import { normals, prng } from "../reference/testing.ts";
 import { adamw8bit, MOMENT_BLOCK, MOMENT_BLOCK_WORDS, packStep } from "./optimizer.ts";
-import { DEVICES } from "./testing.ts";
+import { describeOn, F32_DEVICES } from "./testing.ts";
 
 const OPTIONS = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 
-describe.each(DEVICES)("optimizer on $device", ({ defaultLimits }) => {
+describeOn(F32_DEVICES, "optimizer", (given) => {
   let runner: KernelRunner;
   beforeAll(async () => {
-    runner = await KernelRunner.open({ defaultLimits });
+    runner = await KernelRunner.open(given);
   });
   afterAll(() => runner.destroy());
 

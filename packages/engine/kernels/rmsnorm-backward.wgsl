@@ -7,15 +7,19 @@ enable subgroups;
 #end
 struct Shape { rows: u32, C: u32, accumulate: u32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
-@group(0) @binding(1) var<storage, read> dy: array<vec4f>;
-@group(0) @binding(2) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> dy: array<vec4<Stored>>;
+@group(0) @binding(2) var<storage, read> x: array<vec4<Stored>>;
 @group(0) @binding(3) var<storage, read> rstd: array<f32>;
 @group(0) @binding(4) var<storage, read> gamma: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> dx: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> dx: array<vec4<Stored>>;
 @group(0) @binding(6) var<storage, read_write> partials: array<vec4f>;
 #if BARRIER
 var<workgroup> products: array<array<f32, LANES>, BLOCK>;
 #end
+
+fn add(at: u32, own: vec4f) {
+  if (shape.accumulate == 1u) { dx[at] = vec4<Stored>(vec4f(dx[at]) + own); } else { dx[at] = vec4<Stored>(own); }
+}
 
 #if QUADS
 @compute @workgroup_size(4)
@@ -28,7 +32,7 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
     let weight = gamma[i];
     for (var r = 0u; r < count; r++) {
       let at = (first + r) * C4 + i;
-      pulls[r] += dot(dy[at] * weight, x[at]);
+      pulls[r] += dot(vec4f(dy[at]) * weight, vec4f(x[at]));
     }
   }
   var scales: array<f32, BLOCK>;
@@ -45,11 +49,11 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
     var sum = vec4f();
     for (var r = 0u; r < count; r++) {
       let at = (first + r) * C4 + i;
-      let d = dy[at];
-      let value = x[at];
+      let d = vec4f(dy[at]);
+      let value = vec4f(x[at]);
       let own = scales[r] * (d * weight - value * pulls[r]);
       sum += d * value * scales[r];
-      if (shape.accumulate == 1u) { dx[at] += own; } else { dx[at] = own; }
+      add(at, own);
     }
     partials[group.x * C4 + i] = sum;
   }
@@ -64,7 +68,7 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
   if (inside) {
     for (var i = local.x; i < C4; i += LANES) {
       let at = row * C4 + i;
-      product += dot(dy[at] * gamma[i], x[at]);
+      product += dot(vec4f(dy[at]) * gamma[i], vec4f(x[at]));
     }
   }
   products[local.y][local.x] = product;
@@ -76,14 +80,14 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
     let pull = product * r * r / f32(shape.C);
     for (var i = local.x; i < C4; i += LANES) {
       let at = row * C4 + i;
-      let own = r * (dy[at] * gamma[i] - x[at] * pull);
-      if (shape.accumulate == 1u) { dx[at] += own; } else { dx[at] = own; }
+      let own = r * (vec4f(dy[at]) * gamma[i] - vec4f(x[at]) * pull);
+      add(at, own);
     }
   }
   for (var i = local.y * LANES + local.x; i < C4; i += LANES * BLOCK) {
     var sum = vec4f();
     for (var other = group.x * BLOCK; other < min((group.x + 1u) * BLOCK, shape.rows); other++) {
-      sum += dy[other * C4 + i] * x[other * C4 + i] * rstd[other];
+      sum += vec4f(dy[other * C4 + i]) * vec4f(x[other * C4 + i]) * rstd[other];
     }
     partials[group.x * C4 + i] = sum;
   }

@@ -6,22 +6,23 @@ enable subgroups;
 #end
 struct Shape { rows: u32, C: u32, K: u32, eps: f32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
-@group(0) @binding(1) var<storage, read> partials: array<vec4f>;
-@group(0) @binding(2) var<storage, read> residual: array<vec4f>;
+@group(0) @binding(1) var<storage, read> partials: array<vec4<Stored>>;
+@group(0) @binding(2) var<storage, read> residual: array<vec4<Stored>>;
 @group(0) @binding(3) var<storage, read> gamma: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> residualOut: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> residualOut: array<vec4<Stored>>;
+@group(0) @binding(5) var<storage, read_write> y: array<vec4<Stored>>;
 @group(0) @binding(6) var<storage, read_write> rstd: array<f32>;
 #if BARRIER
 var<workgroup> squares: array<array<f32, LANES>, ROWS>;
 #end
 
-// residualOut at that place: row · C4 + column.
+// residualOut at that place, row · C4 + column: as it is stored, so that a norm of what was kept has the same bits.
 fn summed(at: u32) -> vec4f {
-  var sum = residual[at];
-  for (var k = 0u; k < shape.K; k++) { sum += partials[k * shape.rows * (shape.C / 4u) + at]; }
-  residualOut[at] = sum;
-  return sum;
+  var sum = vec4f(residual[at]);
+  for (var k = 0u; k < shape.K; k++) { sum += vec4f(partials[k * shape.rows * (shape.C / 4u) + at]); }
+  let kept = vec4<Stored>(sum);
+  residualOut[at] = kept;
+  return vec4f(kept);
 }
 
 #if QUADS
@@ -49,7 +50,7 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
     let weight = gamma[i];
     for (var r = 0u; r < count; r++) {
       let at = (first + r) * C4 + i;
-      y[at] = residualOut[at] * (scales[r] * weight);
+      y[at] = vec4<Stored>(vec4f(residualOut[at]) * (scales[r] * weight));
     }
   }
 }
@@ -74,7 +75,7 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
   let r = inverseSqrt(square / f32(shape.C) + shape.eps);
   for (var i = local.x; i < C4; i += LANES) {
     let at = row * C4 + i;
-    y[at] = residualOut[at] * (r * gamma[i]);
+    y[at] = vec4<Stored>(vec4f(residualOut[at]) * (r * gamma[i]));
   }
   if (local.x == 0u) { rstd[row] = r; }
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fails } from "../conformance/check.ts";
 import { checkRmsnorm } from "../conformance/rmsnorm.ts";
 import { KernelRunner } from "../conformance/runner.ts";
-import { DEVICES } from "./testing.ts";
+import { DEVICES, describeOn } from "./testing.ts";
 
 const SHAPES = [
   { N: 1, C: 4 },
@@ -11,10 +11,10 @@ const SHAPES = [
   { N: 67, C: 772 },
 ];
 
-describe.each(DEVICES)("fused sum, residual and RMSNorm on $device", ({ defaultLimits }) => {
+describeOn(DEVICES, "fused sum, residual and RMSNorm", (given) => {
   let runner: KernelRunner;
   beforeAll(async () => {
-    runner = await KernelRunner.open({ defaultLimits });
+    runner = await KernelRunner.open(given);
   });
   afterAll(() => runner.destroy());
 

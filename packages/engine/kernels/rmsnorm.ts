@@ -20,17 +20,20 @@ const flags = ({ quads }: Variant) => ({ QUADS: quads, BARRIER: !quads });
 
 export const rmsnormForward = kernel({
   label: "rmsnorm-forward",
-  source: (variant) => expand(forward, { constants: { LANES, ROWS }, flags: flags(variant) }),
+  source: (variant) => expand(forward, { constants: { LANES, ROWS }, flags: flags(variant), half: variant.half }),
   shape: { rows: "u32", C: "u32", K: "u32", eps: "f32" },
   bindings: { partials: "read", residual: "read", gamma: "read", residualOut: "write", y: "write", rstd: "write" },
+  stored: ["partials", "residual", "residualOut", "y"],
   workgroups: ({ rows }) => [Math.ceil(rows / ROWS), 1, 1],
 });
 
 export const rmsnormBackward = kernel({
   label: "rmsnorm-backward",
-  source: (variant) => expand(backward, { constants: { LANES: BLOCK_LANES, BLOCK }, flags: flags(variant) }),
+  source: (variant) =>
+    expand(backward, { constants: { LANES: BLOCK_LANES, BLOCK }, flags: flags(variant), half: variant.half }),
   shape: { rows: "u32", C: "u32", accumulate: "u32" },
   bindings: { dy: "read", x: "read", rstd: "read", gamma: "read", dx: "write", partials: "write" },
+  stored: ["dy", "x", "dx"],
   workgroups: ({ rows }) => [gammaBlocks(rows), 1, 1],
 });
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fails } from "../conformance/check.ts";
 import { checkRope } from "../conformance/rope.ts";
 import { KernelRunner } from "../conformance/runner.ts";
-import { DEVICES } from "./testing.ts";
+import { DEVICES, describeOn } from "./testing.ts";
 
 const SHAPES = [
   { D: 4, B: 1, T: 1, heads: 1, kvHeads: 1 },
@@ -10,11 +10,11 @@ const SHAPES = [
   { D: 32, B: 3, T: 33, heads: 4, kvHeads: 2 },
 ];
 
-describe.each(DEVICES)("rope on $device", ({ defaultLimits }) => {
+describeOn(DEVICES, "rope", (given) => {
   describe.each(SHAPES)("D=$D B=$B T=$T heads=$heads/$kvHeads", (shape) => {
     let runner: KernelRunner;
     beforeAll(async () => {
-      runner = await KernelRunner.open({ defaultLimits, headSize: shape.D });
+      runner = await KernelRunner.open({ ...given, headSize: shape.D });
     });
     afterAll(() => runner.destroy());
 

@@ -11,10 +11,15 @@ export const rope = kernel({
   label: "rope",
   source: (variant) => {
     const PACK = packOf(variant.headSize / 2);
-    return expand(source, { constants: { PACK, EACH: eachOf(variant) }, flags: { WIDE: PACK === 4 } });
+    return expand(source, {
+      constants: { PACK, EACH: eachOf(variant) },
+      flags: { WIDE: PACK === 4 },
+      half: variant.half,
+    });
   },
   shape: { rows: "u32", T: "u32", stride: "u32", turned: "u32", half: "u32", direction: "f32" },
   bindings: { cosines: "read", sines: "read", qkv: "write" },
+  stored: ["qkv"],
   workgroups: ({ rows, turned, half }, variant) => overRows((turned * half) / packOf(half), rows, variant),
 });
 

@@ -4,13 +4,15 @@
 struct Shape { rows: u32, T: u32, stride: u32, turned: u32, half: u32, direction: f32 }
 #if WIDE
 alias Pack = vec4f;
+alias StoredPack = vec4<Stored>;
 #else
 alias Pack = vec2f;
+alias StoredPack = vec2<Stored>;
 #end
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> cosines: array<Pack>;
 @group(0) @binding(2) var<storage, read> sines: array<Pack>;
-@group(0) @binding(3) var<storage, read_write> qkv: array<Pack>;
+@group(0) @binding(3) var<storage, read_write> qkv: array<StoredPack>;
 
 @compute @workgroup_size(16, 4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -23,9 +25,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let c = cosines[angle];
     let s = sines[angle] * shape.direction;
     let at = row * (shape.stride / PACK) + head * 2u * packs + i;
-    let x = qkv[at];
-    let y = qkv[at + packs];
-    qkv[at] = x * c - y * s;
-    qkv[at + packs] = y * c + x * s;
+    let x = Pack(qkv[at]);
+    let y = Pack(qkv[at + packs]);
+    qkv[at] = StoredPack(x * c - y * s);
+    qkv[at + packs] = StoredPack(y * c + x * s);
   }
 }

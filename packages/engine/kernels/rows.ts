@@ -6,7 +6,7 @@ import { expand } from "../device/template.ts";
 export const eachOf = ({ quads }: Variant): number => (quads ? 8 : 1);
 
 export const inRows = (source: string) => (variant: Variant) =>
-  expand(source, { constants: { EACH: eachOf(variant) } });
+  expand(source, { constants: { EACH: eachOf(variant) }, half: variant.half });
 
 /** @param packs of a row: a vec4 or what else an invocation takes at once */
 export const overRows = (packs: number, rows: number, variant: Variant): Workgroups => [

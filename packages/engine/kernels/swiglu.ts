@@ -12,6 +12,7 @@ export const swigluForward = kernel({
   source: inRows(forward),
   shape: { rows: "u32", F: "u32" },
   bindings: { gateUp: "read", h: "write" },
+  stored: ["gateUp", "h"],
   workgroups,
 });
 
@@ -21,5 +22,6 @@ export const swigluBackward = kernel({
   source: inRows(backward),
   shape: { rows: "u32", F: "u32" },
   bindings: { dh: "read", gateUp: "write" },
+  stored: ["dh", "gateUp"],
   workgroups,
 });
