@@ -216,6 +216,8 @@ benchCommand
     "rows and columns of that matmul (default: 4096, on a software adapter 512)",
     numberFrom(16, 16_384),
   )
+  .option("--pytorch <python>", "also the same step in eager PyTorch, f32 and bf16, by a Python that has torch")
+  .option("--peak <TFLOP/s>", "the card's f32 peak without tensor cores, from its data sheet", positiveNumber)
   .option("--json", "print one JSON object", false)
   .option("--bundle <dir>", "write this bench into a folder, for a machine without a network, and measure nothing here")
   .addHelpText(
@@ -224,11 +226,14 @@ benchCommand
 Dawn is WebGPU for Node (npm webgpu, 51 MB): the first run with --adapter dawn or --bundle installs it into .cache/dawn, unless
 DAWN_FOR_NODE names its folder. dawn:llvmpipe or dawn:NVIDIA takes the adapter with that in its name.`,
   )
-  .action(async ({ adapter, json, bundle, ...flags }) => {
+  .action(async ({ adapter, json, bundle, pytorch, peak, ...flags }) => {
     const say = (line: string): void => console.error(line);
     const out = (line: string): void => console.log(line);
     if (bundle !== undefined) await writeBundle(resolve(from, bundle), out, say);
-    else await benchEngine({ ...wishOf(flags), adapter, json }, out, say);
+    else {
+      const peakFlopsPerSecond = peak === undefined ? undefined : peak * 1e12;
+      await benchEngine({ ...wishOf(flags), adapter, json, pytorch, peakFlopsPerSecond }, out, say);
+    }
   });
 benchCommand
   .command("memory")

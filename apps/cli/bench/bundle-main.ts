@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Command, Option } from "commander";
 import { measureInDawn } from "./engine-dawn.ts";
 import { type EngineFlags, engineLines, SHAPE_NAMES, wishOf } from "./engine-report.ts";
+import { measureInPyTorch } from "./pytorch.ts";
 
 const folder = join(import.meta.dirname, "webgpu");
 const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { version: string };
@@ -12,6 +13,13 @@ const count = (text: string): number => {
   if (!Number.isInteger(value) || value < 1) throw new Error(`"${text}" is no count`);
   return value;
 };
+
+interface Flags extends Omit<EngineFlags, "device"> {
+  readonly adapter?: string;
+  readonly pytorch?: string;
+  readonly peak?: number;
+  readonly json: boolean;
+}
 
 new Command("bench-engine")
   .description(
@@ -24,9 +32,17 @@ new Command("bench-engine")
   .option("--adapter <name>", "part of the adapter's name (default: Dawn's choice)")
   .option("--matmul <size>", "rows and columns of the plain product (default: 4096, on a software adapter 512)", count)
   .option("--profile", "also print the milliseconds of each kernel", false)
+  .option("--pytorch <python>", "also the same step in eager PyTorch, f32 and bf16, by a Python that has torch")
+  .option("--peak <TFLOP/s>", "the card's f32 peak without tensor cores, from its data sheet", Number)
   .option("--json", "print one JSON object", false)
-  .action(async ({ adapter, json, ...flags }: Omit<EngineFlags, "device"> & { adapter?: string; json: boolean }) => {
-    const report = await measureInDawn(wishOf({ ...flags, device: true }), folder, version, adapter);
+  .action(async ({ adapter, json, pytorch, peak, ...flags }: Flags) => {
+    const wish = wishOf({ ...flags, device: true });
+    const measured = await measureInDawn(wish, folder, version, adapter);
+    const report = {
+      ...measured,
+      ...(pytorch !== undefined && { pytorch: await measureInPyTorch(pytorch, import.meta.dirname, wish) }),
+      ...(peak !== undefined && { peakFlopsPerSecond: peak * 1e12 }),
+    };
     for (const line of json ? [JSON.stringify(report)] : engineLines(report)) console.log(line);
   })
   .parseAsync()

@@ -1,10 +1,11 @@
 // `gossamer bench engine --bundle DIR`: the engine's bench for a machine that has a GPU and no network.
 //
-//   bundle-main.ts --vite--> DIR/bench-engine.mjs        npm's webgpu, this platform's part --> DIR/webgpu/
+//   bundle-main.ts --vite--> DIR/bench-engine.mjs        npm's webgpu, this platform's part --> DIR/webgpu/        pytorch-step.py
 import { cp, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { findDawn } from "./engine.ts";
 import { entryOf, partsOf, repositoryRoot } from "./page.ts";
+import { PYTORCH_SCRIPT } from "./pytorch.ts";
 
 /** Each platform's binary is 25 to 50 MB. */
 const PLATFORM = `${process.platform}-${process.platform === "darwin" ? "universal" : process.arch}`;
@@ -18,6 +19,7 @@ export async function writeBundle(
   const dawn = await findDawn(say);
   await mkdir(join(folder, "webgpu/dist"), { recursive: true });
   await writeFile(join(folder, SCRIPT), await bundleScript());
+  await cp(join(repositoryRoot(), "apps/cli/bench", PYTORCH_SCRIPT), join(folder, PYTORCH_SCRIPT));
   for (const name of await readdir(dawn.folder))
     if (/^(index\.js|package\.json|LICENSE.*)$/.test(name))
       await cp(join(dawn.folder, name), join(folder, "webgpu", name));

@@ -3,6 +3,7 @@ import type { DeviceMeasurement, DeviceOptions, EngineMeasurement, MeasureOption
 import { type PresetName, presets } from "#wire";
 import { bytes } from "../../web/views/format.ts";
 import { GPT2_SMALL } from "../gpt2-small.ts";
+import { type PyTorchMeasurement, pytorchLines } from "./pytorch.ts";
 
 export interface EngineWish extends MeasureOptions {
   readonly shape: string;
@@ -49,6 +50,10 @@ export interface BenchReport extends EngineMeasurement {
   /** The browser, or Dawn in Node, with its version. */
   readonly runtime: string;
   readonly device?: DeviceMeasurement;
+  /** The same step in PyTorch, on the same machine. */
+  readonly pytorch?: PyTorchMeasurement;
+  /** The card's f32 peak without tensor cores, from its data sheet. */
+  readonly peakFlopsPerSecond?: number;
 }
 
 export function engineLines(report: BenchReport): string[] {
@@ -69,7 +74,8 @@ export function engineLines(report: BenchReport): string[] {
     `efficiency    ${report.efficiency.toFixed(2)}`,
     `loss          ${report.firstLoss.toFixed(3)} -> ${report.lastLoss.toFixed(3)} on one fixed batch`,
     ...kernelLines(report.msByKernel ?? {}),
-    ...(report.device ? deviceLines(report.device) : []),
+    ...(report.device ? deviceLines(report.device, report.peakFlopsPerSecond) : []),
+    ...(report.pytorch ? pytorchLines(report, report.pytorch) : []),
   ];
 }
 
@@ -78,12 +84,14 @@ const kernelLines = (msByKernel: Readonly<Record<string, number>>): string[] =>
     .sort(([, a], [, b]) => b - a)
     .map(([kernel, ms]) => `  ${kernel.padEnd(22)} ${ms.toFixed(2).padStart(8)} ms`);
 
-function deviceLines(device: DeviceMeasurement): string[] {
+function deviceLines(device: DeviceMeasurement, peak: number | undefined): string[] {
   const { matmulSize, flopsPerSecondByForm, copyBytesPerSecond, bytesPerSecondByKernel } = device;
   const forms = Object.entries(flopsPerSecondByForm).map(([form, speed]) => `${form} ${(speed / 1e9).toFixed(1)}`);
   const giga = (speed: number): string => `${(speed / 1e9).toFixed(2)} GB/s`;
+  const best = Math.max(...Object.values(flopsPerSecondByForm));
+  const ofPeak = peak === undefined ? "" : `; the best is ${((100 * best) / peak).toFixed(0)} % of the card's peak`;
   return [
-    `matmul ${matmulSize}³  ${forms.join(", ")} GFLOP/s`,
+    `matmul ${matmulSize}³  ${forms.join(", ")} GFLOP/s${ofPeak}`,
     `copy          ${giga(copyBytesPerSecond)} read and written, ${device.bufferBytes / 2 ** 20} MiB`,
     ...Object.entries(bytesPerSecondByKernel).map(
       ([kernel, speed]) =>

@@ -4,25 +4,32 @@ import { BrowserError } from "../browser.ts";
 import { measureInDawn } from "./engine-dawn.ts";
 import { type BenchReport, type EngineWish, engineLines } from "./engine-report.ts";
 import { installPackages, versionsOf } from "./install.ts";
-import { inPage } from "./page.ts";
+import { inPage, repositoryRoot } from "./page.ts";
+import { measureInPyTorch } from "./pytorch.ts";
 
 /** Where the engine runs: in Chromium on whatever it offers, on its software adapter or on a GPU alone; in Node through Dawn, on an adapter by name. */
 export type AdapterWish = "chromium" | "software" | "hardware" | "dawn" | `dawn:${string}`;
 
 export interface BenchOptions extends EngineWish {
   readonly adapter: AdapterWish;
+  /** A Python that has torch. */
+  readonly pytorch?: string | undefined;
+  readonly peakFlopsPerSecond?: number | undefined;
   readonly json: boolean;
 }
 
 /** Measures and prints through `out` (a line at a time): a table for people, or one JSON object. `say` hears of an installation. */
 export async function benchEngine(
-  { adapter, json, ...wish }: BenchOptions,
+  { adapter, json, pytorch, peakFlopsPerSecond, ...wish }: BenchOptions,
   out: (line: string) => void,
   say: (line: string) => void,
 ): Promise<BenchReport> {
-  const report = adapter.startsWith("dawn")
+  const measured = adapter.startsWith("dawn")
     ? await inDawn(wish, adapter.slice("dawn:".length) || undefined, say)
     : await inChromium(wish, adapter, json ? say : out);
+  const scripts = join(repositoryRoot(), "apps/cli/bench");
+  const its = pytorch === undefined ? {} : { pytorch: await measureInPyTorch(pytorch, scripts, wish) };
+  const report = { ...measured, ...its, ...(peakFlopsPerSecond !== undefined && { peakFlopsPerSecond }) };
   for (const line of json ? [JSON.stringify(report)] : engineLines(report)) out(line);
   return report;
 }
