@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { attemptsOf, memoryNeed } from "./memory-need.ts";
+import { attemptsOf, markedAttemptsOf, memoryNeed } from "./memory-need.ts";
 import { spec } from "./views/fixtures.ts";
 
 const MIB = 2 ** 20;
@@ -20,6 +20,17 @@ test("an engine is tried with all sequences at once, then with fewer, then with 
     kept[3],
     { ...kept[3], moments: "8bit" },
   ]);
+});
+
+test("the device keeps the mark where it has room, before activations are computed again; another engine does as the one before", () => {
+  const given = { ...spec, inner: { ...spec.inner, windowsPerStep: 2 }, model: { ...spec.model, layers: 4 } };
+  const attempts = attemptsOf(given, 2);
+  const marked = attempts.map((attempt) => ({ ...attempt, keepsMark: true }));
+  expect(markedAttemptsOf(given, 2, undefined)).toEqual([...marked.slice(0, 2), ...attempts]);
+  expect(markedAttemptsOf(given, 2, true)).toEqual(marked);
+  expect(markedAttemptsOf(given, 2, false)).toEqual(attempts);
+  const topK = { name: "chunk-top-k", chunk: 4096, k: 64, feedback: 0.95 } as const;
+  expect(markedAttemptsOf({ ...given, outer: { ...given.outer, codec: topK } }, 2, undefined)).toEqual(attempts);
 });
 
 test("the need is told from the most to the least, within the adapter's limits", () => {

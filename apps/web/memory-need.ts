@@ -17,6 +17,7 @@ export interface Attempt {
   readonly microbatch: number;
   readonly recomputedLayers: number;
   readonly moments?: Moments;
+  readonly keepsMark?: boolean;
 }
 
 /**
@@ -33,8 +34,29 @@ export function attemptsOf({ inner, model }: Pick<RunSpec, "inner" | "model">, m
   return [...kept, ...(model.layers === 1 ? [] : [least]), { ...least, moments: "8bit" }];
 }
 
+/**
+ * The same, where the device may keep the mark too. The CPU can keep it as well: that costs a round the time in which all parameters cross twice,
+ * and a step nothing, so it comes before computing activations again.
+ * @param keepsMark what the engine before this one did: a replica stays where it is
+ */
+export function markedAttemptsOf(
+  spec: Pick<RunSpec, "inner" | "model" | "outer">,
+  microbatchMax: number,
+  keepsMark: boolean | undefined,
+): Attempt[] {
+  const attempts = attemptsOf(spec, microbatchMax);
+  const marked = attempts.map((attempt) => ({ ...attempt, keepsMark: true }));
+  if (keepsMark === true) return marked;
+  const mayKeep = keepsMark === undefined && spec.outer.codec === "int8-block"; // the device knows no other codec
+  return mayKeep ? [...marked.filter(keepsAll), ...attempts] : attempts;
+}
+
+/** Nothing is computed again, nothing is rounded: all that the processor's engine can do. */
+export const keepsAll = ({ recomputedLayers, moments }: Attempt): boolean =>
+  recomputedLayers === 0 && moments !== "8bit";
+
 export function memoryNeed(spec: RunSpec, limits: MemoryLimits): MemoryNeed {
-  const attempts = attemptsOf(spec, spec.inner.windowsPerStep);
+  const attempts = markedAttemptsOf(spec, spec.inner.windowsPerStep, undefined);
   const planned = attempts.map((attempt) => planModel({ ...attempt, model: spec.model, limits }));
   const least = planned[planned.length - 1];
   const most = planned.find(({ problem }) => problem === undefined);

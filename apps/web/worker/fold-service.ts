@@ -30,12 +30,14 @@ export interface Folded {
   readonly anchorHash: string;
   readonly refused: { peer: PeerId; reason: string }[];
   readonly anchor: Float32Array; //       a copy
-  readonly from: Float32Array; //         the caller's: the replica is done with it
+  /** The caller's: the replica is done with it. Where an engine keeps the mark there is none. */
+  readonly from: Float32Array | undefined;
 }
 
 export class FoldService {
   #spec: RunSpec | undefined;
   #state: SharedState | undefined;
+  /** Since the first encode: until then mark = anchor, and where an engine keeps the mark nobody encodes here. */
   #replica: Replica | undefined;
   /** Error feedback asks what the offer in flight decodes to. */
   #sent: Decoded | undefined;
@@ -65,23 +67,25 @@ export class FoldService {
       if (seen.size !== 2) return { anchorHash: "", local: state.parameters };
     }
     this.#state = state;
-    this.#replica = new Replica(state.parameters, codecOf(spec).feedback);
+    this.#replica = undefined;
     this.#round = round;
     return { anchorHash: anchorHashOf(state), local: state.parameters.slice() };
   }
 
   /** The pseudo-gradient of `local` as a blob; then mark = local. Throws RangeError when training diverged: mark stays. */
   encode(given: { round: number; baseHash: string; tokens: number; local: Float32Array }): Uint8Array {
-    const replica = this.#need(this.#replica);
+    const codec = codecOf(this.#need(this.#spec));
+    this.#replica ??= new Replica(this.#need(this.#state).parameters, codec.feedback);
+    const replica = this.#replica;
     const { round, baseHash, tokens, local } = given;
     if (replica.previousMark) {
       // The offer before this one came to nothing without a fold (its commit was voided): its work is part of this one.
       replica.mark = replica.previousMark;
       replica.previousMark = undefined;
     }
-    const header = { round, baseHash, tokens, codec: codecOf(this.#need(this.#spec)) };
+    const header = { round, baseHash, tokens, codec };
     const update = encodeUpdate({ ...header, delta: replica.toEncode(local) });
-    if (header.codec.feedback !== undefined) {
+    if (codec.feedback !== undefined) {
       const sent = readUpdate(update, header);
       if (typeof sent === "string") throw new Error(`the update that was just made does not read: ${sent}`);
       this.#sent = sent;
@@ -101,12 +105,21 @@ export class FoldService {
     return aggregateUpdates(this.#need(this.#spec), group, (name) => blobs.get(name));
   }
 
-  /** Outer step and mark rule. What trains meanwhile moves to the new anchor by `rebase(local, anchor, from)`. */
-  fold(given: { commit: EntryOf<"commit">; named: boolean; blobs: ReadonlyMap<string, Uint8Array> }): Folded {
+  /**
+   * Outer step and mark rule. What trains meanwhile moves to the new anchor by `rebase(local, anchor, from)`.
+   * @param given.rebases whether the caller does that: an engine that keeps the mark needs no `from`
+   */
+  fold(given: {
+    commit: EntryOf<"commit">;
+    named: boolean;
+    blobs: ReadonlyMap<string, Uint8Array>;
+    rebases: boolean;
+  }): Folded {
     const state = this.#need(this.#state);
-    const { commit, named, blobs } = given;
+    const { commit, named, blobs, rebases } = given;
+    const mark = rebases && !this.#replica ? state.parameters.slice() : undefined;
     const { anchorHash, refused } = foldCommit(state, this.#need(this.#spec), commit, (name) => blobs.get(name));
-    const from = this.#need(this.#replica).sealed(state.parameters, named, this.#sent);
+    const from = this.#replica ? this.#replica.sealed(state.parameters, named, this.#sent) : mark;
     this.#round = commit.round + 1;
     return { anchorHash, refused, anchor: state.parameters.slice(), from };
   }

@@ -21,7 +21,8 @@ const api = {
   },
   fold(...args: Parameters<FoldService["fold"]>) {
     const folded = service.fold(...args);
-    return transfer(folded, [folded.anchor.buffer, folded.from.buffer]);
+    const { anchor, from } = folded;
+    return transfer(folded, from ? [anchor.buffer, from.buffer] : [anchor.buffer]);
   },
   checkpoint(...args: Parameters<FoldService["checkpoint"]>) {
     const made = service.checkpoint(...args);

@@ -4,7 +4,7 @@ import type { RunSpec } from "#wire";
 import type { BlobShelf } from "./blob-shelf.ts";
 import type { Board } from "./board.ts";
 import { type Dataset, type DatasetSources, loadDataset } from "./dataset.ts";
-import { BlockedError, openEngine } from "./gpu.ts";
+import { type Before, BlockedError, openEngine } from "./gpu.ts";
 import { problems } from "./problems.ts";
 import type { Trainer } from "./trainer.ts";
 
@@ -30,7 +30,7 @@ export class GpuKeeper {
   readonly #options: GpuKeeperOptions;
   #engine: Engine | undefined;
   #dataset: Dataset | undefined;
-  #microbatchMax: number | undefined;
+  #before: Before | undefined;
   #lostAt = Number.NEGATIVE_INFINITY;
   #ended = false;
 
@@ -68,7 +68,7 @@ export class GpuKeeper {
     if (!old || !dataset) return undefined;
     this.#engine = undefined;
     old.destroy(); // first: both at once may be more than its memory
-    const engine = await this.#open(microbatch);
+    const engine = await this.#open({ microbatchMax: microbatch, keepsMark: old.mark !== undefined });
     if (this.#ended) {
       engine.destroy();
       return undefined;
@@ -89,7 +89,7 @@ export class GpuKeeper {
   #keep(engine: Engine): void {
     const { board, onFailed } = this.#options;
     this.#engine = engine;
-    this.#microbatchMax = engine.microbatch;
+    this.#before = { microbatchMax: engine.microbatch, keepsMark: engine.mark !== undefined };
     board.set({ adapter: engine.adapter, task: null });
     void engine.lost.then(({ reason, message }) => {
       if (this.#engine === engine) this.#replace(engine, message || reason).catch(onFailed);
@@ -97,10 +97,10 @@ export class GpuKeeper {
   }
 
   /** A device that is lost before its engine stands is told nowhere else. */
-  async #open(microbatchMax?: number): Promise<Engine> {
+  async #open(before?: Before): Promise<Engine> {
     this.#options.board.set({ task: { what: "kernels", done: 0, total: null } });
     try {
-      return await openEngine(this.#options.spec, this.#options.backend, microbatchMax);
+      return await openEngine(this.#options.spec, this.#options.backend, before);
     } catch (error) {
       throw error instanceof DeviceLostError ? new BlockedError(problems.deviceLost(error.message)) : error;
     }
@@ -115,7 +115,7 @@ export class GpuKeeper {
     const again = now() - this.#lostAt < LOST_AGAIN_MS;
     this.#lostAt = now();
     if (again) throw new BlockedError(problems.deviceLost(reason));
-    const engine = await this.#open(this.#microbatchMax);
+    const engine = await this.#open(this.#before);
     if (this.#dataset) this.#use(engine, this.#dataset);
   }
 }

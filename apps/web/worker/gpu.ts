@@ -14,7 +14,7 @@ import {
 } from "#engine";
 import type { Settings } from "#store";
 import type { RunSpec } from "#wire";
-import { type Attempt, attemptsOf } from "../memory-need.ts";
+import { attemptsOf, keepsAll, markedAttemptsOf } from "../memory-need.ts";
 import type { Problem } from "../window/types.ts";
 import type { StartConfig } from "./api.ts";
 import { problems } from "./problems.ts";
@@ -67,30 +67,37 @@ export async function findDevice(
   return measured.backend === "wasm" ? cpu : description;
 }
 
+/** What another engine takes over from the one before it. */
+export interface Before {
+  readonly microbatchMax: number;
+  readonly keepsMark: boolean;
+}
+
 /** An engine whose kernels compute rightly on this machine. Rejects with BlockedError or DeviceLostError. */
 export async function openEngine(
   spec: RunSpec,
   backend: AdapterDescription["backend"],
-  microbatchMax = spec.inner.windowsPerStep,
+  before?: Before,
 ): Promise<Engine> {
-  const engine = await largestThatFits(spec, backend, microbatchMax);
+  const engine = await largestThatFits(spec, backend, before);
   const report = await engine.conformance();
   if (report.failed.length === 0) return engine;
   engine.destroy();
   throw new BlockedError(problems.wrongResults(report));
 }
 
-/** What the processor's engine can do: it recomputes nothing. */
-const keepsAll = ({ recomputedLayers, moments }: Attempt): boolean => recomputedLayers === 0 && moments !== "8bit";
-
 async function largestThatFits(
   spec: RunSpec,
   backend: AdapterDescription["backend"],
-  microbatchMax: number,
+  before: Before | undefined,
 ): Promise<Engine> {
   let last: unknown;
-  const attempts = attemptsOf(spec, microbatchMax);
-  for (const attempt of backend === "wasm" ? attempts.filter(keepsAll) : attempts) {
+  const microbatchMax = before?.microbatchMax ?? spec.inner.windowsPerStep;
+  const attempts =
+    backend === "wasm"
+      ? attemptsOf(spec, microbatchMax).filter(keepsAll)
+      : markedAttemptsOf(spec, microbatchMax, before?.keepsMark);
+  for (const attempt of attempts) {
     try {
       return await createEngine({ ...attempt, backend, model: spec.model }); // asks for an adapter of its own: each gives one device only
     } catch (error) {

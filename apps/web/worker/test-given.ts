@@ -1,5 +1,6 @@
 // What the worker's tests share: a spec of a few hundred parameters, and an engine whose steps the test decides.
-import type { ConformanceReport, Engine, StepReport } from "#engine";
+import type { ConformanceReport, Engine, Mark, StepReport } from "#engine";
+import { int8Block, rebase } from "#outer";
 import { type PeerId, presets, type RunSpec, specSchema } from "#wire";
 
 const hash = "e".repeat(64);
@@ -49,7 +50,7 @@ export class FakeEngine implements Engine {
   readonly microbatch: number;
   readonly allocatedBytes = 0;
   readonly lost = new Promise<never>(() => {});
-  parameters = new Float32Array(0);
+  parameters: Float32Array = new Float32Array(0);
   by = 0.01;
   steps = 0;
   moments = "kept";
@@ -67,12 +68,46 @@ export class FakeEngine implements Engine {
   private readonly waiting: (() => unknown)[] = [];
   private busy = false;
 
+  /** How often all parameters were read. */
+  reads = 0;
+  readonly mark: Mark | undefined;
+
   async conformance(): Promise<ConformanceReport> {
     return { version: 1, adapter: this.adapter, checks: 1, failed: [], ms: 0 };
   }
 
-  constructor(microbatch = 2) {
+  constructor(microbatch = 2, keepsMark = false) {
     this.microbatch = microbatch;
+    this.mark = keepsMark ? this.markOnDevice() : undefined;
+  }
+
+  private markOnDevice(): Mark {
+    let mark: Float32Array = new Float32Array(0);
+    const body = () => {
+      if (this.failure) throw this.failure;
+      return int8Block(mark.length, 256).encode(mark.map((value, i) => value - this.parameters[i]));
+    };
+    return {
+      set: (values) => {
+        const own = values.slice();
+        void this.inOrder(() => {
+          mark = own;
+        });
+      },
+      offer: () =>
+        this.inOrder(() => {
+          const made = body();
+          mark = this.parameters.slice();
+          return made;
+        }),
+      sealed: (anchor, { carries }) =>
+        this.inOrder(() => {
+          const made = carries ? body() : undefined;
+          this.parameters = rebase(this.parameters.slice(), anchor, mark);
+          mark = anchor.slice();
+          return made;
+        }),
+    };
   }
 
   load(parameters: Float32Array): void {
@@ -111,6 +146,7 @@ export class FakeEngine implements Engine {
   async read(): Promise<Float32Array> {
     return this.inOrder(() => {
       if (this.failure) throw this.failure;
+      this.reads++;
       return this.parameters.slice();
     });
   }

@@ -1,5 +1,5 @@
 import type { Remote } from "comlink";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { TokenSource } from "#data";
 import { codecOf, type Decoded, genesisState, readUpdate } from "#outer";
 import type { Assignment } from "#swarm";
@@ -36,7 +36,11 @@ const steps = (change: Partial<Assignment> = {}, firstStep = 0, until = change.s
   assignment: { ...assignment, ...change },
 });
 
-async function setUp({ restored = true, engine = new FakeEngine(), stepMs = (_windows: number): number => 100 } = {}) {
+/** Every test is run twice: the engine keeps the mark, or the CPU does. */
+let keepsMark = false;
+const anEngine = (microbatch?: number) => new FakeEngine(microbatch, keepsMark);
+
+async function setUp({ restored = true, engine = anEngine(), stepMs = (_windows: number): number => 100 } = {}) {
   const service = new FoldService();
   service.begin(spec);
   const stepsDone: StepDone[] = [];
@@ -68,7 +72,7 @@ async function setUp({ restored = true, engine = new FakeEngine(), stepMs = (_wi
     holds: new Holds(),
     now: () => nowMs,
     reopen: async (microbatch) => {
-      engines.push(listen(new FakeEngine(microbatch)));
+      engines.push(listen(anEngine(microbatch)));
       return engines[engines.length - 1];
     },
     onStep: (step) => stepsDone.push(step),
@@ -101,7 +105,14 @@ function firstOf(update: Uint8Array, baseHash: string): number {
   return values[0];
 }
 
-describe("trainer", () => {
+describe.each([
+  { keeper: "the engine", keeps: true },
+  { keeper: "the CPU", keeps: false },
+])("trainer, where $keeper keeps the mark", ({ keeps }) => {
+  beforeAll(() => {
+    keepsMark = keeps;
+  });
+
   test("a round: H steps, a ramp after the moments were reset, one update that decodes to mark - local", async () => {
     const { trainer, engine, stepsDone, anchorHash } = await setUp();
     const trained = await trainer.train(steps());
@@ -234,13 +245,66 @@ describe("trainer", () => {
     await expect(trainer.train(steps())).rejects.toThrow("device lost");
     trainer.engineGone();
     await expect(trainer.train(steps())).resolves.toEqual({ steps: 0, tokens: 0, loss: 0 });
-    const next = new FakeEngine();
+    const next = anEngine();
     trainer.use(next, dataset);
     expect(next.parameters).toEqual(expected);
     expect(next.moments).toBe("reset");
     const fromOther = { ...commitOf(update), round: 1 };
     const { refused } = await trainer.fold(fromOther, false, new Map([[blobName(update), update]]));
     expect(refused).toHaveLength(1); // made for another round: weight 0 by rule, and the fold goes on
+  });
+
+  describe("a device that is lost", () => {
+    /** Another engine, after what was asked of the one before. */
+    const replaced = ({ trainer, engine }: Awaited<ReturnType<typeof setUp>>) => {
+      engine.failure = new Error("device lost");
+      trainer.engineGone();
+      const next = anEngine();
+      trainer.use(next, dataset);
+      return next;
+    };
+
+    test("with an offer in flight: what was offered carries when it is not named, and is in the anchor when it is", async () => {
+      for (const named of [false, true]) {
+        const given = await setUp();
+        const { trainer, anchorHash, commitOf, engine } = given;
+        await trainer.train(steps());
+        const update = await trainer.encode(0, anchorHash, TOKENS);
+        const next = replaced(given);
+        expect(meanOf(next.parameters) - genesisMean).toBeCloseTo(H * engine.by, 3);
+        await trainer.fold(commitOf(update), named, new Map([[blobName(update), update]]));
+        expect(meanOf(next.parameters) - genesisMean).toBeCloseTo((named ? 1 : 2) * H * engine.by, 3);
+      }
+    });
+
+    test("after a seal: the steps beside the exchange are not lost, and those since are", async () => {
+      const given = await setUp();
+      const { trainer, anchorHash, commitOf, engine } = given;
+      await trainer.train(steps());
+      const update = await trainer.encode(0, anchorHash, TOKENS);
+      await trainer.train(steps({ round: 1, cursor: 16 }));
+      await trainer.fold(commitOf(update), true, new Map([[blobName(update), update]]));
+      await trainer.train(steps({ round: 1, cursor: 16 }));
+      const next = replaced(given);
+      expect(meanOf(next.parameters) - genesisMean).toBeCloseTo(2 * H * engine.by, 3);
+      await expect(trainer.train(steps())).resolves.toMatchObject({ steps: H });
+    });
+
+    test("before an offer: there is nothing to offer, and the run goes on", async () => {
+      const { trainer, anchorHash } = await setUp();
+      await trainer.train(steps());
+      trainer.engineGone();
+      await expect(trainer.encode(0, anchorHash, TOKENS)).rejects.toThrow("the GPU is gone");
+    });
+  });
+
+  test("all parameters are read for an offer and a seal where the CPU keeps the mark, and never where the engine does", async () => {
+    const { trainer, engine, anchorHash, commitOf } = await setUp();
+    await trainer.train(steps());
+    const update = await trainer.encode(0, anchorHash, TOKENS);
+    await trainer.train(steps({ round: 1, cursor: 16 }));
+    await trainer.fold(commitOf(update), true, new Map([[blobName(update), update]]));
+    expect(engine.reads).toBe(keeps ? 0 : 2);
   });
 
   test("training that diverged has nothing to offer, and a restore starts anew", async () => {
@@ -259,7 +323,7 @@ describe("trainer", () => {
 
     test("takes fewer windows a step after its first one, H steps all the same, and offers what it trained", async () => {
       // 4 windows x 4 steps would take 16 s of 10 s; after the first step of 4 s, 70 % of 6 s hold 4.2 windows: one a step.
-      const { trainer, engine, engines, stepsDone } = await setUp({ engine: new FakeEngine(1), ...slow(1_000) });
+      const { trainer, engine, engines, stepsDone } = await setUp({ engine: anEngine(1), ...slow(1_000) });
       expect(await trainer.train(steps())).toMatchObject({ steps: H, tokens: (4 + 1 + 1 + 1) * 4 });
       expect(rowsOf(engine)).toEqual([4, 1, 1, 1]);
       expect(stepsDone.map(({ windows }) => windows)).toEqual([4, 1, 1, 1]);
@@ -267,7 +331,7 @@ describe("trainer", () => {
     });
 
     test("gets an engine with a smaller microbatch when it must, and goes on from the same parameters", async () => {
-      const { trainer, engine, engines } = await setUp({ engine: new FakeEngine(4), ...slow(700) });
+      const { trainer, engine, engines } = await setUp({ engine: anEngine(4), ...slow(700) });
       await trainer.train(steps());
       expect(engines.map(({ microbatch }) => microbatch)).toEqual([4, 2]);
       expect(rowsOf(engine)).toEqual([4]);
@@ -283,7 +347,7 @@ describe("trainer", () => {
     });
 
     test("takes more again when deadlines grow, never more than it was given", async () => {
-      const { trainer, engine } = await setUp({ engine: new FakeEngine(1), ...slow(1_000) });
+      const { trainer, engine } = await setUp({ engine: anEngine(1), ...slow(1_000) });
       await trainer.train(steps());
       await trainer.train(steps({ deadlineMs: 60_000 }));
       expect(rowsOf(engine)).toEqual([4, 1, 1, 1, 4, 4, 4, 4]);

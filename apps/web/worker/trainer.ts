@@ -1,22 +1,25 @@
 // The replica's work in two lanes, each one thing at a time and in the order given.
 //
-//   engine (GPU): local, moments         a step's start, a read, a load, an evaluation
-//   fold worker (CPU): anchor, velocity, mark                 restore, encode, fold
+//   engine (GPU): local, moments, mark                        a step's start, an offer, a seal, a load, an evaluation
+//   fold worker (CPU): anchor, velocity                       restore, fold; the mark and encode, where the engine has no room for the mark
 //
-// The flat vector `local` goes between them. Encoding and folding take no time from training: an encode reads local behind the steps
-// before it, and what a fold says is added between two steps. [R30]
+// Updates go one way and anchors the other (replica-home.ts). Encoding and folding take no time from training: an offer is read behind the
+// steps before it, and what a fold says is added between two steps. [R30]
 // Nothing but training and evaluation waits for a GPU: a peer whose device is lost still folds, from the last parameters that it knows.
 
-import { type Remote, transfer } from "comlink";
+import type { Remote } from "comlink";
 import { microbatchIds } from "#data";
 import type { Engine, StepOptions } from "#engine";
-import { type Aggregate, learningRateAt, rebase } from "#outer";
+import { type Aggregate, codecOf, learningRateAt } from "#outer";
 import { type Assignment, windowsForDevice } from "#swarm";
 import type { EntryOf, PeerId, RunSpec } from "#wire";
 import type { Dataset } from "./dataset.ts";
+import { DeviceReplica } from "./device-replica.ts";
 import type { Duty } from "./duty.ts";
 import type { FoldApi } from "./fold-worker.ts";
 import type { Holds } from "./holds.ts";
+import { HostReplica } from "./host-replica.ts";
+import type { ReplicaHome } from "./replica-home.ts";
 
 /** Steps queued on the GPU: hides the readback of one behind the next. */
 const STEPS_IN_FLIGHT = 2;
@@ -72,10 +75,8 @@ export class Trainer {
   #offering: Promise<unknown> = Promise.resolve();
   /** When the step that runs now began: where the one before it ended, or whatever else had the engine. */
   #stepFrom = 0;
-  /** As last loaded or read; behind the engine when #stepped. */
-  #local: Float32Array | undefined;
-  #stepped = false;
-  #stepsBegun = 0;
+  /** Until there is an engine nothing is trained: then it is the anchor alone, and may still be either. */
+  #replica: ReplicaHome;
   #stepsSinceReset = 0;
   #anchor: { round: number; anchorHash: string } | undefined;
   #stepMs: number | null = null;
@@ -86,24 +87,30 @@ export class Trainer {
 
   constructor(options: TrainerOptions) {
     this.#options = options;
+    this.#replica = new DeviceReplica(codecOf(options.spec));
   }
 
   get stepMs(): number | null {
     return this.#stepMs;
   }
 
-  /** A first engine, or another one after its device was lost: goes on from the last parameters that are known. */
-  use(engine: Engine, dataset: Dataset): void {
+  /**
+   * A first engine, or another one after its device was lost: goes on from the last parameters that are known, or from `local`. Those after the first
+   * keep the mark if the first one did.
+   */
+  use(engine: Engine, dataset: Dataset, local?: Float32Array): void {
     this.#engine = engine;
     this.#dataset = dataset;
     engine.resetMoments();
     this.#stepsSinceReset = 0;
-    this.#stepped = false;
-    if (this.#local) engine.load(this.#local);
+    if (this.#replica instanceof DeviceReplica && !engine.mark)
+      this.#replica = new HostReplica(this.#options.fold, this.#replica.known());
+    this.#replica.use(engine, local);
   }
 
   engineGone(): void {
     this.#engine = undefined;
+    this.#replica.gone();
     this.stop();
   }
 
@@ -113,7 +120,7 @@ export class Trainer {
       if (anchorHash === "") return "";
       return this.#onGpu(async () => {
         this.#anchor = { round, anchorHash };
-        this.#load(local);
+        this.#replica.restored(local);
         this.#engine?.resetMoments();
         this.#stepsSinceReset = 0;
         return anchorHash;
@@ -140,15 +147,12 @@ export class Trainer {
   encode(round: number, baseHash: string, tokens: number): Promise<Uint8Array> {
     // In braces, so that the lane is free as soon as the read is queued: steps that come next are behind it on the device.
     const queued = this.#onGpu(async () => {
-      const reading = this.#readLocal();
-      this.#offering = reading.catch(() => {});
-      return { reading };
+      const offering = this.#replica.offer();
+      this.#offering = offering.crossed.catch(() => {});
+      return offering;
     });
-    queued.then(({ reading }) => reading).catch(() => {}); // told below, in its turn
-    return this.#onCpu(async () => {
-      const local = await (await queued).reading;
-      return this.#options.fold.encode(transfer({ round, baseHash, tokens, local }, [local.buffer]));
-    });
+    queued.then(({ crossed }) => crossed).catch(() => {}); // told below, in its turn
+    return this.#onCpu(async () => (await queued).finish({ round, baseHash, tokens }));
   }
 
   /** Of a group's updates: what was trained is not touched, so it waits for nothing. */
@@ -162,15 +166,15 @@ export class Trainer {
     blobs: ReadonlyMap<string, Uint8Array>,
   ): Promise<{ anchorHash: string; refused: { peer: PeerId; reason: string }[] }> {
     return this.#onCpu(async () => {
-      const { anchorHash, refused, anchor, from } = await this.#options.fold.fold({ commit, named, blobs });
-      return this.#onGpu(async () => {
-        const known = this.#local;
-        const local = await this.#readLocal().catch(() => known?.slice()); // without its GPU a peer carries nothing, and stays in the run
-        if (!local) throw new Error("a commit is to be folded before anything was restored");
-        this.#load(rebase(local, anchor, from));
+      const { rebases } = this.#replica;
+      const folded = await this.#options.fold.fold({ commit, named, blobs, rebases });
+      const { anchorHash, refused } = folded;
+      const sealed = await this.#onGpu(async () => {
         this.#anchor = { round: commit.round + 1, anchorHash };
-        return { anchorHash, refused };
+        return this.#replica.sealed(folded, named);
       });
+      await sealed?.crossed;
+      return { anchorHash, refused };
     });
   }
 
@@ -191,7 +195,7 @@ export class Trainer {
     return this.#onGpu(async () => {
       const engine = this.#engine;
       if (!engine) return undefined;
-      const local = await this.#readLocal();
+      const local = await this.#replica.read();
       engine.load(anchor);
       try {
         return { anchorHash: at.anchorHash, setHash, loss: await engine.evaluate(windows) };
@@ -235,8 +239,7 @@ export class Trainer {
       if (control.stop || !engine || !dataset) return undefined;
       const windows = this.#share ?? assignment.windowsPerStep;
       const microbatches = microbatchesOf(dataset, assignment, step, windows, engine.microbatch);
-      this.#stepped = true;
-      this.#stepsBegun++;
+      this.#replica.stepped();
       this.#stepsSinceReset++;
       const begunAt = this.#options.now();
       const report = engine.step(microbatches, this.#stepOptions(assignment, step));
@@ -292,10 +295,10 @@ export class Trainer {
   /** @returns false when there is none now */
   async #replaceEngine(microbatch: number): Promise<boolean> {
     await this.#offering;
-    await this.#readLocal(); // the next engine goes on from here
+    const local = await this.#replica.read(); // the next engine goes on from here
     const smaller = await this.#options.reopen(microbatch);
     if (!smaller || !this.#dataset) return false;
-    this.use(smaller, this.#dataset);
+    this.use(smaller, this.#dataset, local);
     return true;
   }
 
@@ -305,24 +308,6 @@ export class Trainer {
     const ramp = Math.min(1, this.#stepsSinceReset / RAMP_STEPS);
     const learningRate = ramp * learningRateAt(spec, tokensBefore, step, rosterSize);
     return { learningRate, beta1, beta2, eps, weightDecay, clipNorm };
-  }
-
-  #load(local: Float32Array): void {
-    this.#local = local;
-    this.#stepped = false;
-    this.#engine?.load(local);
-  }
-
-  /** A copy, behind the steps that were queued before. Rejects when what was trained since is lost. */
-  async #readLocal(): Promise<Float32Array> {
-    if (this.#stepped) {
-      if (!this.#engine) throw new Error("the GPU is gone, and with it what was trained since the last anchor");
-      const begun = this.#stepsBegun;
-      this.#local = await this.#engine.read();
-      if (begun === this.#stepsBegun) this.#stepped = false; // else steps were queued behind this read
-    }
-    if (!this.#local) throw new Error("nothing was restored yet");
-    return this.#local.slice();
   }
 
   /** Between two steps, when training runs. */
