@@ -11,6 +11,7 @@ import { turnUrlFault } from "../host/turn.ts";
 import { writeBundle } from "./bench/bundle.ts";
 import { type AdapterWish, benchEngine } from "./bench/engine.ts";
 import { SHAPE_NAMES, wishOf } from "./bench/engine-report.ts";
+import { benchExchange } from "./bench/exchange.ts";
 import { benchLine } from "./bench/line.ts";
 import { benchMemory } from "./bench/memory.ts";
 import { benchRivals } from "./bench/rivals.ts";
@@ -274,6 +275,19 @@ leaves the CPU reference's curve, or whose device reports an error, is refused, 
     const shapes = shape === undefined ? (["S", "M"] as const) : [shape];
     await benchRivals(
       { ...options, shapes },
+      (line) => console.log(line),
+      (line) => console.error(line),
+    );
+  });
+benchCommand
+  .command("exchange")
+  .description("what an offer and a seal cost where the CPU keeps the mark, and where the device does (a minute)")
+  .option("--rounds <count>", "rounds of each, in turn", numberFrom(1, 100), 7)
+  .option("--adapter <where>", "chromium, or dawn[:name] for Node", adapterFrom, "chromium")
+  .option("--json", "print one JSON object for each model", false)
+  .action(async (options: { rounds: number; adapter: string; json: boolean }) => {
+    await benchExchange(
+      { ...options, from },
       (line) => console.log(line),
       (line) => console.error(line),
     );

@@ -1,0 +1,60 @@
+// `gossamer bench exchange`: what an offer and a seal cost, where the CPU keeps the mark and where the device does.
+import { openDawn } from "#engine/dawn";
+import type { ModelShape } from "#wire";
+import { bytes } from "../../web/views/format.ts";
+import { loadModel } from "../models.ts";
+import { findDawn } from "./engine.ts";
+import { type Crossing, type ExchangeMeasurement, measureExchange } from "./exchange-measure.ts";
+import { inPage } from "./page.ts";
+
+export interface BenchExchangeOptions {
+  readonly from: string;
+  readonly rounds: number;
+  readonly adapter: string;
+  readonly json: boolean;
+}
+
+/** Large enough that what is per parameter decides, small enough for a software adapter. */
+const TWENTY_MILLION: ModelShape = {
+  ...{ vocabSize: 8192, dModel: 384, layers: 10, heads: 6, kvHeads: 6, dFfn: 1024, contextLength: 64 },
+  ...{ ropeTheta: 10_000, normEps: 1e-5, tiedEmbedding: true },
+};
+
+/** Prints through `out`; `say` hears of an installation, and of the page. */
+export async function benchExchange(
+  { from, rounds, adapter, json }: BenchExchangeOptions,
+  out: (line: string) => void,
+  say: (line: string) => void,
+): Promise<void> {
+  const { model: micro } = await loadModel("micro", from);
+  for (const model of [micro, TWENTY_MILLION]) {
+    const measured = await measure({ model, rounds }, adapter, say);
+    for (const line of json ? [JSON.stringify(measured)] : lines(measured)) out(line);
+  }
+}
+
+async function measure(
+  wish: Parameters<typeof measureExchange>[0],
+  adapter: string,
+  say: (line: string) => void,
+): Promise<ExchangeMeasurement> {
+  if (!adapter.startsWith("dawn"))
+    return inPage("apps/cli/bench/exchange-page.ts", say, (page) =>
+      page.evaluate((given) => globalThis.exchange(given), wish),
+    );
+  const { folder } = await findDawn(say);
+  await openDawn(folder, adapter.slice("dawn:".length) || undefined);
+  return measureExchange(wish);
+}
+
+function lines({ adapter, parameters, updateBytes, offer, seal }: ExchangeMeasurement): string[] {
+  const crossing = ({ ms, bytesDown, bytesUp }: Crossing): string =>
+    `${ms.toFixed(1).padStart(8)} ms${bytes(bytesDown).padStart(10)} read${bytes(bytesUp).padStart(10)} written`;
+  return [
+    `${parameters.toLocaleString("en")} parameters, an update of ${bytes(updateBytes)}, on ${adapter}`,
+    `  offer   CPU   ${crossing(offer.cpu)}`,
+    `       device   ${crossing(offer.device)}`,
+    `  seal    CPU   ${crossing(seal.cpu)}`,
+    `       device   ${crossing(seal.device)}`,
+  ];
+}
