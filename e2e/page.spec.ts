@@ -98,6 +98,22 @@ test("without WebGPU, where it is asked for, the page says so, and leads to the 
   await expect(page.getByRole("heading", { name: "Contribution" })).toBeVisible();
 });
 
+/** What the page keeps under that name in this browser. */
+function settingIn(name: string): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open("gossamer");
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const asked = opening.result.transaction("settings").objectStore("settings").get(name);
+      asked.onerror = () => reject(asked.error);
+      asked.onsuccess = () => {
+        opening.result.close();
+        resolve(asked.result);
+      };
+    };
+  });
+}
+
 test("a browser without an adapter gives its processor: threads that share memory train, and the page names them", async () => {
   const flags = chromiumFlags().filter((flag) => flag !== "--enable-unsafe-webgpu");
   const { page, close } = await openDonor(host.url, { press: false, flags });
@@ -109,6 +125,9 @@ test("a browser without an adapter gives its processor: threads that share memor
     await expect(page.getByText("No GPU here: the processor trains")).toBeVisible();
     await expect.poll(async () => (await host.run()).head.round, { timeout: 90_000 }).toBeGreaterThan(0);
     expect((await host.run()).peers.map(({ adapter }) => adapter?.backend)).toContain("wasm");
+    const calibrated = await page.evaluate(settingIn, "microbatch");
+    expect(calibrated).toMatchObject({ of: expect.stringContaining("wasm"), microbatch: expect.any(Number) }); // the next start need not measure
+    expect(8 % (calibrated as { microbatch: number }).microbatch).toBe(0);
     expect(complaints).toEqual([]);
   } finally {
     await close();

@@ -11,6 +11,7 @@ export {
   measureEngine,
   modelFlops,
 } from "./bench.ts";
+export { type Calibrated, calibrate } from "./calibrate.ts";
 export type { ConformanceReport } from "./conformance/index.ts";
 export { describeAdapter } from "./device/adapter.ts";
 export { type DeviceMeasurement, type DeviceOptions, measureDevice } from "./device-bench.ts";

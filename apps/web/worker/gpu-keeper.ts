@@ -1,19 +1,16 @@
 // Keeps an engine running: makes kernels and text ready side by side, and makes another engine when the device is lost.
-import { type AdapterDescription, DeviceLostError, type Engine } from "#engine";
-import type { RunSpec } from "#wire";
+import { DeviceLostError, type Engine } from "#engine";
 import type { BlobShelf } from "./blob-shelf.ts";
 import type { Board } from "./board.ts";
 import { type Dataset, type DatasetSources, loadDataset } from "./dataset.ts";
-import { type Before, BlockedError, openEngine } from "./gpu.ts";
+import { type Before, BlockedError, type EngineWish, openEngine } from "./gpu.ts";
 import { problems } from "./problems.ts";
 import type { Trainer } from "./trainer.ts";
 
 /** A second loss of the GPU within this is not an accident (a driver update, a laptop that slept): the person hears of it. */
 const LOST_AGAIN_MS = 60_000;
 
-export interface GpuKeeperOptions {
-  readonly spec: RunSpec;
-  readonly backend: AdapterDescription["backend"];
+export interface GpuKeeperOptions extends Omit<EngineWish, "before"> {
   readonly trainer: Trainer;
   readonly shelf: BlobShelf;
   readonly fetch: DatasetSources["fetch"];
@@ -100,7 +97,7 @@ export class GpuKeeper {
   async #open(before?: Before): Promise<Engine> {
     this.#options.board.set({ task: { what: "kernels", done: 0, total: null } });
     try {
-      return await openEngine(this.#options.spec, this.#options.backend, before);
+      return await openEngine({ ...this.#options, before });
     } catch (error) {
       throw error instanceof DeviceLostError ? new BlockedError(problems.deviceLost(error.message)) : error;
     }

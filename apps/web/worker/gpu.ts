@@ -1,6 +1,7 @@
 // What this machine trains on, GPU or processor, and an engine on it with as large a microbatch as fits.
 import {
   type AdapterDescription,
+  calibrate,
   createEngine,
   DeviceLostError,
   describeAdapter,
@@ -73,30 +74,71 @@ export interface Before {
   readonly keepsMark: boolean;
 }
 
+export interface EngineWish {
+  readonly spec: RunSpec;
+  /** What findDevice chose. */
+  readonly adapter: AdapterDescription;
+  readonly build: string;
+  readonly settings: Settings;
+  /** None: of the microbatches that fit the one that trains fastest here. */
+  readonly before?: Before | undefined;
+}
+
 /** An engine whose kernels compute rightly on this machine. Rejects with BlockedError or DeviceLostError. */
-export async function openEngine(
-  spec: RunSpec,
-  backend: AdapterDescription["backend"],
-  before?: Before,
-): Promise<Engine> {
-  const engine = await largestThatFits(spec, backend, before);
+export async function openEngine(wish: EngineWish): Promise<Engine> {
+  const { spec, before } = wish;
+  const { backend } = wish.adapter;
+  if (before) return checked(await largestThatFits(spec, backend, before.microbatchMax, before.keepsMark));
+  const { windowsPerStep } = spec.inner;
+  const known = await fastestKnown(wish);
+  const started = performance.now();
+  const engine = await checked(await largestThatFits(spec, backend, known ?? windowsPerStep));
+  if (known !== undefined) return engine;
+  const keepsMark = engine.mark !== undefined;
+  const calibrated = await calibrate({
+    engine,
+    sequences: windowsPerStep,
+    openedInMs: performance.now() - started,
+    open: (microbatch) => createEngine({ microbatch, keepsMark, backend, model: spec.model }),
+    now: () => performance.now(),
+  });
+  const { microbatch } = calibrated.engine;
+  if (calibrated.measured.length > 1)
+    await wish.settings.set(CALIBRATED_KEY, { of: calibratedFor(wish), microbatch }).catch(() => {}); // then the next start measures again
+  return calibrated.engine === engine ? engine : checked(calibrated.engine);
+}
+
+async function checked(engine: Engine): Promise<Engine> {
   const report = await engine.conformance();
   if (report.failed.length === 0) return engine;
   engine.destroy();
   throw new BlockedError(problems.wrongResults(report));
 }
 
+/** How many sequences at once train fastest: measured once for this build, device and model. */
+const CALIBRATED_KEY = "microbatch";
+
+const calibratedFor = ({ spec, adapter, build }: EngineWish): string =>
+  [build, ...Object.values(adapter), spec.inner.windowsPerStep, ...Object.values(spec.model)].join("|");
+
+async function fastestKnown(wish: EngineWish): Promise<number | undefined> {
+  const known = (await wish.settings.get(CALIBRATED_KEY).catch(() => undefined)) as
+    | { readonly of: string; readonly microbatch: number }
+    | undefined;
+  return known?.of === calibratedFor(wish) ? known.microbatch : undefined;
+}
+
 async function largestThatFits(
   spec: RunSpec,
   backend: AdapterDescription["backend"],
-  before: Before | undefined,
+  microbatchMax: number,
+  keepsMark?: boolean,
 ): Promise<Engine> {
   let last: unknown;
-  const microbatchMax = before?.microbatchMax ?? spec.inner.windowsPerStep;
   const attempts =
     backend === "wasm"
       ? attemptsOf(spec, microbatchMax).filter(keepsAll)
-      : markedAttemptsOf(spec, microbatchMax, before?.keepsMark);
+      : markedAttemptsOf(spec, microbatchMax, keepsMark);
   for (const attempt of attempts) {
     try {
       return await createEngine({ ...attempt, backend, model: spec.model }); // asks for an adapter of its own: each gives one device only

@@ -245,7 +245,7 @@ export class Session {
     this.#effects = new Effects({ run, trainer, exchange, host, shelf, board, holds, isOver: () => this.#ended });
     this.#gpu = new GpuKeeper({
       ...{ spec, trainer, shelf, board, now },
-      backend: this.#options.adapter.backend,
+      ...{ adapter: this.#options.adapter, build: this.#options.config.build, settings: this.#options.settings },
       fetch: (name, bytes) => exchange.fetch(name, bytes, "last", "background"),
       onReady: () => {
         if (this.#wanted) this.resume();
