@@ -149,6 +149,9 @@ test("a GPU that computes wrongly is refused before it donates, with a report to
     expect(report.failed[0]).toMatchObject({ kernel: "rope", tensor: "turned" });
     await expect(alert.getByRole("button", { name: "Copy the report" })).toBeVisible();
     expect((await swarm.run()).tokens).toBe(0);
+    await alert.getByRole("link", { name: "Donate the processor instead" }).click();
+    await page.getByRole("button", { name: "Donate this processor" }).click();
+    await expect.poll(async () => (await swarm.run()).tokens, { timeout: 60_000 }).toBeGreaterThan(0);
   } finally {
     await swarm.stop();
     swarm.remove();

@@ -8,7 +8,7 @@ import { problems } from "../worker/problems.ts";
 import { adapterName, standIn } from "./adapter.ts";
 import { donationCost, roundMsOf } from "./estimate.ts";
 import { bytes, count, duration, loss, sentence, share } from "./format.ts";
-import { watchHref } from "./places.ts";
+import { processorHref, watchHref } from "./places.ts";
 import { othersHere } from "./presence.ts";
 import { Notices, ProblemAlert } from "./problem.tsx";
 import { Terms } from "./terms.tsx";
@@ -213,6 +213,16 @@ const DutySlider = ({ donor, device, actions }: ButtonsProps) => {
   );
 };
 
+/** What stops a GPU, and not the machine that it is in. */
+const OF_THE_GPU: readonly Problem["code"][] = ["wrong-results", "device-lost", "out-of-memory", "model-too-large"];
+
+const ProcessorInstead = ({ problem, page: { donor, machine, runName } }: { problem: Problem; page: PageSnapshot }) =>
+  OF_THE_GPU.includes(problem.code) && deviceOf(machine, donor) === "GPU" ? (
+    <p>
+      <a href={processorHref(runName)}>Donate the processor instead</a>: slower, and it needs no GPU.
+    </p>
+  ) : null;
+
 /** The button that was pressed is gone in the next state: its place in the focus order goes to the panel, not to the page's top. */
 function useFocusKept(status: DonorSnapshot["status"]) {
   const panel = useRef<HTMLElement>(null);
@@ -247,9 +257,14 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
         <progress className="thread" aria-label="Steps of this round" max={donor.steps || 1} value={donor.step} />
       ) : null}
       <StateText donor={donor} />
-      {donor.problem && donor.status === "blocked" ? <ProblemAlert problem={donor.problem} /> : null}
+      {donor.problem && donor.status === "blocked" ? (
+        <ProblemAlert problem={donor.problem}>
+          <ProcessorInstead problem={donor.problem} page={page} />
+        </ProblemAlert>
+      ) : null}
       {cannot ? (
         <ProblemAlert problem={cannot}>
+          <ProcessorInstead problem={cannot} page={page} />
           <p>
             <a href={watchHref(page.runName)}>Watch the run instead</a>: that needs no GPU.
           </p>

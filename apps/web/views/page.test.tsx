@@ -226,6 +226,9 @@ describe("problems", () => {
     const snapshot = page({ donor: { ...donating, status: "blocked", problem: wrong } });
     expect(buttons(snapshot)).toEqual(["Copy the report", "Try again"]);
     expect(text(snapshot)).toContain('{"failed": ["rope"]}');
+    expect(html(snapshot)).toContain('<a href="/?backend=wasm">Donate the processor instead</a>');
+    const noSlot = page({ donor: { ...donating, status: "blocked", problem: problem("no-slot") } });
+    expect(html(noSlot)).not.toContain("Donate the processor instead");
   });
 
   test.each(["host-gone", "storage-refused", "storage-full", "software-adapter", "second-tab", "no-links"] as const)(

@@ -5,6 +5,11 @@ import type { Place } from "../page-state.ts";
 const query = (runName: string): string => (runName === "default" ? "" : `?run=${encodeURIComponent(runName)}`);
 
 export const donateHref = (runName: string): string => `/${query(runName)}`;
+/** The same page on the processor, for who has a GPU that cannot. */
+export const processorHref = (runName: string): string => {
+  const href = donateHref(runName);
+  return `${href}${href.includes("?") ? "&" : "?"}backend=wasm`;
+};
 export const watchHref = (runName: string): string => `/watch${query(runName)}`;
 
 /** "webgpu" or "wasm" is the person's wish; null: whatever is faster here. */
