@@ -211,6 +211,11 @@ benchCommand
   .addOption(new Option("--backend <backend>", "what trains").choices(["webgpu", "wasm"]).default("webgpu"))
   .option("--recompute <layers>", "layers whose activations are computed again (WebGPU)", numberFrom(0, 127))
   .option("--profile", "also print the milliseconds of each kernel (WebGPU)", false)
+  .option(
+    "--tune",
+    "also look for faster variants of the kernels, as a peer does while it trains (WebGPU; with dawn kept in .cache/tuning.json)",
+    false,
+  )
   .option("--device", "also measure the device: a large plain matmul, a copy, and kernels that move memory", false)
   .option(
     "--matmul <size>",

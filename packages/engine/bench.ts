@@ -2,10 +2,11 @@
 //
 //   rounds of [ 512³ in each transposition | step ]  ->  medians: in turn, equally often and of like length, so that a busy machine's noise hits
 //   both sides of the ratio alike
+import { parameterTable } from "#outer";
 import type { ModelShape } from "#wire";
 import type { ConformanceReport } from "./conformance/index.ts";
 import { openDevice } from "./device/adapter.ts";
-import { type CompiledKernels, compileKernels, type Kernel, type Variant } from "./device/kernel.ts";
+import { type CompiledKernels, compileKernels, type Kernel } from "./device/kernel.ts";
 import { Plan } from "./device/plan.ts";
 import type { AdapterDescription } from "./engine.ts";
 import { attentionFlops } from "./kernels/attention.ts";
@@ -64,18 +65,15 @@ export interface MeasureOptions {
 
 const MATMUL_SHAPE = { M: 512, N: 512, K: 512 };
 const PROFILE_ROUNDS = 10;
-const STEP = { learningRate: 3e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
+export const STEP = { learningRate: 3e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 
 export async function measureEngine(options: MeasureOptions): Promise<EngineMeasurement> {
   const { model, microbatch, steps, profile, backend = "webgpu", recomputedLayers = 0 } = options;
   const started = performance.now();
   const make = backend === "wasm" ? createWasmEngine : createWebGpuEngine;
   const engine = await make({ model, microbatch, recomputedLayers });
-  engine.load(noise(engine.parameters, 0.04));
-  const ids = Uint16Array.from(
-    noise(microbatch * (model.contextLength + 1), 1),
-    (x) => Math.floor(Math.abs(x) * 1e6) % model.vocabSize,
-  );
+  const { parameters, ids } = trainable(model, microbatch);
+  engine.load(parameters);
   const { loss: firstLoss } = await engine.step([ids], STEP);
   const firstLossMs = performance.now() - started;
   const conformance = await engine.conformance();
@@ -131,6 +129,15 @@ export async function measureEngine(options: MeasureOptions): Promise<EngineMeas
   };
 }
 
+/** Where a model starts, and the one batch that it sees. */
+export function trainable(model: ModelShape, microbatch: number) {
+  const ids = Uint16Array.from(
+    noise(microbatch * (model.contextLength + 1), 1),
+    (x) => Math.floor(Math.abs(x) * 1e6) % model.vocabSize,
+  );
+  return { parameters: noise(parameterTable(model).length, 0.04), ids };
+}
+
 /** C (M, N) from A and B over K, by what is transposed: y = x Wᵀ, dx = dy W, dW += dyᵀ x. */
 type MatmulForm = "nt" | "nn" | "tn";
 
@@ -147,12 +154,10 @@ const MATMULS = { nt: matmulNt, nn: matmulNn, tn: matmulTn };
 export class MatmulBench {
   readonly #device: GPUDevice;
   readonly #compiled: CompiledKernels;
-  readonly #variant: Variant;
 
-  private constructor(device: GPUDevice, compiled: CompiledKernels, variant: Variant) {
+  private constructor(device: GPUDevice, compiled: CompiledKernels) {
     this.#device = device;
     this.#compiled = compiled;
-    this.#variant = variant;
   }
 
   static async open(): Promise<MatmulBench> {
@@ -160,7 +165,7 @@ export class MatmulBench {
     const variant = { quads, tiled, half: false, headSize: 4 };
     const kernels = Object.values(MATMULS);
     const compiled = await compileKernels(device, kernels as readonly unknown[] as readonly Kernel[], variant);
-    return new MatmulBench(device, compiled, variant);
+    return new MatmulBench(device, compiled);
   }
 
   /** The product of fixed operands. `run` queues it `times` times, in one pass, and waits for the last. */
@@ -175,7 +180,7 @@ export class MatmulBench {
     const views = { a: matrix(M * K, noise(M * K, 0.1)), b: matrix(N * K, noise(N * K, 0.1)), c: matrix(M * N) };
     const plans = new Map<number, Plan>();
     const planOf = (times: number): Plan => {
-      const plan = new Plan(this.#device, this.#compiled, this.#variant, Number.POSITIVE_INFINITY);
+      const plan = new Plan(this.#device, this.#compiled, Number.POSITIVE_INFINITY);
       for (let i = 0; i < times; i++) plan.add(MATMULS[form], shape, views);
       plan.finish();
       plans.set(times, plan);

@@ -56,7 +56,7 @@ export async function measureDevice(options: DeviceOptions): Promise<DeviceMeasu
   for (const { kernel: moved, shape, floats, bytes } of moves) {
     const views = floats.map(([name, length]) => [name, viewOf(device, length)] as const);
     const planOf = (times: number): Plan => {
-      const plan = new Plan(device, compiled, variant, Number.POSITIVE_INFINITY);
+      const plan = new Plan(device, compiled, Number.POSITIVE_INFINITY);
       for (let i = 0; i < times; i++) plan.add(moved, shape, Object.fromEntries(views));
       plan.finish();
       return plan;

@@ -5,6 +5,8 @@
 // Parameters cross as one flat f32 vector in the order of outer's parameterTable(); the engine keeps its own layout inside.
 import type { ModelShape } from "#wire";
 import type { ConformanceReport } from "./conformance/index.ts";
+import type { TuningStore } from "./tuning/record.ts";
+import type { TuningReport } from "./tuning/tuner.ts";
 
 /** What runs the kernels: a GPU; a software adapter that poses as one (isFallback); the CPU through WASM (isFallback too). The page repeats it. */
 export interface AdapterDescription {
@@ -101,6 +103,11 @@ export interface Engine {
   read(): Promise<Float32Array>;
   /** Every kernel on this device against the CPU reference, as compiled for this engine: a fraction of a second. Rejects as step() does. */
   conformance(): Promise<ConformanceReport>;
+  /**
+   * Looks for faster cuts of the kernels beside coming steps, or finds them in the store, and takes them between two. Never rejects; ends with the
+   * engine. Absent where there is one cut alone.
+   */
+  tune?(store: TuningStore): Promise<TuningReport>;
   /** Resolves when the device is lost, with the reason; never rejects. */
   readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
   destroy(): void;

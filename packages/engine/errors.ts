@@ -24,3 +24,8 @@ export class DeviceLostError extends Error {
     this.reason = reason;
   }
 }
+
+/** The engine is done, and with it what was measured beside it: nobody's fault. */
+export class TuningOverError extends Error {
+  override readonly name = "TuningOverError";
+}

@@ -3,14 +3,14 @@
 //   step = for each microbatch { ids -> buffers; forward, loss, backward } ; norm, report, AdamW ; report -> staging -> {loss, gradNorm}
 import type { ModelShape } from "#wire";
 import type { ConformanceReport } from "./conformance/index.ts";
-import { openDevice } from "./device/adapter.ts";
+import { type OpenDevice, openDevice } from "./device/adapter.ts";
 import { Crossing, lostSoon } from "./device/crossing.ts";
 import { type CompiledKernels, compileKernels, type Kernel, type Variant } from "./device/kernel.ts";
 import type { BytesByPart, Memory } from "./device/memory.ts";
 import { Plan } from "./device/plan.ts";
 import { checked } from "./device/scopes.ts";
 import type { AdapterDescription, Engine, EngineOptions, StepOptions, StepReport } from "./engine.ts";
-import { DeviceLostError, GpuError, ModelTooLargeError } from "./errors.ts";
+import { DeviceLostError, GpuError, ModelTooLargeError, TuningOverError } from "./errors.ts";
 import { packStep } from "./kernels/optimizer.ts";
 import { ropeTables } from "./kernels/rope.ts";
 import { type Batch, batchOf, groupsOf, NO_UPDATE } from "./model/batch.ts";
@@ -20,6 +20,10 @@ import { MARK_KERNELS, markPassesOf } from "./model/mark-passes.ts";
 import { type Outline, outlineOf, REPORT_BYTES, STEPS_IN_FLIGHT } from "./model/outline.ts";
 import { ALL_KERNELS, MOMENT_KERNELS, type Pass, passesOf } from "./model/passes.ts";
 import { planModel } from "./model/planner.ts";
+import { Steps, tuneInBackground } from "./tuning/background.ts";
+import type { TuningStore } from "./tuning/record.ts";
+import type { TuningReport } from "./tuning/tuner.ts";
+import { workloadsOf } from "./tuning/workload.ts";
 import { Turns } from "./turns.ts";
 import { WebGpuMark } from "./webgpu-mark.ts";
 
@@ -66,7 +70,7 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
     const plansOf = <P extends string>(passes: Record<P, (plan: Plan) => void>): Record<P, Plan> => {
       const plans = {} as Record<P, Plan>;
       for (const pass in passes) {
-        plans[pass] = new Plan(device, compiled, variant, flops);
+        plans[pass] = new Plan(device, compiled, flops);
         passes[pass](plans[pass]);
         plans[pass].finish();
       }
@@ -76,7 +80,8 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
       ...plansOf(markPassesOf(context)),
       ...plansOf(passesOf(context)),
     }));
-    return new WebGpuEngine(device, description, model, outline, memory, plans, { compiled, variant });
+    const open = (): Promise<OpenDevice> => openDevice({ defaultLimits: options.defaultLimits, half: variant.half });
+    return new WebGpuEngine(device, description, model, outline, memory, plans, { compiled, variant, open });
   } catch (error) {
     const lost = error instanceof ModelTooLargeError ? undefined : await lostSoon(device);
     if (lost) throw new DeviceLostError(lost.reason, lost.message); // whatever failed, failed for that
@@ -95,6 +100,8 @@ type Plans = Readonly<Record<Pass, Plan> & Record<string, Plan>>;
 interface Pipelines {
   readonly compiled: CompiledKernels;
   readonly variant: Variant;
+  /** Another device like the one that they are for. */
+  readonly open: () => Promise<OpenDevice>;
 }
 
 export class WebGpuEngine implements Engine {
@@ -115,8 +122,10 @@ export class WebGpuEngine implements Engine {
   readonly #plans: Plans;
   readonly #pipelines: Pipelines;
   readonly #turns = new Turns(STEPS_IN_FLIGHT);
+  readonly #steps = new Steps();
   readonly #freeStaging: GPUBuffer[];
   #updates = 0; // since the moments were zeroed
+  #tuning: Promise<TuningReport> | undefined;
 
   constructor(
     device: GPUDevice,
@@ -175,6 +184,7 @@ export class WebGpuEngine implements Engine {
       this.#updates++;
       this.#queueGradient(batches, options);
       const [loss, gradNorm] = await this.#report(this.#plans.update);
+      this.#steps.count();
       return { loss, gradNorm };
     });
   }
@@ -214,6 +224,19 @@ export class WebGpuEngine implements Engine {
         throw new GpuError("The device could not run the conformance check.", { cause });
       }
     });
+  }
+
+  tune(store: TuningStore): Promise<TuningReport> {
+    this.#tuning ??= tuneInBackground({
+      ...{ store, adapter: this.adapter, device: this.#device, lost: this.lost, steps: this.#steps },
+      ...{ ...this.#pipelines, plans: Object.values(this.#plans), workloads: workloadsOf(this.#plans.train.entries) },
+      alone: (work) =>
+        this.#turns.takeAll(async () => {
+          if (this.#crossing.hasFailed) throw new TuningOverError("the engine has ended");
+          return work();
+        }),
+    });
+    return this.#tuning;
   }
 
   /** The gradient that step() would clip and apply, flat: mean over all tokens. Changes nothing. For tests and for methods that look at it. */

@@ -7,6 +7,7 @@ import { type EngineFlags, engineLines, SHAPE_NAMES, wishOf } from "./engine-rep
 import { measureInPyTorch } from "./pytorch.ts";
 
 const folder = join(import.meta.dirname, "webgpu");
+const tuningPath = join(import.meta.dirname, "tuning.json");
 const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { version: string };
 const count = (text: string): number => {
   const value = Number(text);
@@ -32,12 +33,13 @@ new Command("bench-engine")
   .option("--adapter <name>", "part of the adapter's name (default: Dawn's choice)")
   .option("--matmul <size>", "rows and columns of the plain product (default: 4096, on a software adapter 512)", count)
   .option("--profile", "also print the milliseconds of each kernel", false)
+  .option("--tune", "also look for faster variants of the kernels, kept in tuning.json", false)
   .option("--pytorch <python>", "also the same step in eager PyTorch, f32 and bf16, by a Python that has torch")
   .option("--peak <TFLOP/s>", "the card's f32 peak without tensor cores, from its data sheet", Number)
   .option("--json", "print one JSON object", false)
   .action(async ({ adapter, json, pytorch, peak, ...flags }: Flags) => {
     const wish = wishOf({ ...flags, device: true });
-    const measured = await measureInDawn(wish, folder, version, adapter);
+    const measured = await measureInDawn(wish, folder, version, tuningPath, adapter);
     const report = {
       ...measured,
       ...(pytorch !== undefined && { pytorch: await measureInPyTorch(pytorch, import.meta.dirname, wish) }),

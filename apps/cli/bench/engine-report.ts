@@ -1,5 +1,5 @@
 // What the engine's bench is asked and what it found, as lines for people.
-import type { DeviceMeasurement, DeviceOptions, EngineMeasurement, MeasureOptions } from "#engine";
+import type { DeviceMeasurement, DeviceOptions, EngineMeasurement, MeasureOptions, TuningMeasurement } from "#engine";
 import { type PresetName, presets } from "#wire";
 import { bytes } from "../../web/views/format.ts";
 import { GPT2_SMALL } from "../gpt2-small.ts";
@@ -9,6 +9,8 @@ export interface EngineWish extends MeasureOptions {
   readonly shape: string;
   /** Also measure what the device itself can do. */
   readonly device?: DeviceOptions | undefined;
+  /** Also look for faster variants of the kernels. */
+  readonly tune?: boolean;
 }
 
 export const SHAPE_NAMES: readonly string[] = [...Object.keys(presets), GPT2_SMALL.name];
@@ -21,6 +23,7 @@ export interface EngineFlags {
   readonly recompute?: number;
   readonly backend?: MeasureOptions["backend"];
   readonly profile: boolean;
+  readonly tune?: boolean;
   readonly device: boolean;
   readonly matmul?: number;
 }
@@ -32,13 +35,22 @@ export function wishOf({
   recompute,
   backend = "webgpu",
   profile,
+  tune = false,
   device,
   matmul,
 }: EngineFlags): EngineWish {
   const preset = presets[shape as PresetName] as (typeof presets)[PresetName] | undefined;
   const named = preset ? { model: preset.model, microbatch: preset.inner.windowsPerStep } : GPT2_SMALL;
   return {
-    ...{ shape, steps, backend, profile, model: named.model, microbatch: microbatch ?? named.microbatch },
+    ...{
+      shape,
+      steps,
+      backend,
+      profile,
+      tune: tune && backend === "webgpu",
+      model: named.model,
+      microbatch: microbatch ?? named.microbatch,
+    },
     recomputedLayers: recompute,
     ...(device && { device: { matmulSize: matmul } }),
   };
@@ -54,6 +66,7 @@ export interface BenchReport extends EngineMeasurement {
   readonly pytorch?: PyTorchMeasurement;
   /** The card's f32 peak without tensor cores, from its data sheet. */
   readonly peakFlopsPerSecond?: number;
+  readonly tuning?: TuningMeasurement;
 }
 
 export function engineLines(report: BenchReport): string[] {
@@ -76,6 +89,7 @@ export function engineLines(report: BenchReport): string[] {
     ...kernelLines(report.msByKernel ?? {}),
     ...(report.device ? deviceLines(report.device, report.peakFlopsPerSecond) : []),
     ...(report.pytorch ? pytorchLines(report, report.pytorch) : []),
+    ...(report.tuning ? tuningLines(report.tuning) : []),
   ];
 }
 
@@ -83,6 +97,21 @@ const kernelLines = (msByKernel: Readonly<Record<string, number>>): string[] =>
   Object.entries(msByKernel)
     .sort(([, a], [, b]) => b - a)
     .map(([kernel, ms]) => `  ${kernel.padEnd(22)} ${ms.toFixed(2).padStart(8)} ms`);
+
+function tuningLines(tuning: TuningMeasurement): string[] {
+  const { workloads, faults, deviceMs, tookMs, defaultStepMs, tunedStepMs, gain } = tuning;
+  const times = `${(tookMs / 1000).toFixed(1)} s beside training, ${(deviceMs / 1000).toFixed(1)} s of the device`;
+  const measured = workloads.filter(({ known }) => !known).length;
+  return [
+    `tuning        ${workloads.length} workloads, ${measured} of them measured now: ${times}`,
+    ...workloads.map(
+      ({ key, tile, gain, known }) =>
+        `  ${key.padEnd(40)} ${tile.padEnd(20)} ${tile === "default" ? "" : `${gain.toFixed(2)} times the default's speed`}${known ? " (known)" : ""}`,
+    ),
+    ...faults.map((fault) => `  left out: ${fault}`),
+    `tuned step    ${tunedStepMs.toFixed(1)} ms beside ${defaultStepMs.toFixed(1)} ms, in turn: ${gain.toFixed(3)} times the speed`,
+  ];
+}
 
 function deviceLines(device: DeviceMeasurement, peak: number | undefined): string[] {
   const { matmulSize, flopsPerSecondByForm, copyBytesPerSecond, bytesPerSecondByKernel } = device;

@@ -37,7 +37,7 @@ export async function benchEngine(
 const SOFTWARE_FLAGS = ["--use-webgpu-adapter=swiftshader"];
 
 async function inChromium(wish: EngineWish, adapter: AdapterWish, say: (line: string) => void): Promise<BenchReport> {
-  const { shape, device, ...options } = wish;
+  const { shape, device, tune, ...options } = wish;
   return inPage(
     "apps/cli/bench/engine-page.ts",
     say,
@@ -52,7 +52,8 @@ async function inChromium(wish: EngineWish, adapter: AdapterWish, say: (line: st
         );
       const measured = await page.evaluate((given) => globalThis.measure(given), options);
       const its = device ? { device: await page.evaluate((given) => globalThis.measureAdapter(given), device) } : {};
-      return { shape, steps: wish.steps, runtime: `Chromium ${browser.version()}`, ...measured, ...its };
+      const found = tune ? { tuning: await page.evaluate((given) => globalThis.measureTuned(given), options) } : {};
+      return { shape, steps: wish.steps, runtime: `Chromium ${browser.version()}`, ...measured, ...its, ...found };
     },
     adapter === "software" ? SOFTWARE_FLAGS : [],
   );
@@ -71,5 +72,5 @@ export async function findDawn(say: (line: string) => void): Promise<{ folder: s
 
 async function inDawn(wish: EngineWish, name: string | undefined, say: (line: string) => void): Promise<BenchReport> {
   const { folder, version } = await findDawn(say);
-  return measureInDawn(wish, folder, version, name);
+  return measureInDawn(wish, folder, version, join(repositoryRoot(), ".cache/tuning.json"), name);
 }

@@ -30,7 +30,7 @@ export class BlockedError extends Error {
   }
 }
 
-/** Tests on software adapters are about the kernels in WGSL, unless their address says otherwise; everybody else gets what is faster. */
+/** Tests on software adapters are about the kernels in WGSL, as they are, unless their address says otherwise; everybody else gets what is faster. */
 const MEASURES = !import.meta.env.VITE_TEST_HOOKS;
 
 /** Which backend was faster on this software adapter, and by which build: measured once. */
@@ -84,8 +84,14 @@ export interface EngineWish {
   readonly before?: Before | undefined;
 }
 
-/** An engine whose kernels compute rightly on this machine. Rejects with BlockedError or DeviceLostError. */
+/** An engine whose kernels compute rightly on this machine; which of them to cut otherwise it finds out beside training. Rejects with BlockedError or DeviceLostError. */
 export async function openEngine(wish: EngineWish): Promise<Engine> {
+  const engine = await engineFor(wish);
+  if (MEASURES) void engine.tune?.(wish.settings);
+  return engine;
+}
+
+async function engineFor(wish: EngineWish): Promise<Engine> {
   const { spec, before } = wish;
   const { backend } = wish.adapter;
   if (before) return checked(await largestThatFits(spec, backend, before.microbatchMax, before.keepsMark));

@@ -12,7 +12,7 @@ import { type Check, fails } from "./check.ts";
 import { checkCrossEntropy } from "./cross-entropy.ts";
 import { checkEmbedding } from "./embedding.ts";
 import { checkMark } from "./mark.ts";
-import { checkMatmul } from "./matmul.ts";
+import { checkMatmul, MATMULS } from "./matmul.ts";
 import { checkOptimizer } from "./optimizer.ts";
 import { checkRmsnorm } from "./rmsnorm.ts";
 import { checkRope } from "./rope.ts";
@@ -29,6 +29,9 @@ export interface ConformanceReport {
   readonly ms: number;
 }
 
+const MATMUL_SHAPE = { N: 131, I: 68, O: 132 };
+const ATTENTION_SHAPE = { B: 2, T: 67, NH: 4, KVH: 2 };
+
 /** On the engine's own device, with its own pipelines. Shapes are no multiple of a tile, a workgroup or a subgroup, and larger than one of each. */
 export async function checkConformance(
   device: GPUDevice,
@@ -41,8 +44,8 @@ export async function checkConformance(
   const D = variant.headSize;
   try {
     const checks = [
-      ...(await checkMatmul(runner, { N: 131, I: 68, O: 132 })),
-      ...(await checkAttention(runner, { B: 2, T: 67, NH: 4, KVH: 2, D })),
+      ...(await checkMatmul(runner, MATMUL_SHAPE)),
+      ...(await checkAttention(runner, { ...ATTENTION_SHAPE, D })),
       ...(await checkRope(runner, { D, B: 2, T: 19, heads: 3, kvHeads: 1, theta: 10_000 })),
       ...(await checkRmsnorm(runner, { N: 67, C: 132, K: 1 })),
       ...(await checkSwiglu(runner, { rows: 65, F: 68, deviation: 3 })),
@@ -56,4 +59,11 @@ export async function checkConformance(
   } finally {
     runner.end();
   }
+}
+
+/** The same of one kernel that may be tuned, as the runner has it compiled. */
+export async function checkTuned(runner: KernelRunner, kernel: Kernel, headSize: number): Promise<Check[]> {
+  if (MATMULS.includes(kernel)) return checkMatmul(runner, MATMUL_SHAPE, [kernel]);
+  const checks = await checkAttention(runner, { ...ATTENTION_SHAPE, D: headSize });
+  return checks.filter((check) => check.kernel === kernel.label);
 }

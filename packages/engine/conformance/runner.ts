@@ -32,14 +32,17 @@ export class KernelRunner {
     headSize = 4,
     tiled = false,
     half = false,
+    vary = (variant) => variant,
   }: {
     defaultLimits: boolean;
     headSize?: number;
     tiled?: boolean;
     half?: boolean;
+    /** Another variant than the device's own. */
+    vary?: (variant: Variant) => Variant;
   }): Promise<KernelRunner> {
     const { device, quads } = await openDevice({ defaultLimits, half });
-    return new KernelRunner(device, { quads, headSize, tiled, half });
+    return new KernelRunner(device, vary({ quads, headSize, tiled, half }));
   }
 
   /** Numbers for a binding that is stored in f16 in mixed precision: such as f16 can hold then, so that the reference sees the same. */
@@ -73,7 +76,7 @@ export class KernelRunner {
       this.#device.queue.writeBuffer(buffer, 0, given);
       return { name, buffer, offset: 0, length: given.length, half };
     });
-    const plan = new Plan(this.#device, compiled, this.#variant, Number.POSITIVE_INFINITY);
+    const plan = new Plan(this.#device, compiled, Number.POSITIVE_INFINITY);
     plan.add(kernel, shape, Object.fromEntries(buffers.map((b) => [b.name, b])) as never);
     plan.finish();
     const written = buffers

@@ -58,6 +58,9 @@ export interface OpenDevice {
   readonly tiled: boolean;
 }
 
+export const sameAdapter = (a: AdapterDescription, b: AdapterDescription): boolean =>
+  a.vendor === b.vendor && a.architecture === b.architecture && a.description === b.description;
+
 export interface DeviceWish {
   readonly adapter?: GPUAdapter | undefined; // default: the fast one
   readonly defaultLimits?: boolean | undefined;

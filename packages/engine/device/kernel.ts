@@ -6,7 +6,7 @@
 
 import { GpuError } from "../errors.ts";
 
-/** What the device offers and the model fixes: one set of pipelines is compiled for one variant. */
+/** What a kernel's text depends on besides the kernel: what the device offers, what the model fixes, and how the work is cut. */
 export interface Variant {
   /** Four neighbouring invocations share loads through subgroups: the largest gain found on software adapters. */
   readonly quads: boolean;
@@ -16,7 +16,21 @@ export interface Variant {
   readonly half: boolean;
   /** Channels per attention head, a multiple of 4. */
   readonly headSize: number;
+  /** Default: the kernel's own choice for such a device. */
+  readonly tile?: Tile;
 }
+
+/** What one invocation owns of a result, and the invocations of a workgroup. */
+export interface Tile {
+  readonly rows: number;
+  readonly cols: number;
+  readonly groupX: number;
+  readonly groupY: number;
+}
+
+/** A name for people, and for what was measured elsewhere. */
+export const tileName = ({ tiled, tile }: Variant): string =>
+  tile ? `${tiled ? "shared " : ""}${tile.rows}x${tile.cols} by ${tile.groupX}x${tile.groupY}` : "default";
 
 export type Access = "read" | "write";
 export type Workgroups = readonly [x: number, y: number, z: number];
@@ -29,6 +43,21 @@ export interface Kernel<Shape extends string = string, Binding extends string = 
   /** Bindings of activations and weights: f16 in mixed precision. All others keep 4 bytes an element. */
   readonly stored?: readonly NoInfer<Binding>[];
   readonly workgroups: (shape: Readonly<Record<NoInfer<Shape>, number>>, variant: Variant) => Workgroups;
+  /** Where no one cut is best on every device and for every shape: what is worth measuring. */
+  readonly tuning?: Tuning<Shape, Binding>;
+}
+
+/** How a kernel is measured on a device. */
+export interface Tuning<Shape extends string = string, Binding extends string = string> {
+  /** Beside `variant`, which is the kernel's own choice; all of them give the same result, but for rounding. */
+  readonly candidates: (variant: Variant) => readonly Variant[];
+  /** The same shape, or a smaller one that is cut alike: a measurement takes little memory and time. */
+  readonly trial: (shape: Readonly<Record<NoInfer<Shape>, number>>) => Readonly<Record<NoInfer<Shape>, number>>;
+  /** What each binding holds at such a shape. */
+  readonly floats: (
+    shape: Readonly<Record<NoInfer<Shape>, number>>,
+    variant: Variant,
+  ) => Readonly<Record<NoInfer<Binding>, number>>;
 }
 
 /** Only fixes the types: a kernel is data. */
@@ -44,8 +73,9 @@ export const accessesOf = <S extends string, B extends string>({ bindings }: Ker
 export const widthOf = <S extends string, B extends string>({ stored }: Kernel<S, B>, name: B, half: boolean): 2 | 4 =>
   half && stored?.includes(name) ? 2 : 4;
 
-interface CompiledKernel {
+export interface CompiledKernel {
   readonly kernel: Kernel;
+  readonly variant: Variant;
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
 }
@@ -58,11 +88,12 @@ export async function compileKernels(
   kernels: readonly Kernel[],
   variant: Variant,
 ): Promise<CompiledKernels> {
-  const compiled = await Promise.all(kernels.map((k) => compile(device, k, variant)));
+  const compiled = await Promise.all(kernels.map((k) => compileKernel(device, k, variant)));
   return new Map(compiled.map((c) => [c.kernel, c]));
 }
 
-async function compile(device: GPUDevice, kernel: Kernel, variant: Variant): Promise<CompiledKernel> {
+/** Rejects with the kernel's name. */
+export async function compileKernel(device: GPUDevice, kernel: Kernel, variant: Variant): Promise<CompiledKernel> {
   const { label } = kernel;
   const buffers: GPUBufferBindingType[] = [
     "uniform",
@@ -77,11 +108,11 @@ async function compile(device: GPUDevice, kernel: Kernel, variant: Variant): Pro
   const module = device.createShaderModule({ label, code: kernel.source(variant) });
   try {
     const pipeline = await device.createComputePipelineAsync({
-      label,
+      label: variant.tile ? `${label} ${tileName(variant)}` : label,
       layout: device.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: "main" },
     });
-    return { kernel, pipeline, layout };
+    return { kernel, variant, pipeline, layout };
   } catch (cause) {
     const { messages } = await module.getCompilationInfo();
     const first = messages.find((m) => m.type === "error");

@@ -4,7 +4,7 @@
 //
 // Uniforms and bind groups are made once, in finish(). A submission ends when its work exceeds `flopsPerSubmit`: a page shares the
 // adapter with its own compositor, and a driver's watchdog counts seconds per submission.
-import { type CompiledKernels, type Kernel, packShape, type Variant, type Workgroups } from "./kernel.ts";
+import { type CompiledKernel, type CompiledKernels, type Kernel, packShape, type Workgroups } from "./kernel.ts";
 
 /** A range of a buffer, in floats (or other 4-byte words); in f16 where it is half. */
 export interface View {
@@ -37,6 +37,7 @@ export type Recorder = Pick<Plan, "add">;
 /** Dispatches per timed submission: the round trip of one, 0.6 ms on SwiftShader, must not drown a short kernel. */
 const PROFILE_REPEATS = 8;
 
+/** One dispatch on paper. */
 interface Entry {
   readonly kernel: Kernel;
   readonly shape: Readonly<Record<string, number>>;
@@ -45,6 +46,7 @@ interface Entry {
 }
 
 interface Dispatch {
+  readonly entry: Entry;
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly workgroups: Workgroups;
@@ -53,21 +55,24 @@ interface Dispatch {
 export class Plan {
   readonly #device: GPUDevice;
   readonly #compiled: CompiledKernels;
-  readonly #variant: Variant;
   readonly #flopsPerSubmit: number;
   readonly #entries: Entry[] = [];
-  readonly #submissions: Dispatch[][] = [];
+  #submissions: Dispatch[][] = [];
   #uniforms: GPUBuffer | undefined;
 
-  constructor(device: GPUDevice, compiled: CompiledKernels, variant: Variant, flopsPerSubmit: number) {
+  constructor(device: GPUDevice, compiled: CompiledKernels, flopsPerSubmit: number) {
     this.#device = device;
     this.#compiled = compiled;
-    this.#variant = variant;
     this.#flopsPerSubmit = flopsPerSubmit;
   }
 
   get dispatches(): number {
     return this.#entries.length;
+  }
+
+  /** What was recorded, in order. */
+  get entries(): readonly Pick<Entry, "kernel" | "shape" | "flops">[] {
+    return this.#entries;
   }
 
   /** Records one dispatch. `flops` is its work, for the length of submissions only. */
@@ -107,7 +112,8 @@ export class Plan {
     if (submission.length > 0) this.#submissions.push(submission);
   }
 
-  #dispatch({ kernel, shape, views }: Entry, uniforms: GPUBuffer, offset: number): Dispatch {
+  #dispatch(entry: Entry, uniforms: GPUBuffer, offset: number): Dispatch {
+    const { kernel, shape, views } = entry;
     const compiled = this.#compiled.get(kernel);
     if (!compiled) throw new Error(`kernel "${kernel.label}" was not compiled`);
     const fields = Object.keys(kernel.shape).length;
@@ -126,7 +132,19 @@ export class Plan {
         }),
       ],
     });
-    return { pipeline: compiled.pipeline, bindGroup, workgroups: kernel.workgroups(shape, this.#variant) };
+    return { entry, pipeline: compiled.pipeline, bindGroup, workgroups: kernel.workgroups(shape, compiled.variant) };
+  }
+
+  /** From the next replay on: other pipelines of the same kernels, where `pick` has one. Their bindings are the same. */
+  use(pick: (kernel: Kernel, shape: Entry["shape"]) => CompiledKernel | undefined): void {
+    this.#submissions = this.#submissions.map((dispatches) =>
+      dispatches.map((dispatch) => {
+        const { kernel, shape } = dispatch.entry;
+        const other = pick(kernel, shape);
+        if (!other) return dispatch;
+        return { ...dispatch, pipeline: other.pipeline, workgroups: kernel.workgroups(shape, other.variant) };
+      }),
+    );
   }
 
   /** Queues every dispatch, in order. `last` may append copies to the final command buffer. */

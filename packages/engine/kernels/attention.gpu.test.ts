@@ -2,8 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { checkAttention } from "../conformance/attention.ts";
 import { fails } from "../conformance/check.ts";
 import { KernelRunner } from "../conformance/runner.ts";
+import type { Variant } from "../device/kernel.ts";
 import type { AttentionShape } from "../reference/index.ts";
-import { DEVICES, describeOn } from "./testing.ts";
+import { attentionBackwardKv } from "./attention.ts";
+import { DEVICES, describeOn, F32_DEVICES } from "./testing.ts";
 
 const SHAPES: AttentionShape[] = [
   { B: 1, T: 1, NH: 1, KVH: 1, D: 4 },
@@ -31,4 +33,14 @@ describeOn(DEVICES, "attention", (given) => {
       });
     },
   );
+});
+
+describeOn(F32_DEVICES, "attention with two queries or keys an invocation", (given) => {
+  test("forward and backward equal the reference", async () => {
+    const vary = (variant: Variant): Variant => attentionBackwardKv.tuning!.candidates(variant).at(-1) ?? variant;
+    const runner = await KernelRunner.open({ ...given, headSize: 32, vary });
+    const checks = await checkAttention(runner, { B: 1, T: 67, NH: 4, KVH: 2, D: 32 });
+    runner.destroy();
+    expect(checks.filter(fails)).toEqual([]);
+  });
 });

@@ -2,14 +2,16 @@
 //
 // One query (or key) per invocation, or a few in quads, and four keys (or queries) at a time: a quad of lanes loads four rows once for all of its
 // invocations, and what stays live over the loop is a few vec4 per channel. A head's channels are written out.
-import { kernel, type Variant } from "../device/kernel.ts";
+import { kernel, type Tuning, type Variant } from "../device/kernel.ts";
 import { expand } from "../device/template.ts";
 import backwardKv from "./attention-backward-kv.wgsl?raw";
 import backwardQ from "./attention-backward-q.wgsl?raw";
 import forward from "./attention-forward.wgsl?raw";
 
+const shape = { T: "u32", heads: "u32", kvHeads: "u32", scale: "f32", B: "u32" } as const;
+
 /** A CPU wants small workgroups, so that both cores have some; a GPU fills its subgroups. */
-const groupOf = ({ quads }: Variant): number => (quads ? 16 : 64);
+const groupOf = ({ quads, tile }: Variant): number => tile?.groupX ?? (quads ? 16 : 64);
 
 /**
  * Channels of queries (or keys) that an invocation keeps live in quads. Rows that are loaded once serve more of them with more: at 32 channels two queries are a
@@ -18,8 +20,34 @@ const groupOf = ({ quads }: Variant): number => (quads ? 16 : 64);
  */
 const LIVE = { forward: 64, backward: 32 };
 const PER_MAX = 4;
-const perOf = ({ quads, headSize }: Variant, live: number): number =>
-  quads ? Math.min(PER_MAX, Math.max(1, Math.floor(live / headSize))) : 1;
+const perOf = ({ quads, headSize, tile }: Variant, live: number): number =>
+  tile?.rows ?? (quads ? Math.min(PER_MAX, Math.max(1, Math.floor(live / headSize))) : 1);
+
+/** What all are to have live at most: at twice as much a compiler may take minutes. */
+const LIVE_MAX = 64;
+const candidates = (variant: Variant, live: number): Variant[] =>
+  [1, 2]
+    .filter((rows) => rows !== perOf(variant, live) && rows * variant.headSize <= LIVE_MAX)
+    .map((rows) => ({ ...variant, tile: { rows, cols: 4, groupX: groupOf(variant), groupY: 1 } }));
+
+type Extent = keyof typeof shape;
+const TRIAL_MAX = { T: 1024, B: 8 };
+const trial = (given: Readonly<Record<Extent, number>>): Readonly<Record<Extent, number>> => ({
+  ...given,
+  T: Math.min(given.T, TRIAL_MAX.T),
+  B: Math.min(given.B, TRIAL_MAX.B),
+});
+
+/** @param floats of what is as large as y, as qkv, and as lse */
+const tuningOf = <Binding extends string>(
+  live: number,
+  floats: (y: number, qkv: number, statistics: number) => Readonly<Record<Binding, number>>,
+): Tuning<Extent, Binding> => ({
+  candidates: (variant) => candidates(variant, live),
+  trial,
+  floats: ({ T, B, heads, kvHeads }, { headSize }) =>
+    floats(B * T * heads * headSize, B * T * (heads + 2 * kvHeads) * headSize, B * T * heads),
+});
 
 const sourceOf = (source: string, live: number) => (variant: Variant) =>
   expand(source, {
@@ -28,8 +56,6 @@ const sourceOf = (source: string, live: number) => (variant: Variant) =>
     flags: { QUADS: variant.quads },
     half: variant.half,
   });
-
-const shape = { T: "u32", heads: "u32", kvHeads: "u32", scale: "f32", B: "u32" } as const;
 
 const groups = (T: number, variant: Variant, live: number): number =>
   Math.ceil(T / (groupOf(variant) * perOf(variant, live)));
@@ -41,6 +67,7 @@ export const attentionForward = kernel({
   bindings: { qkv: "read", y: "write", lse: "write" },
   stored: ["qkv", "y"],
   workgroups: ({ T, heads, B }, variant) => [groups(T, variant, LIVE.forward), heads, B],
+  tuning: tuningOf(LIVE.forward, (y, qkv, lse) => ({ qkv, y, lse })),
 });
 
 export const attentionBackwardQ = kernel({
@@ -50,6 +77,7 @@ export const attentionBackwardQ = kernel({
   bindings: { qkv: "read", y: "read", dy: "read", lse: "read", dqkv: "write", delta: "write" },
   stored: ["qkv", "y", "dy", "dqkv"],
   workgroups: ({ T, heads, B }, variant) => [groups(T, variant, LIVE.backward), heads, B],
+  tuning: tuningOf(LIVE.backward, (y, qkv, lse) => ({ qkv, y, dy: y, lse, dqkv: qkv, delta: lse })),
 });
 
 export const attentionBackwardKv = kernel({
@@ -59,6 +87,7 @@ export const attentionBackwardKv = kernel({
   bindings: { qkv: "read", dy: "read", lse: "read", delta: "read", dqkv: "write" },
   stored: ["qkv", "dy", "dqkv"],
   workgroups: ({ T, kvHeads, B }, variant) => [groups(T, variant, LIVE.backward), kvHeads, B],
+  tuning: tuningOf(LIVE.backward, (y, qkv, lse) => ({ qkv, dy: y, lse, delta: lse, dqkv: qkv })),
 });
 
 /** Causal: half of the T x T pairs and the diagonal; two products forward. */
