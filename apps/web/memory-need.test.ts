@@ -29,8 +29,6 @@ test("the device keeps the mark where it has room, before activations are comput
   expect(markedAttemptsOf(given, 2, undefined)).toEqual([...marked.slice(0, 2), ...attempts]);
   expect(markedAttemptsOf(given, 2, true)).toEqual(marked);
   expect(markedAttemptsOf(given, 2, false)).toEqual(attempts);
-  const topK = { name: "chunk-top-k", chunk: 4096, k: 64, feedback: 0.95 } as const;
-  expect(markedAttemptsOf({ ...given, outer: { ...given.outer, codec: topK } }, 2, undefined)).toEqual(attempts);
 });
 
 test("the need is told from the most to the least, within the adapter's limits", () => {

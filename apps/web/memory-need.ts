@@ -1,5 +1,6 @@
 // What a run takes of this machine's GPU memory, before anything is started, and in which order an engine is tried.
 import { type MemoryLimits, type Moments, planModel } from "#engine";
+import { codecOf } from "#outer";
 import type { RunSpec } from "#wire";
 import type { Problem } from "./window/types.ts";
 import { problems } from "./worker/problems.ts";
@@ -40,15 +41,14 @@ export function attemptsOf({ inner, model }: Pick<RunSpec, "inner" | "model">, m
  * @param keepsMark what the engine before this one did: a replica stays where it is
  */
 export function markedAttemptsOf(
-  spec: Pick<RunSpec, "inner" | "model" | "outer">,
+  spec: Pick<RunSpec, "inner" | "model">,
   microbatchMax: number,
   keepsMark: boolean | undefined,
 ): Attempt[] {
   const attempts = attemptsOf(spec, microbatchMax);
   const marked = attempts.map((attempt) => ({ ...attempt, keepsMark: true }));
   if (keepsMark === true) return marked;
-  const mayKeep = keepsMark === undefined && spec.outer.codec === "int8-block"; // the device knows no other codec
-  return mayKeep ? [...marked.filter(keepsAll), ...attempts] : attempts;
+  return keepsMark === undefined ? [...marked.filter(keepsAll), ...attempts] : attempts;
 }
 
 /** Nothing is computed again, nothing is rounded: all that the processor's engine can do. */
@@ -57,7 +57,8 @@ export const keepsAll = ({ recomputedLayers, moments }: Attempt): boolean =>
 
 export function memoryNeed(spec: RunSpec, limits: MemoryLimits): MemoryNeed {
   const attempts = markedAttemptsOf(spec, spec.inner.windowsPerStep, undefined);
-  const planned = attempts.map((attempt) => planModel({ ...attempt, model: spec.model, limits }));
+  const codec = codecOf(spec);
+  const planned = attempts.map((attempt) => planModel({ ...attempt, model: spec.model, codec, limits }));
   const least = planned[planned.length - 1];
   const most = planned.find(({ problem }) => problem === undefined);
   return {

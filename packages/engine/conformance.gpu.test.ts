@@ -1,5 +1,6 @@
 // An adapter that computes rightly is found so, and one that does not is named by the kernel that is wrong.
 import { afterEach, expect, test, vi } from "vitest";
+import { ChunkTopK, parameterTable } from "#outer";
 import { DeviceLostError } from "./errors.ts";
 import { tinyModel } from "./reference/testing.ts";
 import { createWebGpuEngine } from "./webgpu-engine.ts";
@@ -7,7 +8,9 @@ import { createWebGpuEngine } from "./webgpu-engine.ts";
 afterEach(() => vi.restoreAllMocks());
 
 const model = tinyModel({ dModel: 24, heads: 3, kvHeads: 1 });
-const anEngine = () => createWebGpuEngine({ model, microbatch: 1, keepsMark: true });
+const codec = new ChunkTopK(parameterTable(model), { chunk: 1024, k: 16, feedback: 0.9 });
+/** With every kernel that there is. */
+const anEngine = () => createWebGpuEngine({ model, microbatch: 1, keepsMark: true, codec });
 
 test("the adapter at hand computes rightly, and one that goes meanwhile is a lost device, not a wrong one", async () => {
   const engine = await anEngine();
@@ -28,6 +31,8 @@ const faults: Readonly<Record<string, readonly [right: string, wrong: string]>> 
   adamw: ["step.weightDecay, i <", "step.weightDecay, i <= "],
   "encode-int8": ["return mark[i] - own[i]", "return own[i] - mark[i]"],
   "mark-rebase": ["anchor + mark[i]", "anchor - mark[i]"],
+  "feedback-encode": ["owed[i] +", "owed[i] -"],
+  "select-top-k": ["chunk.w + at.x", "chunk.w + 1u + at.x"],
 };
 
 test("kernels that come out wrong are found, and no others", async () => {

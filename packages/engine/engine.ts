@@ -3,6 +3,7 @@
 //   load(flat parameters) -> step(microbatches) x H -> read() -> flat parameters
 //
 // Parameters cross as one flat f32 vector in the order of outer's parameterTable(); the engine keeps its own layout inside.
+import type { Codec } from "#outer";
 import type { ModelShape } from "#wire";
 import type { ConformanceReport } from "./conformance/index.ts";
 import type { TuningStore } from "./tuning/record.ts";
@@ -51,6 +52,8 @@ export interface EngineOptions {
    * at each offer and seal. "webgpu" only; default: no.
    */
   readonly keepsMark?: boolean;
+  /** Of the updates that are made on the device; default: int8 blocks. Error feedback takes another 4 bytes a parameter. */
+  readonly codec?: Codec;
   /** How much of the device's memory it may take in all; default: what the device gives. */
   readonly memoryBytes?: number;
   /** Default: "webgpu". "wasm" trains on the CPU, in threads of its own; of the other options it heeds threads and memoryBytes. */
@@ -63,20 +66,30 @@ export interface EngineOptions {
 }
 
 /**
- * Where an engine keeps the mark: outer's rule of the mark (replica.ts) on the device. Everything takes its turn among the steps that were queued.
- * An update's body is scales and codes as in outer's update.ts. Rejects as step() does.
+ * Where an engine keeps the mark: outer's rule of the mark and of error feedback (replica.ts) on the device. Everything takes its turn among the
+ * steps that were queued. Rejects as step() does.
  */
 export interface Mark {
-  /** mark = what is given; the parameters stay. */
+  /** mark = what is given, and nothing is owed; the parameters stay. */
   set(mark: Float32Array): void;
-  /** The body of mark − parameters; then mark = parameters. RangeError when the training diverged: then the mark stays. */
-  offer(): Promise<Uint8Array>;
+  /** Encodes mark − parameters, with what error feedback adds; then mark = parameters. RangeError when the training diverged: then the mark stays. */
+  offer(): Promise<MadeOffer>;
+  /** The offer does not count: mark = what it was before it. */
+  withdraw(before: Float32Array): void;
   /**
-   * parameters = anchor + (parameters − mark), exactly the anchor where nothing was trained since the mark; then mark = anchor.
-   * @returns when it `carries`, the body of mark − parameters as they were: what a device that is lost would take with it. RangeError as above,
-   * after the same change.
+   * The round was sealed, and counts the offer unless it was withdrawn. parameters = anchor + (parameters − mark), exactly the anchor where nothing was
+   * trained since the mark; then mark = anchor.
+   * @param anchor not copied
+   * @returns when it `carries`, what is unsent then. RangeError as above, after the same change.
    */
   sealed(anchor: Float32Array, given: { readonly carries: boolean }): Promise<Uint8Array | undefined>;
+}
+
+export interface MadeOffer {
+  /** As the codec reads it. */
+  readonly body: Uint8Array;
+  /** What the body was made of: all that the anchor does not have yet and a lost device would take with it. int8 blocks, whatever the codec. */
+  readonly unsent: Uint8Array;
 }
 
 export interface Engine {

@@ -1,5 +1,6 @@
 // What the planner says is what the engine allocates; activations that are recomputed change nothing but that.
 import { expect, test } from "vitest";
+import { ChunkTopK, parameterTable } from "#outer";
 import { planModel } from "./index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "./reference/testing.ts";
 import { createWebGpuEngine } from "./webgpu-engine.ts";
@@ -29,11 +30,13 @@ async function peakOf(use: (adapter: GPUAdapter) => Promise<unknown>): Promise<n
   return peak;
 }
 
+const codec = new ChunkTopK(parameterTable(model), { chunk: 1024, k: 16, feedback: 0.9 });
 const SHAPES = [
   { name: "kept", model, microbatch: 2, recomputedLayers: 0 },
   { name: "recomputed", model, microbatch: 2, recomputedLayers: 3 },
   { name: "moments in 8 bits", model, microbatch: 2, recomputedLayers: 3, moments: "8bit" as const },
   { name: "the mark", model, microbatch: 2, recomputedLayers: 0, keepsMark: true },
+  { name: "error feedback", model, microbatch: 2, recomputedLayers: 0, keepsMark: true, codec },
   { name: "one layer", model: tinyModel({ layers: 1 }), microbatch: 1, recomputedLayers: 0 },
   {
     name: "a thousandth of GPT-2 small, several chunks of logits",

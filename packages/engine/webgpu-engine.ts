@@ -16,7 +16,7 @@ import { ropeTables } from "./kernels/rope.ts";
 import { type Batch, batchOf, groupsOf, NO_UPDATE } from "./model/batch.ts";
 import type { Sizes } from "./model/buffers.ts";
 import { type Layout, takeFromEngine, toEngine } from "./model/layout.ts";
-import { MARK_KERNELS, markPassesOf } from "./model/mark-passes.ts";
+import { markKernelsOf, markPassesOf } from "./model/mark-passes.ts";
 import { type Outline, outlineOf, REPORT_BYTES, STEPS_IN_FLIGHT } from "./model/outline.ts";
 import { ALL_KERNELS, MOMENT_KERNELS, type Pass, passesOf } from "./model/passes.ts";
 import { planModel } from "./model/planner.ts";
@@ -52,9 +52,10 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
     const { recomputedLayers, problem } = planModel({ ...options, limits: device.limits });
     if (problem !== undefined) throw new ModelTooLargeError(problem);
     const bindingFloats = cuts.bindingFloats ?? Math.floor(device.limits.maxStorageBufferBindingSize / 4);
-    const { moments = "f32", keepsMark = false } = options;
-    const outline = outlineOf(model, { ...cuts, microbatch, recomputedLayers, bindingFloats, moments, keepsMark });
-    const kernels = [...ALL_KERNELS, ...MOMENT_KERNELS[moments], ...(keepsMark ? MARK_KERNELS : [])];
+    const { moments = "f32", keepsMark, codec } = options;
+    const cut = { ...cuts, microbatch, recomputedLayers, bindingFloats, moments, keepsMark, codec };
+    const outline = outlineOf(model, cut);
+    const kernels = [...ALL_KERNELS, ...MOMENT_KERNELS[moments], ...markKernelsOf(outline.sizes)];
     const variant: Variant = {
       quads,
       tiled: cuts.tiled ?? opened.tiled,
@@ -165,7 +166,7 @@ export class WebGpuEngine implements Engine {
     if (parameters.length !== length)
       throw new RangeError(`the model has ${length} parameters, got ${parameters.length}`);
     const own = toEngine(this.#layout, parameters);
-    this.#inOrder(() => this.#crossing.upload("parameters", own), this.#crossingSlots);
+    this.#inOrder(async () => this.#crossing.upload("parameters", own), this.#crossingSlots);
   }
 
   resetMoments(): void {

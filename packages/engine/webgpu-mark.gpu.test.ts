@@ -1,7 +1,8 @@
 // The mark on the device against outer's rule of the mark on the CPU: the same vectors bit for bit, and updates that the codec would have made.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { int8Block, Replica, rebase } from "#outer";
+import { ChunkTopK, type Codec, type Decoded, int8Block, parameterTable, Replica, rebase } from "#outer";
 import type { Mark } from "./engine.ts";
+import { relativeError } from "./reference/index.ts";
 import { normals, prng, randomIds, randomParameters, tinyModel } from "./reference/testing.ts";
 import { type Cuts, createWebGpuEngine, type WebGpuEngine } from "./webgpu-engine.ts";
 
@@ -26,6 +27,12 @@ function difference(body: Uint8Array, delta: Float32Array) {
   const most = (a: ArrayLike<number>, b: ArrayLike<number>) =>
     Array.from(a).reduce((most, x, i) => Math.max(most, Math.abs(x - b[i])), 0);
   return { scales: most(own.scales, should.scales), codes: most(own.codes, should.codes) };
+}
+
+function decodedFrom(decoded: Decoded): Float32Array {
+  const values = new Float32Array(flat.length);
+  decoded.addTo(values, 1, 0, flat.length);
+  return values;
 }
 
 const near = { scales: expect.toSatisfy((ulps: number) => ulps <= 1), codes: expect.toSatisfy((n: number) => n <= 1) };
@@ -55,7 +62,7 @@ describe.each([{}, { bindingFloats: 640, pieceBytes: 4 * 1000, flopsPerSubmit: 1
     const replica = new Replica(flat);
     const offer = async () => {
       const local = await engine.read();
-      expect(difference(await mark.offer(), replica.pseudoGradient(local))).toEqual(near);
+      expect(difference((await mark.offer()).body, replica.pseudoGradient(local))).toEqual(near);
       replica.offered(local);
     };
     const seal = async (anchor: Float32Array, named: boolean, carries: boolean) => {
@@ -77,11 +84,11 @@ describe.each([{}, { bindingFloats: 640, pieceBytes: 4 * 1000, flopsPerSubmit: 1
     await seal(anchors[1], true, true);
     await step();
     await offer();
-    mark.set(anchors[1]); // not named: the work since the anchor carries
+    mark.withdraw(anchors[1]); // not named: the work since the anchor carries
     await seal(anchors[2], false, true);
     await step();
     await offer();
-    mark.set(anchors[2]); // came to nothing: part of the next one
+    mark.withdraw(anchors[2]); // came to nothing: part of the next one
     replica.mark = replica.previousMark!;
     replica.previousMark = undefined;
     await step();
@@ -94,6 +101,7 @@ describe.each([{}, { bindingFloats: 640, pieceBytes: 4 * 1000, flopsPerSubmit: 1
     const losses = [step(), step()];
     const offered = mark.offer();
     losses.push(step());
+    await Promise.all(losses); // so that the next step need not wait for a turn
     const sealed = mark.sealed(anchors[1], { carries: false });
     losses.push(step());
     const after = engine.read();
@@ -106,7 +114,7 @@ describe.each([{}, { bindingFloats: 640, pieceBytes: 4 * 1000, flopsPerSubmit: 1
     expect(await Promise.all(losses)).toEqual(reports);
     expect(
       difference(
-        await offered,
+        (await offered).body,
         flat.map((value, i) => value - from[i]),
       ),
     ).toEqual(near);
@@ -126,14 +134,14 @@ describe.each([{}, { bindingFloats: 640, pieceBytes: 4 * 1000, flopsPerSubmit: 1
     engine.load(trained);
     expect(
       difference(
-        await mark.offer(),
+        (await mark.offer()).body,
         flat.map((value, i) => value - trained[i]),
       ),
     ).toEqual(near);
     engine.load(diverged);
     await expect(mark.sealed(anchors[1], { carries: true })).rejects.toThrow(where);
     engine.load(anchors[1]);
-    expect((await mark.offer()).every((byte) => byte === 0)).toBe(true);
+    expect((await mark.offer()).body.every((byte) => byte === 0)).toBe(true);
   });
 
   test("wrong lengths are refused before anything is queued", async () => {
@@ -142,3 +150,61 @@ describe.each([{}, { bindingFloats: 640, pieceBytes: 4 * 1000, flopsPerSubmit: 1
     expect(await engine.read()).toEqual(flat);
   });
 });
+
+test.each([{}, { bindingFloats: 1152, pieceBytes: 4 * 1000 }])(
+  "chunked top-k with error feedback, cut into %j",
+  async (cuts) => {
+    const codec = new ChunkTopK(parameterTable(model), { chunk: 1024, k: 32, feedback: 0.9 });
+    const engine = await createWebGpuEngine({ model, microbatch: 2, keepsMark: true, codec }, cuts);
+    const mark = engine.mark!;
+    engine.load(flat);
+    mark.set(flat);
+    const replica = new Replica(flat, codec.feedback);
+    const decoded = (body: Uint8Array, by: Codec = codec) => decodedFrom(by.read(body) as Decoded);
+    let sent: Decoded | undefined;
+    const step = () => engine.step([batch], options);
+    const offer = async () => {
+      const local = await engine.read();
+      const { body, unsent } = await mark.offer();
+      const encoded = replica.toEncode(local);
+      expect(relativeError(decoded(body), decoded(codec.encode(encoded)))).toBeLessThan(1e-3);
+      expect(relativeError(decoded(unsent, int8Block(flat.length, 256)), encoded)).toBeLessThan(0.02);
+      sent = codec.read(body) as Decoded;
+      replica.offered(local);
+      return encoded;
+    };
+    const seal = async (anchor: Float32Array, named: boolean) => {
+      const local = await engine.read();
+      const from = replica.sealed(anchor.slice(), named, sent);
+      const carried = await mark.sealed(anchor, { carries: true });
+      const after = rebase(local, anchor, from);
+      expect(await engine.read()).toEqual(after);
+      const unsent = replica.toEncode(after);
+      expect(relativeError(decoded(carried!, int8Block(flat.length, 256)), unsent)).toBeLessThan(0.02);
+    };
+    await step();
+    await offer();
+    await step(); // beside the exchange
+    await seal(anchors[1], true);
+    await step();
+    const before = replica.pseudoGradient(await engine.read());
+    const encoded = await offer(); // what the first offer left out is in it
+    expect(relativeError(encoded, before)).toBeGreaterThan(0.1);
+    mark.withdraw(anchors[1]);
+    await seal(anchors[2], false);
+    await offer();
+    mark.withdraw(anchors[2]); // came to nothing
+    replica.mark = replica.previousMark!;
+    replica.previousMark = undefined;
+    await step();
+    await offer();
+    await seal(anchors[0], true);
+    const diverged = flat.slice();
+    diverged[0] = Number.NaN;
+    engine.load(diverged);
+    await expect(mark.offer()).rejects.toThrow("parameters 0 to 255: training diverged");
+    engine.load(anchors[0]);
+    await offer(); // owed as before
+    engine.destroy();
+  },
+);

@@ -13,6 +13,7 @@ import {
   ModelTooLargeError,
   OutOfMemoryError,
 } from "#engine";
+import { codecOf } from "#outer";
 import type { Settings } from "#store";
 import type { RunSpec } from "#wire";
 import { attemptsOf, keepsAll, markedAttemptsOf } from "../memory-need.ts";
@@ -105,7 +106,7 @@ async function engineFor(wish: EngineWish): Promise<Engine> {
     engine,
     sequences: windowsPerStep,
     openedInMs: performance.now() - started,
-    open: (microbatch) => createEngine({ microbatch, keepsMark, backend, model: spec.model }),
+    open: (microbatch) => createEngine({ microbatch, keepsMark, backend, model: spec.model, codec: codecOf(spec) }),
     now: () => performance.now(),
   });
   const { microbatch } = calibrated.engine;
@@ -147,7 +148,7 @@ async function largestThatFits(
       : markedAttemptsOf(spec, microbatchMax, keepsMark);
   for (const attempt of attempts) {
     try {
-      return await createEngine({ ...attempt, backend, model: spec.model }); // asks for an adapter of its own: each gives one device only
+      return await createEngine({ ...attempt, backend, model: spec.model, codec: codecOf(spec) }); // asks for an adapter of its own: each gives one device only
     } catch (error) {
       last = error;
       if (!(error instanceof ModelTooLargeError) && !isOutOfMemory(error)) break;

@@ -98,8 +98,14 @@ export class FakeEngine implements Engine {
         this.inOrder(() => {
           const made = body();
           mark = this.parameters.slice();
-          return made;
+          return { body: made, unsent: made };
         }),
+      withdraw: (before) => {
+        const own = before.slice();
+        void this.inOrder(() => {
+          mark = own;
+        });
+      },
       sealed: (anchor, { carries }) =>
         this.inOrder(() => {
           const made = carries ? body() : undefined;

@@ -6,11 +6,13 @@
 // shapes.
 import type { CompiledKernels, Kernel, Variant } from "../device/kernel.ts";
 import type { AdapterDescription } from "../engine.ts";
-import { encodeInt8 } from "../kernels/mark.ts";
+import { selectTopK } from "../kernels/feedback.ts";
+import { markAdvance } from "../kernels/mark.ts";
 import { checkAttention } from "./attention.ts";
 import { type Check, fails } from "./check.ts";
 import { checkCrossEntropy } from "./cross-entropy.ts";
 import { checkEmbedding } from "./embedding.ts";
+import { checkFeedback } from "./feedback.ts";
 import { checkMark } from "./mark.ts";
 import { checkMatmul, MATMULS } from "./matmul.ts";
 import { checkOptimizer } from "./optimizer.ts";
@@ -52,7 +54,8 @@ export async function checkConformance(
       ...(await checkEmbedding(runner, { N: 130, V: 50, C: 68 })),
       ...(await checkCrossEntropy(runner, { N: 33, V: 257 })),
       ...(await checkOptimizer(runner, { floats: 20_000, deviation: 1 })),
-      ...(compiled.has(encodeInt8 as Kernel) ? await checkMark(runner, { floats: 20_004 }) : []), // when updates are made here
+      ...(compiled.has(markAdvance as Kernel) ? await checkMark(runner, { floats: 20_224 }) : []), // when updates are made here
+      ...(compiled.has(selectTopK as Kernel) ? await checkFeedback(runner) : []),
     ];
     const ms = Math.round(performance.now() - started);
     return { version: 1, adapter, checks: checks.length, failed: checks.filter(fails), ms };

@@ -52,13 +52,21 @@ export class Crossing {
     this.device.queue.writeBuffer(this.buffer(name), 0, data);
   }
 
-  /** A flat vector, from the buffer's begin on: at once when it is one piece. */
-  async upload(name: string, flat: Float32Array): Promise<void> {
+  /**
+   * A flat vector, from the buffer's begin on. Undefined when it is one piece: all of it is queued then, and what follows must not wait, since others
+   * may take their turn meanwhile.
+   */
+  upload(name: string, flat: Float32Array): Promise<void> | undefined {
+    if (flat.length > this.#pieceFloats) return this.#uploadPieces(name, flat);
+    this.device.queue.writeBuffer(this.buffer(name), 0, flat as Float32Array<ArrayBuffer>);
+    return undefined;
+  }
+
+  async #uploadPieces(name: string, flat: Float32Array): Promise<void> {
     const { queue } = this.device;
     for (let from = 0; from < flat.length; from += this.#pieceFloats) {
       const piece = flat.subarray(from, from + this.#pieceFloats) as Float32Array<ArrayBuffer>;
       queue.writeBuffer(this.buffer(name), from * 4, piece);
-      if (piece.length === flat.length) return;
       queue.submit([]);
       await queue.onSubmittedWorkDone().catch(() => {}); // a lost device says so elsewhere
     }

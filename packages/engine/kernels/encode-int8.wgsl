@@ -1,16 +1,19 @@
 // A pseudo-gradient (mark − own) in blocks of 256 with one scale each, as the swarm's updates have it: update = scales (blocks) | codes, four a word.
 //   scale = max |d| of the block / 127,  code = round(d / scale) in [-127, 127]; a block below SMALLEST is zero: its scale would not be a normal number
-// One workgroup per block, n vec4 in all; what is behind them counts as zero. A block that holds no finite number, or one that does not decode, leaves
-// its own number + 1 in `diverged`, counted from firstBlock. Magnitudes are compared as bits: a NaN is larger than infinity there, on every device.
+// With OWED, of owed + (mark − own). One workgroup per block, all of them whole. A block that holds no finite number, or one that does not decode,
+// leaves its own number + 1 in `diverged`, counted from firstBlock. Magnitudes are compared as bits: a NaN is larger than infinity there.
 #if QUADS
 enable subgroups;
 #end
-struct Shape { n: u32, blocks: u32, firstBlock: u32 }
+struct Shape { blocks: u32, firstBlock: u32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> mark: array<vec4f>;
 @group(0) @binding(2) var<storage, read> own: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> update: array<u32>;
 @group(0) @binding(4) var<storage, read_write> diverged: array<atomic<u32>>;
+#if OWED
+@group(0) @binding(5) var<storage, read> owed: array<vec4f>;
+#end
 const MAGNITUDE = vec4u(0x7fffffffu);
 const INFINITE = vec4u(0x7f800000u);
 const LARGEST: f32 = 3.4e38;
@@ -21,16 +24,17 @@ var<workgroup> most: array<u32, GROUP>;
 #end
 
 fn delta(i: u32) -> vec4f {
-  if (i >= shape.n) { return vec4f(); }
+#if OWED
+  return owed[i] + (mark[i] - own[i]);
+#else
   return mark[i] - own[i];
+#end
 }
 
 // own is looked at too: a compiler may believe that a difference is always a number, and cannot believe it of bits that it reads.
 fn magnitudes(i: u32) -> vec4u {
-  let d = bitcast<vec4u>(delta(i)) & MAGNITUDE;
-  if (i >= shape.n) { return d; }
   let given = bitcast<vec4u>(own[i]) & MAGNITUDE;
-  return max(d, select(vec4u(), given, given >= INFINITE));
+  return max(bitcast<vec4u>(delta(i)) & MAGNITUDE, select(vec4u(), given, given >= INFINITE));
 }
 
 @compute @workgroup_size(GROUP)

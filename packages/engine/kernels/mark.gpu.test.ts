@@ -4,7 +4,15 @@ import { type Int8Blocks, int8Block } from "#outer";
 import { exactly } from "../conformance/check.ts";
 import { f32, KernelRunner, unwritten } from "../conformance/runner.ts";
 import { normals, prng } from "../reference/testing.ts";
-import { encodeInt8, markAdvance, markCarry, markRebase, UPDATE_BLOCK, UPDATE_BLOCK_WORDS } from "./mark.ts";
+import {
+  encodeInt8,
+  encodeInt8Owed,
+  markAdvance,
+  markCarry,
+  markRebase,
+  UPDATE_BLOCK,
+  UPDATE_BLOCK_WORDS,
+} from "./mark.ts";
 import { describeOn, F32_DEVICES } from "./testing.ts";
 
 describeOn(F32_DEVICES, "the mark", (given) => {
@@ -16,11 +24,17 @@ describeOn(F32_DEVICES, "the mark", (given) => {
 
   async function encoded(mark: Float32Array<ArrayBuffer>, own: Float32Array<ArrayBuffer>) {
     const blocks = Math.ceil(mark.length / UPDATE_BLOCK);
-    const { update, diverged } = await runner.run(
-      encodeInt8,
-      { n: mark.length / 4, blocks, firstBlock: 10 },
-      { mark, own, update: unwritten(blocks * UPDATE_BLOCK_WORDS), diverged: new Uint32Array(1) },
-    );
+    const whole = (values: Float32Array<ArrayBuffer>) => {
+      const padded = new Float32Array(blocks * UPDATE_BLOCK);
+      padded.set(values);
+      return padded;
+    };
+    const given = { mark: whole(mark), own: whole(own), diverged: new Uint32Array(1) };
+    const [shape, room] = [{ blocks, firstBlock: 10 }, unwritten(blocks * UPDATE_BLOCK_WORDS)];
+    const { update, diverged } = await runner.run(encodeInt8, shape, { ...given, update: room });
+    const owed = new Float32Array(blocks * UPDATE_BLOCK);
+    const same = await runner.run(encodeInt8Owed, shape, { ...given, update: room, owed });
+    expect(new Uint32Array(same.update.buffer)).toEqual(new Uint32Array(update.buffer));
     const scales = update.subarray(0, blocks);
     const codes = new Int8Array(update.buffer, blocks * 4, mark.length);
     return { scales, codes, diverged: new Uint32Array(diverged.buffer)[0] };

@@ -9,11 +9,13 @@
 // Backward, a buffer whose content was used for the last time takes what comes next:
 //   dx        the embedded tokens before        dy       what a block adds to the stream before
 //   h.s       dh, its own gradient              gateUp.s its own gradient in place, then dqkv
+import { ChunkTopK, type Codec } from "#outer";
 import type { ModelShape } from "#wire";
 import { MemoryPlan } from "../device/memory.ts";
 import { ALIGN_FLOATS, alignFloats } from "../device/plan.ts";
 import type { Moments } from "../engine.ts";
 import { occurrencesLength } from "../kernels/embedding.ts";
+import { wholeBlocks } from "../kernels/mark.ts";
 import { GROUPS_MAX, MOMENT_BLOCK, MOMENT_BLOCK_WORDS, STEP_FLOATS } from "../kernels/optimizer.ts";
 import { gammaBlocks } from "../kernels/rmsnorm.ts";
 import { type Extents, extentsOf, type Layout, type Range } from "./layout.ts";
@@ -37,6 +39,7 @@ export interface Cut {
   readonly pieceBytes?: number | undefined;
   readonly moments?: Moments | undefined;
   readonly keepsMark?: boolean | undefined;
+  readonly codec?: Codec | undefined;
 }
 
 export interface Sizes extends Extents {
@@ -45,10 +48,21 @@ export interface Sizes extends Extents {
   readonly bindingFloats: number;
   readonly moments: Moments;
   readonly keepsMark: boolean;
+  /** The codec, where it is this one and the mark is kept. */
+  readonly topK: ChunkTopK | undefined;
 }
 
 export function sizesOf(model: ModelShape, layout: Layout, cut: Cut): Sizes {
-  const { microbatch, recomputedLayers, bindingFloats, logitsChunkBytes, moments = "f32", keepsMark = false } = cut;
+  const {
+    microbatch,
+    recomputedLayers,
+    bindingFloats,
+    logitsChunkBytes,
+    moments = "f32",
+    keepsMark = false,
+    codec,
+  } = cut;
+  const topK = keepsMark && codec instanceof ChunkTopK ? codec : undefined;
   const extents = extentsOf(model, microbatch, layout);
   const { N, V } = extents;
   const wishedRows = logitsChunkBytes
@@ -56,7 +70,7 @@ export function sizesOf(model: ModelShape, layout: Layout, cut: Cut): Sizes {
     : Math.max(LOGITS_CHUNK_BYTES / (V * 4), LOGITS_CHUNK_ROWS);
   const rows = alignedRows(Math.min(wishedRows, bindingFloats / V));
   const chunkRows = Math.min(rows, Math.ceil(N / ALIGN_FLOATS) * ALIGN_FLOATS);
-  return { ...extents, chunkRows, recomputedLayers, bindingFloats, moments, keepsMark };
+  return { ...extents, chunkRows, recomputedLayers, bindingFloats, moments, keepsMark, topK };
 }
 
 /** A range of the flat vectors starts where moments in 8 bits may start, too. */
@@ -86,7 +100,7 @@ export function planMemory(model: ModelShape, layout: Layout, sizes: Sizes): Mem
   const { N, C, F, V, QKV, T, headSize, chunkRows, recomputedLayers } = sizes;
   const plan = new MemoryPlan();
   plan.want("parameters", layout.length, "parameters");
-  plan.want("gradient", layout.length, "gradient");
+  plan.want("gradient", sizes.keepsMark ? wholeBlocks(layout.length) : layout.length, "gradient");
   for (const name of ["momentum", "variance"]) plan.want(name, momentWords(layout.length, sizes.moments), "moments");
 
   for (let l = 0; l < model.layers; l++) plan.want(`x1.${l}`, N * C, "activations");

@@ -6,7 +6,7 @@ import { shapesBytes } from "../device/plan.ts";
 import { Rehearsal } from "../device/rehearsal.ts";
 import { type Cut, planMemory, type Sizes, sizesOf } from "./buffers.ts";
 import { type Layout, layoutOf } from "./layout.ts";
-import { markPassesOf, updateStagingBytes, wantMark } from "./mark-passes.ts";
+import { markPassesOf, markStagingBytes, wantMark } from "./mark-passes.ts";
 import { passesOf } from "./passes.ts";
 
 /** Steps queued before the first is read: run-ahead hides the readback, and more than two steps only grow memory. */
@@ -51,7 +51,7 @@ export function outlineOf(model: ModelShape, cut: Cut): Outline {
   const bytesOf = (part: Part): number => {
     const planned = memory.bytesOf(part);
     if (part === "scratch") return planned + Object.values(dispatches).reduce((sum, n) => sum + shapesBytes(n), 0);
-    const crossing = Math.max(pieceFloats * 4, sizes.keepsMark ? updateStagingBytes(layout) : 0);
+    const crossing = Math.max(pieceFloats * 4, sizes.keepsMark ? markStagingBytes(layout, sizes) : 0);
     if (part === "staging") return STEPS_IN_FLIGHT * REPORT_BYTES + crossing;
     return planned;
   };

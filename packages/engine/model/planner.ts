@@ -2,6 +2,7 @@
 //
 //   planModel       this model, this microbatch: bytes by part, and whether they fit; recomputes as many layers as it must, and no more
 //   largestFit      the most sequences per microbatch, and the widest model of the same form, within the same limits
+import type { Codec } from "#outer";
 import type { ModelShape } from "#wire";
 import { type BytesByPart, MIB } from "../device/memory.ts";
 import type { Moments } from "../engine.ts";
@@ -17,6 +18,7 @@ export interface PlanOptions {
   readonly memoryBytes?: number | undefined;
   readonly moments?: Moments | undefined;
   readonly keepsMark?: boolean | undefined;
+  readonly codec?: Codec | undefined;
   /** 0 to layers - 1; absent: the fewest with which it fits. */
   readonly recomputedLayers?: number | undefined;
 }
@@ -45,8 +47,8 @@ export function planModel(options: PlanOptions): ModelPlan {
 
 function outlineAt({ model, microbatch, limits, ...given }: PlanOptions, recomputedLayers: number): Outline {
   const bindingFloats = Math.floor((limits?.maxStorageBufferBindingSize ?? Number.POSITIVE_INFINITY) / 4);
-  const { moments, keepsMark } = given;
-  return outlineOf(model, { microbatch, recomputedLayers, bindingFloats, moments, keepsMark });
+  const { moments, keepsMark, codec } = given;
+  return outlineOf(model, { microbatch, recomputedLayers, bindingFloats, moments, keepsMark, codec });
 }
 
 function fewestRecomputed(options: PlanOptions, memoryBytes: number): number {
