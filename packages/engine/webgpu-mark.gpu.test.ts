@@ -4,7 +4,7 @@ import { ChunkTopK, type Codec, type Decoded, int8Block, parameterTable, Replica
 import type { Mark } from "./engine.ts";
 import { relativeError } from "./reference/index.ts";
 import { normals, prng, randomIds, randomParameters, tinyModel } from "./reference/testing.ts";
-import { type Cuts, createWebGpuEngine, type WebGpuEngine } from "./webgpu-engine.ts";
+import { createWebGpuEngine, type WebGpuEngine } from "./webgpu-engine.ts";
 
 const model = tinyModel({ dModel: 24, heads: 6, kvHeads: 2, layers: 2, dFfn: 36, vocabSize: 37, contextLength: 19 });
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
@@ -12,8 +12,6 @@ const random = prng(7);
 const flat = Float32Array.from(randomParameters(random, model, 0.1));
 const batch = randomIds(random, 2 * 20, 37);
 const anchors = [1, 2, 3].map((scale) => flat.map((value) => scale * value));
-
-const open = (keepsMark: boolean, cuts: Cuts = {}) => createWebGpuEngine({ model, microbatch: 2, keepsMark }, cuts);
 
 /** The largest differences of two bodies: of scales in units of the last place, of codes in steps. */
 function difference(body: Uint8Array, delta: Float32Array) {
@@ -40,22 +38,17 @@ const near = { scales: expect.toSatisfy((ulps: number) => ulps <= 1), codes: exp
 // Several pieces of an update, several ranges, several uploads; and all in one.
 describe.each([{}, { bindingFloats: 640, pieceBytes: 4 * 1000, flopsPerSubmit: 1 }])("cut into %j", (cuts) => {
   let engine: WebGpuEngine;
-  let other: WebGpuEngine; // as before there was a mark on the device
   let mark: Mark;
   beforeAll(async () => {
-    [engine, other] = await Promise.all([open(true, cuts), open(false, cuts)]);
+    engine = await createWebGpuEngine({ model, microbatch: 2, keepsMark: true }, cuts);
     mark = engine.mark!;
   });
   beforeEach(() => {
-    for (const each of [engine, other]) {
-      each.load(flat);
-      each.resetMoments();
-    }
+    engine.load(flat);
+    engine.resetMoments();
     mark.set(flat);
   });
-  afterAll(() => {
-    for (const each of [engine, other]) each.destroy();
-  });
+  afterAll(() => engine.destroy());
   const step = () => engine.step([batch], options);
 
   test("rounds with overlap, an offer that is not named and one that comes to nothing", async () => {
@@ -105,12 +98,16 @@ describe.each([{}, { bindingFloats: 640, pieceBytes: 4 * 1000, flopsPerSubmit: 1
     const sealed = mark.sealed(anchors[1], { carries: false });
     losses.push(step());
     const after = engine.read();
-    const reports = [await other.step([batch], options), await other.step([batch], options)];
-    const from = await other.read();
-    reports.push(await other.step([batch], options));
-    const local = await other.read();
-    other.load(rebase(local, anchors[1], from));
-    reports.push(await other.step([batch], options));
+    const last = await after;
+
+    engine.load(flat); // the same without the mark
+    engine.resetMoments();
+    const reports = [await step(), await step()];
+    const from = await engine.read();
+    reports.push(await step());
+    const local = await engine.read();
+    engine.load(rebase(local, anchors[1], from));
+    reports.push(await step());
     expect(await Promise.all(losses)).toEqual(reports);
     expect(
       difference(
@@ -119,7 +116,7 @@ describe.each([{}, { bindingFloats: 640, pieceBytes: 4 * 1000, flopsPerSubmit: 1
       ),
     ).toEqual(near);
     expect(await sealed).toBeUndefined();
-    expect(await after).toEqual(await other.read());
+    expect(last).toEqual(await engine.read());
   });
 
   test("training that diverged has nothing to offer: the mark stays, and a loaded anchor starts anew", async () => {
@@ -151,60 +148,60 @@ describe.each([{}, { bindingFloats: 640, pieceBytes: 4 * 1000, flopsPerSubmit: 1
   });
 });
 
-test.each([{}, { bindingFloats: 1152, pieceBytes: 4 * 1000 }])(
-  "chunked top-k with error feedback, cut into %j",
-  async (cuts) => {
-    const codec = new ChunkTopK(parameterTable(model), { chunk: 1024, k: 32, feedback: 0.9 });
-    const engine = await createWebGpuEngine({ model, microbatch: 2, keepsMark: true, codec }, cuts);
-    const mark = engine.mark!;
-    engine.load(flat);
-    mark.set(flat);
-    const replica = new Replica(flat, codec.feedback);
-    const decoded = (body: Uint8Array, by: Codec = codec) => decodedFrom(by.read(body) as Decoded);
-    let sent: Decoded | undefined;
-    const step = () => engine.step([batch], options);
-    const offer = async () => {
-      const local = await engine.read();
-      const { body, unsent } = await mark.offer();
-      const encoded = replica.toEncode(local);
-      expect(relativeError(decoded(body), decoded(codec.encode(encoded)))).toBeLessThan(1e-3);
-      expect(relativeError(decoded(unsent, int8Block(flat.length, 256)), encoded)).toBeLessThan(0.02);
-      sent = codec.read(body) as Decoded;
-      replica.offered(local);
-      return encoded;
-    };
-    const seal = async (anchor: Float32Array, named: boolean) => {
-      const local = await engine.read();
-      const from = replica.sealed(anchor.slice(), named, sent);
-      const carried = await mark.sealed(anchor, { carries: true });
-      const after = rebase(local, anchor, from);
-      expect(await engine.read()).toEqual(after);
-      const unsent = replica.toEncode(after);
-      expect(relativeError(decoded(carried!, int8Block(flat.length, 256)), unsent)).toBeLessThan(0.02);
-    };
-    await step();
-    await offer();
-    await step(); // beside the exchange
-    await seal(anchors[1], true);
-    await step();
-    const before = replica.pseudoGradient(await engine.read());
-    const encoded = await offer(); // what the first offer left out is in it
-    expect(relativeError(encoded, before)).toBeGreaterThan(0.1);
-    mark.withdraw(anchors[1]);
-    await seal(anchors[2], false);
-    await offer();
-    mark.withdraw(anchors[2]); // came to nothing
-    replica.mark = replica.previousMark!;
-    replica.previousMark = undefined;
-    await step();
-    await offer();
-    await seal(anchors[0], true);
-    const diverged = flat.slice();
-    diverged[0] = Number.NaN;
-    engine.load(diverged);
-    await expect(mark.offer()).rejects.toThrow("parameters 0 to 255: training diverged");
-    engine.load(anchors[0]);
-    await offer(); // owed as before
-    engine.destroy();
-  },
-);
+test("chunked top-k with error feedback, over several ranges and uploads", async () => {
+  const codec = new ChunkTopK(parameterTable(model), { chunk: 1024, k: 32, feedback: 0.9 });
+  const engine = await createWebGpuEngine(
+    { model, microbatch: 2, keepsMark: true, codec },
+    { bindingFloats: 1152, pieceBytes: 4 * 1000 },
+  );
+  const mark = engine.mark!;
+  engine.load(flat);
+  mark.set(flat);
+  const replica = new Replica(flat, codec.feedback);
+  const decoded = (body: Uint8Array, by: Codec = codec) => decodedFrom(by.read(body) as Decoded);
+  let sent: Decoded | undefined;
+  const step = () => engine.step([batch], options);
+  const offer = async () => {
+    const local = await engine.read();
+    const { body, unsent } = await mark.offer();
+    const encoded = replica.toEncode(local);
+    expect(relativeError(decoded(body), decoded(codec.encode(encoded)))).toBeLessThan(1e-3);
+    expect(relativeError(decoded(unsent, int8Block(flat.length, 256)), encoded)).toBeLessThan(0.02);
+    sent = codec.read(body) as Decoded;
+    replica.offered(local);
+    return encoded;
+  };
+  const seal = async (anchor: Float32Array, named: boolean) => {
+    const local = await engine.read();
+    const from = replica.sealed(anchor.slice(), named, sent);
+    const carried = await mark.sealed(anchor, { carries: true });
+    const after = rebase(local, anchor, from);
+    expect(await engine.read()).toEqual(after);
+    const unsent = replica.toEncode(after);
+    expect(relativeError(decoded(carried!, int8Block(flat.length, 256)), unsent)).toBeLessThan(0.02);
+  };
+  await step();
+  await offer();
+  await step(); // beside the exchange
+  await seal(anchors[1], true);
+  await step();
+  const before = replica.pseudoGradient(await engine.read());
+  const encoded = await offer(); // what the first offer left out is in it
+  expect(relativeError(encoded, before)).toBeGreaterThan(0.1);
+  mark.withdraw(anchors[1]);
+  await seal(anchors[2], false);
+  await offer();
+  mark.withdraw(anchors[2]); // came to nothing
+  replica.mark = replica.previousMark!;
+  replica.previousMark = undefined;
+  await step();
+  await offer();
+  await seal(anchors[0], true);
+  const diverged = flat.slice();
+  diverged[0] = Number.NaN;
+  engine.load(diverged);
+  await expect(mark.offer()).rejects.toThrow("parameters 0 to 255: training diverged");
+  engine.load(anchors[0]);
+  await offer(); // owed as before
+  engine.destroy();
+});

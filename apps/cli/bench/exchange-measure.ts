@@ -3,11 +3,12 @@
 //   the CPU way      read all parameters, encode mark − local;       read them, add the new anchor, load them
 //   the device way   encode there, read the update;                  load the new anchor, add there, read what is carried as an update
 import { createWebGpuEngine, describeAdapter } from "#engine";
-import { int8Block, parameterTable, Replica, rebase } from "#outer";
-import type { ModelShape } from "#wire";
+import { codecOf, type Decoded, parameterTable, Replica, rebase } from "#outer";
+import type { ModelShape, RunSpec } from "#wire";
 
 export interface ExchangeWish {
   readonly model: ModelShape;
+  readonly codec: RunSpec["outer"]["codec"];
   readonly rounds: number;
 }
 
@@ -21,16 +22,23 @@ export interface Crossing {
 export interface ExchangeMeasurement {
   readonly adapter: string;
   readonly parameters: number;
+  readonly codec: string;
   readonly updateBytes: number;
   readonly offer: Readonly<Record<Way, Crossing>>;
   readonly seal: Readonly<Record<Way, Crossing>>;
 }
 
+/** A load of one piece is queued at once, so that the device is idle when it is done. */
+const ONE_PIECE = { pieceBytes: 2 ** 30 };
+
 type Way = "cpu" | "device";
 
 const traffic = { down: 0, up: 0 };
+let counts = false;
 
 function countTraffic(): void {
+  if (counts) return;
+  counts = true;
   const { mapAsync } = GPUBuffer.prototype;
   const { writeBuffer } = GPUQueue.prototype;
   GPUBuffer.prototype.mapAsync = function (this: GPUBuffer, ...given) {
@@ -43,7 +51,7 @@ function countTraffic(): void {
   } as GPUQueue["writeBuffer"];
 }
 
-export async function measureExchange({ model, rounds }: ExchangeWish): Promise<ExchangeMeasurement> {
+export async function measureExchange({ model, codec: name, rounds }: ExchangeWish): Promise<ExchangeMeasurement> {
   const found = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!found) throw new Error("WebGPU found no adapter");
   const devices: GPUDevice[] = [];
@@ -53,12 +61,12 @@ export async function measureExchange({ model, rounds }: ExchangeWish): Promise<
   };
   const { info, limits, features } = found;
   const adapter = { info, limits, features, requestDevice } as unknown as GPUAdapter;
-  const engine = await createWebGpuEngine({ model, microbatch: 1, keepsMark: true, adapter });
+  const codec = codecOf({ model, outer: { codec: name } as RunSpec["outer"] });
+  const engine = await createWebGpuEngine({ model, microbatch: 1, keepsMark: true, codec, adapter }, ONE_PIECE);
   const mark = engine.mark;
   if (!mark) throw new Error("the engine keeps no mark");
   const idle = () => devices[0].queue.onSubmittedWorkDone();
   const { length } = parameterTable(model);
-  const codec = int8Block(length, 256);
   const anchor = Float32Array.from({ length }, (_, i) => 0.02 * Math.sin(12.9898 * i));
   const trained = anchor.map((value, i) => value - 1e-3 * Math.sin(78.233 * i));
   const next = anchor.map((value) => 0.999 * value);
@@ -77,18 +85,23 @@ export async function measureExchange({ model, rounds }: ExchangeWish): Promise<
   let updateBytes = 0;
   for (let round = 0; round < rounds; round++) {
     const replica = new Replica(anchor);
+    let sent: Decoded | undefined;
     engine.load(trained);
+    await engine.read(); // behind the load, which may be of several pieces
     await timed("offer cpu", async () => {
       const local = await engine.read();
-      updateBytes = codec.encode(replica.toEncode(local)).length;
+      const body = codec.encode(replica.toEncode(local));
+      updateBytes = body.length;
+      if (codec.feedback !== undefined) sent = codec.read(body) as Decoded;
       replica.offered(local);
     });
     await timed("seal cpu", async () => {
       const local = await engine.read();
-      engine.load(rebase(local, next, replica.sealed(next, true)));
+      engine.load(rebase(local, next, replica.sealed(next, true, sent)));
     });
-    engine.load(trained);
     mark.set(anchor);
+    engine.load(trained);
+    await engine.read();
     await timed("offer device", async () => void (await mark.offer()));
     await timed("seal device", async () => void (await mark.sealed(next, { carries: true })));
   }
@@ -101,6 +114,7 @@ export async function measureExchange({ model, rounds }: ExchangeWish): Promise<
   return {
     adapter: [vendor, architecture, description].filter(Boolean).join(" "),
     parameters: length,
+    codec: typeof name === "string" ? name : name.name,
     updateBytes,
     offer: of("offer"),
     seal: of("seal"),

@@ -20,6 +20,8 @@ const TWENTY_MILLION: ModelShape = {
   ...{ ropeTheta: 10_000, normEps: 1e-5, tiedEmbedding: true },
 };
 
+const TOP_K = { name: "chunk-top-k", chunk: 4096, k: 64, feedback: 0.95 } as const;
+
 /** Prints through `out`; `say` hears of an installation, and of the page. */
 export async function benchExchange(
   { from, rounds, adapter, json }: BenchExchangeOptions,
@@ -27,10 +29,11 @@ export async function benchExchange(
   say: (line: string) => void,
 ): Promise<void> {
   const { model: micro } = await loadModel("micro", from);
-  for (const model of [micro, TWENTY_MILLION]) {
-    const measured = await measure({ model, rounds }, adapter, say);
-    for (const line of json ? [JSON.stringify(measured)] : lines(measured)) out(line);
-  }
+  for (const model of [micro, TWENTY_MILLION])
+    for (const codec of ["int8-block", TOP_K] as const) {
+      const measured = await measure({ model, codec, rounds }, adapter, say);
+      for (const line of json ? [JSON.stringify(measured)] : lines(measured)) out(line);
+    }
 }
 
 async function measure(
@@ -47,11 +50,11 @@ async function measure(
   return measureExchange(wish);
 }
 
-function lines({ adapter, parameters, updateBytes, offer, seal }: ExchangeMeasurement): string[] {
+function lines({ adapter, parameters, codec, updateBytes, offer, seal }: ExchangeMeasurement): string[] {
   const crossing = ({ ms, bytesDown, bytesUp }: Crossing): string =>
     `${ms.toFixed(1).padStart(8)} ms${bytes(bytesDown).padStart(10)} read${bytes(bytesUp).padStart(10)} written`;
   return [
-    `${parameters.toLocaleString("en")} parameters, an update of ${bytes(updateBytes)}, on ${adapter}`,
+    `${parameters.toLocaleString("en")} parameters, ${codec}: an update of ${bytes(updateBytes)}, on ${adapter}`,
     `  offer   CPU   ${crossing(offer.cpu)}`,
     `       device   ${crossing(offer.device)}`,
     `  seal    CPU   ${crossing(seal.cpu)}`,
