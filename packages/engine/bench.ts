@@ -7,7 +7,7 @@ import type { ModelShape } from "#wire";
 import type { ConformanceReport } from "./conformance/index.ts";
 import { openDevice } from "./device/adapter.ts";
 import { type CompiledKernels, compileKernels, type Kernel } from "./device/kernel.ts";
-import { Plan } from "./device/plan.ts";
+import { type KernelProfile, Plan } from "./device/plan.ts";
 import type { AdapterDescription } from "./engine.ts";
 import { attentionFlops } from "./kernels/attention.ts";
 import { matmulFlops, matmulNn, matmulNt, matmulTn } from "./kernels/matmul.ts";
@@ -37,8 +37,8 @@ export interface EngineMeasurement {
   readonly firstLoss: number;
   readonly lastLoss: number;
   readonly conformance: ConformanceReport;
-  /** Milliseconds of a step by kernel, each dispatch timed alone. */
-  readonly msByKernel?: Readonly<Record<string, number>>;
+  /** A step by kernel, each dispatch timed alone. */
+  readonly kernels?: Readonly<Record<string, KernelProfile>>;
 }
 
 /**
@@ -104,7 +104,7 @@ export async function measureEngine(options: MeasureOptions): Promise<EngineMeas
   const matmulFlopsPerSecond = Math.max(...Object.values(perSecond));
   const modelFlopsPerStep = modelFlops(model, microbatch);
   const modelFlopsPerSecond = modelFlopsPerStep / (stepMs / 1000);
-  const msByKernel = profile && "profile" in engine ? await engine.profile(PROFILE_ROUNDS) : undefined;
+  const kernels = profile && "profile" in engine ? await engine.profile(PROFILE_ROUNDS) : undefined;
   bench.destroy();
   engine.destroy();
   return {
@@ -125,7 +125,7 @@ export async function measureEngine(options: MeasureOptions): Promise<EngineMeas
     firstLoss,
     lastLoss,
     conformance,
-    ...(msByKernel && { msByKernel }),
+    ...(kernels && { kernels }),
   };
 }
 

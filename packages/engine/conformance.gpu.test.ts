@@ -9,8 +9,9 @@ afterEach(() => vi.restoreAllMocks());
 
 const model = tinyModel({ dModel: 24, heads: 3, kvHeads: 1 });
 const codec = new ChunkTopK(parameterTable(model), { chunk: 1024, k: 16, feedback: 0.9 });
-/** With every kernel that there is. */
-const anEngine = () => createWebGpuEngine({ model, microbatch: 1, keepsMark: true, codec });
+/** With every kernel that there is, but for the other kind of moments. */
+const anEngine = (moments: "f32" | "8bit" = "f32") =>
+  createWebGpuEngine({ model, microbatch: 1, keepsMark: true, codec, moments });
 
 test("the adapter at hand computes rightly, and one that goes meanwhile is a lost device, not a wrong one", async () => {
   const engine = await anEngine();
@@ -35,16 +36,34 @@ const faults: Readonly<Record<string, readonly [right: string, wrong: string]>> 
   "select-top-k": ["chunk.w + at.x", "chunk.w + 1u + at.x"],
 };
 
-test("kernels that come out wrong are found, and no others", async () => {
+async function kernelsFoundWrong(
+  faults: Readonly<Record<string, readonly [right: string, wrong: string]>>,
+  moments?: "8bit",
+): Promise<string[]> {
   const create = GPUDevice.prototype.createShaderModule;
-  vi.spyOn(GPUDevice.prototype, "createShaderModule").mockImplementation(function (this: GPUDevice, descriptor) {
+  const spy = vi.spyOn(GPUDevice.prototype, "createShaderModule").mockImplementation(function (
+    this: GPUDevice,
+    descriptor,
+  ) {
     const fault = faults[descriptor.label ?? ""];
     if (!fault) return create.call(this, descriptor);
     expect(descriptor.code).toContain(fault[0]);
     return create.call(this, { ...descriptor, code: descriptor.code.replaceAll(...fault) });
   });
-  const engine = await anEngine();
+  const engine = await anEngine(moments);
   const { failed } = await engine.conformance();
   engine.destroy();
-  expect(new Set(failed.map(({ kernel }) => kernel))).toEqual(new Set(Object.keys(faults)));
+  spy.mockRestore();
+  return [...new Set(failed.map(({ kernel }) => kernel))].sort();
+}
+
+test("kernels that come out wrong are found, and no others", async () => {
+  expect(await kernelsFoundWrong(faults)).toEqual(Object.keys(faults).sort());
+});
+
+test("moments in 8 bits: their kernel is right here, and found where it is not", async () => {
+  expect(await kernelsFoundWrong({}, "8bit")).toEqual([]);
+  expect(await kernelsFoundWrong({ "adamw-8bit": ["select(size, -size,", "select(size, size,"] }, "8bit")).toEqual([
+    "adamw-8bit",
+  ]);
 });

@@ -7,7 +7,7 @@ import { type OpenDevice, openDevice } from "./device/adapter.ts";
 import { Crossing, lostSoon } from "./device/crossing.ts";
 import { type CompiledKernels, compileKernels, type Kernel, type Variant } from "./device/kernel.ts";
 import type { BytesByPart, Memory } from "./device/memory.ts";
-import { Plan } from "./device/plan.ts";
+import { type KernelProfile, Plan } from "./device/plan.ts";
 import { checked } from "./device/scopes.ts";
 import type { AdapterDescription, Engine, EngineOptions, StepOptions, StepReport } from "./engine.ts";
 import { DeviceLostError, GpuError, ModelTooLargeError, TuningOverError } from "./errors.ts";
@@ -260,8 +260,8 @@ export class WebGpuEngine implements Engine {
     return { microbatch: this.#plans.train.dispatches, update: this.#plans.update.dispatches };
   }
 
-  /** Milliseconds by kernel of one microbatch and one update. Ruins gradient and parameters: for the bench's last act. */
-  profile(repeats: number): Promise<Record<string, number>> {
+  /** One microbatch and one update, by kernel. Ruins gradient and parameters: for the bench's last act. */
+  profile(repeats: number): Promise<Record<string, KernelProfile>> {
     return this.#turns.takeAll(async () => ({
       ...(await this.#plans.train.profile(repeats)),
       ...(await this.#plans.update.profile(repeats)),

@@ -86,17 +86,29 @@ export function engineLines(report: BenchReport): string[] {
       .join(", ")})`,
     `efficiency    ${report.efficiency.toFixed(2)}`,
     `loss          ${report.firstLoss.toFixed(3)} -> ${report.lastLoss.toFixed(3)} on one fixed batch`,
-    ...kernelLines(report.msByKernel ?? {}),
+    ...kernelLines(report),
     ...(report.device ? deviceLines(report.device, report.peakFlopsPerSecond) : []),
     ...(report.pytorch ? pytorchLines(report, report.pytorch) : []),
     ...(report.tuning ? tuningLines(report.tuning) : []),
   ];
 }
 
-const kernelLines = (msByKernel: Readonly<Record<string, number>>): string[] =>
-  Object.entries(msByKernel)
-    .sort(([, a], [, b]) => b - a)
-    .map(([kernel, ms]) => `  ${kernel.padEnd(22)} ${ms.toFixed(2).padStart(8)} ms`);
+/**
+ * By time, longest first: milliseconds, what it computes and moves, and its part of the roofline: the time that the device's own best
+ * product and copy would take, whichever is longer, to the kernel's (Williams, Waterman and Patterson, 2009). Without --device no copy was measured.
+ */
+function kernelLines({ kernels = {}, device, matmulFlopsPerSecond }: BenchReport): string[] {
+  const best = Math.max(matmulFlopsPerSecond, ...Object.values(device?.flopsPerSecondByForm ?? {}));
+  return Object.entries(kernels)
+    .sort(([, a], [, b]) => b.ms - a.ms)
+    .map(([kernel, { ms, flops, bytes: moved }]) => {
+      const rate = (amount: number): string => (amount / (ms / 1000) / 1e9).toFixed(2).padStart(8);
+      const roofMs = 1000 * Math.max(flops / best, moved / (device?.copyBytesPerSecond ?? Number.POSITIVE_INFINITY));
+      const part = roofMs === 0 ? "" : `, ${((100 * roofMs) / ms).toFixed(0).padStart(3)} % of the roofline`;
+      const computed = flops === 0 ? "               –" : `${rate(flops)} GFLOP/s`;
+      return `  ${kernel.padEnd(22)} ${ms.toFixed(2).padStart(8)} ms ${computed} ${rate(moved)} GB/s${part}`;
+    });
+}
 
 function tuningLines(tuning: TuningMeasurement): string[] {
   const { workloads, faults, deviceMs, tookMs, defaultStepMs, tunedStepMs, gain } = tuning;

@@ -1,6 +1,15 @@
 import type { ParameterTable } from "#outer";
-import { adamw, flatGroups, packStep, report, squares } from "../kernels/optimizer.ts";
-import { adamwStep } from "../reference/index.ts";
+import {
+  adamw,
+  adamw8bit,
+  flatGroups,
+  MOMENT_BLOCK,
+  MOMENT_BLOCK_WORDS,
+  packStep,
+  report,
+  squares,
+} from "../kernels/optimizer.ts";
+import { adamwStep, roundMoments, unpackMoments } from "../reference/index.ts";
 import { normals, prng } from "../reference/testing.ts";
 import { type Check, compare, exactly } from "./check.ts";
 import { f32, type KernelRunner, unwritten } from "./runner.ts";
@@ -50,3 +59,52 @@ export async function checkOptimizer(
     exactly(adamw, "gradient", own.gradient, 0),
   ];
 }
+
+/** One step of the logarithmic scale is an eighth of an octave of m, and the square of a sixteenth of v: at most a tenth; two, for luck on the brink. */
+const CODE_STEP = 0.2;
+
+/** AdamW with moments in 8 bits: two updates, and what is kept of the moments after each. */
+export async function checkOptimizer8bit(
+  runner: KernelRunner,
+  { floats }: { readonly floats: number },
+): Promise<Check[]> {
+  const random = prng(8);
+  const options = { ...OPTIONS, clipNorm: 1e9 };
+  const parameters = f32(normals(random, floats));
+  const table: ParameterTable = {
+    length: floats,
+    tensors: [{ name: "norm", shape: [floats], offset: 0, length: floats }],
+  };
+  const truth = { parameters: parameters.slice(), m: new Float32Array(floats), v: new Float32Array(floats) };
+  const words = (floats / MOMENT_BLOCK) * MOMENT_BLOCK_WORDS;
+  let own = { parameters, momentum: new Float32Array(words), variance: new Float32Array(words) };
+  const checks: Check[] = [];
+  for (const update of [1, 2]) {
+    // Gradients of five orders of magnitude in one block, a block of zeros, and one beyond the smallest scale.
+    const gradient = f32(normals(random, floats).map((x, i) => (i < 32 ? 0 : i < 64 ? x * 1e-33 : x * 10 ** -(i % 6))));
+    const step = packStep(options, update, 1, 1);
+    const shape = { n: floats / MOMENT_BLOCK, decayed: 0 };
+    own = await runner.run(adamw8bit, shape, { step, report: f32([0, 1]), ...own, gradient });
+    adamwStep({ ...truth, gradient, step: update }, table, options);
+    checks.push(compare(adamw8bit, `parameters after update ${update}`, own.parameters, truth.parameters, 1e-5));
+    const kept = unpackMoments(bitsOf(own.momentum), bitsOf(own.variance));
+    roundMoments(truth.m, truth.v, update);
+    for (const [name, is, should] of [
+      ["m", kept.m, truth.m],
+      ["v", kept.v, truth.v],
+    ] as const) {
+      const off = is.map((x, i) => Math.abs(x - should[i]) / Math.max(Math.abs(should[i]), 1e-30));
+      const tensor = `${name} after update ${update}`;
+      checks.push({ kernel: adamw8bit.label, tensor, error: Math.max(...off), allowed: CODE_STEP });
+      const others = off.filter((x) => !(x <= 1e-4)).length / floats; // a logarithm or a chance was on the brink
+      checks.push({ kernel: adamw8bit.label, tensor: `codes of ${tensor}`, error: others, allowed: 0.01 });
+    }
+    truth.m.set(kept.m);
+    truth.v.set(kept.v);
+  }
+  return checks;
+}
+
+type Bits = Uint32Array<ArrayBuffer>;
+const bitsOf = ({ buffer, byteOffset, length }: Float32Array<ArrayBuffer>): Bits =>
+  new Uint32Array(buffer, byteOffset, length);

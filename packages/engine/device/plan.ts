@@ -37,6 +37,16 @@ export type Recorder = Pick<Plan, "add">;
 /** Dispatches per timed submission: the round trip of one, 0.6 ms on SwiftShader, must not drown a short kernel. */
 const PROFILE_REPEATS = 8;
 
+/** All dispatches of a kernel in one replay. */
+export interface KernelProfile {
+  /** Each dispatch alone, the best of several rounds. */
+  readonly ms: number;
+  /** As its recorder counts them; 0 where nothing is counted. */
+  readonly flops: number;
+  /** What its bindings hold, once: what must cross at least where all of it is used. */
+  readonly bytes: number;
+}
+
 /** One dispatch on paper. */
 interface Entry {
   readonly kernel: Kernel;
@@ -163,9 +173,9 @@ export class Plan {
     });
   }
 
-  /** Milliseconds by kernel of one replay: each dispatch alone, the best of `rounds`. For the bench; what is in place is overwritten. */
-  async profile(rounds: number): Promise<Record<string, number>> {
-    const msByKernel: Record<string, number> = {};
+  /** What each kernel takes of one replay, and what it does in it. For the bench; what is in place is overwritten. */
+  async profile(rounds: number): Promise<Record<string, KernelProfile>> {
+    const byKernel: Record<string, KernelProfile> = {};
     for (const [i, { pipeline, bindGroup, workgroups }] of this.#submissions.flat().entries()) {
       let best = Number.POSITIVE_INFINITY;
       for (let round = 0; round < rounds; round++) {
@@ -181,10 +191,12 @@ export class Plan {
         await this.#device.queue.onSubmittedWorkDone();
         best = Math.min(best, (performance.now() - before) / PROFILE_REPEATS);
       }
-      const { label } = this.#entries[i].kernel;
-      msByKernel[label] = (msByKernel[label] ?? 0) + best;
+      const { kernel, views, flops } = this.#entries[i];
+      const held = views.reduce((sum, view) => sum + view.length * elementBytes(view), 0);
+      const { ms, ...sums } = byKernel[kernel.label] ?? { ms: 0, flops: 0, bytes: 0 };
+      byKernel[kernel.label] = { ms: ms + best, flops: sums.flops + flops, bytes: sums.bytes + held };
     }
-    return msByKernel;
+    return byKernel;
   }
 
   destroy(): void {
