@@ -189,9 +189,11 @@ program
     numberFrom(0, 127),
   )
   .addOption(momentsOption())
+  .option("--mark", "with the mark on the device, where updates are made then: what the page tries first", false)
   .option("--json", "print one JSON object", false)
-  .action(async (run: string, { microbatch, memory, recompute, moments, json }) => {
-    const options = { run, from, microbatch, memoryGb: memory, recomputedLayers: recompute, moments, json };
+  .action(async (run: string, { microbatch, memory, recompute, moments, mark, json }) => {
+    const given = { run, from, microbatch, memoryGb: memory, recomputedLayers: recompute };
+    const options = { ...given, moments, keepsMark: mark, json };
     if (!(await planCommand(options, (line) => console.log(line)))) process.exitCode = 1;
   });
 

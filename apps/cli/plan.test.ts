@@ -15,6 +15,8 @@ test("a model by name: its size, its parts, and what it takes otherwise", async 
   expect(text).toMatch(/123,\d{3},\d{3} parameters/);
   expect(text).toMatch(/GPU memory +7\.05 GB with 8 sequences at once, 0 of 12 layers recomputed/);
   expect(text).toMatch(/ {2}moments +988 MB/);
+  expect(text).not.toMatch(/ {2}mark/);
+  expect((await printed({ keepsMark: true })).text).toMatch(/GPU memory +7\.62 GB[\s\S]* {2}mark +511 MB/);
   expect(text).toMatch(/any device +no, .*: parameters needs 472 MiB in one piece and this device allows 256 MiB/);
   expect(text).toMatch(/1 at once +2\.72 GB; 2\.2 GB with its layers recomputed/);
 });

@@ -13,6 +13,7 @@ export interface PlanCommandOptions {
   readonly memoryGb?: number | undefined;
   readonly recomputedLayers?: number | undefined;
   readonly moments?: Moments;
+  readonly keepsMark?: boolean;
   readonly json: boolean;
 }
 
@@ -25,7 +26,8 @@ export async function planCommand(options: PlanCommandOptions, out: (line: strin
       `--recompute ${options.recomputedLayers}: of ${model.layers} layers at most ${model.layers - 1} can be; the last one is just done.`,
     );
   const memoryBytes = options.memoryGb === undefined ? undefined : options.memoryGb * 1e9;
-  const given = { model, memoryBytes, moments: options.moments, microbatch: options.microbatch ?? named.microbatch };
+  const { moments, keepsMark, microbatch = named.microbatch } = options;
+  const given = { model, memoryBytes, moments, keepsMark, microbatch };
   const plan = planModel({ ...given, recomputedLayers: options.recomputedLayers });
   const largest = memoryBytes === undefined ? undefined : largestFit(given);
   if (options.json) out(JSON.stringify({ model, ...plan, ...(largest && { largest }) }));
@@ -55,7 +57,9 @@ export async function planCommand(options: PlanCommandOptions, out: (line: strin
 
 export const planLines = (layers: number, plan: Omit<ModelPlan, "problem">): string[] => [
   `GPU memory    ${bytes(plan.totalBytes)} with ${plan.microbatch} ${plan.microbatch === 1 ? "sequence" : "sequences"} at once, ${plan.recomputedLayers} of ${layers} layers recomputed`,
-  ...Object.entries(plan.bytesByPart).map(([part, size]) => `  ${part.padEnd(12)}${bytes(size).padStart(8)}`),
+  ...Object.entries(plan.bytesByPart)
+    .filter(([, size]) => size > 0)
+    .map(([part, size]) => `  ${part.padEnd(12)}${bytes(size).padStart(8)}`),
 ];
 
 /** The same model in other ways: fewer sequences, and activations computed again. */
