@@ -14,7 +14,7 @@ import { SHAPE_NAMES, wishOf } from "./bench/engine-report.ts";
 import { benchExchange } from "./bench/exchange.ts";
 import { benchLine } from "./bench/line.ts";
 import { benchMemory } from "./bench/memory.ts";
-import { benchRivals } from "./bench/rivals.ts";
+import { benchRivals, type RivalsOptions } from "./bench/rivals.ts";
 import { benchRun } from "./bench/run.ts";
 import { findBrowser } from "./browser.ts";
 import { demo } from "./demo.ts";
@@ -264,7 +264,12 @@ benchCommand
   .command("rivals")
   .description("the engine beside TensorFlow.js and jax-js: the same decoder, weights and batch, in one Chromium")
   .addOption(new Option("--shape <name>", "one shape alone (default: both)").choices(["S", "M"]))
-  .option("--repeats <count>", "timed steps of each contestant", numberFrom(5, 100), 7)
+  .option("--repeats <count>", "timed steps of each contestant", numberFrom(5, 100), 11)
+  .option(
+    "--tune",
+    "ours looks for faster cuts of its kernels before its steps are timed, as a peer does while it trains",
+    false,
+  )
   .option("--colds <count>", "cold starts of each contestant, each in a fresh browser", numberFrom(1, 20), 3)
   .option("--json", "print one JSON object", false)
   .addHelpText(
@@ -278,7 +283,7 @@ weights and see the same batch; AdamW, clipping, f32, the loss read in each step
 leaves the CPU reference's curve, or whose device reports an error, is refused, and the exit code is 1. On a software adapter it takes
 2 minutes for S and 8 for M: progress goes to stderr, the result to stdout.`,
   )
-  .action(async ({ shape, ...options }: { shape?: "S" | "M"; repeats: number; colds: number; json: boolean }) => {
+  .action(async ({ shape, ...options }: { shape?: "S" | "M" } & Omit<RivalsOptions, "shapes">) => {
     const shapes = shape === undefined ? (["S", "M"] as const) : [shape];
     await benchRivals(
       { ...options, shapes },

@@ -20,7 +20,7 @@ export { DeviceLostError, GpuError, ModelTooLargeError, OutOfMemoryError } from 
 export { type FastestBackend, fastestBackend } from "./fastest.ts";
 export { DEFAULT_LIMITS, type MemoryLimits } from "./model/outline.ts";
 export { type LargestFit, largestFit, type ModelPlan, type PlanOptions, planModel } from "./model/planner.ts";
-export type { TuningStore } from "./tuning/record.ts";
+export { memoryTuning, type TuningStore } from "./tuning/record.ts";
 export { measureTuning, type TuningMeasurement, type TuningOptions } from "./tuning-bench.ts";
 export { findCpu } from "./wasm/cpu.ts";
 

@@ -2,7 +2,7 @@
 import type { ModelShape } from "#wire";
 import { STEP, trainable } from "./bench.ts";
 import type { AdapterDescription } from "./engine.ts";
-import type { TuningStore } from "./tuning/record.ts";
+import { memoryTuning, type TuningStore } from "./tuning/record.ts";
 import type { TuningReport } from "./tuning/tuner.ts";
 import { createWebGpuEngine } from "./webgpu-engine.ts";
 
@@ -35,7 +35,7 @@ export interface TuningOptions {
 /** @param store default: nothing is known, and nothing is kept */
 export async function measureTuning(
   { model, microbatch, steps, recomputedLayers }: TuningOptions,
-  store: TuningStore = memoryStore(),
+  store: TuningStore = memoryTuning(),
 ): Promise<TuningMeasurement> {
   const made = { model, microbatch, ...(recomputedLayers !== undefined && { recomputedLayers }) };
   const tuned = await createWebGpuEngine(made);
@@ -71,11 +71,6 @@ export async function measureTuning(
     tunedStepMs: median(times.map((time) => time.tuned)),
     gain: median(times.map((time) => time.plain / time.tuned)),
   };
-}
-
-function memoryStore(): TuningStore {
-  const content = new Map<string, unknown>();
-  return { get: async (key) => content.get(key), set: async (key, value) => void content.set(key, value) };
 }
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1];

@@ -18,6 +18,8 @@ export interface RivalsOptions {
   readonly repeats: number;
   /** Cold starts of each contestant. */
   readonly colds: number;
+  /** Ours tunes before its steps are timed, as a peer's engine does beside its first minute of training. */
+  readonly tune: boolean;
   readonly json: boolean;
 }
 
@@ -45,7 +47,14 @@ export async function benchRivals(options: RivalsOptions, out: Say, say: Say): P
     const shapes: ShapeReport[] = [];
     for (const name of options.shapes) shapes.push(await measureShape(name, options, server, say));
     const report: RivalsReport = {
-      ...{ browser, adapter, cores: availableParallelism(), repeats: options.repeats, colds: options.colds },
+      ...{
+        browser,
+        adapter,
+        cores: availableParallelism(),
+        repeats: options.repeats,
+        colds: options.colds,
+        tuned: options.tune,
+      },
       loadAverage: [loadBefore, loadavg()[0]],
       versions: await versionsOf(packages),
       shapes,
@@ -60,7 +69,7 @@ export async function benchRivals(options: RivalsOptions, out: Say, say: Say): P
 
 async function measureShape(
   name: ShapeName,
-  { repeats, colds }: RivalsOptions,
+  { repeats, colds, tune }: RivalsOptions,
   server: Server,
   sayAll: Say,
 ): Promise<ShapeReport> {
@@ -93,6 +102,7 @@ async function measureShape(
       say([what, ...times].join(", "));
     };
     await inTurn(`step 1 of ${steps}`, (runner) => runner.begin(name));
+    if (tune) await inTurn("tuning", (runner) => runner.settle());
     for (let step = 2; step <= steps; step++)
       await inTurn(`step ${step} of ${steps}`, (runner) => runner.step(step > steps - repeats));
     for (const runner of runners) await runner.endSteps();

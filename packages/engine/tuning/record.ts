@@ -10,6 +10,15 @@ export interface TuningStore {
   set(key: string, value: unknown): Promise<void>;
 }
 
+/** Keeps it as long as it lives: for benches and tests. */
+export function memoryTuning(): TuningStore {
+  const content = new Map<string, unknown>();
+  return {
+    get: async (key) => structuredClone(content.get(key)),
+    set: async (key, value) => void content.set(key, structuredClone(value)),
+  };
+}
+
 const KEY = "tuning";
 const VERSION = 1;
 /** Several models of some 18 workloads each; the oldest go first. */

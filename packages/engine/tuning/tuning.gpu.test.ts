@@ -6,16 +6,9 @@ import { matmulNt } from "../kernels/matmul.ts";
 import { lossAndGradient, relativeError } from "../reference/index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "../reference/testing.ts";
 import { createWebGpuEngine, type WebGpuEngine } from "../webgpu-engine.ts";
-import type { TuningStore } from "./record.ts";
+import { memoryTuning, type TuningStore } from "./record.ts";
 import { type TunerOptions, type TuningReport, tune } from "./tuner.ts";
 import { workloadsOf } from "./workload.ts";
-
-/** What a peer keeps in IndexedDB. */
-class MemoryStore implements TuningStore {
-  readonly content = new Map<string, unknown>();
-  get = async (key: string): Promise<unknown> => structuredClone(this.content.get(key));
-  set = async (key: string, value: unknown): Promise<void> => void this.content.set(key, structuredClone(value));
-}
 
 const variant: Variant = { quads: false, tiled: false, half: false, headSize: 4 };
 const [smaller, smallest] = matmulNt.tuning!.candidates(variant);
@@ -25,7 +18,7 @@ const workloads = workloadsOf([{ kernel: nt, shape: { M: 96, N: 64, K: 64 }, flo
 const open = async (): Promise<GPUDevice> => (await openDevice({ defaultLimits: true })).device;
 const given = (change: Partial<TunerOptions> = {}): TunerOptions => ({
   adapter: { backend: "webgpu", vendor: "test", architecture: "", description: "", isFallback: true },
-  ...{ variant, workloads, store: new MemoryStore(), open, quietly: (work) => work(), ...change },
+  ...{ variant, workloads, store: memoryTuning(), open, quietly: (work) => work(), ...change },
 });
 
 describe("the tuner", () => {
@@ -37,7 +30,7 @@ describe("the tuner", () => {
     vi.spyOn(nt, "source").mockImplementation((one) => spoilt(source(one), one));
 
   test("measures each workload once: the next start knows it, and opens no device", async () => {
-    const store = new MemoryStore();
+    const store = memoryTuning();
     const first = await tune(given({ store }));
     expect(first.faults).toEqual([]);
     expect(first.tuned).toMatchObject([{ workload: workloads[0], known: false }]);
@@ -49,7 +42,7 @@ describe("the tuner", () => {
   });
 
   test("another text of the kernel, or another adapter, is measured anew", async () => {
-    const store = new MemoryStore();
+    const store = memoryTuning();
     await tune(given({ store }));
     spoil((text) => `${text}\n// changed`);
     expect((await tune(given({ store }))).tuned).toMatchObject([{ known: false }]);
@@ -62,7 +55,7 @@ describe("the tuner", () => {
       if (isCut(tile, smallest)) return text.replace(" += ", " -= ");
       return isCut(tile, smaller) ? "no shader" : text;
     });
-    const store = new MemoryStore();
+    const store = memoryTuning();
     const [first, second] = [await tune(given({ store })), await tune(given({ store }))];
     expect(first.tuned).toMatchObject([{ tile: "default", variant }]);
     expect(first.faults).toHaveLength(2);
@@ -72,7 +65,7 @@ describe("the tuner", () => {
   });
 
   test("a variant that takes its device with it is known at the next start, and the others are measured", async () => {
-    const store = new MemoryStore();
+    const store = memoryTuning();
     let device: GPUDevice | undefined;
     const opening = async (): Promise<GPUDevice> => {
       device = await open();
@@ -91,22 +84,22 @@ describe("the tuner", () => {
   });
 
   test("a page that closes during a measurement does not measure that workload again; an engine that ends is no such thing", async () => {
-    const store = new MemoryStore();
+    const store = memoryTuning();
     const quietly = () => Promise.reject(new TuningOverError("the engine ended"));
     expect((await tune(given({ store, quietly }))).tuned).toEqual([]);
     expect((await tune(given({ store }))).tuned).toHaveLength(1);
 
-    const closed = new MemoryStore();
+    const closed = memoryTuning();
     void tune(given({ store: closed, quietly: () => new Promise(() => {}) }));
-    await vi.waitUntil(() => /8x8/.test(JSON.stringify(closed.content.get("tuning"))));
+    await vi.waitUntil(async () => /8x8/.test(JSON.stringify(await closed.get("tuning"))));
     const after = await tune(given({ store: closed }));
     expect(after.faults).toEqual([]);
-    expect(JSON.stringify(closed.content.get("tuning"))).toMatch(/"refused":\["test[^"]*8x8 by 4x4"\]/);
+    expect(JSON.stringify(await closed.get("tuning"))).toMatch(/"refused":\["test[^"]*8x8 by 4x4"\]/);
   });
 
   test("a damaged record is measured again", async () => {
     for (const damaged of [7, null, { version: 9 }, { version: 1, gains: { a: 1 }, trying: null, refused: [] }]) {
-      const store = new MemoryStore();
+      const store = memoryTuning();
       await store.set("tuning", damaged);
       expect((await tune(given({ store, workloads: [] }))).faults).toEqual([]);
     }
@@ -135,7 +128,7 @@ describe("an engine that tunes", () => {
   };
 
   test("goes on with other tiles between two steps, and computes the same", async () => {
-    const store = new MemoryStore();
+    const store = memoryTuning();
     const engine = await engineOn();
     const report = await trained(engine, store);
     engine.destroy();
@@ -173,7 +166,7 @@ describe("an engine that tunes", () => {
 
   test("ends with the engine, and without one step it does nothing", async () => {
     const engine = await engineOn();
-    const tuning = engine.tune(new MemoryStore());
+    const tuning = engine.tune(memoryTuning());
     engine.destroy();
     expect(await tuning).toMatchObject({ tuned: [], deviceMs: 0 });
   });

@@ -1,6 +1,6 @@
 // What the bench asks of an engine, of ours and of each rival alike.
 //
-//   open(shape, given) -> trainee:  step() -> loss   ·   matmul(shape) -> timer   ·   profile() (ours alone)
+//   open(shape, given) -> trainee:  step() -> loss   ·   settle() (ours alone)   ·   matmul(shape) -> timer   ·   profile() (ours alone)
 import type { MatmulShape } from "#engine";
 import type { BenchShape, Given } from "./shapes.ts";
 
@@ -12,6 +12,8 @@ export interface Contestant {
 export interface Trainee {
   /** One step on the batch, its loss read: nats per token before the update. */
   step(): Promise<number>;
+  /** What an engine does by itself beside its first minute of training, to be faster afterwards; it stands where it stood then, one step from its start. */
+  settle?(): Promise<void>;
   /** A matrix product of fixed operands, ready to run. */
   matmul?(shape: MatmulShape): Promise<Matmul>;
   /** Milliseconds of a step by kernel, each dispatch timed alone. Ruins what was trained. */

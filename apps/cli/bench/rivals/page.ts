@@ -16,6 +16,7 @@ interface Stand {
   /** Opens the contestant and makes its first step: milliseconds from having the code to the first loss. */
   begin(shape: ShapeName): Promise<Stepped>;
   step(): Promise<Stepped>;
+  settle(): Promise<void>;
   /** Makes the operands of these products, and runs each once. */
   prepare(matmuls: readonly MatmulShape[]): Promise<void>;
   /** Milliseconds of each prepared product, the mean of as many as fill a few milliseconds. */
@@ -64,6 +65,7 @@ export function enter(load: () => Promise<Contestant>): void {
       });
       return { ms, loss };
     },
+    settle: async () => opened().settle?.(),
     async prepare(matmuls) {
       for (const { matmul } of prepared) matmul.free();
       prepared = [];

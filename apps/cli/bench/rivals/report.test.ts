@@ -57,6 +57,12 @@ test("speedup is ours over the best rival of the same backend, by medians", () =
   expect(report.stepOverMatmulsAndAttention).toBeCloseTo(100 / 80, 9);
 });
 
+test("a machine that slows down between two rounds changes no ratio", () => {
+  const [ours, jax] = FIELD;
+  const all = [measured(ours, { stepsMs: [100, 100, 200] }), measured(jax, { stepsMs: [300, 800, 800] })];
+  expect(reportShape("S", SHAPES.S, all, [5]).speedup.webgpu).toBe(4);
+});
+
 test("a refused rival sets no speed to beat, and a product's best rival is the fastest at it", () => {
   const [ours, jax, tfjs] = FIELD;
   const fast = measured(tfjs, { stepsMs: [1], fault: "it learns nothing" });

@@ -54,7 +54,7 @@ export interface ShapeReport {
   readonly shape: ShapeName;
   readonly gflopsPerStep: number;
   readonly entrants: readonly EntrantReport[];
-  /** Ours over the best rival on the same backend, in tokens per second. */
+  /** Ours over the best rival on the same backend, in tokens per second: the median of the rounds' own ratios. */
   readonly speedup: Partial<Record<Entrant["backend"], number>>;
   readonly ceilingGflopsPerSecond: Partial<Record<Entrant["backend"], number>>;
   /** What ours on WebGPU is to reach: the lower of four times the best rival's tokens per second and 0.8 of the ceiling. */
@@ -73,6 +73,8 @@ export interface RivalsReport {
   readonly cores: number;
   readonly repeats: number;
   readonly colds: number;
+  /** Ours was tuned before its steps were timed. */
+  readonly tuned: boolean;
   readonly loadAverage: readonly [before: number, after: number];
   readonly versions: Readonly<Record<string, string>>;
   readonly shapes: readonly ShapeReport[];
@@ -101,6 +103,10 @@ export function median(values: readonly number[]): number {
 const flopsOf = ({ M, N, K }: MatmulShape): number => 2 * M * N * K;
 const gigaPerSecond = (flops: number, ms: number): number => flops / ms / 1e6;
 
+/** A rival's time over ours in the same round, the median of all rounds: the machine's speed changes from one to the next, for both alike. */
+const overOwn = (rival: readonly number[], own: readonly number[]): number =>
+  median(own.flatMap((ms, round) => (round < rival.length ? [rival[round] / ms] : [])));
+
 export function reportShape(
   name: ShapeName,
   shape: BenchShape,
@@ -120,7 +126,7 @@ export function reportShape(
     const own = here.find(({ entrant }) => entrant.ours);
     const rivals = here.filter(({ entrant }) => !entrant.ours);
     if (!own || rivals.length === 0) continue;
-    speedup[backend] = Math.min(...rivals.map(({ stepsMs }) => median(stepsMs))) / median(own.stepsMs);
+    speedup[backend] = Math.min(...rivals.map(({ stepsMs }) => overOwn(stepsMs, own.stepsMs)));
   }
   const entrants = measured.map((m): EntrantReport => {
     const stepMs = median(m.stepsMs);
@@ -192,12 +198,12 @@ const table = (rows: readonly (readonly string[])[]): string[] => {
 };
 
 export function reportLines(report: RivalsReport): string[] {
-  const { adapter, browser, cores, loadAverage, versions, repeats, colds } = report;
+  const { adapter, browser, cores, loadAverage, versions, repeats, colds, tuned } = report;
   const packages = Object.entries(versions).map(([pack, version]) => `${pack} ${version}`);
   return [
     `adapter   ${adapter}, Chromium ${browser}, ${cores} cores, load average ${loadAverage.map((load) => load.toFixed(1)).join(" before, ")} after`,
     `rivals    ${packages.join(", ")}`,
-    `medians of ${repeats} interleaved steps and ${colds} cold starts; every loss within ${LOSS_TOLERANCE} nats of the CPU reference's`,
+    `medians of ${repeats} interleaved steps${tuned ? " (ours tuned before)" : ""} and ${colds} cold starts; every loss within ${LOSS_TOLERANCE} nats of the CPU reference's`,
     ...report.shapes.flatMap(shapeLines),
   ];
 }
