@@ -4,10 +4,11 @@
 //
 // In a host it runs in a thread (witness-thread.ts), so that a large outer step never stops a heartbeat; replay uses it directly.
 import {
-  anchorHashOf,
+  anchorHashBy,
+  applyCommit,
+  type Digest,
   decodeCheckpointSection,
   encodeCheckpointSection,
-  foldCommit,
   genesisState,
   type SharedState,
 } from "#outer";
@@ -39,6 +40,8 @@ export class BlobLostError extends Error {
 export class BlobDamagedError extends BlobLostError {
   override readonly name: string = "BlobDamagedError";
 }
+
+const digest: Digest = async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 
 /** The log says one thing and its blobs another. */
 export class DivergenceError extends Error {
@@ -79,7 +82,7 @@ export class Witness implements WitnessPort {
   ): Promise<WitnessStart> {
     this.#state = genesisState(this.#spec); // a second start begins anew
     this.#round = 0;
-    const genesisHash = anchorHashOf(this.#state);
+    const genesisHash = await anchorHashBy(digest, this.#state);
     this.#anchorHash = genesisHash;
     const fromRound = await this.#restore(log, from);
     let verified = 0;
@@ -136,7 +139,7 @@ export class Witness implements WitnessPort {
     const { parameters, velocity } = state;
     if (parameters === undefined || velocity === undefined)
       throw new DivergenceError(`the checkpoint of round ${checkpoint.round} lacks parameters or velocity`);
-    const found = anchorHashOf({ parameters, velocity });
+    const found = await anchorHashBy(digest, { parameters, velocity });
     if (found !== checkpoint.anchorHash)
       throw new DivergenceError(
         `the checkpoint of round ${checkpoint.round} holds anchor ${found}, not ${checkpoint.anchorHash}`,
@@ -156,7 +159,8 @@ export class Witness implements WitnessPort {
         throw new BlobDamagedError(`update ${update} of round ${commit.round} is damaged on the disk`);
       bytesByHash.set(update, bytes);
     }
-    const { anchorHash, refused } = foldCommit(this.#state, this.#spec, commit, (hash) => bytesByHash.get(hash));
+    const refused = applyCommit(this.#state, this.#spec, commit, (hash) => bytesByHash.get(hash));
+    const anchorHash = await anchorHashBy(digest, this.#state);
     this.#round += 1;
     this.#anchorHash = anchorHash;
     return { round: commit.round, anchorHash, refused };

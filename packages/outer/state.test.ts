@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { anchorHashOf, genesisState, leafHashes } from "./index.ts";
+import { anchorHashBy, anchorHashOf, genesisState, leafHashes } from "./index.ts";
 import { noise, tinySpec } from "./test-given.ts";
 
 const sha = (...parts: Uint8Array[]) => parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest();
@@ -29,6 +29,14 @@ test("the hash is the documented one: two sections of 1 MiB leaves under a heade
   ];
   expect(anchorHashOf(state)).toBe(sha(...root).toString("hex"));
   expect(leafHashes(state).parameters).toHaveLength(2);
+});
+
+test("the platform's SHA-256 gives the same hash, and hears of a value that is not finite", async () => {
+  const digest = async (bytes: Uint8Array<ArrayBuffer>) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  const state = { parameters: noise(1, 600_000), velocity: noise(2, 600_000) };
+  expect(await anchorHashBy(digest, state)).toBe(anchorHashOf(state));
+  state.velocity[7] = Number.NaN;
+  await expect(anchorHashBy(digest, state)).rejects.toThrow(/velocity\[7\]/);
 });
 
 test("one changed bit changes the hash and one leaf, in either section", () => {

@@ -6,13 +6,14 @@
 import {
   type Aggregate,
   aggregateUpdates,
-  anchorHashOf,
+  anchorHashBy,
+  applyCommit,
   codecOf,
   type Decoded,
+  type Digest,
   decodeCheckpointSection,
   encodeCheckpointSection,
   encodeUpdate,
-  foldCommit,
   type GroupMember,
   genesisState,
   Replica,
@@ -34,7 +35,10 @@ export interface Folded {
   readonly from: Float32Array | undefined;
 }
 
+const browsersDigest: Digest = async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+
 export class FoldService {
+  readonly #digest: Digest;
   #spec: RunSpec | undefined;
   #state: SharedState | undefined;
   /** Since the first encode: until then mark = anchor, and where an engine keeps the mark nobody encodes here. */
@@ -42,6 +46,11 @@ export class FoldService {
   /** Error feedback asks what the offer in flight decodes to. */
   #sent: Decoded | undefined;
   #round = 0;
+  #anchorHash = "";
+
+  constructor(digest = browsersDigest) {
+    this.#digest = digest;
+  }
 
   begin(spec: RunSpec): void {
     this.#spec = spec;
@@ -50,7 +59,7 @@ export class FoldService {
   }
 
   /** @param sections a checkpoint's two blobs; none: genesis, round 0 */
-  restore(round: number, sections: readonly Uint8Array[]): Restored {
+  async restore(round: number, sections: readonly Uint8Array[]): Promise<Restored> {
     const spec = this.#need(this.#spec);
     const state = genesisState(spec);
     if (sections.length > 0) {
@@ -69,7 +78,8 @@ export class FoldService {
     this.#state = state;
     this.#replica = undefined;
     this.#round = round;
-    return { anchorHash: anchorHashOf(state), local: state.parameters.slice() };
+    this.#anchorHash = await anchorHashBy(this.#digest, state);
+    return { anchorHash: this.#anchorHash, local: state.parameters.slice() };
   }
 
   /** The pseudo-gradient of `local` as a blob; then mark = local. Throws RangeError when training diverged: mark stays. */
@@ -109,19 +119,20 @@ export class FoldService {
    * Outer step and mark rule. What trains meanwhile moves to the new anchor by `rebase(local, anchor, from)`.
    * @param given.rebases whether the caller does that: an engine that keeps the mark needs no `from`
    */
-  fold(given: {
+  async fold(given: {
     commit: EntryOf<"commit">;
     named: boolean;
     blobs: ReadonlyMap<string, Uint8Array>;
     rebases: boolean;
-  }): Folded {
+  }): Promise<Folded> {
     const state = this.#need(this.#state);
     const { commit, named, blobs, rebases } = given;
     const mark = rebases && !this.#replica ? state.parameters.slice() : undefined;
-    const { anchorHash, refused } = foldCommit(state, this.#need(this.#spec), commit, (name) => blobs.get(name));
+    const refused = applyCommit(state, this.#need(this.#spec), commit, (name) => blobs.get(name));
     const from = this.#replica ? this.#replica.sealed(state.parameters, named, this.#sent) : mark;
     this.#round = commit.round + 1;
-    return { anchorHash, refused, anchor: state.parameters.slice(), from };
+    this.#anchorHash = await anchorHashBy(this.#digest, state);
+    return { anchorHash: this.#anchorHash, refused, anchor: state.parameters.slice(), from };
   }
 
   /** The same bytes as everybody makes of this anchor; undefined when this peer is at another one. */
@@ -132,7 +143,7 @@ export class FoldService {
       name,
       bytes: encodeCheckpointSection(name, round, state[name]),
     }));
-    return { anchorHash: anchorHashOf(state), sections };
+    return { anchorHash: this.#anchorHash, sections };
   }
 
   /** A copy of the anchor after `round` rounds; undefined when this peer is at another one. */

@@ -7,8 +7,8 @@ const service = new FoldService();
 
 const api = {
   begin: (...args: Parameters<FoldService["begin"]>) => service.begin(...args),
-  restore(...args: Parameters<FoldService["restore"]>) {
-    const restored = service.restore(...args);
+  async restore(...args: Parameters<FoldService["restore"]>) {
+    const restored = await service.restore(...args);
     return transfer(restored, [restored.local.buffer]);
   },
   encode(...args: Parameters<FoldService["encode"]>) {
@@ -19,8 +19,8 @@ const api = {
     const made = service.aggregate(...args);
     return made && transfer(made, [made.update.buffer]);
   },
-  fold(...args: Parameters<FoldService["fold"]>) {
-    const folded = service.fold(...args);
+  async fold(...args: Parameters<FoldService["fold"]>) {
+    const folded = await service.fold(...args);
     const { anchor, from } = folded;
     return transfer(folded, from ? [anchor.buffer, from.buffer] : [anchor.buffer]);
   },

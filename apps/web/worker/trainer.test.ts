@@ -1,3 +1,4 @@
+import { sha256 } from "@noble/hashes/sha2.js";
 import type { Remote } from "comlink";
 import { beforeAll, describe, expect, test } from "vitest";
 import { TokenSource } from "#data";
@@ -41,7 +42,7 @@ let keepsMark = false;
 const anEngine = (microbatch?: number) => new FakeEngine(microbatch, keepsMark);
 
 async function setUp({ restored = true, engine = anEngine(), stepMs = (_windows: number): number => 100 } = {}) {
-  const service = new FoldService();
+  const service = new FoldService(async (bytes) => sha256(bytes)); // in microtasks, like all that is faked here
   service.begin(spec);
   const stepsDone: StepDone[] = [];
   let nowMs = 0;
