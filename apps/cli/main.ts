@@ -79,6 +79,10 @@ const dataOption = (): Option =>
     .default(dataDefault, "data/ in the project's folder")
     .argParser((text) => resolve(from, text));
 
+const precisionOption = (): Option =>
+  new Option("--precision <kind>", "f16: activations and weights take half the memory (adapters with shader-f16)")
+    .choices(["f32", "f16"])
+    .default("f32");
 const momentsOption = (): Option =>
   new Option("--moments <kind>", "how AdamW's moments are kept between steps").choices(["f32", "8bit"]).default("f32");
 
@@ -189,11 +193,12 @@ program
     numberFrom(0, 127),
   )
   .addOption(momentsOption())
+  .addOption(precisionOption())
   .option("--mark", "with the mark on the device, where updates are made then: what the page tries first", false)
   .option("--json", "print one JSON object", false)
-  .action(async (run: string, { microbatch, memory, recompute, moments, mark, json }) => {
+  .action(async (run: string, { microbatch, memory, recompute, mark, ...how }) => {
     const given = { run, from, microbatch, memoryGb: memory, recomputedLayers: recompute };
-    const options = { ...given, moments, keepsMark: mark, json };
+    const options = { ...given, keepsMark: mark, ...how };
     if (!(await planCommand(options, (line) => console.log(line)))) process.exitCode = 1;
   });
 
@@ -212,6 +217,7 @@ benchCommand
   )
   .addOption(new Option("--backend <backend>", "what trains").choices(["webgpu", "wasm"]).default("webgpu"))
   .option("--recompute <layers>", "layers whose activations are computed again (WebGPU)", numberFrom(0, 127))
+  .addOption(precisionOption())
   .option("--profile", "also print the milliseconds of each kernel (WebGPU)", false)
   .option(
     "--tune",
@@ -319,7 +325,7 @@ benchCommand
   });
 benchCommand
   .command("run")
-  .description("how a run learns, on the CPU and without browsers")
+  .description("how a run learns, without browsers")
   .option("--run <name or file>", "preset or run spec", "nano")
   .option("--peers <count>", "peers", numberFrom(1, 32), 2)
   .option("--rounds <count>", "rounds", numberFrom(1, 10_000), 30)
@@ -329,20 +335,21 @@ benchCommand
     listFrom,
     [],
   )
+  .addOption(momentsOption())
+  .addOption(precisionOption())
   .addOption(
-    new Option("--moments <kind>", "how AdamW's moments are kept between steps")
-      .choices(["f32", "8bit"])
-      .default("f32"),
-  )
-  .addOption(
-    new Option("--engine <name>", "WASM, or the CPU reference: some 15 times slower, the same losses on every machine")
-      .choices(["wasm", "reference"])
+    new Option(
+      "--engine <name>",
+      "WASM; WebGPU through Dawn (as in bench engine); or the CPU reference: some 15 times slower, the same losses on every machine",
+    )
+      .choices(["wasm", "dawn", "reference"])
       .default("wasm"),
   )
   .option("--zero-attention", "hold attention's output at zero: what is left is what a model without it learns", false)
   .option("--json", "print one JSON object", false)
   .action(async (options) => {
-    await benchRun({ ...options, from }, (line) => console.log(line));
+    const say = (line: string): void => console.error(line);
+    await benchRun({ ...options, from }, (line) => console.log(line), say);
   });
 
 addSimCommand(program, numberFrom);

@@ -21,6 +21,14 @@ test("a model by name: its size, its parts, and what it takes otherwise", async 
   expect(text).toMatch(/1 at once +2\.72 GB; 2\.2 GB with its layers recomputed/);
 });
 
+test("mixed precision: half of the activations and logits, and a copy of the weights", async () => {
+  const { bytesByPart: exact } = JSON.parse((await printed({ json: true })).text);
+  const { bytesByPart: mixed } = JSON.parse((await printed({ json: true, precision: "f16" })).text);
+  expect(mixed.activations / exact.activations).toBeCloseTo(0.5, 2); // statistics of the norms stay
+  expect(mixed.parameters / exact.parameters).toBeCloseTo(1.5, 2);
+  for (const part of ["gradient", "moments", "staging"]) expect(mixed[part]).toBe(exact[part]);
+});
+
 test("a budget: as many layers recomputed as it takes, the largest that fits, and a refusal with numbers", async () => {
   const { fits, text } = await printed({ memoryGb: 6 });
   expect(fits).toBe(true);

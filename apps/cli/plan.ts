@@ -1,5 +1,5 @@
 // `gossamer plan`: what a model takes of a GPU's memory, before anything is started.
-import { DEFAULT_LIMITS, largestFit, type ModelPlan, type Moments, planModel } from "#engine";
+import { DEFAULT_LIMITS, largestFit, type ModelPlan, type Moments, type Precision, planModel } from "#engine";
 import { parameterTable } from "#outer";
 import { SpecError } from "../host/load-run.ts";
 import { bytes } from "../web/views/format.ts";
@@ -14,6 +14,7 @@ export interface PlanCommandOptions {
   readonly recomputedLayers?: number | undefined;
   readonly moments?: Moments;
   readonly keepsMark?: boolean;
+  readonly precision?: Precision;
   readonly json: boolean;
 }
 
@@ -26,8 +27,8 @@ export async function planCommand(options: PlanCommandOptions, out: (line: strin
       `--recompute ${options.recomputedLayers}: of ${model.layers} layers at most ${model.layers - 1} can be; the last one is just done.`,
     );
   const memoryBytes = options.memoryGb === undefined ? undefined : options.memoryGb * 1e9;
-  const { moments, keepsMark, microbatch = named.microbatch } = options;
-  const given = { model, memoryBytes, moments, keepsMark, microbatch };
+  const { moments, keepsMark, precision, microbatch = named.microbatch } = options;
+  const given = { model, memoryBytes, moments, keepsMark, precision, microbatch };
   const plan = planModel({ ...given, recomputedLayers: options.recomputedLayers });
   const largest = memoryBytes === undefined ? undefined : largestFit(given);
   if (options.json) out(JSON.stringify({ model, ...plan, ...(largest && { largest }) }));

@@ -6,9 +6,10 @@ import { parameterTable } from "#outer";
 import type { ModelShape } from "#wire";
 import type { ConformanceReport } from "./conformance/index.ts";
 import { openDevice } from "./device/adapter.ts";
-import { type CompiledKernels, compileKernels, type Kernel } from "./device/kernel.ts";
+import { toHalf } from "./device/half.ts";
+import { type CompiledKernels, compileKernels, type Kernel, widthOf } from "./device/kernel.ts";
 import { type KernelProfile, Plan } from "./device/plan.ts";
-import type { AdapterDescription } from "./engine.ts";
+import type { AdapterDescription, Precision } from "./engine.ts";
 import { attentionFlops } from "./kernels/attention.ts";
 import { matmulFlops, matmulNn, matmulNt, matmulTn } from "./kernels/matmul.ts";
 import { WasmMatmulBench } from "./wasm/matmul-bench.ts";
@@ -20,6 +21,7 @@ export interface EngineMeasurement {
   readonly model: ModelShape;
   readonly microbatch: number;
   readonly parameters: number;
+  readonly precision: Precision;
   readonly allocatedBytes: number;
   /** On WASM: phases, between which the threads wait for each other. */
   readonly dispatchesPerStep: number;
@@ -59,6 +61,8 @@ export interface MeasureOptions {
   readonly backend?: AdapterDescription["backend"]; // default: "webgpu"
   /** WebGPU only. */
   readonly recomputedLayers?: number | undefined;
+  /** WebGPU only: of the model, and of the products beside it. */
+  readonly precision?: Precision | undefined;
   /** WebGPU only: also time each kernel alone. */
   readonly profile?: boolean;
 }
@@ -68,16 +72,16 @@ const PROFILE_ROUNDS = 10;
 export const STEP = { learningRate: 3e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 
 export async function measureEngine(options: MeasureOptions): Promise<EngineMeasurement> {
-  const { model, microbatch, steps, profile, backend = "webgpu", recomputedLayers = 0 } = options;
+  const { model, microbatch, steps, profile, backend = "webgpu", recomputedLayers = 0, precision = "f32" } = options;
   const started = performance.now();
   const make = backend === "wasm" ? createWasmEngine : createWebGpuEngine;
-  const engine = await make({ model, microbatch, recomputedLayers });
+  const engine = await make({ model, microbatch, recomputedLayers, precision });
   const { parameters, ids } = trainable(model, microbatch);
   engine.load(parameters);
   const { loss: firstLoss } = await engine.step([ids], STEP);
   const firstLossMs = performance.now() - started;
   const conformance = await engine.conformance();
-  const bench = backend === "wasm" ? new WasmMatmulBench() : await MatmulBench.open();
+  const bench = backend === "wasm" ? new WasmMatmulBench() : await MatmulBench.open(precision);
   const forms = ["nt", "nn", "tn"] as const;
   const matmuls = forms.map((form) => ({ name: `matmul-${form}`, ...bench.matmul({ form, ...MATMUL_SHAPE }) }));
   for (const { run } of matmuls) await run(1); // the first run of a pipeline may still compile
@@ -112,6 +116,7 @@ export async function measureEngine(options: MeasureOptions): Promise<EngineMeas
     model,
     microbatch,
     parameters: engine.parameters,
+    precision,
     allocatedBytes: engine.allocatedBytes,
     dispatchesPerStep: perMicrobatch + update,
     firstLossMs,
@@ -154,34 +159,43 @@ const MATMULS = { nt: matmulNt, nn: matmulNn, tn: matmulTn };
 export class MatmulBench {
   readonly #device: GPUDevice;
   readonly #compiled: CompiledKernels;
+  readonly #half: boolean;
 
-  private constructor(device: GPUDevice, compiled: CompiledKernels) {
+  private constructor(device: GPUDevice, compiled: CompiledKernels, half: boolean) {
     this.#device = device;
     this.#compiled = compiled;
+    this.#half = half;
   }
 
-  static async open(): Promise<MatmulBench> {
-    const { device, quads, tiled } = await openDevice();
-    const variant = { quads, tiled, half: false, headSize: 4 };
+  static async open(precision: Precision = "f32"): Promise<MatmulBench> {
+    const half = precision === "f16";
+    const { device, quads, tiled } = await openDevice({ half });
+    const variant = { quads, tiled, half, headSize: 4 };
     const kernels = Object.values(MATMULS);
     const compiled = await compileKernels(device, kernels as readonly unknown[] as readonly Kernel[], variant);
-    return new MatmulBench(device, compiled);
+    return new MatmulBench(device, compiled, half);
   }
 
   /** The product of fixed operands. `run` queues it `times` times, in one pass, and waits for the last. */
   matmul({ form, ...shape }: MatmulShape): { run(times: number): Promise<void>; free(): void } {
     const { M, N, K } = shape;
-    const matrix = (length: number, data?: Float32Array<ArrayBuffer>) => {
+    const product = MATMULS[form];
+    const matrix = (name: "a" | "b" | "c", length: number, data?: Float32Array<ArrayBuffer>) => {
       const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
-      const buffer = this.#device.createBuffer({ size: length * 4, usage });
-      if (data) this.#device.queue.writeBuffer(buffer, 0, data);
-      return { buffer, offset: 0, length };
+      const bytes = widthOf(product, name, this.#half);
+      const buffer = this.#device.createBuffer({ size: length * bytes, usage });
+      if (data) this.#device.queue.writeBuffer(buffer, 0, bytes === 2 ? toHalf(data) : data);
+      return { buffer, offset: 0, length, half: bytes === 2 };
     };
-    const views = { a: matrix(M * K, noise(M * K, 0.1)), b: matrix(N * K, noise(N * K, 0.1)), c: matrix(M * N) };
+    const views = {
+      a: matrix("a", M * K, noise(M * K, 0.1)),
+      b: matrix("b", N * K, noise(N * K, 0.1)),
+      c: matrix("c", M * N),
+    };
     const plans = new Map<number, Plan>();
     const planOf = (times: number): Plan => {
       const plan = new Plan(this.#device, this.#compiled, Number.POSITIVE_INFINITY);
-      for (let i = 0; i < times; i++) plan.add(MATMULS[form], shape, views);
+      for (let i = 0; i < times; i++) plan.add(product, shape, views);
       plan.finish();
       plans.set(times, plan);
       return plan;

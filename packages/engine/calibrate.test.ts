@@ -19,7 +19,7 @@ function fakes(msByMicrobatch: Readonly<Record<number, number>>, change: Partial
       step: async (microbatches: readonly Uint16Array[]) => {
         expect(microbatches.length * microbatch).toBe(12);
         now += msByMicrobatch[microbatch]!;
-        return { loss: 1, gradNorm: 1 };
+        return { loss: 1, gradNorm: 1, skipped: false };
       },
       destroy: () => destroyed.push(microbatch),
     };

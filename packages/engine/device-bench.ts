@@ -6,7 +6,7 @@ import { compileKernels, type Kernel, kernel } from "./device/kernel.ts";
 import { Plan, type View } from "./device/plan.ts";
 import type { AdapterDescription } from "./engine.ts";
 import { matmulFlops } from "./kernels/matmul.ts";
-import { adamw, STEP_FLOATS, squares } from "./kernels/optimizer.ts";
+import { adamw, REPORT_FLOATS, STEP_FLOATS, squares } from "./kernels/optimizer.ts";
 import { gammaBlocks, rmsnormBackward, rmsnormForward } from "./kernels/rmsnorm.ts";
 import { swigluBackward, swigluForward } from "./kernels/swiglu.ts";
 
@@ -169,7 +169,14 @@ function memoryMoves(floats: number): Move[] {
     move(
       adamw,
       { n: floats / 4, decayed: floats / 4 },
-      { step: STEP_FLOATS, report: 2, parameters: floats, gradient: floats, momentum: floats, variance: floats },
+      {
+        step: STEP_FLOATS,
+        report: REPORT_FLOATS,
+        parameters: floats,
+        gradient: floats,
+        momentum: floats,
+        variance: floats,
+      },
       8 * floats, // four vectors, each read and written
     ),
     move(squares, { n: floats / 4 }, { x: floats, partials: 4096 }, floats),

@@ -42,8 +42,26 @@ const random = prng(5);
 const flat = Float32Array.from(randomParameters(random, model, 0.1));
 const batch = randomIds(random, 2 * 7, model.vocabSize);
 
+/** How far an engine's numbers may be from the reference's. */
+export interface Tolerance {
+  readonly loss: number;
+  readonly gradient: number; // of each tensor, relative
+  readonly stepLoss: number; // in each of forty steps
+  readonly stepNorm: number; // relative
+  readonly parameters: number; // after them, relative
+}
+
+const F32: Tolerance = { loss: 5e-5, gradient: 1e-4, stepLoss: 1e-3, stepNorm: 1e-2, parameters: 1e-2 };
+
+/**
+ * f16 has 11 bits: each number that is stored may be off by 2^-11, the loss by about as much, and a gradient by what some ten roundings in a row
+ * add up to. The loss of forty steps on one batch stays within 4e-3 of the reference's (lavapipe, 2026-11); the norm of its gradient swings from step 18
+ * on, in the reference too, and need not be in the same phase: a start that is off by 5e-4 moves it by 9 %, f16 by up to 62 %.
+ */
+export const F16: Tolerance = { loss: 2e-3, gradient: 1e-2, stepLoss: 2e-2, stepNorm: 1, parameters: 5e-2 };
+
 /** The arithmetic of a step, against the reference in f64. */
-export function learningContract(open: Open): void {
+export function learningContract(open: Open, allowed = F32): void {
   test.each(Object.keys(models))("gradients of every tensor: %s", async (name) => {
     const { model, microbatch } = models[name];
     const random = prng(1);
@@ -56,15 +74,16 @@ export function learningContract(open: Open): void {
     engine.destroy();
 
     const truth = ids.map((part) => lossAndGradient(model, Float64Array.from(flat), part, microbatch));
-    expect(loss).toBeCloseTo((truth[0].loss + truth[1].loss) / 2, 4);
+    expect(Math.abs(loss - (truth[0].loss + truth[1].loss) / 2)).toBeLessThan(allowed.loss);
     for (const { name, offset, length } of parameterTable(model).tensors) {
       const mean = truth[0].gradient
         .subarray(offset, offset + length)
         .map((g, i) => (g + truth[1].gradient[offset + i]) / 2);
-      expect(relativeError(gradient.subarray(offset, offset + length), mean), name).toBeLessThan(1e-4);
+      expect(relativeError(gradient.subarray(offset, offset + length), mean), name).toBeLessThan(allowed.gradient);
     }
     const window = ids[0].slice(0, model.contextLength + 1);
-    expect(evaluated).toBeCloseTo(new ReferenceTrainer(model, Float64Array.from(flat)).evaluate([window]), 4);
+    const expected = new ReferenceTrainer(model, Float64Array.from(flat)).evaluate([window]);
+    expect(Math.abs(evaluated - expected)).toBeLessThan(allowed.loss);
   });
 
   test("forty steps on one batch follow the reference", async () => {
@@ -79,18 +98,18 @@ export function learningContract(open: Open): void {
     const losses: number[] = [];
     for (let i = 0; i < 40; i++) {
       const [own, expected] = [await engine.step(batch, options), truth.step(batch, options)];
-      expect(Math.abs(own.loss - expected.loss), `step ${i}`).toBeLessThan(1e-3);
-      expect(Math.abs(own.gradNorm / expected.gradNorm - 1), `norm of step ${i}`).toBeLessThan(1e-2);
+      expect(Math.abs(own.loss - expected.loss), `step ${i}`).toBeLessThan(allowed.stepLoss);
+      expect(Math.abs(own.gradNorm / expected.gradNorm - 1), `norm of step ${i}`).toBeLessThan(allowed.stepNorm);
       losses.push(own.loss);
     }
     expect(losses[39]).toBeLessThan(losses[0] / 2); // it did learn
-    expect(relativeError(await engine.read(), truth.parameters)).toBeLessThan(1e-2);
+    expect(relativeError(await engine.read(), truth.parameters)).toBeLessThan(allowed.parameters);
     engine.destroy();
   });
 }
 
 /** Order, refusals, ends. */
-export function lifecycleContract(open: Open): void {
+export function lifecycleContract(open: Open, allowed = F32): void {
   const loadedEngine = async () => {
     const engine = await open({ model, microbatch: 2 });
     engine.load(flat);
@@ -146,7 +165,7 @@ export function lifecycleContract(open: Open): void {
     const truth = windows.map((ids) => lossAndGradient(model, Float64Array.from(flat), ids, 1).loss);
     const mean = truth.reduce((a, b) => a + b) / truth.length;
     const loss = await engine.evaluate(windows);
-    expect(Math.abs(loss - mean)).toBeLessThan(1e-4);
+    expect(Math.abs(loss - mean)).toBeLessThan(2 * allowed.loss);
     expect(await engine.read()).toEqual(flat);
     const other = await loadedEngine();
     expect(await engine.step([batch], options)).toEqual(await other.step([batch], options)); // no trace in gradient or moments

@@ -1,4 +1,4 @@
-// The whole model on WebGPU against the reference, with the adapter's limits and with those that every device has.
+// The whole model on WebGPU against the reference, with the adapter's limits and with those that every device has; mixed-precision.gpu.test.ts has f16.
 import { describe } from "vitest";
 import { learningContract } from "./engine-contract.ts";
 import { createWebGpuEngine } from "./webgpu-engine.ts";

@@ -30,11 +30,19 @@ export interface StepOptions {
 
 export interface StepReport {
   readonly loss: number; //     mean cross-entropy over all tokens of the step, nats
-  readonly gradNorm: number; // global L2 norm before clipping
+  readonly gradNorm: number; // global L2 norm before clipping, of the loss as it is, not as it was scaled
+  /** Mixed precision: a number was too large for f16, so nothing was changed; loss and norm may be no numbers then. Rare, and no error. */
+  readonly skipped: boolean;
 }
 
 /** How both of AdamW's moments are kept: 8 bytes a parameter, or 2.25 (8 bits and a shared scale). What that does to learning: docs/MEASUREMENTS.md. */
 export type Moments = "f32" | "8bit";
+
+/**
+ * How activations, their gradients and the weights that products read lie in memory: 4 bytes or 2. Sums, parameters, their gradient, moments, the
+ * norms' statistics and the loss are f32 in both. What that does to learning: docs/MEASUREMENTS.md.
+ */
+export type Precision = "f32" | "f16";
 
 export interface EngineOptions {
   readonly model: ModelShape;
@@ -42,7 +50,7 @@ export interface EngineOptions {
   readonly microbatch: number;
   /**
    * Activations that are not kept: the backward pass computes those of the first so many layers again, from the layer's input. The same
-   * gradients, bit for bit, for 15 to 20 % more time with all of them. 0 to L - 1; default: the fewest with which memoryBytes suffices, else 0.
+   * gradients, bit for bit (in f16 to rounding: a compiler may go on with a sum that is more exact than what it stored), for 15 to 20 % more time with all of them. 0 to L - 1; default: the fewest with which memoryBytes suffices, else 0.
    */
   readonly recomputedLayers?: number;
   /** Default: f32. */
@@ -54,6 +62,8 @@ export interface EngineOptions {
   readonly keepsMark?: boolean;
   /** Of the updates that are made on the device; default: int8 blocks. Error feedback takes another 4 bytes a parameter. */
   readonly codec?: Codec;
+  /** Default: f32. f16 (mixed precision) needs an adapter with shader-f16. */
+  readonly precision?: Precision;
   /** How much of the device's memory it may take in all; default: what the device gives. */
   readonly memoryBytes?: number;
   /** Default: "webgpu". "wasm" trains on the CPU, in threads of its own; of the other options it heeds threads and memoryBytes. */
@@ -107,7 +117,7 @@ export interface Engine {
   /**
    * One inner step: gradients accumulated over the microbatches (each B sequences of T+1 ids, row-major: inputs are ids[0..T), targets ids[1..T]),
    * averaged over all tokens, clipped, applied. Work is queued at once; the promise resolves when the loss is read, and a caller may queue
-   * the next step before (at most two in flight: a third call waits). Rejects with DeviceLostError, GpuError.
+   * the next step before (at most two in flight: a third call waits). Rejects with DeviceLostError, GpuError, DivergedError.
    */
   step(microbatches: readonly Uint16Array[], options: StepOptions): Promise<StepReport>;
   /** Mean loss in nats per token over the windows (each T+1 ids), without touching gradients or moments. */

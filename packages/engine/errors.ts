@@ -15,6 +15,16 @@ export class OutOfMemoryError extends GpuError {
   override readonly name = "OutOfMemoryError";
 }
 
+/** In mixed precision, step after step was skipped. The parameters are those before the first of them, and the engine may go on. */
+export class DivergedError extends Error {
+  override readonly name = "DivergedError";
+  constructor(steps: number) {
+    super(
+      `${steps} steps in a row had numbers too large for f16, and changed nothing: train in f32 (precision "f32"), or with a smaller learning rate.`,
+    );
+  }
+}
+
 /** The device is gone (driver reset, GPU process killed, tab in the background for too long, a thread that failed, or destroy()). */
 export class DeviceLostError extends Error {
   override readonly name = "DeviceLostError";

@@ -16,7 +16,7 @@ export type { ConformanceReport } from "./conformance/index.ts";
 export { describeAdapter } from "./device/adapter.ts";
 export { type DeviceMeasurement, type DeviceOptions, measureDevice } from "./device-bench.ts";
 export type * from "./engine.ts";
-export { DeviceLostError, GpuError, ModelTooLargeError, OutOfMemoryError } from "./errors.ts";
+export { DeviceLostError, DivergedError, GpuError, ModelTooLargeError, OutOfMemoryError } from "./errors.ts";
 export { type FastestBackend, fastestBackend } from "./fastest.ts";
 export { DEFAULT_LIMITS, type MemoryLimits } from "./model/outline.ts";
 export { type LargestFit, largestFit, type ModelPlan, type PlanOptions, planModel } from "./model/planner.ts";

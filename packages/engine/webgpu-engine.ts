@@ -10,15 +10,22 @@ import type { BytesByPart, Memory } from "./device/memory.ts";
 import { type KernelProfile, Plan } from "./device/plan.ts";
 import { checked } from "./device/scopes.ts";
 import type { AdapterDescription, Engine, EngineOptions, StepOptions, StepReport } from "./engine.ts";
-import { DeviceLostError, GpuError, ModelTooLargeError, TuningOverError } from "./errors.ts";
-import { packStep } from "./kernels/optimizer.ts";
+import { DeviceLostError, DivergedError, GpuError, ModelTooLargeError, TuningOverError } from "./errors.ts";
+import {
+  LOSS_SCALE,
+  packScaling,
+  packStep,
+  REPORT_FLOATS,
+  SCALING_LAG_BYTE,
+  SKIPPED_MAX,
+} from "./kernels/optimizer.ts";
 import { ropeTables } from "./kernels/rope.ts";
 import { type Batch, batchOf, groupsOf, NO_UPDATE } from "./model/batch.ts";
 import type { Sizes } from "./model/buffers.ts";
 import { type Layout, takeFromEngine, toEngine } from "./model/layout.ts";
 import { markKernelsOf, markPassesOf } from "./model/mark-passes.ts";
 import { type Outline, outlineOf, REPORT_BYTES, STEPS_IN_FLIGHT } from "./model/outline.ts";
-import { ALL_KERNELS, MOMENT_KERNELS, type Pass, passesOf } from "./model/passes.ts";
+import { ALL_KERNELS, HALF_KERNELS, MOMENT_KERNELS, type Pass, passesOf } from "./model/passes.ts";
 import { planModel } from "./model/planner.ts";
 import { Steps, tuneInBackground } from "./tuning/background.ts";
 import type { TuningStore } from "./tuning/record.ts";
@@ -42,24 +49,30 @@ export interface Cuts {
   readonly pieceBytes?: number;
   readonly flopsPerSubmit?: number;
   readonly tiled?: boolean;
+  readonly scalesLoss?: boolean;
 }
 
 /** Rejects with ModelTooLargeError, OutOfMemoryError, GpuError, or DeviceLostError when the device went while the engine was made. */
 export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}): Promise<WebGpuEngine> {
   const { model, microbatch } = options;
-  const { device, description, quads, ...opened } = await openDevice(options);
+  const { device, description, quads, ...opened } = await openDevice({ ...options, half: options.precision === "f16" });
   try {
     const { recomputedLayers, problem } = planModel({ ...options, limits: device.limits });
     if (problem !== undefined) throw new ModelTooLargeError(problem);
     const bindingFloats = cuts.bindingFloats ?? Math.floor(device.limits.maxStorageBufferBindingSize / 4);
-    const { moments = "f32", keepsMark, codec } = options;
-    const cut = { ...cuts, microbatch, recomputedLayers, bindingFloats, moments, keepsMark, codec };
+    const { moments = "f32", keepsMark, codec, precision } = options;
+    const half = precision === "f16";
+    const cut = { ...cuts, microbatch, recomputedLayers, bindingFloats, moments, keepsMark, codec, precision };
     const outline = outlineOf(model, cut);
-    const kernels = [...ALL_KERNELS, ...MOMENT_KERNELS[moments], ...markKernelsOf(outline.sizes)];
+    const kernels = [
+      ...[...ALL_KERNELS, ...MOMENT_KERNELS[moments]],
+      ...(half ? HALF_KERNELS : []),
+      ...markKernelsOf(outline.sizes),
+    ];
     const variant: Variant = {
       quads,
       tiled: cuts.tiled ?? opened.tiled,
-      half: false,
+      half,
       headSize: outline.sizes.headSize,
     };
     const [compiled, memory] = await Promise.all([
@@ -159,6 +172,7 @@ export class WebGpuEngine implements Engine {
     const { cosines, sines } = ropeTables(sizes.T, sizes.headSize, model.ropeTheta);
     crossing.write("cosines", cosines);
     crossing.write("sines", sines);
+    crossing.write("scaling", packScaling(sizes.scaled ? LOSS_SCALE.start : 1));
   }
 
   load(parameters: Float32Array): void {
@@ -173,6 +187,7 @@ export class WebGpuEngine implements Engine {
     this.#inOrder(() => {
       const encoder = this.#device.createCommandEncoder();
       for (const name of ["momentum", "variance"]) encoder.clearBuffer(this.#crossing.buffer(name));
+      encoder.clearBuffer(this.#crossing.buffer("scaling"), SCALING_LAG_BYTE, 4);
       this.#device.queue.submit([encoder.finish()]);
       this.#updates = 0;
     });
@@ -184,9 +199,10 @@ export class WebGpuEngine implements Engine {
       this.#crossing.throwIfFailed();
       this.#updates++;
       this.#queueGradient(batches, options);
-      const [loss, gradNorm] = await this.#report(this.#plans.update);
+      const { loss, gradNorm, skipped } = await this.#report(this.#plans.update);
       this.#steps.count();
-      return { loss, gradNorm };
+      if (skipped >= SKIPPED_MAX) throw new DivergedError(skipped);
+      return { loss, gradNorm, skipped: skipped > 0 };
     });
   }
 
@@ -198,13 +214,14 @@ export class WebGpuEngine implements Engine {
     }));
     return this.#turns.takeAll(async () => {
       this.#crossing.throwIfFailed();
+      this.#plans.weights.replay();
       for (const [i, { rows, batch }] of batches.entries()) {
         this.#writeBatch(batch);
         this.#crossing.write("step", packStep(NO_UPDATE, 1, rows, windows.length * T));
         this.#plans.evaluate.replay();
         if (i % EVALUATIONS_IN_FLIGHT === EVALUATIONS_IN_FLIGHT - 1) await this.#device.queue.onSubmittedWorkDone();
       }
-      const [loss] = await this.#report(this.#plans.report);
+      const { loss } = await this.#report(this.#plans.report);
       return loss;
     });
   }
@@ -246,23 +263,25 @@ export class WebGpuEngine implements Engine {
     return this.#turns.takeAll(async () => {
       this.#crossing.throwIfFailed();
       this.#queueGradient(batches, NO_UPDATE);
-      const [loss] = await this.#report(this.#plans.report);
+      const { loss, unscale } = await this.#report(this.#plans.report);
       const gradient = await this.#readVector("gradient");
       const encoder = this.#device.createCommandEncoder();
       encoder.clearBuffer(this.#crossing.buffer("gradient"));
       this.#device.queue.submit([encoder.finish()]);
-      return { loss, gradient };
+      return { loss, gradient: gradient.map((g) => g * unscale) };
     });
   }
 
   /** Dispatches of one microbatch and of one update, for the bench. */
   get dispatches(): { readonly microbatch: number; readonly update: number } {
-    return { microbatch: this.#plans.train.dispatches, update: this.#plans.update.dispatches };
+    const { weights, train, update } = this.#plans;
+    return { microbatch: train.dispatches, update: weights.dispatches + update.dispatches };
   }
 
   /** One microbatch and one update, by kernel. Ruins gradient and parameters: for the bench's last act. */
   profile(repeats: number): Promise<Record<string, KernelProfile>> {
     return this.#turns.takeAll(async () => ({
+      ...(await this.#plans.weights.profile(repeats)),
       ...(await this.#plans.train.profile(repeats)),
       ...(await this.#plans.update.profile(repeats)),
     }));
@@ -280,6 +299,7 @@ export class WebGpuEngine implements Engine {
 
   #queueGradient(batches: readonly Batch[], options: StepOptions): void {
     const { N } = this.#sizes;
+    this.#plans.weights.replay();
     this.#crossing.write("step", packStep(options, Math.max(1, this.#updates), N, N * batches.length));
     for (const batch of batches) {
       this.#writeBatch(batch);
@@ -293,18 +313,16 @@ export class WebGpuEngine implements Engine {
     this.#crossing.write("occurrences", occurrences);
   }
 
-  /** Replays a plan that ends with a report, and reads that: [mean loss, gradient norm]. */
-  async #report(plan: Plan): Promise<readonly [number, number]> {
+  /** Replays a plan that ends with a report, and reads that. `skipped` counts steps in a row, this one the last. */
+  async #report(plan: Plan): Promise<{ loss: number; gradNorm: number; unscale: number; skipped: number }> {
     const staging = this.#freeStaging.pop();
     if (!staging) throw new Error("more steps in flight than staging buffers: Turns should not allow it");
     plan.replay((encoder) => encoder.copyBufferToBuffer(this.#crossing.buffer("report"), 0, staging, 0, REPORT_BYTES));
-    let report: readonly [number, number] = [Number.NaN, Number.NaN];
-    await this.#crossing.map(staging, (mapped) => {
-      const [loss, gradNorm] = new Float32Array(mapped);
-      report = [loss, gradNorm];
-    });
+    const report = new Float32Array(REPORT_FLOATS);
+    await this.#crossing.map(staging, (mapped) => report.set(new Float32Array(mapped)));
     this.#freeStaging.push(staging);
-    return report;
+    const [loss, gradNorm, unscale, skipped] = report;
+    return { loss, gradNorm, unscale, skipped };
   }
 
   /** A flat vector in the swarm's order, through a buffer of one piece. */

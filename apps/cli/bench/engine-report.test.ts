@@ -5,6 +5,7 @@ import { type BenchReport, engineLines } from "./engine-report.ts";
 const adapter = { backend: "webgpu", vendor: "a", architecture: "b", description: "c", isFallback: false } as const;
 const report: BenchReport = {
   ...{ shape: "nano", steps: 1, runtime: "here", adapter, model: presets.nano.model, microbatch: 8, parameters: 1 },
+  precision: "f32",
   ...{ allocatedBytes: 1, dispatchesPerStep: 1, firstLossMs: 1, stepMs: 10, tokensPerSecond: 1, modelFlopsPerStep: 1 },
   ...{ modelFlopsPerSecond: 1, matmulFlopsPerSecond: 4e9, matmuls: {}, efficiency: 1, firstLoss: 5, lastLoss: 4 },
   conformance: { version: 1, adapter, checks: 1, failed: [], ms: 1 },

@@ -21,6 +21,7 @@ export interface EngineFlags {
   readonly steps: number;
   readonly microbatch?: number;
   readonly recompute?: number;
+  readonly precision?: MeasureOptions["precision"];
   readonly backend?: MeasureOptions["backend"];
   readonly profile: boolean;
   readonly tune?: boolean;
@@ -33,6 +34,7 @@ export function wishOf({
   steps,
   microbatch,
   recompute,
+  precision = "f32",
   backend = "webgpu",
   profile,
   tune = false,
@@ -52,6 +54,7 @@ export function wishOf({
       microbatch: microbatch ?? named.microbatch,
     },
     recomputedLayers: recompute,
+    precision,
     ...(device && { device: { matmulSize: matmul } }),
   };
 }
@@ -75,7 +78,7 @@ export function engineLines(report: BenchReport): string[] {
   const name = [adapter.vendor, adapter.architecture, adapter.description].filter(Boolean).join(" ");
   return [
     `adapter       ${name}${adapter.isFallback ? " (software)" : ""}, ${report.runtime}`,
-    `model         ${report.shape}: d=${model.dModel} L=${model.layers} heads=${model.heads} T=${model.contextLength} V=${model.vocabSize} B=${microbatch}, ${report.parameters.toLocaleString("en")} parameters`,
+    `model         ${report.shape}: d=${model.dModel} L=${model.layers} heads=${model.heads} T=${model.contextLength} V=${model.vocabSize} B=${microbatch}, ${report.parameters.toLocaleString("en")} parameters${report.precision === "f16" ? ", mixed precision (f16)" : ""}`,
     conformanceLine(report),
     `first loss    ${(report.firstLossMs / 1000).toFixed(1)} s after createEngine`,
     `memory        ${bytes(report.allocatedBytes)}`,

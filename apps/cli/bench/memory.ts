@@ -11,7 +11,7 @@ import type { MemoryMeasurement } from "./memory-page.ts";
 import { inPage } from "./page.ts";
 
 /** With memoryGb the prediction must be within it; as many layers are recomputed as that takes. */
-export interface BenchMemoryOptions extends PlanCommandOptions {
+export interface BenchMemoryOptions extends Omit<PlanCommandOptions, "precision"> {
   readonly step: boolean;
 }
 

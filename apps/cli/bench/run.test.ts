@@ -26,6 +26,7 @@ test("the engine and the CPU reference learn alike", async () => {
   const [fast, slow] = [await bench({}), await bench({ engine: "reference" })];
   for (const [i, { evalLoss }] of fast.points.entries()) expect(evalLoss).toBeCloseTo(slow.points[i]!.evalLoss, 3);
   await expect(bench({ moments: "8bit" })).rejects.toThrow(/--engine reference/);
+  await expect(bench({ precision: "f16" })).rejects.toThrow(/--engine dawn/);
 });
 
 test("chunked top-k learns too, from updates a fortieth as large", async () => {

@@ -1,4 +1,4 @@
-// `gossamer bench run`: how a run learns, on the CPU and without browsers: to choose a preset's numbers, and to see what attention adds
+// `gossamer bench run`: how a run learns, without browsers: to choose a preset's numbers, and to see what attention adds
 // (`--zero-attention` holds its output projections at zero, so that nothing of it reaches the residual stream).
 //
 //   spec -> rounds of N peers (an engine each, data's assignment, outer's codec, mark and fold) -> evaluation loss every few rounds
@@ -6,7 +6,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeShard, microbatchIds, TokenSource, windowsPerRound } from "#data";
-import { createEngine, type Engine, type Moments } from "#engine";
+import { createEngine, type Engine, type EngineOptions, type Moments, type Precision } from "#engine";
+import { openDawn } from "#engine/dawn";
 import { ReferenceTrainer } from "#engine/reference";
 import {
   applyCommit,
@@ -23,6 +24,7 @@ import { DiskBlobStore, openDataFolder } from "#store/disk";
 import { blobName, type Contribution, type EntryOf, peerIdOf, type RunDraft, type RunSpec } from "#wire";
 import { checkDraft, loadDraft, makeSpec, SpecError } from "../../host/load-run.ts";
 import { readEvaluationSet } from "../replay.ts";
+import { findDawn } from "./engine.ts";
 
 export interface BenchRunOptions {
   readonly run: string; // preset or file
@@ -33,14 +35,16 @@ export interface BenchRunOptions {
   readonly set: readonly string[];
   readonly zeroAttention: boolean;
   readonly moments?: Moments;
-  /** The engine on WASM, or the CPU reference: some 15 times slower, the same losses on every machine. 8-bit moments have the reference alone. */
-  readonly engine: "wasm" | "reference";
+  /** The engine on WASM, on WebGPU through Dawn, or the CPU reference: some 15 times slower, the same losses on every machine. */
+  readonly engine: "wasm" | "dawn" | "reference";
+  readonly precision?: Precision;
   readonly json: boolean;
 }
 
 export interface RunReport {
   readonly run: string;
   readonly engine: BenchRunOptions["engine"];
+  readonly precision: Precision;
   readonly peers: number;
   readonly set: readonly string[];
   readonly attention: boolean;
@@ -48,9 +52,16 @@ export interface RunReport {
 }
 
 /** @throws SpecError when the run, or what `set` makes of it, is not valid */
-export async function benchRun(options: BenchRunOptions, out: (line: string) => void): Promise<RunReport> {
+export async function benchRun(
+  options: BenchRunOptions,
+  out: (line: string) => void,
+  say: (line: string) => void = out,
+): Promise<RunReport> {
   if (options.engine === "wasm" && options.moments === "8bit")
-    throw new SpecError("--moments 8bit: the engine on WASM keeps moments in f32. Add --engine reference.");
+    throw new SpecError("--moments 8bit: the engine on WASM keeps moments in f32. Add --engine reference or dawn.");
+  if (options.engine !== "dawn" && options.precision === "f16")
+    throw new SpecError("--precision f16: only WebGPU has it. Add --engine dawn, on an adapter with shader-f16.");
+  if (options.engine === "dawn") await openDawn((await findDawn(say)).folder);
   const data = await mkdtemp(join(tmpdir(), "gossamer-bench-"));
   const folder = await openDataFolder(data);
   try {
@@ -63,8 +74,8 @@ export async function benchRun(options: BenchRunOptions, out: (line: string) => 
     );
     const { windows } = await readEvaluationSet(spec, blobs);
     const points = await train(spec, new TokenSource(shards), windows, options, options.json ? () => {} : out);
-    const { peers, set, zeroAttention, engine } = options;
-    const report = { run: spec.name, engine, peers, set, attention: !zeroAttention, points };
+    const { peers, set, zeroAttention, engine, precision = "f32" } = options;
+    const report = { run: spec.name, engine, precision, peers, set, attention: !zeroAttention, points };
     if (options.json) out(JSON.stringify(report));
     return report;
   } finally {
@@ -118,12 +129,15 @@ function referenceTrainer(spec: RunSpec, moments?: Moments): Trainer {
   };
 }
 
-/** One thread each: peers train side by side. */
-async function wasmTrainer({ model, inner }: RunSpec): Promise<Trainer> {
-  const engine = await createEngine({ backend: "wasm", threads: 1, model, microbatch: inner.windowsPerStep });
+async function engineTrainer(spec: RunSpec, options: Partial<EngineOptions>, onSkip: () => void): Promise<Trainer> {
+  const engine = await createEngine({ ...options, model: spec.model, microbatch: spec.inner.windowsPerStep });
   return {
     load: (parameters) => engine.load(parameters),
-    step: async (ids, options) => (await engine.step([ids], options)).loss,
+    step: async (ids, options) => {
+      const { loss, skipped } = await engine.step([ids], options);
+      if (skipped) onSkip();
+      return loss;
+    },
     read: () => engine.read(),
     evaluate: (windows) => engine.evaluate(windows),
     end: () => engine.destroy(),
@@ -140,7 +154,7 @@ async function train(
   spec: RunSpec,
   source: TokenSource,
   windows: readonly Uint16Array[],
-  { peers, rounds, zeroAttention, moments, engine }: BenchRunOptions,
+  { peers, rounds, zeroAttention, moments = "f32", precision = "f32", engine }: BenchRunOptions,
   out: (line: string) => void,
 ): Promise<RunReport["points"]> {
   const { steps, windowsPerStep } = spec.inner;
@@ -158,8 +172,14 @@ async function train(
   const replicas = ids.map(() => new Replica(state.parameters, codec.feedback));
   const trainers: Trainer[] = [];
   const points: { round: number; tokens: number; evalLoss: number }[] = [];
+  let skipped = 0;
+  const trainerOf = {
+    reference: async () => referenceTrainer(spec, moments),
+    wasm: () => engineTrainer(spec, { backend: "wasm", threads: 1 }, () => {}), // one thread each: peers train side by side
+    dawn: () => engineTrainer(spec, { moments, precision }, () => skipped++),
+  };
   try {
-    for (const _ of ids) trainers.push(engine === "wasm" ? await wasmTrainer(spec) : referenceTrainer(spec, moments));
+    for (const _ of ids) trainers.push(await trainerOf[engine]());
     let tokensBefore = 0;
     let cursor = 0;
     for (let round = 0; round < rounds; round++) {
@@ -198,7 +218,7 @@ async function train(
       const updateBytes = Math.max(...contributors.map(({ bytes }) => bytes));
       points.push({ round: round + 1, tokens: tokensBefore, evalLoss });
       out(
-        `  round ${round + 1}, ${tokensBefore} tokens: evaluation ${evalLoss.toFixed(4)} nats per byte, updates of ${updateBytes} bytes`,
+        `  round ${round + 1}, ${tokensBefore} tokens: evaluation ${evalLoss.toFixed(4)} nats per byte, updates of ${updateBytes} bytes${skipped > 0 ? `, ${skipped} steps skipped` : ""}`,
       );
     }
   } finally {

@@ -138,7 +138,7 @@ export class FakeEngine implements Engine {
       if (this.failure) throw this.failure;
       this.onStep(windows);
       this.parameters = this.parameters.map((value) => value + this.by);
-      return { loss: 1 + ++this.steps, gradNorm: 1 };
+      return { loss: 1 + ++this.steps, gradNorm: 1, skipped: false };
     };
     return this.inOrder(held ? () => held.then(end) : end);
   }

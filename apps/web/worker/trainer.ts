@@ -9,7 +9,7 @@
 
 import type { Remote } from "comlink";
 import { microbatchIds } from "#data";
-import type { Engine, StepOptions } from "#engine";
+import type { Engine, StepOptions, StepReport } from "#engine";
 import { type Aggregate, codecOf, learningRateAt } from "#outer";
 import { type Assignment, windowsForDevice } from "#swarm";
 import type { EntryOf, PeerId, RunSpec } from "#wire";
@@ -41,7 +41,7 @@ export interface StepDone {
 export interface Trained {
   readonly steps: number;
   readonly tokens: number;
-  readonly loss: number; //          mean over the steps
+  readonly loss: number; //          mean over the steps that were not skipped
 }
 
 /** Inner steps firstStep to until - 1 of the assignment. */
@@ -212,8 +212,8 @@ export class Trainer {
     this.#stepFrom = startedAt;
     const windowTimesMs: number[] = [];
     const inFlight: Promise<void>[] = [];
-    let [done, tokens, lossSum] = [0, 0, 0];
-    const stepDone = (loss: number, windows: number, begunAt: number) => {
+    let [done, learnt, tokens, lossSum] = [0, 0, 0, 0];
+    const stepDone = ({ loss, skipped }: StepReport, windows: number, begunAt: number) => {
       const now = this.#options.now();
       const tookMs = now - this.#stepFrom; // steps overlap, so the time between two ends is what a step takes; a rest before it included
       duty.worked(now - begunAt);
@@ -222,7 +222,10 @@ export class Trainer {
       this.#stepMs = this.#stepMs === null ? tookMs : 0.7 * this.#stepMs + 0.3 * tookMs;
       done++;
       tokens += windows * contextLength;
-      lossSum += loss;
+      if (!skipped) {
+        learnt++;
+        lossSum += loss; // of a step that was skipped it may be no number
+      }
       this.#options.onStep({
         job,
         round: assignment.round,
@@ -243,7 +246,7 @@ export class Trainer {
       this.#stepsSinceReset++;
       const begunAt = this.#options.now();
       const report = engine.step(microbatches, this.#stepOptions(assignment, step));
-      return { report: report.then(({ loss }) => stepDone(loss, windows, begunAt)) };
+      return { report: report.then((its) => stepDone(its, windows, begunAt)) };
     };
     let measuring = this.#windowMs === undefined;
     try {
@@ -270,9 +273,9 @@ export class Trainer {
       await Promise.allSettled(inFlight);
     }
     await Promise.all(inFlight);
-    if (done === 0) return { steps: 0, tokens: 0, loss: 0 };
+    if (learnt === 0) return { steps: 0, tokens: 0, loss: 0 };
     this.#windowMs = median(windowTimesMs);
-    return { steps: done, tokens, loss: lossSum / done };
+    return { steps: done, tokens, loss: lossSum / learnt };
   }
 
   #fitting({ windowsPerStep, steps, deadlineMs }: Assignment, windowMs: number, done: number, goneMs: number): number {

@@ -1,5 +1,5 @@
 import { crossEntropy } from "../kernels/cross-entropy.ts";
-import { packStep } from "../kernels/optimizer.ts";
+import { packScaling, packStep } from "../kernels/optimizer.ts";
 import { NO_UPDATE } from "../model/batch.ts";
 import { type CrossEntropyShape, crossEntropyBackward, crossEntropyForward } from "../reference/index.ts";
 import { normals, prng, randomIds } from "../reference/testing.ts";
@@ -15,7 +15,7 @@ export async function checkCrossEntropy(runner: KernelRunner, { N, V }: CrossEnt
   const padded = new Float32Array(N * width).fill(3); // the padding's own numbers must not matter
   for (let n = 0; n < N; n++) padded.set(logits.subarray(n * V, (n + 1) * V), n * width);
   const losses = f32(new Array(N).fill(1)); // each adds to what was there
-  const given = { step: packStep(NO_UPDATE, 1, N, N), targets, logits: padded, losses };
+  const given = { step: packStep(NO_UPDATE, 1, N, N), targets, logits: padded, losses, scaling: packScaling(1 / N) };
   const out = await runner.run(crossEntropy, { rows: N, V, firstRow: 0 }, given);
 
   const truth = crossEntropyForward({ logits, targets }, { N, V });

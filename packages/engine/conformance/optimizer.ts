@@ -3,9 +3,12 @@ import {
   adamw,
   adamw8bit,
   flatGroups,
+  halve,
   MOMENT_BLOCK,
   MOMENT_BLOCK_WORDS,
+  packScaling,
   packStep,
+  REPORT_FLOATS,
   report,
   squares,
 } from "../kernels/optimizer.ts";
@@ -16,8 +19,9 @@ import { f32, type KernelRunner, unwritten } from "./runner.ts";
 
 const OPTIONS = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 const ROWS = 77;
+const SCALE = 8;
 
-/** The end of a step: norm, mean loss, clipping, AdamW. Half of the floats decay; gradient and losses are zero afterwards. */
+/** The end of a step: norm, mean loss, clipping, AdamW, the copy of the weights. Half of the floats decay; gradient and losses are zero afterwards. */
 export async function checkOptimizer(
   runner: KernelRunner,
   { floats, deviation }: { readonly floats: number; readonly deviation: number },
@@ -25,11 +29,21 @@ export async function checkOptimizer(
   const random = prng(floats);
   const gradient = f32(normals(random, floats, deviation));
   const groups = flatGroups(floats / 4);
-  const { partials } = await runner.run(squares, { n: floats / 4 }, { x: gradient, partials: unwritten(groups) });
+  const summed = f32(gradient.map((g) => g * ROWS * SCALE)); // over tokens, times the loss scale
+  const { partials } = await runner.run(squares, { n: floats / 4 }, { x: summed, partials: unwritten(groups) });
   const losses = f32(normals(random, ROWS).map(Math.abs));
   const step = packStep(OPTIONS, 3, ROWS, ROWS);
-  const shape = { rows: ROWS, partials: groups };
-  const ended = await runner.run(report, shape, { step, partials, losses, report: unwritten(2) });
+  const shape = { rows: ROWS, partials: groups, scaled: 1 };
+  const scaling = packScaling(SCALE);
+  const ended = await runner.run(report, shape, {
+    ...{ step, partials, losses, scaling },
+    report: unwritten(REPORT_FLOATS),
+  });
+  const overflown = await runner.run(report, shape, {
+    ...{ step, losses, scaling },
+    partials: partials.map((_, i) => (i === groups - 1 ? Number.POSITIVE_INFINITY : 1)),
+    report: unwritten(REPORT_FLOATS),
+  });
 
   const decayed = Math.floor(floats / 8) * 4;
   const parameters = f32(normals(random, floats));
@@ -38,8 +52,9 @@ export async function checkOptimizer(
   const own = await runner.run(
     adamw,
     { n: floats / 4, decayed: decayed / 4 },
-    { step, report: ended.report, parameters, gradient, momentum, variance },
+    { step, report: ended.report, parameters, gradient: summed, momentum, variance },
   );
+  const halved = await runner.run(halve, { n: floats / 4 }, { x: parameters, y: unwritten(floats) });
   const table: ParameterTable = {
     length: floats,
     tensors: [
@@ -53,10 +68,12 @@ export async function checkOptimizer(
     compare(report, "loss", [ended.report[0]], [losses.reduce((a, b) => a + b) / ROWS], 1e-5),
     compare(squares, "gradient norm", [ended.report[1]], [norm], 1e-5),
     exactly(report, "losses", ended.losses, 0),
+    exactly(report, "skipped", [ended.report[3], overflown.report[3] - 1, overflown.scaling[0] - SCALE / 2], 0),
     compare(adamw, "parameters", own.parameters, truth.parameters, 1e-6),
     compare(adamw, "momentum", own.momentum, truth.m, 1e-5),
     compare(adamw, "variance", own.variance, truth.v, 1e-5),
     exactly(adamw, "gradient", own.gradient, 0),
+    compare(halve, "weights", halved.y, runner.stored(parameters), runner.storedError(0)),
   ];
 }
 
@@ -84,7 +101,8 @@ export async function checkOptimizer8bit(
     const gradient = f32(normals(random, floats).map((x, i) => (i < 32 ? 0 : i < 64 ? x * 1e-33 : x * 10 ** -(i % 6))));
     const step = packStep(options, update, 1, 1);
     const shape = { n: floats / MOMENT_BLOCK, decayed: 0 };
-    own = await runner.run(adamw8bit, shape, { step, report: f32([0, 1]), ...own, gradient });
+    const ended = f32([0, 1, 1, 0, 1 / (1 - OPTIONS.beta1 ** update), 1 / (1 - OPTIONS.beta2 ** update)]);
+    own = await runner.run(adamw8bit, shape, { step, report: ended, ...own, gradient });
     adamwStep({ ...truth, gradient, step: update }, table, options);
     checks.push(compare(adamw8bit, `parameters after update ${update}`, own.parameters, truth.parameters, 1e-5));
     const kept = unpackMoments(bitsOf(own.momentum), bitsOf(own.variance));

@@ -1,7 +1,7 @@
 // The engine's GPU memory: planned as a list first, checked against limits, then allocated, once.
 //
-//   want(name, floats, part) …  ->  blank(): views to rehearse a plan with  |  allocate(device): the buffers
-import { alignFloats, type View } from "./plan.ts";
+//   want(name, elements, part) …  ->  blank(): views to rehearse a plan with  |  allocate(device): the buffers
+import { alignFloats, elementBytes, type View } from "./plan.ts";
 import { checked } from "./scopes.ts";
 
 export const MIB = 2 ** 20;
@@ -24,13 +24,16 @@ export interface WantedBuffer {
   readonly name: string;
   readonly floats: number;
   readonly part: Part;
+  /** It holds twice as many elements, of f16. */
+  readonly half: boolean;
 }
 
 export class MemoryPlan {
   readonly #buffers: WantedBuffer[] = [];
 
-  want(name: string, floats: number, part: Part): void {
-    this.#buffers.push({ name, floats: alignFloats(floats), part });
+  /** @param elements an even number where they are f16 */
+  want(name: string, elements: number, part: Part, half = false): void {
+    this.#buffers.push({ name, floats: alignFloats(half ? elements / 2 : elements), part, half });
   }
 
   get buffers(): readonly WantedBuffer[] {
@@ -45,10 +48,15 @@ export class MemoryPlan {
     return this.#buffers.reduce((sum, buffer) => sum + (buffer.part === part ? buffer.floats * 4 : 0), 0);
   }
 
+  get #halves(): ReadonlySet<string> {
+    return new Set(this.#buffers.filter(({ half }) => half).map(({ name }) => name));
+  }
+
   /** Views of buffers that exist on paper only: what a pass binds can be looked at before anything is allocated. */
   blank(): Memory {
     return new Memory(
       new Map(this.#buffers.map(({ name, floats }) => [name, { label: name, size: floats * 4 } as GPUBuffer])),
+      this.#halves,
     );
   }
 
@@ -67,20 +75,23 @@ export class MemoryPlan {
           ]),
         ),
     );
-    return new Memory(buffers);
+    return new Memory(buffers, this.#halves);
   }
 }
 
 export class Memory {
   readonly #buffers: ReadonlyMap<string, GPUBuffer>;
+  readonly #halves: ReadonlySet<string>;
 
-  constructor(buffers: ReadonlyMap<string, GPUBuffer>) {
+  constructor(buffers: ReadonlyMap<string, GPUBuffer>, halves: ReadonlySet<string>) {
     this.#buffers = buffers;
+    this.#halves = halves;
   }
 
   view(name: string): View {
     const buffer = this.#buffers.get(name);
     if (!buffer) throw new Error(`no buffer "${name}" was planned`);
-    return { buffer, offset: 0, length: buffer.size / 4 };
+    const half = this.#halves.has(name);
+    return { buffer, offset: 0, length: buffer.size / elementBytes({ half }), half };
   }
 }

@@ -3,10 +3,11 @@
 //   m: 7 bits and a sign, 8 steps an octave;  √v: 8 bits, 16 steps an octave. Both reach 16 octaves down.
 // Rounded up or down at random, by how near each is, so that small changes add up instead of being lost; √v is never rounded to 0.
 struct Shape { n: u32, decayed: u32 }
-struct Step { learningRate: f32, beta1: f32, beta2: f32, eps: f32, weightDecay: f32, clipNorm: f32, correction1: f32, correction2: f32, gradScale: f32, validRows: f32, lossScale: f32, updates: f32 }
+struct Step { learningRate: f32, beta1: f32, beta2: f32, eps: f32, weightDecay: f32, clipNorm: f32, correction1: f32, correction2: f32, perToken: f32, validRows: f32, updates: f32 }
+struct Report { loss: f32, norm: f32, unscale: f32, skipped: f32, correction1: f32, correction2: f32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> step: Step;
-@group(0) @binding(2) var<storage, read> report: array<f32>;
+@group(0) @binding(2) var<storage, read> report: Report;
 @group(0) @binding(3) var<storage, read_write> parameters: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> gradient: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> momentum: array<u32>;
@@ -49,11 +50,15 @@ fn largest(x: vec4f) -> f32 {
 
 @compute @workgroup_size(GROUP)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let clip = min(1.0, step.clipNorm / max(report[1], 1e-30));
+  let clip = min(1.0, step.clipNorm / max(report.norm, 1e-30)) * report.unscale;
   let seed = u32(step.updates) * 2654435769u;
   var m: array<vec4f, 8>;
   var root: array<vec4f, 8>;
   for (var block = id.x; block < shape.n; block += groups.x * GROUP) {
+    if (report.skipped > 0.0) {
+      for (var i = 0u; i < 8u; i++) { gradient[block * 8u + i] = vec4f(); }
+      continue;
+    }
     let words = block * WORDS;
     let scaleM = bitcast<f32>(momentum[words + 8u]);
     let scaleV = bitcast<f32>(variance[words + 8u]);
@@ -69,7 +74,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
       let own = step.beta1 * select(size, -size, codes > vec4u(127u)) + (1.0 - step.beta1) * g;
       let v = step.beta2 * before * before + (1.0 - step.beta2) * g * g;
       let p = parameters[at];
-      parameters[at] = p - step.learningRate * (own * step.correction1 / (sqrt(v * step.correction2) + step.eps) + decay * p);
+      parameters[at] = p - step.learningRate * (own * report.correction1 / (sqrt(v * report.correction2) + step.eps) + decay * p);
       gradient[at] = vec4f();
       m[i] = own;
       root[i] = sqrt(v);

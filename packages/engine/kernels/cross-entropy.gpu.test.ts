@@ -5,7 +5,7 @@ import { f32, KernelRunner } from "../conformance/runner.ts";
 import { NO_UPDATE } from "../model/batch.ts";
 import { normals, prng } from "../reference/testing.ts";
 import { crossEntropy } from "./cross-entropy.ts";
-import { packStep } from "./optimizer.ts";
+import { packScaling, packStep } from "./optimizer.ts";
 import { DEVICES, describeOn } from "./testing.ts";
 
 describeOn(DEVICES, "cross-entropy", (given) => {
@@ -31,6 +31,7 @@ describeOn(DEVICES, "cross-entropy", (given) => {
       targets: Uint32Array.of(0, 1, 2),
       logits,
       losses: new Float32Array(3),
+      scaling: packScaling(1),
     };
     const out = await runner.run(crossEntropy, { rows: 3, V: 4, firstRow: 100 }, given); // row 100 is the last valid one
     expect([...out.losses].map((loss) => loss > 0)).toEqual([true, false, false]);

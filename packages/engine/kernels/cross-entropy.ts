@@ -11,7 +11,7 @@ export const crossEntropy = kernel({
   source: ({ quads, half }) =>
     expand(source, { constants: { LANES, ROWS }, flags: { QUADS: quads, BARRIER: !quads }, half }),
   shape: { rows: "u32", V: "u32", firstRow: "u32" },
-  bindings: { step: "read", targets: "read", logits: "write", losses: "write" },
+  bindings: { step: "read", targets: "read", logits: "write", losses: "write", scaling: "read" },
   stored: ["logits"],
   workgroups: ({ rows }) => [Math.ceil(rows / ROWS), 1, 1],
 });

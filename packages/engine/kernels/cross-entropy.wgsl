@@ -1,15 +1,17 @@
 // Cross-entropy of one chunk of rows: logits (rows, V4·4) become their own gradient, in place. A row is shared by LANES invocations.
-//   losses[row] += lse − logit[target];  logits = (softmax − onehot) · step.gradScale.  Columns from V on are padding; rows from validRows on count nothing.
+//   losses[row] += lse − logit[target];  logits = (softmax − onehot) · scaling.scale.  Columns from V on are padding; rows from validRows on count nothing.
 #if QUADS
 enable subgroups;
 #end
 struct Shape { rows: u32, V: u32, firstRow: u32 }
-struct Step { learningRate: f32, beta1: f32, beta2: f32, eps: f32, weightDecay: f32, clipNorm: f32, correction1: f32, correction2: f32, gradScale: f32, validRows: f32 }
+struct Step { learningRate: f32, beta1: f32, beta2: f32, eps: f32, weightDecay: f32, clipNorm: f32, correction1: f32, correction2: f32, perToken: f32, validRows: f32, updates: f32 }
+struct Scaling { scale: f32, good: u32, skipped: u32, lag: u32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> step: Step;
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
 @group(0) @binding(3) var<storage, read_write> logits: array<vec4<Stored>>;
 @group(0) @binding(4) var<storage, read_write> losses: array<f32>;
+@group(0) @binding(5) var<storage, read> scaling: Scaling;
 const NONE = -1e30;
 #if BARRIER
 var<workgroup> highests: array<array<f32, LANES>, ROWS>;
@@ -54,7 +56,7 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group
   if (!inside) { return; }
   let lse = all + log(total);
   let valid = shape.firstRow + row < u32(step.validRows);
-  let scale = select(0.0, step.gradScale, valid);
+  let scale = select(0.0, scaling.scale, valid);
   let target4 = targets[row] / 4u;
   let targetLane = targets[row] % 4u;
   for (var i = local.x; i < V4; i += LANES) {

@@ -32,7 +32,7 @@ export const TILED_DEVICES: readonly TestDevice[] = [
 
 const adapter = await navigator.gpu.requestAdapter();
 /** SwiftShader has no f16 in shaders: what needs it is skipped there by its name, and runs on others (CONTRIBUTING.md). */
-const ADAPTER_HAS_HALF = adapter !== null && hasHalf(adapter);
+export const ADAPTER_HAS_HALF = adapter !== null && hasHalf(adapter);
 
 /** One describe for each device. */
 export function describeOn(devices: readonly TestDevice[], name: string, body: (given: TestDevice) => void): void {

@@ -1,5 +1,7 @@
 // Every buffer of one engine, by name.
 //
+// In mixed precision activations, logits and their gradients are f16, and "weights" is a copy of the matrices, made anew before each step.
+//
 // Kept over the whole pass: x1.l, the residual stream that enters layer l. What else the backward pass needs of a layer is a set of activations;
 // layers that are recomputed share one set, and their backward pass fills it again from x1.l first.
 //
@@ -12,11 +14,18 @@
 import { ChunkTopK, type Codec } from "#outer";
 import type { ModelShape } from "#wire";
 import { MemoryPlan } from "../device/memory.ts";
-import { ALIGN_FLOATS, alignFloats } from "../device/plan.ts";
-import type { Moments } from "../engine.ts";
+import { ALIGN_FLOATS, alignFloats, elementBytes } from "../device/plan.ts";
+import type { Moments, Precision } from "../engine.ts";
 import { occurrencesLength } from "../kernels/embedding.ts";
 import { wholeBlocks } from "../kernels/mark.ts";
-import { GROUPS_MAX, MOMENT_BLOCK, MOMENT_BLOCK_WORDS, STEP_FLOATS } from "../kernels/optimizer.ts";
+import {
+  GROUPS_MAX,
+  MOMENT_BLOCK,
+  MOMENT_BLOCK_WORDS,
+  REPORT_FLOATS,
+  SCALING_WORDS,
+  STEP_FLOATS,
+} from "../kernels/optimizer.ts";
 import { gammaBlocks } from "../kernels/rmsnorm.ts";
 import { type Extents, extentsOf, type Layout, type Range } from "./layout.ts";
 
@@ -40,6 +49,9 @@ export interface Cut {
   readonly moments?: Moments | undefined;
   readonly keepsMark?: boolean | undefined;
   readonly codec?: Codec | undefined;
+  readonly precision?: Precision | undefined;
+  /** Also in f32, where nothing needs it: for tests on adapters without f16. */
+  readonly scalesLoss?: boolean | undefined;
 }
 
 export interface Sizes extends Extents {
@@ -50,38 +62,38 @@ export interface Sizes extends Extents {
   readonly keepsMark: boolean;
   /** The codec, where it is this one and the mark is kept. */
   readonly topK: ChunkTopK | undefined;
+  /** Activations, logits and a copy of the weights are f16. */
+  readonly half: boolean;
+  /** The loss is scaled: what is too large for f16 must not reach the weights. */
+  readonly scaled: boolean;
 }
 
 export function sizesOf(model: ModelShape, layout: Layout, cut: Cut): Sizes {
-  const {
-    microbatch,
-    recomputedLayers,
-    bindingFloats,
-    logitsChunkBytes,
-    moments = "f32",
-    keepsMark = false,
-    codec,
-  } = cut;
+  const { microbatch, recomputedLayers, bindingFloats, logitsChunkBytes } = cut;
+  const { moments = "f32", keepsMark = false, codec } = cut;
   const topK = keepsMark && codec instanceof ChunkTopK ? codec : undefined;
+  const half = cut.precision === "f16";
+  const scaled = half || cut.scalesLoss === true;
   const extents = extentsOf(model, microbatch, layout);
   const { N, V } = extents;
+  const rowBytes = V * elementBytes({ half });
   const wishedRows = logitsChunkBytes
-    ? logitsChunkBytes / (V * 4)
-    : Math.max(LOGITS_CHUNK_BYTES / (V * 4), LOGITS_CHUNK_ROWS);
-  const rows = alignedRows(Math.min(wishedRows, bindingFloats / V));
+    ? logitsChunkBytes / rowBytes
+    : Math.max(LOGITS_CHUNK_BYTES / rowBytes, LOGITS_CHUNK_ROWS);
+  const rows = alignedRows(Math.min(wishedRows, (bindingFloats * 4) / rowBytes));
   const chunkRows = Math.min(rows, Math.ceil(N / ALIGN_FLOATS) * ALIGN_FLOATS);
-  return { ...extents, chunkRows, recomputedLayers, bindingFloats, moments, keepsMark, topK };
+  return { ...extents, chunkRows, recomputedLayers, bindingFloats, moments, keepsMark, topK, half, scaled };
 }
 
-/** A range of the flat vectors starts where moments in 8 bits may start, too. */
-const RANGE_FLOATS = { f32: ALIGN_FLOATS, "8bit": ALIGN_FLOATS * MOMENT_BLOCK };
+/** A range of the flat vectors starts where a copy in f16 may start, and moments in 8 bits, too. */
+const RANGE_FLOATS = { f32: 2 * ALIGN_FLOATS, "8bit": ALIGN_FLOATS * MOMENT_BLOCK };
 
 /** Words that so many floats take as a moment. */
 export const momentWords = (floats: number, moments: Moments): number =>
   moments === "f32" ? floats : (floats / MOMENT_BLOCK) * MOMENT_BLOCK_WORDS;
 
 /** The flat vectors in ranges that fit a binding. */
-export function flatRanges({ length }: Layout, { bindingFloats, moments }: Sizes): Range[] {
+export function flatRanges(length: number, { bindingFloats, moments }: Sizes): Range[] {
   const step = RANGE_FLOATS[moments];
   const width = Math.max(1, Math.floor(Math.min(bindingFloats, length + step) / step)) * step;
   return Array.from({ length: Math.ceil(length / width) }, (_, i) => ({
@@ -97,35 +109,38 @@ export const alignedRows = (rows: number): number => Math.max(1, Math.floor(rows
 export const setOf = ({ recomputedLayers }: Sizes, layer: number): number => Math.max(0, layer - recomputedLayers);
 
 export function planMemory(model: ModelShape, layout: Layout, sizes: Sizes): MemoryPlan {
-  const { N, C, F, V, QKV, T, headSize, chunkRows, recomputedLayers } = sizes;
+  const { N, C, F, V, QKV, T, headSize, chunkRows, recomputedLayers, half } = sizes;
   const plan = new MemoryPlan();
   plan.want("parameters", layout.length, "parameters");
+  if (half) plan.want("weights", layout.matrices, "parameters", true);
   plan.want("gradient", sizes.keepsMark ? wholeBlocks(layout.length) : layout.length, "gradient");
   for (const name of ["momentum", "variance"]) plan.want(name, momentWords(layout.length, sizes.moments), "moments");
 
-  for (let l = 0; l < model.layers; l++) plan.want(`x1.${l}`, N * C, "activations");
+  for (let l = 0; l < model.layers; l++) plan.want(`x1.${l}`, N * C, "activations", half);
   for (let set = 0; set < model.layers - recomputedLayers; set++) {
-    const want = (name: string, floats: number): void => plan.want(`${name}.${set}`, floats, "activations");
-    for (const name of ["y1", "attended", "x2", "y2"]) want(name, N * C);
-    for (const name of ["rstd1", "rstd2"]) want(name, N);
-    want("qkv", N * QKV);
-    want("lse", N * model.heads);
-    want("gateUp", N * Math.max(2 * F, QKV));
-    want("h", N * F);
+    const want = (name: string, elements: number, half: boolean): void =>
+      plan.want(`${name}.${set}`, elements, "activations", half);
+    for (const name of ["y1", "attended", "x2", "y2"]) want(name, N * C, half);
+    want("qkv", N * QKV, half);
+    want("gateUp", N * Math.max(2 * F, QKV), half);
+    want("h", N * F, half);
+    for (const name of ["rstd1", "rstd2"]) want(name, N, false);
+    want("lse", N * model.heads, false);
   }
-  for (const name of ["xLast", "yLast"]) plan.want(name, N * C, "activations");
+  for (const name of ["xLast", "yLast"]) plan.want(name, N * C, "activations", half);
   plan.want("rstdLast", N, "activations");
 
-  plan.want("logits", chunkRows * V, "logits");
+  plan.want("logits", chunkRows * V, "logits", half);
   const want = (name: string, floats: number): void => plan.want(name, floats, "scratch");
-  for (const name of ["dx", "dy"]) want(name, N * C);
+  for (const name of ["dx", "dy"]) plan.want(name, N * C, "scratch", half);
   want("delta", N * model.heads);
   want("gammaPartials", (2 * model.layers + 1) * alignFloats(gammaBlocks(N) * C));
   for (const name of ["ids", "targets", "losses"]) want(name, N);
   want("occurrences", occurrencesLength(N));
   for (const name of ["cosines", "sines"]) want(name, (T * headSize) / 2);
-  want("squares", GROUPS_MAX * flatRanges(layout, sizes).length);
+  want("squares", GROUPS_MAX * flatRanges(layout.length, sizes).length);
   want("step", STEP_FLOATS);
-  want("report", 2);
+  want("report", REPORT_FLOATS);
+  want("scaling", SCALING_WORDS);
   return plan;
 }

@@ -3,7 +3,7 @@
 //   [ embed (V padded to 4, C) | head? | per layer: qkv (C+2KV, C) · o (C, C) · gateUp (2F, C) · down (C, F) | norms (2L+1, stride) ]
 //
 // q, k and v are adjacent, and so are gate and up: one matrix product each. Matrices come first, because only they decay. Each tensor starts
-// where a binding may start.
+// where a binding may start, of these vectors and of a copy in f16.
 import { parameterTable } from "#outer";
 import type { ModelShape } from "#wire";
 import { alignFloats } from "../device/plan.ts";
@@ -49,7 +49,7 @@ export function layoutOf(model: ModelShape): Layout {
   let length = 0;
   const take = (floats: number): Range => {
     const range = { offset: length, length: floats };
-    length += alignFloats(floats);
+    length += 2 * alignFloats(floats / 2);
     return range;
   };
   const embed = take(paddedVocab * C);

@@ -4,6 +4,7 @@ import type { ModelShape } from "#wire";
 import { type BytesByPart, type MemoryPlan, MIB, PARTS, type Part } from "../device/memory.ts";
 import { shapesBytes } from "../device/plan.ts";
 import { Rehearsal } from "../device/rehearsal.ts";
+import { REPORT_FLOATS } from "../kernels/optimizer.ts";
 import { type Cut, planMemory, type Sizes, sizesOf } from "./buffers.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { markPassesOf, markStagingBytes, wantMark } from "./mark-passes.ts";
@@ -11,8 +12,7 @@ import { passesOf } from "./passes.ts";
 
 /** Steps queued before the first is read: run-ahead hides the readback, and more than two steps only grow memory. */
 export const STEPS_IN_FLIGHT = 2;
-/** Loss and norm of the gradient. */
-export const REPORT_BYTES = 8;
+export const REPORT_BYTES = 4 * REPORT_FLOATS;
 /**
  * Parameters cross to and from the device in pieces of at most this size, so that reading or loading a large model does not need as much
  * memory again, in the GPU's process and in the page's.

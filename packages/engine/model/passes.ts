@@ -3,12 +3,21 @@
 //   x = embed[ids];   per layer: y1 = norm(x); x += attention(y1) Woᵀ; y2 = norm(x); x += swiglu(y2) Wdᵀ;   logits = norm(x) headᵀ
 import type { ModelShape } from "#wire";
 import type { Memory } from "../device/memory.ts";
-import { ALIGN_FLOATS, alignFloats, type Recorder, slice, type View } from "../device/plan.ts";
+import { ALIGN_FLOATS, alignFloats, elementBytes, type Recorder, slice, type View } from "../device/plan.ts";
 import { attentionBackwardKv, attentionBackwardQ, attentionFlops, attentionForward } from "../kernels/attention.ts";
 import { crossEntropy } from "../kernels/cross-entropy.ts";
 import { embeddingBackward, embeddingForward } from "../kernels/embedding.ts";
 import { matmulFlops, matmulNn, matmulNt, matmulTn } from "../kernels/matmul.ts";
-import { adamw, adamw8bit, flatGroups, GROUPS_MAX, MOMENT_BLOCK, report, squares } from "../kernels/optimizer.ts";
+import {
+  adamw,
+  adamw8bit,
+  flatGroups,
+  GROUPS_MAX,
+  halve,
+  MOMENT_BLOCK,
+  report,
+  squares,
+} from "../kernels/optimizer.ts";
 import { gammaBlocks, rmsnormBackward, rmsnormForward, rmsnormGammaSum } from "../kernels/rmsnorm.ts";
 import { rope } from "../kernels/rope.ts";
 import { swigluBackward, swigluForward } from "../kernels/swiglu.ts";
@@ -20,6 +29,9 @@ export const ALL_KERNELS = [
   ...[matmulNt, matmulNn, matmulTn, rope, attentionForward, attentionBackwardQ, attentionBackwardKv],
   ...[swigluForward, swigluBackward, crossEntropy, squares, report, adamw],
 ] as const;
+
+/** What an engine in mixed precision runs besides. */
+export const HALF_KERNELS = [halve] as const;
 
 /** What an engine with such moments runs besides. */
 export const MOMENT_KERNELS = { f32: [], "8bit": [adamw8bit] } as const;
@@ -33,6 +45,7 @@ export interface Context {
 
 /** The engine's plans. Each is recorded once, and replayed for every microbatch or step. */
 export const passesOf = (context: Context) => ({
+  weights: (plan: Recorder): void => recordWeights(plan, context),
   train: (plan: Recorder): void => {
     recordForward(plan, context);
     recordLoss(plan, context, true);
@@ -47,7 +60,10 @@ export const passesOf = (context: Context) => ({
 });
 export type Pass = keyof ReturnType<typeof passesOf>;
 
-const weight = ({ memory }: Context, { offset, length }: Range): View =>
+/** A matrix as products read it. */
+const weight = ({ memory, sizes }: Context, { offset, length }: Range): View =>
+  slice(memory.view(sizes.half ? "weights" : "parameters"), offset, length);
+const parameter = ({ memory }: Context, { offset, length }: Range): View =>
   slice(memory.view("parameters"), offset, length);
 const gradient = ({ memory }: Context, { offset, length }: Range): View =>
   slice(memory.view("gradient"), offset, length);
@@ -56,9 +72,14 @@ const normRange = ({ layout, sizes }: Context, index: number): Range => ({
   length: sizes.C,
 });
 
-/** Blocks of rows, so that `width` floats a row fit one binding: one block wherever they can. */
-function eachBlock({ N, bindingFloats }: Sizes, width: number, record: (first: number, rows: number) => void): void {
-  const block = alignedRows(Math.min(N + ALIGN_FLOATS, bindingFloats / width));
+/** Blocks of rows, so that `width` elements a row fit one binding: one block wherever they can. */
+function eachBlock(
+  { N, half, bindingFloats }: Sizes,
+  width: number,
+  record: (first: number, rows: number) => void,
+): void {
+  const elements = (bindingFloats * 4) / elementBytes({ half });
+  const block = alignedRows(Math.min(N + ALIGN_FLOATS, elements / width));
   for (let first = 0; first < N; first += block) record(first, Math.min(block, N - first));
 }
 
@@ -110,17 +131,26 @@ function norm(
   [x, y, rstd]: View[],
 ): void {
   const { model, sizes, memory } = context;
-  const gamma = weight(context, normRange(context, index));
+  const gamma = parameter(context, normRange(context, index));
   const partials = added === 1 ? memory.view("dy") : residual;
   const shape = { rows: sizes.N, C: sizes.C, K: added, eps: model.normEps };
   plan.add(rmsnormForward, shape, { partials, residual, gamma, residualOut: x, y, rstd }, 8 * sizes.N * sizes.C);
+}
+
+/** The copy of the matrices in f16, before anything reads it. */
+function recordWeights(plan: Recorder, { layout, sizes, memory }: Context): void {
+  if (!sizes.half) return;
+  for (const { offset, length } of flatRanges(layout.matrices, sizes)) {
+    const part = (name: string): View => slice(memory.view(name), offset, length);
+    plan.add(halve, { n: length / 4 }, { x: part("parameters"), y: part("weights") }, length);
+  }
 }
 
 function recordForward(plan: Recorder, context: Context): void {
   const { model, layout, sizes, memory } = context;
   const { N, C, F } = sizes;
   const at = (name: string): View => memory.view(name);
-  plan.add(embeddingForward, { rows: N, C }, { ids: at("ids"), weight: weight(context, layout.embed), y: at("dx") });
+  plan.add(embeddingForward, { rows: N, C }, { ids: at("ids"), weight: parameter(context, layout.embed), y: at("dx") });
   let stream = at("dx");
   layout.layers.forEach((w, l) => {
     const own = (name: string): View => at(`${name}.${setOf(sizes, l)}`);
@@ -184,6 +214,7 @@ function recordLoss(plan: Recorder, context: Context, train: boolean): void {
         targets: slice(memory.view("targets"), firstRow, rows),
         logits,
         losses: slice(memory.view("losses"), firstRow, rows),
+        scaling: memory.view("scaling"),
       },
       20 * rows * V,
     );
@@ -201,7 +232,7 @@ function recordBackward(plan: Recorder, context: Context): void {
   const blocks = gammaBlocks(N);
   const normBackward = (index: number, x: View, rstd: View, accumulate: 0 | 1): void => {
     const partials = slice(at("gammaPartials"), index * alignFloats(blocks * C), blocks * C);
-    const gamma = weight(context, normRange(context, index));
+    const gamma = parameter(context, normRange(context, index));
     const views = { dy: at("dy"), x, rstd, gamma, dx: at("dx"), partials };
     plan.add(rmsnormBackward, { rows: N, C, accumulate }, views, 11 * N * C);
   };
@@ -249,7 +280,7 @@ function recordBackward(plan: Recorder, context: Context): void {
 /** Norm of the gradient, report, AdamW: over ranges of the flat vectors that fit a binding. */
 function recordUpdate(plan: Recorder, context: Context): void {
   const { layout, sizes, memory } = context;
-  const ranges = flatRanges(layout, sizes);
+  const ranges = flatRanges(layout.length, sizes);
   const flat = (name: string, range: Range): View => slice(memory.view(name), range.offset, range.length);
 
   let partials = 0;
@@ -292,7 +323,7 @@ function recordReport(plan: Recorder, { sizes, memory }: Context, partials: numb
   const at = (name: string): View => memory.view(name);
   plan.add(
     report,
-    { rows: sizes.N, partials },
-    { step: at("step"), partials: at("squares"), losses: at("losses"), report: at("report") },
+    { rows: sizes.N, partials, scaled: sizes.scaled ? 1 : 0 },
+    { step: at("step"), partials: at("squares"), losses: at("losses"), report: at("report"), scaling: at("scaling") },
   );
 }

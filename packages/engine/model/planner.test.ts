@@ -107,11 +107,42 @@ describe("what fits", () => {
   });
 });
 
+describe("mixed precision", () => {
+  test("GPT-2 small: what f16 takes of each part", () => {
+    const given = { model: GPT2_SMALL, microbatch: 8 };
+    const [exact, mixed] = [planModel(given), planModel({ ...given, precision: "f16" })];
+    const { N, heads, L, C } = { N: 8 * 1024, heads: 12, L: 12, C: 768 };
+    const statistics = 4 * (N * (L * (2 + heads) + 1)); // of the norms, and of attention's rows
+    expect(mixed.bytesByPart.activations - statistics).toBe((exact.bytesByPart.activations - statistics) / 2);
+    const norms = 4 * (2 * L + 1) * C;
+    expect(mixed.bytesByPart.parameters).toBe(1.5 * exact.bytesByPart.parameters - norms / 2);
+    expect(mixed.totalBytes).toBeLessThan(0.69 * exact.totalBytes);
+  });
+
+  test("it composes with layers recomputed, moments in 8 bits and the mark", () => {
+    const least = { model: GPT2_SMALL, microbatch: 8, recomputedLayers: 11, moments: "8bit", keepsMark: true } as const;
+    expect(planModel({ ...least, precision: "f16" }).totalBytes).toBeLessThan(planModel(least).totalBytes);
+  });
+
+  test("twice the context fits WebGPU's default limits", () => {
+    const model = { ...GPT2_SMALL, vocabSize: 256, layers: 2 };
+    const fits = (contextLength: number) => {
+      const given = { model: { ...model, contextLength }, microbatch: 1, limits: DEFAULT_LIMITS };
+      return planModel({ ...given, precision: "f16" }).problem === undefined;
+    };
+    const allowed = Math.floor((128 * MIB) / 2 / (3 * 768) / 64) * 64;
+    expect(fits(allowed)).toBe(true);
+    expect(fits(allowed + 64)).toBe(false);
+  });
+});
+
 test.each([
   { bindingFloats: Number.POSITIVE_INFINITY, recomputedLayers: 0 },
   { bindingFloats: 640, recomputedLayers: 0 },
   { bindingFloats: 640, recomputedLayers: 2, logitsChunkBytes: 1 },
   { bindingFloats: 2048, recomputedLayers: 2, moments: "8bit" as const, keepsMark: true },
+  { bindingFloats: 640, recomputedLayers: 2, logitsChunkBytes: 1, precision: "f16" as const },
+  { bindingFloats: 2048, recomputedLayers: 2, moments: "8bit" as const, keepsMark: true, precision: "f16" as const },
 ])("every pass binds ranges that exist, and reads nothing that it writes: $bindingFloats, $recomputedLayers", (cut) => {
   for (const change of [{}, { tiedEmbedding: false, contextLength: 70 }, { dFfn: 4, kvHeads: 4 }]) {
     const model = tinyModel({ layers: 3, ...change });

@@ -5,7 +5,7 @@
 import type { Codec } from "#outer";
 import type { ModelShape } from "#wire";
 import { type BytesByPart, MIB } from "../device/memory.ts";
-import type { Moments } from "../engine.ts";
+import type { Moments, Precision } from "../engine.ts";
 import { limitProblem, type MemoryLimits, type Outline, outlineOf } from "./outline.ts";
 
 export interface PlanOptions {
@@ -19,6 +19,7 @@ export interface PlanOptions {
   readonly moments?: Moments | undefined;
   readonly keepsMark?: boolean | undefined;
   readonly codec?: Codec | undefined;
+  readonly precision?: Precision | undefined;
   /** 0 to layers - 1; absent: the fewest with which it fits. */
   readonly recomputedLayers?: number | undefined;
 }
@@ -47,8 +48,8 @@ export function planModel(options: PlanOptions): ModelPlan {
 
 function outlineAt({ model, microbatch, limits, ...given }: PlanOptions, recomputedLayers: number): Outline {
   const bindingFloats = Math.floor((limits?.maxStorageBufferBindingSize ?? Number.POSITIVE_INFINITY) / 4);
-  const { moments, keepsMark, codec } = given;
-  return outlineOf(model, { microbatch, recomputedLayers, bindingFloats, moments, keepsMark, codec });
+  const { moments, keepsMark, codec, precision } = given;
+  return outlineOf(model, { microbatch, recomputedLayers, bindingFloats, moments, keepsMark, codec, precision });
 }
 
 function fewestRecomputed(options: PlanOptions, memoryBytes: number): number {

@@ -53,7 +53,7 @@ export class ReferenceTrainer<A extends Vector> {
     const given = { parameters: this.parameters, gradient, m: this.m, v: this.v, step: this.steps };
     const gradNorm = adamwStep(given, this.table, options);
     if (this.moments === "8bit") roundMoments(this.m, this.v, this.steps);
-    return { loss, gradNorm };
+    return { loss, gradNorm, skipped: false };
   }
 
   /** Mean loss in nats per token over the windows, each T+1 ids. */

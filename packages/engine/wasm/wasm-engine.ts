@@ -175,6 +175,7 @@ export class WasmEngine implements Engine {
     return {
       loss: view.getFloat64(REPORT.lossSum, true) / tokens,
       gradNorm: view.getFloat64(REPORT.gradNorm, true),
+      skipped: false,
     };
   }
 
