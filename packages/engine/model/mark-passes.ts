@@ -33,6 +33,9 @@ export function markKernelsOf({ keepsMark, topK }: Pick<Sizes, "keepsMark" | "to
 /** Small beside everything else that is per parameter; 16 million of them are still one piece. */
 const PIECE_BYTES = 16 * MIB;
 
+/** Values of one dispatch that chooses among them: a quarter of a second of a software adapter, nothing to a GPU. */
+const SELECT_FLOATS = 2 ** 20;
+
 /** Blocks [first, first + blocks) of an update. */
 export interface UpdatePiece {
   readonly first: number;
@@ -139,9 +142,10 @@ function feedbackPassesOf(
   ];
   /** Chunks in a row whose values fit a binding, with the range that they lie in. */
   const eachPiece = (
+    floatsMax: number,
     record: (shape: Record<"chunks" | "first" | "base" | "all" | "kept", number>, range: Range) => void,
   ): void => {
-    const most = Math.max(sizes.bindingFloats, codec.block + ALIGN_FLOATS);
+    const most = Math.max(Math.min(sizes.bindingFloats, floatsMax), codec.block + ALIGN_FLOATS);
     for (let first = 0; first < chunks.length; ) {
       const offset = Math.floor(chunks[first].start / ALIGN_FLOATS) * ALIGN_FLOATS;
       let end = first + 1;
@@ -168,7 +172,7 @@ function feedbackPassesOf(
       ),
     ),
     select: (plan) =>
-      eachPiece((shape, range) =>
+      eachPiece(SELECT_FLOATS, (shape, range) =>
         plan.add(selectTopK, shape, { table, values: flat("gradient", range), selection }, range.length * 60),
       ),
     withdraw: eachRange((plan, n, range) =>
@@ -180,7 +184,9 @@ function feedbackPassesOf(
       ),
     ),
     sent: (plan) =>
-      eachPiece((shape, range) => plan.add(feedbackSent, shape, { table, selection, owed: flat("owed", range) })),
+      eachPiece(layout.length, (shape, range) =>
+        plan.add(feedbackSent, shape, { table, selection, owed: flat("owed", range) }),
+      ),
     shrink: eachRange((plan, n, range) => plan.add(feedbackShrink, { n, beta }, { owed: flat("owed", range) }, n * 4)),
   };
 }
