@@ -16,7 +16,7 @@ import { checkEmbedding } from "./embedding.ts";
 import { checkFeedback } from "./feedback.ts";
 import { checkMark } from "./mark.ts";
 import { checkMatmul, MATMULS } from "./matmul.ts";
-import { checkOptimizer, checkOptimizer8bit } from "./optimizer.ts";
+import { checkHalve, checkOptimizer, checkOptimizer8bit } from "./optimizer.ts";
 import { checkRmsnorm } from "./rmsnorm.ts";
 import { checkRope } from "./rope.ts";
 import { KernelRunner } from "./runner.ts";
@@ -55,6 +55,7 @@ export async function checkConformance(
       ...(await checkEmbedding(runner, { N: 130, V: 50, C: 68 })),
       ...(await checkCrossEntropy(runner, { N: 33, V: 257 })),
       ...(await checkOptimizer(runner, { floats: 20_000, deviation: 1 })),
+      ...(variant.half ? await checkHalve(runner, { floats: 20_000 }) : []),
       ...(compiled.has(adamw8bit as Kernel) ? await checkOptimizer8bit(runner, { floats: 32 * 70 }) : []),
       ...(compiled.has(markAdvance as Kernel) ? await checkMark(runner, { floats: 20_224 }) : []), // when updates are made here
       ...(compiled.has(selectTopK as Kernel) ? await checkFeedback(runner) : []),

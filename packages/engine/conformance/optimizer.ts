@@ -21,7 +21,7 @@ const OPTIONS = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weight
 const ROWS = 77;
 const SCALE = 8;
 
-/** The end of a step: norm, mean loss, clipping, AdamW, the copy of the weights. Half of the floats decay; gradient and losses are zero afterwards. */
+/** The end of a step: norm, mean loss, clipping, AdamW. Half of the floats decay; gradient and losses are zero afterwards, also of a step that was skipped. */
 export async function checkOptimizer(
   runner: KernelRunner,
   { floats, deviation }: { readonly floats: number; readonly deviation: number },
@@ -54,7 +54,11 @@ export async function checkOptimizer(
     { n: floats / 4, decayed: decayed / 4 },
     { step, report: ended.report, parameters, gradient: summed, momentum, variance },
   );
-  const halved = await runner.run(halve, { n: floats / 4 }, { x: parameters, y: unwritten(floats) });
+  const skipped = await runner.run(
+    adamw,
+    { n: floats / 4, decayed: decayed / 4 },
+    { step, report: overflown.report, parameters, gradient: summed, momentum, variance },
+  );
   const table: ParameterTable = {
     length: floats,
     tensors: [
@@ -73,7 +77,25 @@ export async function checkOptimizer(
     compare(adamw, "momentum", own.momentum, truth.m, 1e-5),
     compare(adamw, "variance", own.variance, truth.v, 1e-5),
     exactly(adamw, "gradient", own.gradient, 0),
-    compare(halve, "weights", halved.y, runner.stored(parameters), runner.storedError(0)),
+    compare(adamw, "parameters, skipped", skipped.parameters, parameters, 0),
+    compare(adamw, "momentum, skipped", skipped.momentum, momentum, 0),
+    exactly(adamw, "gradient, skipped", skipped.gradient, 0),
+  ];
+}
+
+/** The copy of the weights in f16. What f16 cannot hold must become infinite: where it became the largest number, no step would be skipped. */
+export async function checkHalve(runner: KernelRunner, { floats }: { readonly floats: number }): Promise<Check[]> {
+  const x = f32(normals(prng(floats), floats));
+  const { y } = await runner.run(halve, { n: floats / 4 }, { x, y: unwritten(floats) });
+  const beyond = await runner.run(halve, { n: 1 }, { x: f32([65_536, -1e6, 1e9, -3e38]), y: unwritten(4) });
+  return [
+    compare(halve, "weights", y, runner.stored(x), runner.storedError(0)),
+    exactly(
+      halve,
+      "beyond f16",
+      beyond.y.map((x) => (Number.isFinite(x) ? 1 : 0)),
+      0,
+    ),
   ];
 }
 

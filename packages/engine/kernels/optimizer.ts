@@ -39,7 +39,7 @@ export const LOSS_SCALE = { start: 2 ** 10, max: 2 ** 15 };
 /** Each doubling may cost a step: one in a thousand. */
 const GOOD_STEPS = 1000;
 
-/** What of it is wrong for the device's next steps when so many were skipped in a row: fifteen halvings lead from the largest scale to 1, as many more are no accident. */
+/** So many skipped steps in a row are an error: fifteen halvings lead from the largest scale to 1, and as many more are no accident. */
 export const SKIPPED_MAX = 30;
 
 /** Words of `scaling`: the state of loss scaling, which stays on the device. */
