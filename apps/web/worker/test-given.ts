@@ -64,6 +64,8 @@ export class FakeEngine implements Engine {
   /** Windows of each step. */
   readonly rows: number[] = [];
   onStep = (_windows: number): void => {};
+  /** Whether a step, counted from 1, has a gradient that is not finite. */
+  skips = (_step: number): boolean => false;
   onEvaluate = (): void => {};
   private readonly waiting: (() => unknown)[] = [];
   private busy = false;
@@ -138,7 +140,8 @@ export class FakeEngine implements Engine {
       if (this.failure) throw this.failure;
       this.onStep(windows);
       this.parameters = this.parameters.map((value) => value + this.by);
-      return { loss: 1 + ++this.steps, gradNorm: 1, skipped: false };
+      const skipped = this.skips(++this.steps);
+      return { loss: skipped ? Number.NaN : 1 + this.steps, gradNorm: 1, skipped };
     };
     return this.inOrder(held ? () => held.then(end) : end);
   }

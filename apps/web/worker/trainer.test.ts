@@ -114,6 +114,15 @@ describe.each([
     keepsMark = keeps;
   });
 
+  test("a step that was skipped counts as time, and not for the loss", async () => {
+    const { trainer, engine, stepsDone } = await setUp();
+    engine.skips = (step) => step === 2;
+    expect(await trainer.train(steps())).toEqual({ steps: H, tokens: TOKENS, loss: (2 + 4 + 5) / 3 });
+    expect(stepsDone.map(({ loss }) => loss)).toEqual([2, null, 4, 5]);
+    engine.skips = () => true;
+    expect(await trainer.train(steps())).toEqual({ steps: 0, tokens: 0, loss: 0 });
+  });
+
   test("a round: H steps, a ramp after the moments were reset, one update that decodes to mark - local", async () => {
     const { trainer, engine, stepsDone, anchorHash } = await setUp();
     const trained = await trainer.train(steps());
