@@ -44,5 +44,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 #end
     c$g$j$i_$v += vec4f(dot(a$g$j$i, b$v0), dot(a$g$j$i, b$v1), dot(a$g$j$i, b$v2), dot(a$g$j$i, b$v3));
   }
-  if (row4 + 4u * $gu + $ju < M4 && col4 + $vu < N4) { c[((row4 + 4u * $gu + $ju) * 4u + $iu) * N4 + col4 + $vu] += c$g$j$i_$v; }
+  // Stored in a loop: written out, the stores are more code than all the rest, and a software adapter compiles twice as long.
+  var sums: array<vec4f, ROWS * COLS4>;
+  sums[(16u * $gu + 4u * $ju + $iu) * COLS4 + $vu] = c$g$j$i_$v;
+  for (var r = 0u; r < ROWS; r++) {
+    if (row4 * 4u + r < shape.M && col4 + $vu < N4) { c[(row4 * 4u + r) * N4 + col4 + $vu] += sums[r * COLS4 + $vu]; }
+  }
 }

@@ -36,9 +36,7 @@ function candidates(variant: Variant): Variant[] {
       ...[tile(8, 4, 16, 16), tile(8, 8, 16, 16)].map((cut) => ({ ...variant, tile: cut })),
       ...[tile(8, 8, 8, 8), tile(4, 4, 8, 8)].map((cut) => ({ ...variant, tiled: false, tile: cut })),
     ];
-  const cuts = variant.quads
-    ? [tile(16, 8, 4, 1), tile(32, 8, 8, 1), tile(64, 8, 4, 1)]
-    : [tile(8, 8, 4, 4), tile(4, 4, 8, 8)];
+  const cuts = variant.quads ? [tile(32, 8, 8, 1), tile(64, 8, 4, 1)] : [tile(8, 8, 4, 4), tile(4, 4, 8, 8)];
   return cuts.map((cut) => ({ ...variant, tile: cut }));
 }
 
