@@ -45,6 +45,7 @@ export default defineConfig({
         test: {
           name: "gpu",
           include: [dawn ? "packages/engine/**/*.gpu.test.ts" : "{apps,packages}/**/*.gpu.test.ts"],
+          exclude: ["**/node_modules/**", ...(dawn ? ["packages/engine/wasm/**"] : [])], // the processor's engine, as a page has it
           // One software adapter serves every page: files in turn, so that timings and memory stay honest.
           fileParallelism: false,
           testTimeout: 60_000,
