@@ -24,3 +24,14 @@ test("our engine on the bench's stand: the reference's first loss, a lower secon
   expect(readings().bytesLive).toBeLessThan(live);
   expect(readings().errors).toEqual([]);
 });
+
+test("tuned, it stands where it stood: one step from its start", async () => {
+  const small = { vocabSize: 12, dModel: 16, layers: 1, heads: 4, kvHeads: 2, dFfn: 12, contextLength: 5 };
+  const model = { ...SHAPES.S.model, ...small };
+  const shape = { model, B: 2, nominalFlops: 0 };
+  const trainee = await oursWebGpu.open(shape, givenOf(shape));
+  await trainee.step();
+  const second = await trainee.step();
+  await trainee.settle!();
+  expect(await trainee.step()).toBeCloseTo(second, 5);
+});
