@@ -31,6 +31,7 @@ const spec: RunSpec = {
 const { blockSize: _, ...outer } = spec.outer;
 const codec = { name: "chunk-top-k" as const, chunk: 1024 as const, k: 32, feedback: 0.9 };
 const sparse: RunSpec = { ...spec, version: 3, outer: { ...outer, codec } };
+const adaptive: RunSpec = { ...spec, version: 3, outer: { ...spec.outer, method: "fedyogi", beta2: 0.99, tau: 1e-3 } };
 const { length } = parameterTable(spec.model);
 
 function noise(seed: number, size: number): Float32Array {
@@ -75,6 +76,8 @@ function signedRun(spec: RunSpec): { log: LogEntry[]; blobs: Map<string, Uint8Ar
 test.each([
   ["int8 blocks", spec],
   ["chunked top-k", sparse],
+  ["an adaptive outer step", adaptive],
+  ["another one", { ...adaptive, outer: { ...adaptive.outer, method: "fedadam" as const } }],
 ])(
   "a reader written from docs/FORMATS.md alone checks a signed run of %s and folds it to the same anchors",
   (_, spec) => {

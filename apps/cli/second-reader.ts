@@ -25,6 +25,9 @@ interface Spec {
   readonly outer: {
     readonly learningRate: number;
     readonly momentum: number;
+    readonly method: string;
+    readonly beta2?: number | undefined;
+    readonly tau?: number | undefined;
     readonly codec: "int8-block" | { readonly chunk: number; readonly k: number };
     readonly clipToMedianNorm: boolean;
   };
@@ -57,7 +60,11 @@ interface Entry {
   readonly contributors?: readonly (Offer | Group)[];
   readonly refused?: readonly { readonly peer: string }[];
 }
-type State = Readonly<Record<"parameters" | "velocity", Float32Array>>;
+interface State {
+  readonly parameters: Float32Array;
+  readonly variance?: Float32Array;
+  readonly velocity: Float32Array;
+}
 
 const sha256 = (...parts: (Uint8Array | string)[]): Buffer => {
   const hash = createHash("sha256");
@@ -151,10 +158,10 @@ function anchorHash(state: State): string {
   head.write("GANC");
   head.writeUInt16LE(1, 4);
   head.writeUInt16LE(1, 6);
-  head.writeUInt32LE(2, 8);
+  const sections = Object.entries(state).sort(([a], [b]) => (a < b ? -1 : 1)) as [string, Float32Array][];
+  head.writeUInt32LE(sections.length, 8);
   const parts: Buffer[] = [head];
-  for (const name of ["parameters", "velocity"] as const) {
-    const values = state[name];
+  for (const [name, values] of sections) {
     const title = Buffer.alloc(2 + name.length + 8);
     title.writeUInt16LE(name.length, 0);
     title.write(name, 2);
@@ -275,7 +282,7 @@ function fold(
   offers: readonly (Offer & { members: number })[],
   blobs: Map<string, Uint8Array>,
 ): string[] {
-  const { parameters, velocity } = state;
+  const { parameters } = state;
   const seen = new Set<string>();
   const refused: string[] = [];
   const counted: Read[] = [];
@@ -298,7 +305,41 @@ function fold(
     const weight = fround((min(tokens, members * most) / total) * clip);
     for (let i = 0; i < mean.length; i++) mean[i] += fround(weight * values[i]);
   }
-  const [rate, momentum] = [fround(spec.outer.learningRate), fround(spec.outer.momentum)];
+  if (state.variance) adaptiveStep(spec.outer, state.variance, state, mean);
+  else nesterovStep(spec.outer, state, mean);
+  return refused;
+}
+
+function adaptiveStep(
+  outer: Spec["outer"],
+  variance: Float32Array,
+  { parameters, velocity }: State,
+  mean: Float32Array,
+) {
+  const { method, learningRate, momentum, beta2 = 0, tau = 0 } = outer;
+  for (let i = 0; i < mean.length; i++) {
+    const square = fround(mean[i] * mean[i]);
+    const m = fround(fround(fround(momentum) * velocity[i]) + fround(fround(1 - fround(momentum)) * mean[i]));
+    const share = fround(fround(1 - fround(beta2)) * square);
+    const v = fround(
+      method === "fedadagrad"
+        ? variance[i] + square
+        : method === "fedadam"
+          ? fround(fround(beta2) * variance[i]) + share
+          : variance[i] - share * Math.sign(variance[i] - square),
+    );
+    const phi = fround(
+      parameters[i] - fround(fround(fround(learningRate) * m) / fround(fround(sqrt(v)) + fround(tau))),
+    );
+    if (![m, v, phi].every(Number.isFinite)) continue;
+    velocity[i] = m + 0;
+    variance[i] = v + 0;
+    parameters[i] = phi + 0;
+  }
+}
+
+function nesterovStep(outer: Spec["outer"], { parameters, velocity }: State, mean: Float32Array): void {
+  const [rate, momentum] = [fround(outer.learningRate), fround(outer.momentum)];
   for (let i = 0; i < mean.length; i++) {
     const m = fround(fround(momentum * velocity[i]) + mean[i]);
     const phi = fround(parameters[i] - fround(rate * fround(mean[i] + fround(momentum * m))));
@@ -306,7 +347,6 @@ function fold(
     velocity[i] = m + 0;
     parameters[i] = phi + 0;
   }
-  return refused;
 }
 
 /** The signed offers of a group. */
@@ -320,7 +360,8 @@ function membersOf({ manifest }: Group, blobs: Map<string, Uint8Array>): Offer[]
 export function readRun(spec: Spec, log: readonly Entry[], blobs: Map<string, Uint8Array>): string[] {
   const run = sha256(canonical(spec)).toString("hex");
   const parameters = genesis(spec);
-  const state = { parameters, velocity: new Float32Array(parameters.length) };
+  const zeros = () => new Float32Array(parameters.length);
+  const state = { parameters, velocity: zeros(), ...(spec.outer.method !== "diloco" && { variance: zeros() }) };
   const sealed: string[] = [];
   let before = run;
   let refused: string[] = [];

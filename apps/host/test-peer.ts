@@ -7,12 +7,13 @@ import {
   aggregateUpdates,
   anchorHashOf,
   codecOf,
-  decodeCheckpointSection,
   encodeCheckpointSection,
   encodeUpdate,
   foldCommit,
   genesisState,
   type SharedState,
+  sectionsOf,
+  stateFrom,
 } from "#outer";
 import { Peer, type PeerInput, type PeerOutput, type RunState } from "#swarm";
 import {
@@ -178,12 +179,11 @@ export class TestPeer {
         for (const hash of output.hashes) this.store.delete(hash);
         return;
       case "restore": {
-        this.#state = genesisState(spec);
-        for (const { hash } of output.blobs) {
-          const section = decodeCheckpointSection(this.store.get(hash)!);
-          if (typeof section === "string") throw new Error(section);
-          this.#state[section.name].set(section.values);
-        }
+        const { round, blobs } = output;
+        const sections = blobs.map(({ hash }) => this.store.get(hash)!);
+        const state = sections.length === 0 ? genesisState(spec) : stateFrom(spec, round, sections);
+        if (typeof state === "string") throw new Error(state);
+        this.#state = state;
         this.#round = output.round;
         return this.#later({ type: "restored", round: output.round, anchorHash: anchorHashOf(this.#state) });
       }
@@ -215,8 +215,8 @@ export class TestPeer {
       case "make-checkpoint": {
         const { round } = output;
         if (round !== this.#round) return;
-        const blobs = (["parameters", "velocity"] as const).map((name) => {
-          const bytes = encodeCheckpointSection(name, round, this.#state[name]);
+        const blobs = sectionsOf(this.#state).map(({ name, values }) => {
+          const bytes = encodeCheckpointSection(name, round, values);
           return { name, hash: this.#put(bytes), bytes: bytes.length };
         });
         return this.#later({ type: "checkpoint-made", round, anchorHash: anchorHashOf(this.#state), blobs });

@@ -7,10 +7,11 @@ import {
   anchorHashBy,
   applyCommit,
   type Digest,
-  decodeCheckpointSection,
   encodeCheckpointSection,
   genesisState,
   type SharedState,
+  sectionsOf,
+  stateFrom,
 } from "#outer";
 import type { BlobStore } from "#store";
 import { type BlobRef, blobName, type EntryOf, type LogEntry, type PeerId, type RunSpec } from "#wire";
@@ -128,23 +129,21 @@ export class Witness implements WitnessPort {
 
   /** Undefined when a blob of it is gone: another checkpoint may do. */
   async #load(checkpoint: EntryOf<"checkpoint">): Promise<SharedState | undefined> {
-    const state: Partial<SharedState> = {};
-    for (const { name, hash } of checkpoint.blobs) {
+    const blobs: Uint8Array[] = [];
+    for (const { hash } of checkpoint.blobs) {
       const bytes = await this.#blobs.get(hash);
       if (bytes === undefined || blobName(bytes) !== hash) return undefined;
-      const section = decodeCheckpointSection(bytes);
-      if (typeof section === "string") throw new DivergenceError(`checkpoint blob ${hash} (${name}): ${section}`);
-      state[section.name] = section.values;
+      blobs.push(bytes);
     }
-    const { parameters, velocity } = state;
-    if (parameters === undefined || velocity === undefined)
-      throw new DivergenceError(`the checkpoint of round ${checkpoint.round} lacks parameters or velocity`);
-    const found = await anchorHashBy(digest, { parameters, velocity });
+    const state = stateFrom(this.#spec, checkpoint.round, blobs);
+    if (typeof state === "string")
+      throw new DivergenceError(`the checkpoint of round ${checkpoint.round} is none of this run: ${state}`);
+    const found = await anchorHashBy(digest, state);
     if (found !== checkpoint.anchorHash)
       throw new DivergenceError(
         `the checkpoint of round ${checkpoint.round} holds anchor ${found}, not ${checkpoint.anchorHash}`,
       );
-    return { parameters, velocity };
+    return state;
   }
 
   async fold(commit: EntryOf<"commit">): Promise<Folded> {
@@ -170,8 +169,8 @@ export class Witness implements WitnessPort {
     if (round !== this.#round)
       throw new Error(`no checkpoint of round ${round}: the witness is at round ${this.#round}`);
     const blobs: BlobRef[] = [];
-    for (const name of ["parameters", "velocity"] as const) {
-      const bytes = encodeCheckpointSection(name, round, this.#state[name]);
+    for (const { name, values } of sectionsOf(this.#state)) {
+      const bytes = encodeCheckpointSection(name, round, values);
       const hash = blobName(bytes);
       await this.#blobs.put(hash, bytes);
       blobs.push({ name, hash, bytes: bytes.length });

@@ -1,8 +1,8 @@
 import { bytesToHex } from "@noble/hashes/utils.js";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decodeCheckpointSection, encodeCheckpointSection } from "./index.ts";
-import { noise } from "./test-given.ts";
+import { decodeCheckpointSection, encodeCheckpointSection, genesisState, sectionsOf, stateFrom } from "./index.ts";
+import { noise, tinySpec } from "./test-given.ts";
 
 test("the bytes are golden", () => {
   expect(bytesToHex(encodeCheckpointSection("velocity", 258, Float32Array.of(1, -0, -2)))).toBe(
@@ -45,4 +45,23 @@ test("a value that is not finite: refused in both directions", () => {
 
 test("any bytes: never an exception", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), (junk) => typeof decodeCheckpointSection(junk) === "string"));
+});
+
+test.each([
+  ["diloco", ["parameters", "velocity"]],
+  ["fedadam", ["parameters", "variance", "velocity"]],
+] as const)("a state of %s comes back from its sections, and from nothing less", (method, names) => {
+  const { outer, ...rest } = tinySpec();
+  const spec = { ...rest, outer: { ...outer, method, ...(method === "fedadam" && { beta2: 0.99, tau: 1e-3 }) } };
+  const state = genesisState(spec);
+  state.velocity.fill(0.5);
+  state.variance?.fill(0.25);
+  const blobs = sectionsOf(state).map(({ name, values }) => encodeCheckpointSection(name, 4, values));
+  expect(sectionsOf(state).map(({ name }) => name)).toEqual(names);
+  expect(stateFrom(spec, 4, [...blobs].reverse())).toEqual(state);
+  expect(stateFrom(spec, 5, blobs)).toBe("parameters is of round 4, not 5");
+  expect(stateFrom(spec, 4, blobs.slice(1))).toBe("parameters is missing");
+  expect(stateFrom(spec, 4, [...blobs, blobs[0]])).toBe("this run has no parameters, or it is there twice");
+  const short = encodeCheckpointSection("velocity", 4, new Float32Array(3));
+  expect(stateFrom(spec, 4, [blobs[0], short])).toMatch(/^velocity has 3 floats, not \d+$/);
 });

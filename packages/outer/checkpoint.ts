@@ -1,18 +1,19 @@
-// A checkpoint's section: one of the two vectors of the shared state, as a blob. The log's checkpoint entry names both.
+// A checkpoint's section: one of the vectors of the shared state, as a blob. The log's checkpoint entry names all of them.
 //
 //   0        4         6         8       12       16
-//   | "GCKP" | version | section | round | floats | values f32 …        little-endian; section 0: parameters, 1: velocity
+//   | "GCKP" | version | section | round | floats | values f32 …        little-endian; section 0: parameters, 1: velocity, 2: variance
 //            | u16     | u16     | u32   | u32    |
 //
 // round: rounds folded into it (0: genesis). Whether the values are the right ones, anchorHashOf says.
+import type { RunSpec } from "#wire";
 import { assert } from "./assert.ts";
 import { copyCanonical } from "./canonical.ts";
-import type { SectionName } from "./state.ts";
+import { genesisState, type SectionName, type SharedState, sectionsOf } from "./state.ts";
 
 export const CHECKPOINT_VERSION = 1;
 const HEADER_BYTES = 16;
 const MAGIC = 0x504b_4347; // "GCKP" as a little-endian u32
-const names: readonly SectionName[] = ["parameters", "velocity"];
+const names: readonly SectionName[] = ["parameters", "velocity", "variance"];
 
 export interface CheckpointSection {
   readonly name: SectionName;
@@ -50,4 +51,24 @@ export function decodeCheckpointSection(bytes: Uint8Array): CheckpointSection | 
   const bad = copyCanonical(values, 0, values, values.length);
   if (bad !== -1) return `${name}[${bad}] is ${values[bad]}`;
   return { name, round: view.getUint32(8, true), values };
+}
+
+/**
+ * The state that a checkpoint's blobs hold, or what is wrong with them. Never throws.
+ * @param round rounds folded into it
+ */
+export function stateFrom(spec: RunSpec, round: number, blobs: readonly Uint8Array[]): SharedState | string {
+  const state = genesisState(spec);
+  const missing = new Set(sectionsOf(state).map(({ name }) => name));
+  for (const bytes of blobs) {
+    const section = decodeCheckpointSection(bytes);
+    if (typeof section === "string") return section;
+    const { name, values } = section;
+    if (section.round !== round) return `${name} is of round ${section.round}, not ${round}`;
+    if (values.length !== state.parameters.length)
+      return `${name} has ${values.length} floats, not ${state.parameters.length}`;
+    if (!missing.delete(name)) return `this run has no ${name}, or it is there twice`;
+    state[name] = values;
+  }
+  return missing.size === 0 ? state : `${[...missing].join(" and ")} is missing`;
 }

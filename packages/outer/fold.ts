@@ -7,7 +7,7 @@ import { blobName, type EntryOf, isGroup, type PeerId, type RunSpec } from "#wir
 import { assert } from "./assert.ts";
 import { codecOf, type Decoded } from "./codec/index.ts";
 import { byPeer, type Counted, combineWeights } from "./combine.ts";
-import { outerStep } from "./outer-step.ts";
+import { outerStep } from "./optimizer/index.ts";
 import { anchorHashOf, type SharedState } from "./state.ts";
 import { readUpdate } from "./update.ts";
 

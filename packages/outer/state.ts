@@ -1,6 +1,6 @@
 // Shared state: what every peer holds with the same bits between two rounds, and the hash that proves it.
 //
-//   section  = "parameters" | "velocity", each N floats as f32 little-endian, -0 written as +0
+//   section  = "parameters" | "variance" | "velocity", as the method has them, each N floats as f32 little-endian, -0 written as +0
 //   leaf     = SHA-256 of 1 MiB of one section (the last leaf is shorter)
 //   root     = | "GANC" | version u16 | mathVersion u16 | sections u32 | then per section, in name order:
 //              | name length u16 | name | floats u64 | leaf 0 | leaf 1 | ...
@@ -13,31 +13,42 @@ import { hashHex, MATH_VERSION, type RunSpec } from "#wire";
 import { assert } from "./assert.ts";
 import { copyCanonical } from "./canonical.ts";
 import { genesisParameters } from "./genesis.ts";
+import { hasVariance } from "./optimizer/index.ts";
 
 export const ANCHOR_VERSION = 1;
 /** 1 MiB: 1,000 leaves at 124M parameters with velocity, and a differing one costs half a second to fetch at 20 Mbit/s. */
 const LEAF_FLOATS = (1024 * 1024) / 4;
-const SECTIONS = ["parameters", "velocity"] as const; // in name order
+const SECTIONS = ["parameters", "variance", "velocity"] as const; // in name order
 
 export type SectionName = (typeof SECTIONS)[number];
 
-/** The anchor and the outer optimizer's momentum, flat vectors in parameterTable order. The fold changes both in place. */
+/** The anchor and the outer optimizer's moments, flat vectors in parameterTable order. The fold changes them in place. */
 export interface SharedState {
   parameters: Float32Array;
   velocity: Float32Array;
+  /** Of adaptive methods alone. */
+  variance?: Float32Array;
 }
 
 /** The state before round 0. */
 export function genesisState(spec: RunSpec): SharedState {
   const parameters = genesisParameters(spec.model, spec.seed);
-  return { parameters, velocity: new Float32Array(parameters.length) };
+  const zeros = () => new Float32Array(parameters.length);
+  return { parameters, velocity: zeros(), ...(hasVariance(spec.outer) && { variance: zeros() }) };
 }
+
+/** What a state has, in name order: its hash and its checkpoints are made of these. */
+export const sectionsOf = (state: SharedState): { name: SectionName; values: Float32Array }[] =>
+  SECTIONS.flatMap((name) => {
+    const values = state[name];
+    return values === undefined ? [] : [{ name, values }];
+  });
 
 /** SHA-256 over all shared state, 64 hex digits. Throws on a non-finite value: the fold never makes one, so it is our bug. */
 export function anchorHashOf(state: SharedState): string {
   return rootOf(
     state,
-    SECTIONS.map((name) => Array.from(leavesOf(state[name], name), (leaf) => sha256(leaf))),
+    sectionsOf(state).map(({ name, values }) => Array.from(leavesOf(values, name), (leaf) => sha256(leaf))),
   );
 }
 
@@ -50,34 +61,41 @@ export type Digest = (bytes: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>;
  */
 export async function anchorHashBy(digest: Digest, state: SharedState): Promise<string> {
   const hashes: Uint8Array[][] = [];
-  for (const name of SECTIONS) {
+  for (const { name, values } of sectionsOf(state)) {
     const own: Uint8Array[] = [];
-    for (const leaf of leavesOf(state[name], name)) own.push(await digest(leaf));
+    for (const leaf of leavesOf(values, name)) own.push(await digest(leaf));
     hashes.push(own);
   }
   return rootOf(state, hashes);
 }
 
 /** Hash of every 1 MiB leaf, 64 hex digits each: where two states differ. */
-export function leafHashes(state: SharedState): Record<SectionName, string[]> {
-  const hashes = (name: SectionName) => Array.from(leavesOf(state[name], name), (leaf) => bytesToHex(sha256(leaf)));
-  return { parameters: hashes("parameters"), velocity: hashes("velocity") };
-}
+export const leafHashes = (state: SharedState): Record<string, string[]> =>
+  Object.fromEntries(
+    sectionsOf(state).map(({ name, values }) => [
+      name,
+      Array.from(leavesOf(values, name), (leaf) => bytesToHex(sha256(leaf))),
+    ]),
+  );
 
 /** @param hashes of each section's leaves, sections in name order */
 function rootOf(state: SharedState, hashes: readonly (readonly Uint8Array[])[]): string {
-  assert(state.parameters.length === state.velocity.length, "parameters and velocity have one length");
-  const parts = SECTIONS.flatMap((name, s) => [sectionHeader(name, state[name].length), ...hashes[s]]);
-  return hashHex(concatBytes(rootHeader(), ...parts));
+  const sections = sectionsOf(state);
+  assert(
+    sections.every(({ values }) => values.length === state.parameters.length),
+    "all sections have one length",
+  );
+  const parts = sections.flatMap(({ name, values }, s) => [sectionHeader(name, values.length), ...hashes[s]]);
+  return hashHex(concatBytes(rootHeader(sections.length), ...parts));
 }
 
-function rootHeader(): Uint8Array {
+function rootHeader(sections: number): Uint8Array {
   const header = new Uint8Array(12);
   const view = new DataView(header.buffer);
   header.set(utf8ToBytes("GANC"));
   view.setUint16(4, ANCHOR_VERSION, true);
   view.setUint16(6, MATH_VERSION, true);
-  view.setUint32(8, SECTIONS.length, true);
+  view.setUint32(8, sections, true);
   return header;
 }
 

@@ -42,6 +42,17 @@ test("version 3 may name a codec with its settings; block size belongs to int8 b
   expect(explained(dense)).toMatch(/^outer\.codec.*an eighth/);
 });
 
+test("an adaptive outer method has its own settings, and they belong to it alone", () => {
+  const adam = { ...nano.outer, method: "fedadam", beta2: 0.99, tau: 0.001 };
+  expect(explained({ ...nano, version: 3, outer: adam })).toBe("accepted");
+  expect(explained({ ...nano, version: 2, outer: adam })).toMatch(/^outer\.method: came with version 3/);
+  expect(explained({ ...nano, version: 3, outer: { ...nano.outer, method: "fedadam" } })).toMatch(
+    /^outer\.tau: .*0\.001[\s\S]*outer\.beta2: .*0\.99/,
+  );
+  expect(explained({ ...nano, version: 3, outer: { ...nano.outer, tau: 0.1 } })).toMatch(/^outer\.tau: belongs to/);
+  expect(explained({ ...nano, version: 3, outer: { ...adam, method: "fedadagrad" } })).toMatch(/^outer\.beta2/);
+});
+
 test("the canonical form is golden and knows no key order", () => {
   const text = new TextDecoder().decode(canonicalBytes({ b: [1e21, 0.1, -0], a: "é\n", A: null }));
   expect(text).toBe('{"A":null,"a":"é\\n","b":[1e+21,0.1,0]}');

@@ -78,9 +78,11 @@ const chunkTopKSchema = z
 
 export const outerSchema = z
   .strictObject({
-    method: z.literal("diloco"),
+    method: z.enum(["diloco", "fedadagrad", "fedadam", "fedyogi"]),
     learningRate: positive.max(2),
-    momentum: z.number().min(0).lt(1),
+    momentum: z.number().min(0).lt(1), // diloco: Nesterov's; the adaptive methods': beta1
+    beta2: z.number().min(0).lt(1).optional(),
+    tau: positive.max(1).optional(),
     codec: z.union([z.literal("int8-block"), chunkTopKSchema]),
     blockSize: z.literal(256).optional(), // int8-block's, and always there with it: runs of version 1 are named by it
     clipToMedianNorm: z.boolean(),
@@ -88,6 +90,15 @@ export const outerSchema = z
   .refine(({ codec, blockSize }) => (codec === "int8-block") === (blockSize !== undefined), {
     path: ["blockSize"],
     error: 'belongs to codec "int8-block", and must be 256 there',
+  })
+  .refine(({ method, tau }) => (method === "diloco") === (tau === undefined), {
+    path: ["tau"],
+    error:
+      'belongs to "fedadagrad", "fedadam" and "fedyogi": what is added to the root of the variance, for example 0.001',
+  })
+  .refine(({ method, beta2 }) => (method === "fedadam" || method === "fedyogi") === (beta2 !== undefined), {
+    path: ["beta2"],
+    error: 'belongs to "fedadam" and "fedyogi": how much of the variance stays, for example 0.99',
   });
 
 export const roundsSchema = z
@@ -133,6 +144,7 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
   { path: ["rounds", "durability"], since: 2 },
   { path: ["rounds", "holders"], since: 2 },
   { path: ["outer", "codec"], since: 3, old: "int8-block" },
+  { path: ["outer", "method"], since: 3, old: "diloco" },
 ];
 
 function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue }: z.RefinementCtx): void {

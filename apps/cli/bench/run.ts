@@ -5,6 +5,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { z } from "zod";
 import { decodeShard, microbatchIds, TokenSource, windowsPerRound } from "#data";
 import { createEngine, type Engine, type EngineOptions, type Moments, type Precision } from "#engine";
 import { openDawn } from "#engine/dawn";
@@ -21,7 +22,7 @@ import {
   readUpdate,
 } from "#outer";
 import { DiskBlobStore, openDataFolder } from "#store/disk";
-import { blobName, type Contribution, type EntryOf, peerIdOf, type RunDraft, type RunSpec } from "#wire";
+import { blobName, type Contribution, draftSchema, type EntryOf, peerIdOf, type RunDraft, type RunSpec } from "#wire";
 import { checkDraft, loadDraft, makeSpec, SpecError } from "../../host/load-run.ts";
 import { readEvaluationSet } from "../replay.ts";
 import { findDawn } from "./engine.ts";
@@ -92,12 +93,19 @@ function changed(draft: RunDraft, set: readonly string[]): unknown {
     const names = path.split(".");
     const last = names.pop()!;
     const place = names.reduce((at: unknown, name) => (at as Record<string, unknown> | undefined)?.[name], copy);
-    if (typeof place !== "object" || place === null || !Object.hasOwn(place, last))
+    if (typeof place !== "object" || place === null || !(Object.hasOwn(place, last) || isField(path)))
       throw new SpecError(`--set ${assignment}: the spec has no field "${path}"; for example --set outer.momentum=0.9`);
     if (value === "") delete (place as Record<string, unknown>)[last];
     else (place as Record<string, unknown>)[last] = jsonOrText(value);
   }
   return copy;
+}
+
+/** Whether a spec may have it, though this one does not. */
+function isField(path: string): boolean {
+  type Node = { readonly properties?: Readonly<Record<string, Node>> } | undefined;
+  const schema = z.toJSONSchema(draftSchema, { unrepresentable: "any" }) as Node;
+  return path.split(".").reduce((at: Node, name) => at?.properties?.[name], schema) !== undefined;
 }
 
 /** JSON where it is JSON, else the text itself. */

@@ -11,7 +11,6 @@ import {
   codecOf,
   type Decoded,
   type Digest,
-  decodeCheckpointSection,
   encodeCheckpointSection,
   encodeUpdate,
   type GroupMember,
@@ -19,6 +18,8 @@ import {
   Replica,
   readUpdate,
   type SharedState,
+  sectionsOf,
+  stateFrom,
 } from "#outer";
 import type { EntryOf, PeerId, RunSpec } from "#wire";
 
@@ -58,23 +59,11 @@ export class FoldService {
     this.#replica = undefined;
   }
 
-  /** @param sections a checkpoint's two blobs; none: genesis, round 0 */
+  /** @param sections a checkpoint's blobs; none: genesis, round 0 */
   async restore(round: number, sections: readonly Uint8Array[]): Promise<Restored> {
     const spec = this.#need(this.#spec);
-    const state = genesisState(spec);
-    if (sections.length > 0) {
-      const length = state.parameters.length;
-      const seen = new Set<string>();
-      for (const bytes of sections) {
-        const section = decodeCheckpointSection(bytes);
-        if (typeof section === "string" || section.round !== round || section.values.length !== length) {
-          return { anchorHash: "", local: state.parameters };
-        }
-        seen.add(section.name);
-        state[section.name] = section.values;
-      }
-      if (seen.size !== 2) return { anchorHash: "", local: state.parameters };
-    }
+    const state = sections.length === 0 ? genesisState(spec) : stateFrom(spec, round, sections);
+    if (typeof state === "string") return { anchorHash: "", local: new Float32Array() };
     this.#state = state;
     this.#replica = undefined;
     this.#round = round;
@@ -139,9 +128,9 @@ export class FoldService {
   checkpoint(round: number): { anchorHash: string; sections: { name: string; bytes: Uint8Array }[] } | undefined {
     const state = this.#state;
     if (state === undefined || round !== this.#round) return undefined;
-    const sections = (["parameters", "velocity"] as const).map((name) => ({
+    const sections = sectionsOf(state).map(({ name, values }) => ({
       name,
-      bytes: encodeCheckpointSection(name, round, state[name]),
+      bytes: encodeCheckpointSection(name, round, values),
     }));
     return { anchorHash: this.#anchorHash, sections };
   }

@@ -1,16 +1,16 @@
-// The outer step: Nesterov momentum as torch.optim.SGD(nesterov=True) writes it, on the CPU, each operation rounded to f32.
+// DiLoCo's outer step (Douillard et al., 2023): Nesterov momentum as torch.optim.SGD(nesterov=True) writes it, on the CPU, each operation rounded to f32.
 //
 //   m   = mu · m + D              D: the weighted mean of the pseudo-gradients (mark - local), a descent direction
 //   phi = phi - lr · (D + mu · m)
 //
 // Total by rule: where either result is not finite, that element keeps its old parameter and velocity. -0 becomes +0.
-import { assert } from "./assert.ts";
-import type { SharedState } from "./state.ts";
+import { assert } from "../assert.ts";
+import type { SharedState } from "../state.ts";
 
 const { fround } = Math;
 
 /** Applies the mean (mean[i - start] belongs to parameter i) to [start, end), in place. */
-export function outerStep(
+export function nesterovStep(
   state: SharedState,
   mean: Float32Array,
   { learningRate, momentum }: { readonly learningRate: number; readonly momentum: number },
