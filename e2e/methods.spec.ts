@@ -1,0 +1,50 @@
+// Methods other than the presets', by naming them in the run spec: one browser on WGSL, which makes its updates on the device, and one on the processor.
+import { expect, test } from "@playwright/test";
+import { countOfAttesters, type RunDetail, type RunDraft } from "../packages/wire/index.ts";
+import { openDonor, specLike, startHost, untilRun } from "./support.ts";
+
+type Outer = RunDraft["outer"];
+const sparse = ({ blockSize: _, ...outer }: Outer): Outer => ({
+  ...outer,
+  ...{ learningRate: 1, momentum: 0 },
+  codec: { name: "chunk-top-k", chunk: 1024, k: 64, feedback: 0.95 },
+});
+const adaptive = (outer: Outer): Outer => ({
+  ...{ ...outer, method: "fedadam" as const, momentum: 0.9, learningRate: 0.01 },
+  ...{ beta2: 0.99, tau: 0.001 },
+});
+
+for (const [name, change] of [
+  ["chunked top-k with error feedback", sparse],
+  ["FedAdam's outer step", adaptive],
+] as const)
+  test(`${name}: two browsers fold the same anchors, the loss falls, and the log replays from a checkpoint`, async () => {
+    const spec = specLike(({ outer, checkpoint }) => ({
+      version: 3,
+      outer: change(outer),
+      checkpoint: { ...checkpoint, everyRounds: 2 },
+    }));
+    const host = await startHost({ run: spec.file });
+    const donors = await Promise.all([openDonor(host.url), openDonor(host.url, { path: "/?backend=wasm", press: false })]);
+    try {
+      await donors[1].page.getByRole("button", { name: "Donate this processor" }).click();
+      const both = ({ peers }: RunDetail) => peers.filter(({ rounds }) => rounds >= 4).length === 2;
+      const { peers, head } = await untilRun(host, "four rounds of each", both);
+      expect(new Set(peers.map(({ adapter }) => adapter?.backend))).toEqual(new Set(["webgpu", "wasm"]));
+      expect(head.evalLoss).toBeLessThan(Math.log(256));
+      const log = await host.log();
+      const seals = log.filter((entry) => entry.type === "seal");
+      expect(seals.filter(({ attesters }) => countOfAttesters(attesters) === 2).length).toBeGreaterThanOrEqual(3);
+      expect(seals.flatMap(({ refused }) => refused)).toEqual([]);
+      expect(log.filter((entry) => entry.type === "checkpoint").length).toBeGreaterThanOrEqual(1);
+      for (const { page } of donors) await expect(page.getByText("Desyncs repaired")).toHaveCount(0);
+      await Promise.all(donors.map((donor) => donor.close()));
+      await host.stop();
+      expect(host.replays()).toBe(true);
+    } finally {
+      await Promise.all(donors.map((donor) => donor.close()));
+      await host.stop();
+      host.remove();
+      spec.remove();
+    }
+  });
