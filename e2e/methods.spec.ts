@@ -25,7 +25,10 @@ for (const [name, change] of [
       checkpoint: { ...checkpoint, everyRounds: 2 },
     }));
     const host = await startHost({ run: spec.file });
-    const donors = await Promise.all([openDonor(host.url), openDonor(host.url, { path: "/?backend=wasm", press: false })]);
+    const donors = await Promise.all([
+      openDonor(host.url),
+      openDonor(host.url, { path: "/?backend=wasm", press: false }),
+    ]);
     try {
       await donors[1].page.getByRole("button", { name: "Donate this processor" }).click();
       const both = ({ peers }: RunDetail) => peers.filter(({ rounds }) => rounds >= 4).length === 2;
