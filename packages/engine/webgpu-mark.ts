@@ -6,7 +6,7 @@
 // Gather and scatter are copies between the engine's order and the swarm's; all of it uses the gradient's buffer, and leaves it zero.
 // With error feedback an offer is chosen from own = owed + (mark − own) before the mark moves, and `owed` keeps that until the offer is sealed or
 // withdrawn.
-import type { ChunkTopK } from "#outer";
+import { type ChunkTopK, readOwn } from "#outer";
 import type { Crossing } from "./device/crossing.ts";
 import type { Plan } from "./device/plan.ts";
 import type { MadeOffer, Mark } from "./engine.ts";
@@ -151,9 +151,7 @@ export class WebGpuMark implements Mark {
     });
     const selection = selectionOf(codec, words);
     const body = codec.pack(selection);
-    const decoded = codec.read(body);
-    if (typeof decoded === "string") throw new Error(`the update that was just made does not read: ${decoded}`);
-    if (pending) pending.sent = decodedValues(codec, selection, decoded);
+    if (pending) pending.sent = decodedValues(codec, selection, readOwn(codec, body));
     return body;
   }
 

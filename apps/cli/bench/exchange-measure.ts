@@ -3,7 +3,7 @@
 //   the CPU way      read all parameters, encode mark − local;       read them, add the new anchor, load them
 //   the device way   encode there, read the update;                  load the new anchor, add there, read what is carried as an update
 import { createWebGpuEngine, describeAdapter } from "#engine";
-import { codecOf, type Decoded, parameterTable, Replica, rebase } from "#outer";
+import { codecOf, type Decoded, parameterTable, Replica, readOwn, rebase } from "#outer";
 import type { ModelShape, RunSpec } from "#wire";
 
 export interface ExchangeWish {
@@ -92,7 +92,7 @@ export async function measureExchange({ model, codec: name, rounds }: ExchangeWi
       const local = await engine.read();
       const body = codec.encode(replica.toEncode(local));
       updateBytes = body.length;
-      if (codec.feedback !== undefined) sent = codec.read(body) as Decoded;
+      if (codec.feedback !== undefined) sent = readOwn(codec, body);
       replica.offered(local);
     });
     await timed("seal cpu", async () => {

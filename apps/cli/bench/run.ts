@@ -14,12 +14,12 @@ import {
   applyCommit,
   codecOf,
   type Decoded,
-  encodeUpdate,
   genesisState,
   learningRateAt,
   parameterTable,
   Replica,
-  readUpdate,
+  readOwn,
+  updateOf,
 } from "#outer";
 import { DiskBlobStore, openDataFolder } from "#store/disk";
 import { blobName, type Contribution, draftSchema, type EntryOf, peerIdOf, type RunDraft, type RunSpec } from "#wire";
@@ -205,10 +205,10 @@ async function train(
         }
         const local = await trainer.read();
         const tokens = steps * windowsPerStep * spec.model.contextLength;
-        const header = { round, baseHash, tokens, codec };
-        const bytes = encodeUpdate({ ...header, delta: replicas[position]!.toEncode(local) });
+        const body = codec.encode(replicas[position]!.toEncode(local));
+        sentBy[position] = readOwn(codec, body);
         replicas[position]!.offered(local);
-        sentBy[position] = readUpdate(bytes, header) as Decoded;
+        const bytes = updateOf({ round, baseHash, tokens, codec }, body);
         const update = blobName(bytes);
         blobByName.set(update, bytes);
         const offer = { round, openSeq: 0, baseHash, peer: ids[position]!, update, bytes: bytes.length };

@@ -5,7 +5,7 @@
 //
 // So a lost device costs what it costs a HostReplica: the steps since the last offer or seal. What was owed is local's then, whole.
 import type { Engine } from "#engine";
-import { type Codec, int8Block, updateOf } from "#outer";
+import { type Codec, int8Block, readOwn, updateOf } from "#outer";
 import type { Folded } from "./fold-service.ts";
 import type { Offering, OfferOf, ReplicaHome } from "./replica-home.ts";
 
@@ -128,7 +128,5 @@ export class DeviceReplica implements ReplicaHome {
 }
 
 function add(to: Float32Array, weight: number, codec: Codec, body: Uint8Array): void {
-  const decoded = codec.read(body);
-  if (typeof decoded === "string") throw new Error(`what the engine encoded does not read: ${decoded}`);
-  decoded.addTo(to, weight, 0, to.length);
+  readOwn(codec, body).addTo(to, weight, 0, to.length);
 }

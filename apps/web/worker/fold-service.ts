@@ -12,14 +12,14 @@ import {
   type Decoded,
   type Digest,
   encodeCheckpointSection,
-  encodeUpdate,
   type GroupMember,
   genesisState,
   Replica,
-  readUpdate,
+  readOwn,
   type SharedState,
   sectionsOf,
   stateFrom,
+  updateOf,
 } from "#outer";
 import type { EntryOf, PeerId, RunSpec } from "#wire";
 
@@ -82,15 +82,10 @@ export class FoldService {
       replica.mark = replica.previousMark;
       replica.previousMark = undefined;
     }
-    const header = { round, baseHash, tokens, codec };
-    const update = encodeUpdate({ ...header, delta: replica.toEncode(local) });
-    if (codec.feedback !== undefined) {
-      const sent = readUpdate(update, header);
-      if (typeof sent === "string") throw new Error(`the update that was just made does not read: ${sent}`);
-      this.#sent = sent;
-    }
+    const body = codec.encode(replica.toEncode(local));
+    this.#sent = codec.feedback === undefined ? undefined : readOwn(codec, body);
     replica.offered(local);
-    return update;
+    return updateOf({ round, baseHash, tokens, codec }, body);
   }
 
   /** One update of a group's; undefined when none of them counts. */

@@ -3,6 +3,7 @@
 //   values f32 (one per parameter)  --encode, on its maker's machine-->  body  --read, the same on every machine-->  Decoded
 //
 // Encoding is its maker's own affair (a GPU may do it, and round as it likes): any body that reads is a legal update. Reading is canonical.
+import { assert } from "../assert.ts";
 
 /** What a body says. Holds views of the bytes that it was read from. */
 export interface Decoded {
@@ -32,6 +33,13 @@ export interface Codec {
   encode(values: Float32Array): Uint8Array;
   /** Or why the update's weight is 0 by rule: the same answer on every machine, whatever the bytes. Never throws. */
   read(body: Uint8Array): Decoded | string;
+}
+
+/** What a body says that this machine has made itself: one that does not read is our bug. */
+export function readOwn(codec: Codec, body: Uint8Array): Decoded {
+  const decoded = codec.read(body);
+  assert(typeof decoded !== "string", `the body that was just made does not read: ${decoded}`);
+  return decoded;
 }
 
 /** For encode: what it found, and where. */

@@ -6,7 +6,7 @@ import type { Codec } from "./codec.ts";
 import { int8Block } from "./int8-block.ts";
 
 export { type Chunk, ChunkTopK, type Selection } from "./chunk-top-k.ts";
-export type { Codec, Decoded } from "./codec.ts";
+export { type Codec, type Decoded, readOwn } from "./codec.ts";
 export { Int8Blocks, int8Block } from "./int8-block.ts";
 
 const INT8_BLOCK = 256;
