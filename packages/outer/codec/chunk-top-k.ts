@@ -95,9 +95,10 @@ export class ChunkTopK implements Codec {
     const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
     for (const [c, { start, length, k }] of this.chunks.entries()) {
       const before = at;
-      const { above, threshold, ties } = thresholdOf(bits.subarray(start, start + length), k);
-      if (above < 0) throw diverged(values[start + threshold], start, start + length);
-      let left = ties;
+      const chosen = thresholdOf(bits.subarray(start, start + length), k);
+      if ("bad" in chosen) throw diverged(values[start + chosen.bad], start, start + length);
+      const { threshold } = chosen;
+      let left = chosen.ties;
       for (let i = 0; i < length; i++) {
         const magnitude = bits[start + i] & 0x7fff_ffff;
         if (magnitude > threshold) places[at++] = i;
@@ -236,17 +237,17 @@ function firstAtLeast(places: Uint32Array, place: number): number {
 }
 
 /**
- * The k-th largest magnitude, as bits: `above` values are larger, `ties` equal ones make k. By a histogram of the leading bits, then by
- * sorting the one bin that decides. `above` is -1 where a value is not finite: its index is the threshold.
+ * The k-th largest magnitude, as bits: with all that are larger, the first `ties` equal ones make k. By a histogram of the leading bits, then by
+ * sorting the one bin that decides. Or the index of a value that is not finite.
  */
-function thresholdOf(bits: Uint32Array, k: number): { above: number; threshold: number; ties: number } {
+function thresholdOf(bits: Uint32Array, k: number): { threshold: number; ties: number } | { bad: number } {
   const histogram = new Uint32Array(BINS);
   for (let i = 0; i < bits.length; i++) {
     const magnitude = bits[i] & 0x7fff_ffff;
-    if (magnitude >= 0x7f80_0000) return { above: -1, threshold: i, ties: 0 };
+    if (magnitude >= 0x7f80_0000) return { bad: i };
     histogram[magnitude >>> BIN_SHIFT]++;
   }
-  if (k >= bits.length) return { above: bits.length, threshold: 0, ties: 0 };
+  if (k >= bits.length) return { threshold: 0, ties: 0 };
   let above = 0;
   let bin = BINS - 1;
   while (above + histogram[bin] < k) above += histogram[bin--];
@@ -259,7 +260,7 @@ function thresholdOf(bits: Uint32Array, k: number): { above: number; threshold: 
   deciding.sort();
   const threshold = deciding[deciding.length - (k - above)];
   const larger = deciding.length - 1 - deciding.lastIndexOf(threshold);
-  return { above: above + larger, threshold, ties: k - above - larger };
+  return { threshold, ties: k - above - larger };
 }
 
 /** Two magnitudes for each sign: [-large, -small, small, large], each the mean of what it stands for. */
