@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrowserContextOptions, chromium, expect, type Page } from "@playwright/test";
 import { chromiumFlags, findInstalledBrowser, NO_BROWSER } from "../apps/cli/browser.ts";
-import type { LogEntry, RunDetail, RunDraft } from "../packages/wire/index.ts";
+import { countOfAttesters, type LogEntry, type RunDetail, type RunDraft } from "../packages/wire/index.ts";
 
 export const SHORT_ROUNDS = "e2e/short-rounds.json";
 
@@ -150,6 +150,19 @@ export async function openDonor(
   };
   if (press) await donor.donate();
   return donor;
+}
+
+/** Both attested to at least three rounds, nobody was refused or out of step; then all leave, the host stops, and its log replays to what was sealed. */
+export async function expectOneAnchor(host: TestHost, donors: readonly TestDonor[]): Promise<LogEntry[]> {
+  const log = await host.log();
+  const seals = log.filter((entry) => entry.type === "seal");
+  expect(seals.filter(({ attesters }) => countOfAttesters(attesters) === 2).length).toBeGreaterThanOrEqual(3);
+  expect(seals.flatMap(({ refused }) => refused)).toEqual([]);
+  for (const { page } of donors) await expect(page.getByText("Desyncs repaired")).toHaveCount(0);
+  await Promise.all(donors.map((donor) => donor.close()));
+  await host.stop();
+  expect(host.replays()).toBe(true);
+  return log;
 }
 
 /** Waits until the host's public view of the run satisfies `condition`; the message says what was awaited. */
