@@ -217,7 +217,8 @@ export class MatmulBench {
   }
 }
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+export const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
 /** Fixed numbers in (-size, size) that look random enough for a bench. */
 const noise = (length: number, size: number): Float32Array<ArrayBuffer> =>

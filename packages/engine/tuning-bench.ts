@@ -1,6 +1,6 @@
 // What tuning finds on a device and what it gains: a step with the kernels' own choices beside the same step tuned, in turn.
 import type { ModelShape } from "#wire";
-import { STEP, trainable } from "./bench.ts";
+import { median, STEP, trainable } from "./bench.ts";
 import type { AdapterDescription } from "./engine.ts";
 import { memoryTuning, type TuningStore } from "./tuning/record.ts";
 import type { TuningReport } from "./tuning/tuner.ts";
@@ -72,5 +72,3 @@ export async function measureTuning(
     gain: median(times.map((time) => time.plain / time.tuned)),
   };
 }
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1];

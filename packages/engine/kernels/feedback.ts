@@ -8,15 +8,9 @@ import encodeSource from "./feedback-encode.wgsl?raw";
 import sentSource from "./feedback-sent.wgsl?raw";
 import shrinkSource from "./feedback-shrink.wgsl?raw";
 import withdrawSource from "./feedback-withdraw.wgsl?raw";
-import { flatGroups } from "./optimizer.ts";
+import { elementwise, flatWorkgroups, GROUP, GROUPS_MAX } from "./mark.ts";
 import selectSource from "./select-top-k.wgsl?raw";
 
-const GROUP = 64;
-/** Chunks at once, as in mark.ts. */
-const GROUPS_MAX = 4096;
-
-const elementwise = (source: string) => () => expand(source, { constants: { GROUP } });
-const flatWorkgroups = ({ n }: Readonly<Record<"n", number>>) => [flatGroups(n), 1, 1] as const;
 const chunkWorkgroups = ({ chunks }: Readonly<Record<"chunks", number>>) =>
   [Math.min(chunks, GROUPS_MAX), 1, 1] as const;
 

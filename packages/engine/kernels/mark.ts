@@ -7,9 +7,9 @@ import carrySource from "./mark-carry.wgsl?raw";
 import rebaseSource from "./mark-rebase.wgsl?raw";
 import { flatGroups } from "./optimizer.ts";
 
-const GROUP = 64;
+export const GROUP = 64;
 /** Blocks at once: enough for any GPU, and a software adapter does not pay for starting more. */
-const GROUPS_MAX = 4096;
+export const GROUPS_MAX = 4096;
 
 /** Floats of an update that share a scale: what a run's spec says, and the only number that it may say. */
 export const UPDATE_BLOCK = 256;
@@ -45,8 +45,8 @@ export const encodeInt8Owed = kernel({
   workgroups: encodeInt8.workgroups,
 });
 
-const elementwise = (source: string) => () => expand(source, { constants: { GROUP } });
-const workgroups = ({ n }: Readonly<Record<"n", number>>) => [flatGroups(n), 1, 1] as const;
+export const elementwise = (source: string) => () => expand(source, { constants: { GROUP } });
+export const flatWorkgroups = ({ n }: Readonly<Record<"n", number>>) => [flatGroups(n), 1, 1] as const;
 
 /** `n` counts vec4 in these three. */
 export const markAdvance = kernel({
@@ -54,7 +54,7 @@ export const markAdvance = kernel({
   source: elementwise(advanceSource),
   shape: { n: "u32" },
   bindings: { diverged: "read", mark: "write", own: "write" },
-  workgroups,
+  workgroups: flatWorkgroups,
 });
 
 export const markCarry = kernel({
@@ -62,7 +62,7 @@ export const markCarry = kernel({
   source: elementwise(carrySource),
   shape: { n: "u32" },
   bindings: { own: "read", mark: "write" },
-  workgroups,
+  workgroups: flatWorkgroups,
 });
 
 export const markRebase = kernel({
@@ -70,5 +70,5 @@ export const markRebase = kernel({
   source: elementwise(rebaseSource),
   shape: { n: "u32" },
   bindings: { mark: "write", own: "write" },
-  workgroups,
+  workgroups: flatWorkgroups,
 });
