@@ -15,6 +15,12 @@ const count = (text: string): number => {
   return value;
 };
 
+const positive = (text: string): number => {
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value))) throw new Error(`"${text}" is no positive number`);
+  return value;
+};
+
 interface Flags extends Omit<EngineFlags, "device"> {
   readonly adapter?: string;
   readonly pytorch?: string;
@@ -36,7 +42,7 @@ new Command("bench-engine")
   .option("--profile", "also print the milliseconds of each kernel", false)
   .option("--tune", "also look for faster variants of the kernels, kept in tuning.json", false)
   .option("--pytorch <python>", "also the same step in eager PyTorch, f32 and bf16, by a Python that has torch")
-  .option("--peak <TFLOP/s>", "the card's f32 peak without tensor cores, from its data sheet", Number)
+  .option("--peak <TFLOP/s>", "the card's f32 peak without tensor cores, from its data sheet", positive)
   .option("--json", "print one JSON object", false)
   .action(async ({ adapter, json, pytorch, peak, ...flags }: Flags) => {
     const wish = wishOf({ ...flags, device: true });
