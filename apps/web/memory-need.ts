@@ -22,7 +22,7 @@ export interface Attempt {
 }
 
 /**
- * Microbatches divide a step's windows evenly; the largest that fits is the fastest. Computing activations again costs 15 to 20 % more time, fewer
+ * Microbatches divide a step's windows evenly; the largest is tried first, and a smaller one taken where it is measured to be faster (calibrate.ts). Computing activations again costs 15 to 20 % more time, fewer
  * sequences at once cost little: so that comes after. Moments in 8 bits come last.
  */
 export function attemptsOf({ inner, model }: Pick<RunSpec, "inner" | "model">, microbatchMax: number): Attempt[] {

@@ -1,4 +1,4 @@
-// What this machine trains on, GPU or processor, and an engine on it with as large a microbatch as fits.
+// What this machine trains on, GPU or processor, and an engine on it with the microbatch that trains fastest among those that fit.
 import {
   type AdapterDescription,
   calibrate,
