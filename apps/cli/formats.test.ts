@@ -59,7 +59,7 @@ function signedRun(spec: RunSpec): { log: LogEntry[]; blobs: Map<string, Uint8Ar
     const contributors = peers.map(({ identity, id }, n) => {
       const tokens = n === 3 ? assignment / 2 : assignment;
       const delta = noise(10 * round + n, n === 1 ? 3 : 0.01);
-      const update = encodeUpdate({ round, baseHash, tokens, delta, codec: codecOf(spec) });
+      const update = encodeUpdate({ round, baseHash, tokens, delta, codec: codecOf(spec).at(round) });
       if (round === 1 && n === 2) new DataView(update.buffer).setFloat32(56, -1, true);
       blobs.set(blobName(update), update);
       const offer = { round, openSeq, baseHash, peer: id, update: blobName(update), bytes: update.length };

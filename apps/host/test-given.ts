@@ -203,7 +203,7 @@ export class TestVolunteer extends TestSocket {
     const open = await this.entry("open");
     const tokens = spec.inner.steps * spec.inner.windowsPerStep * spec.model.contextLength;
     const delta = new Float32Array(this.#state.parameters.length).fill(0.01 * (round + 1));
-    this.#update = encodeUpdate({ round, baseHash: open.baseHash, tokens, delta, codec: codecOf(spec) });
+    this.#update = encodeUpdate({ round, baseHash: open.baseHash, tokens, delta, codec: codecOf(spec).at(round) });
     await this.upload(this.#update);
     const offer = {
       round,

@@ -195,7 +195,7 @@ export class TestPeer {
       case "encode": {
         const { round, baseHash, tokens } = output;
         const delta = new Float32Array(this.#state.parameters.length).fill((0.001 * this.#seed) / (steps + round));
-        const update = encodeUpdate({ round, baseHash, tokens, delta, codec: codecOf(spec) });
+        const update = encodeUpdate({ round, baseHash, tokens, delta, codec: codecOf(spec).at(round) });
         const name = this.#put(update);
         return this.#later({ type: "encoded", round, update: name, bytes: update.length });
       }

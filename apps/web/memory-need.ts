@@ -36,16 +36,17 @@ export function attemptsOf({ inner, model }: Pick<RunSpec, "inner" | "model">, m
 }
 
 /**
- * The same, where the device may keep the mark too. The CPU can keep it as well: that costs a round the time in which all parameters cross twice,
+ * The same, where the device may keep the mark too, if it can make the run's updates. The CPU can keep it as well: that costs a round the time in which all parameters cross twice,
  * and a step nothing, so it comes before computing activations again.
  * @param keepsMark what the engine before this one did: a replica stays where it is
  */
 export function markedAttemptsOf(
-  spec: Pick<RunSpec, "inner" | "model">,
+  spec: Pick<RunSpec, "inner" | "model" | "outer">,
   microbatchMax: number,
   keepsMark: boolean | undefined,
 ): Attempt[] {
   const attempts = attemptsOf(spec, microbatchMax);
+  if (codecOf(spec).onDevice === undefined) return attempts;
   const marked = attempts.map((attempt) => ({ ...attempt, keepsMark: true }));
   if (keepsMark === true) return marked;
   return keepsMark === undefined ? [...marked.filter(keepsAll), ...attempts] : attempts;
@@ -57,7 +58,7 @@ export const keepsAll = ({ recomputedLayers, moments }: Attempt): boolean =>
 
 export function memoryNeed(spec: RunSpec, limits: MemoryLimits): MemoryNeed {
   const attempts = markedAttemptsOf(spec, spec.inner.windowsPerStep, undefined);
-  const codec = codecOf(spec);
+  const codec = codecOf(spec).onDevice;
   const planned = attempts.map((attempt) => planModel({ ...attempt, model: spec.model, codec, limits }));
   const least = planned[planned.length - 1];
   const most = planned.find(({ problem }) => problem === undefined);

@@ -61,7 +61,7 @@ export interface EngineOptions {
    */
   readonly keepsMark?: boolean;
   /** Of the updates that are made on the device; default: int8 blocks. Error feedback takes another 4 bytes a parameter. */
-  readonly codec?: Codec;
+  readonly codec?: Codec | undefined;
   /** Default: f32. f16 (mixed precision) needs an adapter with shader-f16. */
   readonly precision?: Precision;
   /** How much of the device's memory it may take in all; default: what the device gives. */

@@ -10,7 +10,7 @@ import { noise, tinySpec } from "./test-given.ts";
 import { encodeUpdate, readUpdate } from "./update.ts";
 
 const spec = { ...tinySpec(), outer: { ...tinySpec().outer, clipToMedianNorm: false } };
-const codec = codecOf(spec);
+const codec = codecOf(spec).at(0);
 const base = genesisState(spec);
 const { length } = base.parameters;
 const baseHash = anchorHashOf(base);

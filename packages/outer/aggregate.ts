@@ -35,7 +35,7 @@ export function aggregateUpdates(
   { round, baseHash, members }: { round: number; baseHash: string; members: readonly GroupMember[] },
   blob: (hash: string) => Uint8Array | undefined,
 ): Aggregate | undefined {
-  const codec = codecOf(spec);
+  const codec = codecOf(spec).at(round);
   assert(codec.sums, "groups form only where a codec's bodies can be summed into one");
   const read = ({ update: name, peer, tokens }: GroupMember): Decoded | string => {
     const bytes = blob(name);

@@ -44,7 +44,7 @@ export function applyCommit(
   commit: Commit,
   blob: (hash: string) => Uint8Array | undefined,
 ): Refused[] {
-  const codec = codecOf(spec);
+  const codec = codecOf(spec).at(commit.round);
   const length = state.parameters.length;
   const bytesOf = ({ update, peer }: Contribution): Uint8Array => {
     const bytes = blob(update);

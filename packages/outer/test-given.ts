@@ -64,7 +64,7 @@ export function commitOf(
 ) {
   const blobByName = new Map<string, Uint8Array>();
   const contributors = given.map(({ peer, tokens, delta }) => {
-    const bytes = encodeUpdate({ round, baseHash: BASE_HASH, tokens, delta, codec: codecOf(spec) });
+    const bytes = encodeUpdate({ round, baseHash: BASE_HASH, tokens, delta, codec: codecOf(spec).at(round) });
     tamper(bytes, peer);
     const update = blobName(bytes);
     blobByName.set(update, bytes);

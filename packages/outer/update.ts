@@ -5,15 +5,15 @@
 //            | u16     | u16   | u32   | u32        | u32   | u32    |              |
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import { assert } from "./assert.ts";
-import type { Codec, Decoded } from "./codec/index.ts";
+import type { Codec, Decoded, RunCodec } from "./codec/index.ts";
 
 export const UPDATE_VERSION = 1;
 /** The body follows. */
 export const UPDATE_HEADER_BYTES = 56;
 const MAGIC = 0x4450_5547; // "GUPD" as a little-endian u32
 
-/** Bytes of an update of that codec at most. */
-export const updateBytesMax = (codec: Codec): number => UPDATE_HEADER_BYTES + codec.bodyBytesMax;
+/** Bytes of an update of that codec at most; of a run's codec: in any round. */
+export const updateBytesMax = (codec: Codec | RunCodec): number => UPDATE_HEADER_BYTES + codec.bodyBytesMax;
 
 export interface UpdateHeader {
   readonly codec: Codec;

@@ -175,9 +175,9 @@ async function train(
   };
   zero(state.parameters);
   const plan = { seed: spec.seed, trainTokens: source.length, contextLength: spec.model.contextLength };
-  const codec = codecOf(spec);
+  const runCodec = codecOf(spec);
   const ids = Array.from({ length: peers }, (_, n) => peerId(n));
-  const replicas = ids.map(() => new Replica(state.parameters, codec.feedback));
+  const replicas = ids.map(() => new Replica(state.parameters, runCodec.feedback));
   const trainers: Trainer[] = [];
   const points: { round: number; tokens: number; evalLoss: number }[] = [];
   let skipped = 0;
@@ -193,6 +193,7 @@ async function train(
     for (let round = 0; round < rounds; round++) {
       const blobByName = new Map<string, Uint8Array>();
       const sentBy: Decoded[] = [];
+      const codec = runCodec.at(round);
       const contribute = async (trainer: Trainer, position: number): Promise<Contribution> => {
         const place = { cursor, rosterSize: peers, position, windowsPerStep };
         trainer.load(state.parameters);

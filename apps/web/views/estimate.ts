@@ -3,7 +3,7 @@
 //   sent per round     = the update once to the host, and as much to peers as comes from them (each peer fetches n - 1 updates and
 //                        serves, on average, n - 1)
 //   received per round = n - 1 updates of the other contributors
-import { codecOf, updateBytesMax } from "#outer";
+import { codecOf, parameterTable, updateBytesMax } from "#outer";
 import type { RunSpec } from "#wire";
 import type { SeriesPoint } from "../window/types.ts";
 
@@ -19,9 +19,8 @@ export interface DonationCost {
 }
 
 export function donationCost(spec: RunSpec, othersHere: number, roundMs: number | null): DonationCost {
-  const codec = codecOf(spec);
-  const parameters = codec.length;
-  const update = updateBytesMax(codec);
+  const parameters = parameterTable(spec.model).length;
+  const update = updateBytesMax(codecOf(spec));
   const others = Math.min(Math.max(0, othersHere), spec.rounds.maxContributors - 1);
   const sentPerRound = update * (1 + others);
   const receivedPerRound = update * others;

@@ -73,7 +73,7 @@ export class FoldService {
 
   /** The pseudo-gradient of `local` as a blob; then mark = local. Throws RangeError when training diverged: mark stays. */
   encode(given: { round: number; baseHash: string; tokens: number; local: Float32Array }): Uint8Array {
-    const codec = codecOf(this.#need(this.#spec));
+    const codec = codecOf(this.#need(this.#spec)).at(given.round);
     this.#replica ??= new Replica(this.#need(this.#state).parameters, codec.feedback);
     const replica = this.#replica;
     const { round, baseHash, tokens, local } = given;

@@ -106,7 +106,8 @@ async function engineFor(wish: EngineWish): Promise<Engine> {
     engine,
     sequences: windowsPerStep,
     openedInMs: performance.now() - started,
-    open: (microbatch) => createEngine({ microbatch, keepsMark, backend, model: spec.model, codec: codecOf(spec) }),
+    open: (microbatch) =>
+      createEngine({ microbatch, keepsMark, backend, model: spec.model, codec: codecOf(spec).onDevice }),
     now: () => performance.now(),
   });
   const { microbatch } = calibrated.engine;
@@ -148,7 +149,7 @@ async function largestThatFits(
       : markedAttemptsOf(spec, microbatchMax, keepsMark);
   for (const attempt of attempts) {
     try {
-      return await createEngine({ ...attempt, backend, model: spec.model, codec: codecOf(spec) }); // asks for an adapter of its own: each gives one device only
+      return await createEngine({ ...attempt, backend, model: spec.model, codec: codecOf(spec).onDevice }); // asks for an adapter of its own: each gives one device only
     } catch (error) {
       last = error;
       if (!(error instanceof ModelTooLargeError) && !isOutOfMemory(error)) break;

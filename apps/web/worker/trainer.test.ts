@@ -101,7 +101,7 @@ const genesisMean = meanOf(genesisState(spec).parameters);
 /** The first value that the update decodes to. */
 function firstOf(update: Uint8Array, baseHash: string): number {
   const values = new Float32Array(1);
-  const decoded = readUpdate(update, { round: 0, baseHash, tokens: TOKENS, codec: codecOf(spec) }) as Decoded;
+  const decoded = readUpdate(update, { round: 0, baseHash, tokens: TOKENS, codec: codecOf(spec).at(0) }) as Decoded;
   decoded.addTo(values, 1, 0, 1);
   return values[0];
 }

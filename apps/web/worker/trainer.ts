@@ -87,7 +87,8 @@ export class Trainer {
 
   constructor(options: TrainerOptions) {
     this.#options = options;
-    this.#replica = new DeviceReplica(codecOf(options.spec));
+    const { onDevice } = codecOf(options.spec);
+    this.#replica = onDevice ? new DeviceReplica(onDevice) : new HostReplica(options.fold, undefined);
   }
 
   get stepMs(): number | null {

@@ -1,5 +1,7 @@
 // A codec: how a pseudo-gradient becomes the body of an update, and what everybody reads in it.
 //
+//   codecOf(spec) -> RunCodec, what holds in every round  --at(round)-->  Codec, which encodes and reads what that round exchanges
+//
 //   values f32 (one per parameter)  --encode, on its maker's machine-->  body  --read, the same on every machine-->  Decoded
 //
 // Encoding is its maker's own affair (a GPU may do it, and round as it likes): any body that reads is a legal update. Reading is canonical.
@@ -13,14 +15,13 @@ export interface Decoded {
   addTo(accumulator: Float32Array, weight: number, start: number, end: number): void;
 }
 
-export interface Codec {
+/** What holds for a codec before anything is encoded. */
+export interface CodecFacts {
   /** In an update's header: which codec made the body. */
   readonly id: number;
   /** In an update's header: how many neighbouring values share a scale, or are chosen from together. */
   readonly block: number;
-  /** Parameters of the model. */
-  readonly length: number;
-  /** Bytes of the largest body that reads. */
+  /** Bytes of the largest body that reads; of a run's codec: in any round. */
   readonly bodyBytesMax: number;
   /**
    * Error feedback: what a body leaves out is kept, shrinks by this factor from one offer to the next, and is added to the next
@@ -29,10 +30,23 @@ export interface Codec {
   readonly feedback?: number;
   /** Whether the sum of several bodies fits one body, so that groups can form. [R27] */
   readonly sums: boolean;
+}
+
+/** A codec bound to one round of a run. */
+export interface Codec extends CodecFacts {
+  /** Values that the round exchanges. */
+  readonly length: number;
   /** @throws RangeError when a value is not finite or too large to decode: the training diverged, and there is nothing to offer */
   encode(values: Float32Array): Uint8Array;
   /** Or why the update's weight is 0 by rule: the same answer on every machine, whatever the bytes. Never throws. */
   read(body: Uint8Array): Decoded | string;
+}
+
+/** The codec that a run's spec names. */
+export interface RunCodec extends CodecFacts {
+  at(round: number): Codec;
+  /** The same in every round, where a GPU can make its bodies too; undefined: they are made on the CPU. */
+  readonly onDevice?: Codec;
 }
 
 /** What a body says that this machine has made itself: one that does not read is our bug. */
