@@ -3,26 +3,35 @@ import { expect, test } from "@playwright/test";
 import type { RunDetail, RunDraft } from "../packages/wire/index.ts";
 import { expectOneAnchor, openDonor, specLike, startHost, untilRun } from "./support.ts";
 
-type Outer = RunDraft["outer"];
-const sparse = ({ blockSize: _, ...outer }: Outer): Outer => ({
-  ...outer,
-  ...{ learningRate: 1, momentum: 0 },
-  codec: { name: "chunk-top-k", chunk: 1024, k: 64, feedback: 0.95 },
+type Change = (spec: RunDraft) => Partial<RunDraft>;
+const sparse: Change = ({ outer: { blockSize: _, ...outer } }) => ({
+  outer: {
+    ...outer,
+    ...{ learningRate: 1, momentum: 0 },
+    codec: { name: "chunk-top-k", chunk: 1024, k: 64, feedback: 0.95 },
+  },
 });
-const adaptive = (outer: Outer): Outer => ({
-  ...{ ...outer, method: "fedadam" as const, momentum: 0.9, learningRate: 0.01 },
-  ...{ beta2: 0.99, tau: 0.001 },
+const adaptive: Change = ({ outer }) => ({
+  outer: {
+    ...{ ...outer, method: "fedadam", momentum: 0.9, learningRate: 0.01 },
+    ...{ beta2: 0.99, tau: 0.001 },
+  },
+});
+const fedAvg: Change = ({ inner, outer }) => ({
+  inner: { ...inner, resetMoments: true },
+  outer: { ...outer, learningRate: 1, momentum: 0 },
 });
 
 for (const [name, change] of [
   ["chunked top-k with error feedback", sparse],
   ["FedAdam's outer step", adaptive],
+  ["FedAvg", fedAvg],
 ] as const)
   test(`${name}: two browsers fold the same anchors, the loss falls, and the log replays from a checkpoint`, async () => {
-    const spec = specLike(({ outer, checkpoint }) => ({
-      version: 3,
-      outer: change(outer),
-      checkpoint: { ...checkpoint, everyRounds: 2 },
+    const spec = specLike((draft) => ({
+      version: 4,
+      checkpoint: { ...draft.checkpoint, everyRounds: 2 },
+      ...change(draft),
     }));
     const host = await startHost({ run: spec.file });
     const donors = await Promise.all([

@@ -53,6 +53,12 @@ test("an adaptive outer method has its own settings, and they belong to it alone
   expect(explained({ ...nano, version: 3, outer: { ...adam, method: "fedadagrad" } })).toMatch(/^outer\.beta2/);
 });
 
+test("version 4 may start each round without moments", () => {
+  const fedAvg = { ...nano, version: 4, inner: { ...nano.inner, resetMoments: true } };
+  expect(explained(fedAvg)).toBe("accepted");
+  expect(explained({ ...fedAvg, version: 3 })).toMatch(/^inner\.resetMoments: came with version 4: say "version": 4/);
+});
+
 test("the canonical form is golden and knows no key order", () => {
   const text = new TextDecoder().decode(canonicalBytes({ b: [1e21, 0.1, -0], a: "é\n", A: null }));
   expect(text).toBe('{"A":null,"a":"é\\n","b":[1e+21,0.1,0]}');
@@ -68,7 +74,7 @@ test.each([
   ["a wrong type", { ...nano, seed: "one" }, /^seed: .*number.*; for example 1$/],
   ["a missing field", { ...nano, operator: undefined }, /^operator: .*; for example "the local host"$/],
   ["an empty text", { ...nano, modelLicence: " " }, /^modelLicence: .*; for example "CC0-1\.0"$/],
-  ["an unknown version", { ...nano, version: 4 }, /^version: 4 is unknown: .* 1, 2 and 3; for example 1$/],
+  ["an unknown version", { ...nano, version: 5 }, /^version: 5 is unknown: .* 1, 2, 3 and 4; for example 1$/],
   [
     "a field that is newer than the version",
     { ...nano, rounds: { ...nano.rounds, overlap: true } },

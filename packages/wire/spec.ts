@@ -8,7 +8,7 @@ import canonicalize from "canonicalize";
 import { z } from "zod";
 
 /** The newest that this build writes; it reads all of them. An older one may not use what `newerFields` says came later. */
-export const SPEC_VERSION = 3;
+export const SPEC_VERSION = 4;
 /** Version of decode, combine and outer step. A log replays with the version it was made with, or is refused by name. */
 export const MATH_VERSION = 1;
 
@@ -64,6 +64,7 @@ export const innerSchema = z.strictObject({
   eps: positive.max(1),
   weightDecay: z.number().min(0).max(1),
   clipNorm: positive,
+  resetMoments: z.boolean().optional(), // both moments are zero at the start of each round (FedAvg); absent: a peer's own, kept
 });
 
 /** SparseLoCo's: of each chunk the k largest, with error feedback. What they mean: outer's codec/chunk-top-k.ts. */
@@ -145,6 +146,7 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
   { path: ["rounds", "holders"], since: 2 },
   { path: ["outer", "codec"], since: 3, old: "int8-block" },
   { path: ["outer", "method"], since: 3, old: "diloco" },
+  { path: ["inner", "resetMoments"], since: 4 },
 ];
 
 function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue }: z.RefinementCtx): void {
@@ -158,7 +160,7 @@ function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue
 /** What an operator writes: everything but the host's key and the hashes of the shards, which the host fills in. */
 export const draftSchema = z
   .strictObject({
-    version: versionSchema(1, 2, SPEC_VERSION),
+    version: versionSchema(1, 2, 3, SPEC_VERSION),
     mathVersion: versionSchema(MATH_VERSION),
     name: text(80),
     operator: text(200),

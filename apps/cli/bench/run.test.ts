@@ -35,6 +35,13 @@ test("chunked top-k learns too, from updates a fortieth as large", async () => {
   expect(points[1]!.evalLoss).toBeLessThan(points[0]!.evalLoss);
 });
 
+test("FedAvg learns too: the mean of what the peers trained, each round without moments", async () => {
+  const mean = ["version=4", "outer.learningRate=1", "outer.momentum=0"];
+  const { points } = await bench({ set: [...mean, "inner.resetMoments=true"] });
+  expect(points[1]!.evalLoss).toBeLessThan(points[0]!.evalLoss);
+  expect(points[1]).not.toEqual((await bench({ set: mean })).points[1]);
+});
+
 test("attention zeroed, another number of peers, a changed field: each is another run", async () => {
   const { points } = await bench({});
   for (const change of [{ zeroAttention: true }, { peers: 1 }, { set: ["inner.learningRate=0.001"] }])

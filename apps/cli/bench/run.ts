@@ -120,6 +120,7 @@ function jsonOrText(text: string): unknown {
 /** What a peer of the bench trains with. */
 interface Trainer {
   load(parameters: Float32Array): void;
+  resetMoments(): void;
   step(ids: Uint16Array, options: Parameters<Engine["step"]>[1]): Promise<number>; // its loss
   read(): Promise<Float32Array>;
   evaluate(windows: readonly Uint16Array[]): Promise<number>;
@@ -130,6 +131,7 @@ function referenceTrainer(spec: RunSpec, moments?: Moments): Trainer {
   const trainer = new ReferenceTrainer(spec.model, new Float32Array(parameterTable(spec.model).length), moments);
   return {
     load: (parameters) => trainer.load(parameters),
+    resetMoments: () => trainer.resetMoments(),
     step: async (ids, options) => trainer.step([ids], options).loss,
     read: async () => trainer.parameters.slice(),
     evaluate: async (windows) => trainer.evaluate(windows),
@@ -141,6 +143,7 @@ async function engineTrainer(spec: RunSpec, options: Partial<EngineOptions>, onS
   const engine = await createEngine({ ...options, model: spec.model, microbatch: spec.inner.windowsPerStep });
   return {
     load: (parameters) => engine.load(parameters),
+    resetMoments: () => engine.resetMoments(),
     step: async (ids, options) => {
       const { loss, skipped } = await engine.step([ids], options);
       if (skipped) onSkip();
@@ -197,6 +200,7 @@ async function train(
       const contribute = async (trainer: Trainer, position: number): Promise<Contribution> => {
         const place = { cursor, rosterSize: peers, position, windowsPerStep };
         trainer.load(state.parameters);
+        if (spec.inner.resetMoments) trainer.resetMoments();
         let loss = 0;
         for (let innerStep = 0; innerStep < steps; innerStep++) {
           const batch = microbatchIds(source, plan, place, { innerStep, firstSequence: 0, count: windowsPerStep });

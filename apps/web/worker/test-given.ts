@@ -54,6 +54,8 @@ export class FakeEngine implements Engine {
   by = 0.01;
   steps = 0;
   moments = "kept";
+  /** Steps begun before each time that the moments were zeroed. */
+  readonly resetAt: number[] = [];
   rates: number[] = [];
   inFlight = 0;
   inFlightMost = 0;
@@ -126,6 +128,7 @@ export class FakeEngine implements Engine {
   }
   resetMoments(): void {
     this.moments = "reset";
+    this.resetAt.push(this.rows.length);
   }
   async step(microbatches: readonly Uint16Array[], { learningRate }: { learningRate: number }): Promise<StepReport> {
     if (microbatches.some(({ length }) => length !== this.microbatch * 5))

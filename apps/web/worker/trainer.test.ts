@@ -4,16 +4,16 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { TokenSource } from "#data";
 import { codecOf, type Decoded, genesisState, readUpdate } from "#outer";
 import type { Assignment } from "#swarm";
-import { blobName, type EntryOf } from "#wire";
+import { blobName, type EntryOf, type RunSpec } from "#wire";
 import type { Dataset } from "./dataset.ts";
 import { Duty } from "./duty.ts";
 import { FoldService } from "./fold-service.ts";
 import type { FoldApi } from "./fold-worker.ts";
 import { Holds } from "./holds.ts";
-import { FakeEngine, peerOf, spec } from "./test-given.ts";
+import { FakeEngine, peerOf, spec as plainSpec } from "./test-given.ts";
 import { type StepDone, Trainer, type Training } from "./trainer.ts";
 
-const H = spec.inner.steps;
+const H = plainSpec.inner.steps;
 const TOKENS = H * 4 * 4;
 const dataset: Dataset = {
   train: new TokenSource([new Uint16Array(1000)]),
@@ -41,7 +41,12 @@ const steps = (change: Partial<Assignment> = {}, firstStep = 0, until = change.s
 let keepsMark = false;
 const anEngine = (microbatch?: number) => new FakeEngine(microbatch, keepsMark);
 
-async function setUp({ restored = true, engine = anEngine(), stepMs = (_windows: number): number => 100 } = {}) {
+async function setUp({
+  restored = true,
+  engine = anEngine(),
+  stepMs = (_windows: number): number => 100,
+  spec = plainSpec,
+} = {}) {
   const service = new FoldService(async (bytes) => sha256(bytes)); // in microtasks, like all that is faked here
   service.begin(spec);
   const stepsDone: StepDone[] = [];
@@ -96,12 +101,17 @@ async function setUp({ restored = true, engine = anEngine(), stepMs = (_windows:
 }
 
 const meanOf = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
-const genesisMean = meanOf(genesisState(spec).parameters);
+const genesisMean = meanOf(genesisState(plainSpec).parameters);
 
 /** The first value that the update decodes to. */
 function firstOf(update: Uint8Array, baseHash: string): number {
   const values = new Float32Array(1);
-  const decoded = readUpdate(update, { round: 0, baseHash, tokens: TOKENS, codec: codecOf(spec).at(0) }) as Decoded;
+  const decoded = readUpdate(update, {
+    round: 0,
+    baseHash,
+    tokens: TOKENS,
+    codec: codecOf(plainSpec).at(0),
+  }) as Decoded;
   decoded.addTo(values, 1, 0, 1);
   return values[0];
 }
@@ -143,6 +153,23 @@ describe.each([
     expect(rests).toEqual(new Array(H - 1).fill(100));
     expect(engine.inFlightMost).toBe(1);
     expect(stepsDone[H - 1].stepMs).toBeGreaterThan(150); // smoothed, on its way from 100 to 200
+  });
+
+  test("where rounds start without moments, each does, with a rate that does not ramp again; a break in a round changes nothing", async () => {
+    const spec: RunSpec = { ...plainSpec, version: 4, inner: { ...plainSpec.inner, resetMoments: true } };
+    const { trainer, engine } = await setUp({ spec });
+    await trainer.train(steps({}, 0, 2));
+    await trainer.train(steps({}, 2));
+    await trainer.train(steps({ round: 1 }, 1)); // a step that came to no offer carries
+    await trainer.train(steps({ round: 2 }, 0, 2 * H)); // the host is away: the next round's steps too
+    await trainer.train(steps({ round: 4 }));
+    expect(engine.resetAt).toEqual([0, 0, 0, H, 2 * H - 1, 3 * H - 1, 4 * H - 1]); // twice before: a new engine, a restore
+    expect(engine.rates[H]).toBeCloseTo(0.05);
+    expect(engine.rates.at(-1)).toBeCloseTo(0.1);
+    const kept = await setUp();
+    await kept.trainer.train(steps());
+    await kept.trainer.train(steps({ round: 1 }));
+    expect(kept.engine.resetAt).toEqual([0, 0]);
   });
 
   test("named: training goes on from the new anchor; the fold's hash is everybody's", async () => {

@@ -78,6 +78,8 @@ export class Trainer {
   /** Until there is an engine nothing is trained: then it is the anchor alone, and may still be either. */
   #replica: ReplicaHome;
   #stepsSinceReset = 0;
+  /** Whose inner steps the engine's moments are of, where each round starts without any. */
+  #momentsRound: number | undefined;
   #anchor: { round: number; anchorHash: string } | undefined;
   #stepMs: number | null = null;
   /** This device's share of a step, in windows; undefined: not measured, all of them. */
@@ -243,6 +245,7 @@ export class Trainer {
       if (control.stop || !engine || !dataset) return undefined;
       const windows = this.#share ?? assignment.windowsPerStep;
       const microbatches = microbatchesOf(dataset, assignment, step, windows, engine.microbatch);
+      this.#startRound(engine, assignment.round + Math.floor(step / assignment.steps));
       this.#replica.stepped();
       this.#stepsSinceReset++;
       const begunAt = this.#options.now();
@@ -304,6 +307,12 @@ export class Trainer {
     if (!smaller || !this.#dataset) return false;
     this.use(smaller, this.#dataset, local);
     return true;
+  }
+
+  /** Where the run says so, moments are of one round alone. That is the method's own, so its first steps are of full size: no ramp. */
+  #startRound(engine: Engine, round: number): void {
+    if (this.#options.spec.inner.resetMoments && round !== this.#momentsRound) engine.resetMoments();
+    this.#momentsRound = round;
   }
 
   #stepOptions({ tokensBefore, rosterSize }: Assignment, step: number): StepOptions {
