@@ -8,6 +8,7 @@ import {
   type EntryOf,
   identityFrom,
   type LogEntry,
+  type NamedCodecSpec,
   peerIdOf,
   presets,
   type RunSpec,
@@ -42,6 +43,9 @@ function noise(seed: number, size: number): Float32Array {
   });
 }
 
+/** Those of version 4. */
+const codecs = [{ name: "f32" }, { name: "f16" }] as const satisfies NamedCodecSpec[];
+
 /** A run of three rounds: four peers, one of them with half of the work, one whose update in round 1 is spoiled. */
 function signedRun(spec: RunSpec): { log: LogEntry[]; blobs: Map<string, Uint8Array> } {
   const run = runIdOf(spec);
@@ -59,8 +63,11 @@ function signedRun(spec: RunSpec): { log: LogEntry[]; blobs: Map<string, Uint8Ar
     const contributors = peers.map(({ identity, id }, n) => {
       const tokens = n === 3 ? assignment / 2 : assignment;
       const delta = noise(10 * round + n, n === 1 ? 3 : 0.01);
-      const update = encodeUpdate({ round, baseHash, tokens, delta, codec: codecOf(spec).at(round) });
-      if (round === 1 && n === 2) new DataView(update.buffer).setFloat32(56, -1, true);
+      let update = encodeUpdate({ round, baseHash, tokens, delta, codec: codecOf(spec).at(round) });
+      if (round === 1 && n === 2) {
+        if (spec.version < 4) new DataView(update.buffer).setFloat32(56, -1, true);
+        else update = update.subarray(0, -1);
+      }
       blobs.set(blobName(update), update);
       const offer = { round, openSeq, baseHash, peer: id, update: blobName(update), bytes: update.length };
       return signOffer(identity, run, { ...offer, tokens, steps: 20, loss: 5.5 - round / 3 });
@@ -73,9 +80,13 @@ function signedRun(spec: RunSpec): { log: LogEntry[]; blobs: Map<string, Uint8Ar
   return { log, blobs };
 }
 
-test.each([
+test.each<[string, RunSpec]>([
   ["int8 blocks", spec],
   ["chunked top-k", sparse],
+  ...codecs.map((codec): [string, RunSpec] => [
+    JSON.stringify(codec),
+    { ...sparse, version: 4, outer: { ...outer, codec } },
+  ]),
   ["an adaptive outer step", adaptive],
   ["another one", { ...adaptive, outer: { ...adaptive.outer, method: "fedadam" as const } }],
 ])(

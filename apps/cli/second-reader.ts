@@ -3,6 +3,7 @@
 //
 //   (spec, log, blobs) -> chain, signatures, every fold from genesis -> the sealed anchor hashes, or the first fault
 import { createHash, createPublicKey, verify } from "node:crypto";
+import { type CodecSpec, secondCodec } from "./second-codecs.ts";
 
 const { fround, imul, min, sqrt } = Math;
 
@@ -28,7 +29,7 @@ interface Spec {
     readonly method: string;
     readonly beta2?: number | undefined;
     readonly tau?: number | undefined;
-    readonly codec: "int8-block" | { readonly chunk: number; readonly k: number };
+    readonly codec: CodecSpec;
     readonly clipToMedianNorm: boolean;
   };
 }
@@ -188,86 +189,14 @@ function readUpdate(
   length: number,
   { round, tokens, baseHash, members }: Offer & { members: number },
 ): Read | undefined {
-  const { codec } = spec.outer;
+  const codec = secondCodec(spec.outer.codec);
   const header = [4, 6].map((at) => bytes.readUInt16LE(at)).concat([8, 12, 16, 20].map((at) => bytes.readUInt32LE(at)));
-  const expected =
-    codec === "int8-block" ? [1, 1, round, length, 256, tokens] : [1, 2, round, length, codec.chunk, tokens];
+  const expected = [1, codec.id, round, length, codec.block, tokens];
   if (bytes.toString("latin1", 0, 4) !== "GUPD" || header.some((value, i) => value !== expected[i])) return undefined;
   if (bytes.toString("hex", 24, 56) !== baseHash) return undefined;
   const values = new Float32Array(length);
-  const body = bytes.subarray(56);
-  const squares = codec === "int8-block" ? int8Blocks(body, values) : chunkTopK(body, values, codec, spec.model);
+  const squares = codec.read({ bytes: bytes.subarray(56), values, tensors: tensors(spec.model) });
   return squares === undefined ? undefined : { tokens, members, norm: sqrt(squares), values };
-}
-
-/** Sets the values. @returns the sum of their squares */
-function int8Blocks(bytes: Buffer, values: Float32Array): number | undefined {
-  const { length } = values;
-  const blocks = Math.ceil(length / 256);
-  if (bytes.length !== 4 * blocks + length) return undefined;
-  let squares = 0;
-  for (let block = 0; block < blocks; block++) {
-    const scale = bytes.readFloatLE(4 * block);
-    if (!Number.isFinite(fround(scale * 127)) || scale < 0 || Object.is(scale, -0)) return undefined;
-    let sum = 0;
-    for (let i = block * 256; i < min(length, (block + 1) * 256); i++) {
-      const code = bytes.readInt8(4 * blocks + i);
-      if (code === -128) return undefined;
-      sum += code * code;
-      values[i] = scale * code;
-    }
-    squares += scale * scale * sum;
-  }
-  return squares;
-}
-
-/** Sets the values. @returns the sum of their squares */
-function chunkTopK(
-  bytes: Buffer,
-  values: Float32Array,
-  { chunk, k }: { readonly chunk: number; readonly k: number },
-  model: Model,
-): number | undefined {
-  const chunks: { at: number; length: number; most: number; tensor: number }[] = [];
-  let at = 0;
-  const list = tensors(model);
-  for (const [tensor, [name, size]] of list.entries())
-    for (let left = size; left > 0; left -= chunk) {
-      const length = min(chunk, left);
-      const most = name.endsWith("norm.weight") ? length : Math.ceil((k * length) / chunk);
-      chunks.push({ at, length, most, tensor });
-      at += length;
-    }
-  const counts = chunks.map((_, c) => bytes.readUInt16LE(2 * c));
-  if (counts.some((count, c) => count > chunks[c]!.most)) return undefined;
-  const kept = counts.reduce((a, b) => a + b, 0);
-  const levels = Array.from({ length: 4 * list.length }, (_, i) => bytes.readFloatLE(2 * chunks.length + 4 * i));
-  if (!levels.every(Number.isFinite)) return undefined;
-  const bits = [...bytes.subarray(2 * chunks.length + 4 * levels.length, bytes.length - Math.ceil(kept / 4))]
-    .map((byte) => byte.toString(2).padStart(8, "0").split("").reverse().join(""))
-    .join("");
-  const codes = bytes.subarray(bytes.length - Math.ceil(kept / 4));
-  const howOften = levels.map(() => 0);
-  let [bit, n] = [0, 0];
-  for (const [c, { at, length, tensor }] of chunks.entries()) {
-    let r = 0;
-    while (2 ** (r + 1) * Math.max(1, counts[c]!) * 100 <= 69 * length) r++;
-    let place = -1;
-    for (let i = 0; i < counts[c]!; i++, n++) {
-      const ones = bits.indexOf("0", bit) - bit;
-      if (ones < 0) return undefined;
-      const low = bits.slice(bit + ones + 1, bit + ones + 1 + r);
-      bit += ones + 1 + r;
-      place += 1 + ones * 2 ** r + Number.parseInt(`0${low.split("").reverse().join("")}`, 2);
-      if (place >= length) return undefined;
-      const level = 4 * tensor + ((codes[n >> 2]! >> (2 * (n % 4))) & 3);
-      howOften[level]!++;
-      values[at + place] = levels[level]!;
-    }
-  }
-  if (bit > bits.length || bits.length - bit > 7 || bits.slice(bit).includes("1")) return undefined;
-  if (kept % 4 > 0 && codes.at(-1)! >> (2 * (kept % 4)) > 0) return undefined;
-  return levels.reduce((squares, level, i) => squares + howOften[i]! * (level * level), 0);
 }
 
 function median(values: readonly number[]): number {

@@ -2,11 +2,10 @@
 //
 //   rounds of [ 512³ in each transposition | step ]  ->  medians: in turn, equally often and of like length, so that a busy machine's noise hits
 //   both sides of the ratio alike
-import { parameterTable } from "#outer";
+import { parameterTable, toHalf } from "#outer";
 import type { ModelShape } from "#wire";
 import type { ConformanceReport } from "./conformance/index.ts";
 import { openDevice } from "./device/adapter.ts";
-import { toHalf } from "./device/half.ts";
 import { type CompiledKernels, compileKernels, type Kernel, widthOf } from "./device/kernel.ts";
 import { type KernelProfile, Plan } from "./device/plan.ts";
 import type { AdapterDescription, Precision } from "./engine.ts";

@@ -4,6 +4,7 @@ export * from "./codec/index.ts";
 export * from "./combine.ts";
 export * from "./fold.ts";
 export * from "./genesis.ts";
+export * from "./half.ts";
 export { outerStep } from "./optimizer/index.ts";
 export * from "./parameters.ts";
 export * from "./replica.ts";

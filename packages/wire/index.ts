@@ -1,6 +1,7 @@
 export * from "./api.ts";
 export * from "./asides.ts";
 export * from "./blob.ts";
+export * from "./codecs.ts";
 export * from "./explain.ts";
 export * from "./frames.ts";
 export * from "./identity.ts";

@@ -6,6 +6,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";
 import { z } from "zod";
+import { codecSchema } from "./codecs.ts";
 
 /** The newest that this build writes; it reads all of them. An older one may not use what `newerFields` says came later. */
 export const SPEC_VERSION = 4;
@@ -67,16 +68,6 @@ export const innerSchema = z.strictObject({
   resetMoments: z.boolean().optional(), // both moments are zero at the start of each round (FedAvg); absent: a peer's own, kept
 });
 
-/** SparseLoCo's: of each chunk the k largest, with error feedback. What they mean: outer's codec/chunk-top-k.ts. */
-const chunkTopKSchema = z
-  .strictObject({
-    name: z.literal("chunk-top-k"),
-    chunk: z.union([z.literal(1024), z.literal(4096)], { error: "must be 1024 or 4096" }), // what one workgroup chooses from
-    k: count(512), //                       more than an eighth costs more than int8 blocks teach
-    feedback: z.number().min(0).lt(1),
-  })
-  .refine(({ chunk, k }) => 8 * k <= chunk, { path: ["k"], error: "must be at most an eighth of chunk" });
-
 export const outerSchema = z
   .strictObject({
     method: z.enum(["diloco", "fedadagrad", "fedadam", "fedyogi"]),
@@ -84,7 +75,7 @@ export const outerSchema = z
     momentum: z.number().min(0).lt(1), // diloco: Nesterov's; the adaptive methods': beta1
     beta2: z.number().min(0).lt(1).optional(),
     tau: positive.max(1).optional(),
-    codec: z.union([z.literal("int8-block"), chunkTopKSchema]),
+    codec: codecSchema,
     blockSize: z.literal(256).optional(), // int8-block's, and always there with it: runs of version 1 are named by it
     clipToMedianNorm: z.boolean(),
   })
@@ -145,6 +136,7 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
   { path: ["rounds", "durability"], since: 2 },
   { path: ["rounds", "holders"], since: 2 },
   { path: ["outer", "codec"], since: 3, old: "int8-block" },
+  { path: ["outer", "codec", "name"], since: 4, old: "chunk-top-k" },
   { path: ["outer", "method"], since: 3, old: "diloco" },
   { path: ["inner", "resetMoments"], since: 4 },
 ];
@@ -152,7 +144,7 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
 function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue }: z.RefinementCtx): void {
   for (const { path, since, old } of newerFields) {
     const value = path.reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], spec);
-    if (value === old || version >= since) continue;
+    if (value === undefined || value === old || version >= since) continue;
     addIssue({ code: "custom", path: [...path], message: `came with version ${since}: say "version": ${since}` });
   }
 }

@@ -1,6 +1,7 @@
 // Runs one kernel on one device: typed arrays in, what it wrote out.
+
+import { fromHalf, roundedToHalf, toHalf } from "#outer";
 import { openDevice } from "../device/adapter.ts";
-import { fromHalf, roundedToHalf, toHalf } from "../device/half.ts";
 import { type CompiledKernels, compileKernels, type Kernel, type Variant, widthOf } from "../device/kernel.ts";
 import { Plan } from "../device/plan.ts";
 

@@ -1,6 +1,6 @@
 // One workload on a device of its own: operands once, then each variant as often as asked, timed.
 
-import { toHalf } from "../device/half.ts";
+import { toHalf } from "#outer";
 import { type CompiledKernel, widthOf } from "../device/kernel.ts";
 import { alignFloats, Plan, type View } from "../device/plan.ts";
 import { checked } from "../device/scopes.ts";

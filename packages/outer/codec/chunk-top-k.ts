@@ -54,6 +54,7 @@ export class ChunkTopK implements Codec {
   readonly block: number;
   readonly length: number;
   readonly feedback: number;
+  readonly onDevice = true;
   readonly sums = false; // the sum of eight bodies keeps eight times as many values
   readonly chunks: readonly Chunk[];
   readonly bodyBytesMax: number;

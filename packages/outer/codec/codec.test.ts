@@ -4,11 +4,14 @@ import { describe, expect, test } from "vitest";
 import { parameterTable } from "../parameters.ts";
 import { noise, tinySpec } from "../test-given.ts";
 import { ChunkTopK, type Codec, type Decoded, int8Block } from "./index.ts";
+import { raw } from "./raw.ts";
 import { decodedFrom } from "./testing.ts";
 
 const table = parameterTable({ ...tinySpec().model, dModel: 32, dFfn: 44, vocabSize: 60 });
 const codecs: [string, Codec][] = [
   ["int8-block", int8Block(table.length, 256)],
+  ["f32", raw(table.length, "f32")],
+  ["f16", raw(table.length, "f16")],
   ["chunk-top-k", new ChunkTopK(table, { chunk: 1024, k: 16, feedback: 0.95 })],
 ];
 

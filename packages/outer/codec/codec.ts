@@ -36,6 +36,8 @@ export interface CodecFacts {
 export interface Codec extends CodecFacts {
   /** Values that the round exchanges. */
   readonly length: number;
+  /** A GPU can make its bodies too, the same in every round. */
+  readonly onDevice?: true;
   /** @throws RangeError when a value is not finite or too large to decode: the training diverged, and there is nothing to offer */
   encode(values: Float32Array): Uint8Array;
   /** Or why the update's weight is 0 by rule: the same answer on every machine, whatever the bytes. Never throws. */
@@ -45,7 +47,7 @@ export interface Codec extends CodecFacts {
 /** The codec that a run's spec names. */
 export interface RunCodec extends CodecFacts {
   at(round: number): Codec;
-  /** The same in every round, where a GPU can make its bodies too; undefined: they are made on the CPU. */
+  /** Where a GPU can make its bodies too: the codec of every round. Undefined: bodies are made on the CPU. */
   readonly onDevice?: Codec;
 }
 

@@ -18,6 +18,7 @@ export function int8Block(length: number, block: number): Codec {
     length,
     bodyBytesMax: bodyBytes,
     sums: true,
+    onDevice: true,
     encode: (values) => encode(values, block),
     read: (body) =>
       body.length === bodyBytes ? read(body, length, block) : `a body of ${body.length} bytes, not ${bodyBytes}`,

@@ -1,0 +1,125 @@
+// The second reader's codecs, written from docs/FORMATS.md alone as well: a body -> its values, and the sum of their squares that the norm is made of.
+const { fround, min } = Math;
+
+/** As the spec names it; settings by name. */
+export type CodecSpec =
+  | "int8-block"
+  | {
+      readonly name: string;
+      readonly chunk?: number;
+      readonly k?: number;
+    };
+
+export interface Given {
+  readonly bytes: Buffer; //                          the body
+  readonly values: Float32Array; //                   zeros, to be set
+  readonly tensors: readonly [string, number][]; //   name, values; in the order of the flat vector
+}
+
+interface SecondCodec {
+  readonly id: number;
+  readonly block: number;
+  /** Sets the values. @returns the sum of their squares; undefined when the body does not read */
+  readonly read: (given: Given) => number | undefined;
+}
+
+export function secondCodec(codec: CodecSpec): SecondCodec {
+  if (codec === "int8-block") return { id: 1, block: 256, read: int8Blocks };
+  const { name, chunk = 0, k = 0 } = codec;
+  const known: Record<string, SecondCodec> = {
+    "chunk-top-k": { id: 2, block: chunk, read: (given) => chunkTopK(given, chunk, k) },
+    f32: { id: 3, block: 1, read: (given) => raw(given, 4, f32) },
+    f16: { id: 4, block: 1, read: (given) => raw(given, 2, f16) },
+  };
+  const found = known[name];
+  if (!found) throw new Error(`docs/FORMATS.md has no codec ${name}`);
+  return found;
+}
+
+const f32 = (bytes: Buffer, at: number): number => bytes.readFloatLE(at);
+
+function f16(bytes: Buffer, at: number): number {
+  const half = bytes.readUInt16LE(at);
+  const [sign, exponent, fraction] = [half >> 15, (half >> 10) & 31, half & 1023];
+  const size =
+    exponent === 0 ? fraction / 2 ** 24 : exponent === 31 ? Number.NaN : (1 + fraction / 1024) * 2 ** (exponent - 15);
+  return sign === 1 ? -size : size;
+}
+
+function raw(
+  { bytes, values }: Given,
+  width: number,
+  valueAt: (bytes: Buffer, at: number) => number,
+): number | undefined {
+  if (bytes.length !== width * values.length) return undefined;
+  let squares = 0;
+  for (let i = 0; i < values.length; i++) {
+    const value = valueAt(bytes, width * i);
+    if (!Number.isFinite(value)) return undefined;
+    values[i] = value;
+    squares += value * value;
+  }
+  return squares;
+}
+
+function int8Blocks({ bytes, values }: Given): number | undefined {
+  const { length } = values;
+  const blocks = Math.ceil(length / 256);
+  if (bytes.length !== 4 * blocks + length) return undefined;
+  let squares = 0;
+  for (let block = 0; block < blocks; block++) {
+    const scale = bytes.readFloatLE(4 * block);
+    if (!Number.isFinite(fround(scale * 127)) || scale < 0 || Object.is(scale, -0)) return undefined;
+    let sum = 0;
+    for (let i = block * 256; i < min(length, (block + 1) * 256); i++) {
+      const code = bytes.readInt8(4 * blocks + i);
+      if (code === -128) return undefined;
+      sum += code * code;
+      values[i] = scale * code;
+    }
+    squares += scale * scale * sum;
+  }
+  return squares;
+}
+
+function chunkTopK({ bytes, values, tensors: list }: Given, chunk: number, k: number): number | undefined {
+  const chunks: { at: number; length: number; most: number; tensor: number }[] = [];
+  let at = 0;
+  for (const [tensor, [name, size]] of list.entries())
+    for (let left = size; left > 0; left -= chunk) {
+      const length = min(chunk, left);
+      const most = name.endsWith("norm.weight") ? length : Math.ceil((k * length) / chunk);
+      chunks.push({ at, length, most, tensor });
+      at += length;
+    }
+  const counts = chunks.map((_, c) => bytes.readUInt16LE(2 * c));
+  if (counts.some((count, c) => count > chunks[c]!.most)) return undefined;
+  const kept = counts.reduce((a, b) => a + b, 0);
+  const levels = Array.from({ length: 4 * list.length }, (_, i) => bytes.readFloatLE(2 * chunks.length + 4 * i));
+  if (!levels.every(Number.isFinite)) return undefined;
+  const bits = [...bytes.subarray(2 * chunks.length + 4 * levels.length, bytes.length - Math.ceil(kept / 4))]
+    .map((byte) => byte.toString(2).padStart(8, "0").split("").reverse().join(""))
+    .join("");
+  const codes = bytes.subarray(bytes.length - Math.ceil(kept / 4));
+  const howOften = levels.map(() => 0);
+  let [bit, n] = [0, 0];
+  for (const [c, { at, length, tensor }] of chunks.entries()) {
+    let r = 0;
+    while (2 ** (r + 1) * Math.max(1, counts[c]!) * 100 <= 69 * length) r++;
+    let place = -1;
+    for (let i = 0; i < counts[c]!; i++, n++) {
+      const ones = bits.indexOf("0", bit) - bit;
+      if (ones < 0) return undefined;
+      const low = bits.slice(bit + ones + 1, bit + ones + 1 + r);
+      bit += ones + 1 + r;
+      place += 1 + ones * 2 ** r + Number.parseInt(`0${low.split("").reverse().join("")}`, 2);
+      if (place >= length) return undefined;
+      const level = 4 * tensor + ((codes[n >> 2]! >> (2 * (n % 4))) & 3);
+      howOften[level]!++;
+      values[at + place] = levels[level]!;
+    }
+  }
+  if (bit > bits.length || bits.length - bit > 7 || bits.slice(bit).includes("1")) return undefined;
+  if (kept % 4 > 0 && codes.at(-1)! >> (2 * (kept % 4)) > 0) return undefined;
+  return levels.reduce((squares, level, i) => squares + howOften[i]! * (level * level), 0);
+}

@@ -1,0 +1,39 @@
+// The codecs that a run may name, with their settings. What they mean, and their bytes: outer's codec/ and docs/FORMATS.md.
+//
+//   outer.codec = "int8-block" | { name, its settings }
+import { z } from "zod";
+
+const count = (max: number) => z.int().min(1).max(max);
+
+/** SparseLoCo's: of each chunk the k largest. */
+const chunkTopK = z
+  .strictObject({
+    name: z.literal("chunk-top-k"),
+    chunk: z.union([z.literal(1024), z.literal(4096)], { error: "must be 1024 or 4096" }), // what one workgroup chooses from
+    k: count(512), //                       more than an eighth costs more than int8 blocks teach
+    feedback: z.number().min(0).lt(1),
+  })
+  .refine(({ chunk, k }) => 8 * k <= chunk, { path: ["k"], error: "must be at most an eighth of chunk" });
+
+/** One by name; those but the first came with version 4. */
+const named = z.discriminatedUnion("name", [
+  chunkTopK,
+  z.strictObject({ name: z.literal("f32") }),
+  z.strictObject({ name: z.literal("f16") }),
+]);
+
+const names = named.options.map(({ shape }) => shape.name.value);
+
+export const codecSchema = z.union([z.literal("int8-block"), named], {
+  error: ({ input, ...issue }) => {
+    const object = typeof input === "object" && input !== null && "name" in input ? input : undefined;
+    const ofNamed = issue.code === "invalid_union" ? issue.errors.at(-1) : undefined;
+    if (object && names.some((name) => name === object.name) && ofNamed)
+      return ofNamed.map(({ path, message }) => `${path.map(String).join(".")}: ${message}`).join("; ");
+    return `must be "int8-block", or an object with its settings whose name is one of ${names.join(", ")}; for example {"name": "f32"}`;
+  },
+});
+export type CodecSpec = z.infer<typeof codecSchema>;
+
+/** Those with settings. */
+export type NamedCodecSpec = Exclude<CodecSpec, string>;
