@@ -44,7 +44,16 @@ function noise(seed: number, size: number): Float32Array {
 }
 
 /** Those of version 4. */
-const codecs = [{ name: "f32" }, { name: "f16" }] as const satisfies NamedCodecSpec[];
+const codecs: readonly NamedCodecSpec[] = [
+  { name: "f32" },
+  { name: "f16" },
+  { name: "int4-block" },
+  { name: "int4-block", rotated: true, feedback: 1 },
+  { name: "e3m0" },
+  { name: "sign", feedback: 1 },
+  { name: "two-bit", feedback: 0.9 },
+  { name: "dynamic8" },
+];
 
 /** A run of three rounds: four peers, one of them with half of the work, one whose update in round 1 is spoiled. */
 function signedRun(spec: RunSpec): { log: LogEntry[]; blobs: Map<string, Uint8Array> } {

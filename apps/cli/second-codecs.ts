@@ -1,5 +1,5 @@
 // The second reader's codecs, written from docs/FORMATS.md alone as well: a body -> its values, and the sum of their squares that the norm is made of.
-const { fround, min } = Math;
+const { fround, imul, min, sqrt } = Math;
 
 /** As the spec names it; settings by name. */
 export type CodecSpec =
@@ -8,9 +8,10 @@ export type CodecSpec =
       readonly name: string;
       readonly chunk?: number;
       readonly k?: number;
+      readonly rotated?: boolean | undefined;
     };
 
-export interface Given {
+interface Given {
   readonly bytes: Buffer; //                          the body
   readonly values: Float32Array; //                   zeros, to be set
   readonly tensors: readonly [string, number][]; //   name, values; in the order of the flat vector
@@ -23,13 +24,27 @@ interface SecondCodec {
   readonly read: (given: Given) => number | undefined;
 }
 
-export function secondCodec(codec: CodecSpec): SecondCodec {
+/** @param seed the run's */
+export function secondCodec(codec: CodecSpec, seed: number, round: number): SecondCodec {
   if (codec === "int8-block") return { id: 1, block: 256, read: int8Blocks };
-  const { name, chunk = 0, k = 0 } = codec;
+  const { name, chunk = 0, k = 0, rotated = false } = codec;
   const known: Record<string, SecondCodec> = {
     "chunk-top-k": { id: 2, block: chunk, read: (given) => chunkTopK(given, chunk, k) },
     f32: { id: 3, block: 1, read: (given) => raw(given, 4, f32) },
     f16: { id: 4, block: 1, read: (given) => raw(given, 2, f16) },
+    "int4-block": {
+      id: 5,
+      block: 64,
+      read: (given) => {
+        const squares = fewBits(given, { block: 64, bits: 4, unit: steps });
+        if (!rotated || squares === undefined) return squares;
+        return sqrt(squares) < 1e38 ? rotatedBack(given, mix(mix(seed ^ 0x9e3779b9) + round + 1), squares) : undefined;
+      },
+    },
+    e3m0: { id: 6, block: 256, read: (given) => fewBits(given, { block: 256, bits: 4, unit: powers }) },
+    sign: { id: 7, block: 1024, read: (given) => fewBits(given, { block: 1024, bits: 1, unit: [-1, 1] }) },
+    "two-bit": { id: 8, block: 1024, read: (given) => fewBits(given, { block: 1024, bits: 2 }) },
+    dynamic8: { id: 11, block: 256, read: (given) => fewBits(given, { block: 256, bits: 8, unit: dynamic() }) },
   };
   const found = known[name];
   if (!found) throw new Error(`docs/FORMATS.md has no codec ${name}`);
@@ -58,6 +73,78 @@ function raw(
     if (!Number.isFinite(value)) return undefined;
     values[i] = value;
     squares += value * value;
+  }
+  return squares;
+}
+
+const steps = Array.from({ length: 15 }, (_, code) => code - 7);
+const powers = [-16, -8, -4, -2, -1, -0.5, -0.25, 0, 0.25, 0.5, 1, 2, 4, 8, 16];
+
+function dynamic(): number[] {
+  const levels = [0, 1];
+  for (let i = 0; i <= 6; i++)
+    for (let j = 0; j < 2 ** i; j++) {
+      const size = fround((2 ** (i + 1) + 9 * (2 * j + 1)) / (10 * 2 ** (i + 1) * 10 ** (6 - i)));
+      levels.push(size, -size);
+    }
+  return levels.sort((a, b) => a - b);
+}
+
+function bf16(bytes: Buffer, at: number): number {
+  const word = Buffer.alloc(4);
+  word.writeUInt16LE(bytes.readUInt16LE(at), 2);
+  return word.readFloatLE(0);
+}
+
+function fewBits(
+  { bytes, values }: Given,
+  { block, bits, unit }: { block: number; bits: number; unit?: readonly number[] },
+): number | undefined {
+  const { length } = values;
+  const numbers = unit ? 1 : 2 ** bits;
+  const codesAt = 2 * numbers * Math.ceil(length / block);
+  if (bytes.length !== codesAt + Math.ceil((length * bits) / 8)) return undefined;
+  const stream = [...bytes.subarray(codesAt)].flatMap((byte) => Array.from({ length: 8 }, (_, n) => (byte >> n) & 1));
+  if (stream.slice(length * bits).includes(1)) return undefined;
+  let squares = 0;
+  for (let b = 0; b * block < length; b++) {
+    const own = Array.from({ length: numbers }, (_, n) => bf16(bytes, 2 * (b * numbers + n)));
+    if (unit && (own[0]! < 0 || Object.is(own[0], -0))) return undefined;
+    const levels = unit ? unit.map((level) => fround(own[0]! * level)) : own;
+    if (!levels.every(Number.isFinite)) return undefined;
+    const howOften = levels.map(() => 0);
+    for (let i = b * block; i < min(length, (b + 1) * block); i++) {
+      const code = stream.slice(i * bits, (i + 1) * bits).reduce((sum, bit, n) => sum + bit * 2 ** n, 0);
+      if (levels[code] === undefined) return undefined;
+      howOften[code]!++;
+      values[i] = levels[code];
+    }
+    for (const [code, level] of levels.entries()) squares += howOften[code]! * (level * level);
+  }
+  return squares;
+}
+
+function mix(value: number): number {
+  let x = value | 0;
+  x = imul(x ^ (x >>> 16), 0x21f0aaad);
+  x = imul(x ^ (x >>> 15), 0xd35a2d97);
+  return x ^ (x >>> 15);
+}
+
+/** @returns squares */
+function rotatedBack({ values }: Given, key: number, squares: number): number {
+  for (let start = 0; start + 256 <= values.length; start += 256) {
+    const block = values.subarray(start, start + 256);
+    for (let i = 0; i < 256; i++) block[i] = block[i]! / 16;
+    for (let apart = 1; apart < 256; apart *= 2)
+      for (let i = 0; i < 256; i++) {
+        if (Math.floor(i / apart) % 2 === 1) continue;
+        const [a, b] = [block[i]!, block[i + apart]!];
+        block[i] = a + b;
+        block[i + apart] = a - b;
+      }
+    for (let i = 0; i < 256; i++)
+      if ((mix(mix(Math.floor((start + i) / 32)) ^ key) >>> (i % 32)) % 2 === 1) block[i] = -block[i]!;
   }
   return squares;
 }

@@ -189,7 +189,7 @@ function readUpdate(
   length: number,
   { round, tokens, baseHash, members }: Offer & { members: number },
 ): Read | undefined {
-  const codec = secondCodec(spec.outer.codec);
+  const codec = secondCodec(spec.outer.codec, spec.seed, round);
   const header = [4, 6].map((at) => bytes.readUInt16LE(at)).concat([8, 12, 16, 20].map((at) => bytes.readUInt32LE(at)));
   const expected = [1, codec.id, round, length, codec.block, tokens];
   if (bytes.toString("latin1", 0, 4) !== "GUPD" || header.some((value, i) => value !== expected[i])) return undefined;

@@ -41,7 +41,7 @@ export function attemptsOf({ inner, model }: Pick<RunSpec, "inner" | "model">, m
  * @param keepsMark what the engine before this one did: a replica stays where it is
  */
 export function markedAttemptsOf(
-  spec: Pick<RunSpec, "inner" | "model" | "outer">,
+  spec: Pick<RunSpec, "inner" | "model" | "outer" | "seed">,
   microbatchMax: number,
   keepsMark: boolean | undefined,
 ): Attempt[] {

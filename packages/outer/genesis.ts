@@ -5,6 +5,7 @@
 // Math.log and Math.cos differ between engines, so there is no Box-Muller here: integers, + - * / and sqrt only.
 import type { ModelShape } from "#wire";
 import { parameterTable } from "./parameters.ts";
+import { bitsAt, mix } from "./random.ts";
 
 /** Standard deviation of linear layers, as in GPT-2 and Llama. */
 const INIT_STD = 0.02;
@@ -40,16 +41,8 @@ export function genesisParameters(model: ModelShape, seed: number): Float32Array
 function sumOfUniforms(key: number, place: number): number {
   let sum = 0;
   for (let draw = 0; draw < 4; draw++) {
-    const bits = mix(mix(Math.imul(place, 4) + draw) ^ key);
+    const bits = bitsAt(key, Math.imul(place, 4) + draw);
     sum += (bits & 0xffff) + (bits >>> 16);
   }
   return sum;
-}
-
-/** Bijective 32-bit hash with low bias (C. Wellons, hash-prospector: 16, 0x21f0aaad, 15, 0xd35a2d97, 15). */
-function mix(value: number): number {
-  let x = value | 0;
-  x = Math.imul(x ^ (x >>> 16), 0x21f0_aaad);
-  x = Math.imul(x ^ (x >>> 15), 0xd35a_2d97);
-  return x ^ (x >>> 15);
 }

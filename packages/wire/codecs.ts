@@ -3,6 +3,14 @@
 //   outer.codec = "int8-block" | { name, its settings }
 import { z } from "zod";
 
+/** Of what a body leaves out, how much is added to the next pseudo-gradient; 1: all of it. */
+const feedback = z
+  .number({
+    error: "is needed: such a codec learns only when what a body leaves out is kept for the next; for example 0.95",
+  })
+  .min(0)
+  .max(1);
+
 const count = (max: number) => z.int().min(1).max(max);
 
 /** SparseLoCo's: of each chunk the k largest. */
@@ -20,6 +28,15 @@ const named = z.discriminatedUnion("name", [
   chunkTopK,
   z.strictObject({ name: z.literal("f32") }),
   z.strictObject({ name: z.literal("f16") }),
+  z.strictObject({
+    name: z.literal("int4-block"),
+    rotated: z.boolean().optional(), //     before it is coded, so that outliers cost less; absent: no
+    feedback: feedback.optional(), //       absent: what a body leaves out is lost
+  }),
+  z.strictObject({ name: z.literal("e3m0"), feedback: feedback.optional() }),
+  z.strictObject({ name: z.literal("sign"), feedback }),
+  z.strictObject({ name: z.literal("two-bit"), feedback }),
+  z.strictObject({ name: z.literal("dynamic8") }),
 ]);
 
 const names = named.options.map(({ shape }) => shape.name.value);

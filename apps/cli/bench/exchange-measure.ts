@@ -61,7 +61,7 @@ export async function measureExchange({ model, codec: name, rounds }: ExchangeWi
   };
   const { info, limits, features } = found;
   const adapter = { info, limits, features, requestDevice } as unknown as GPUAdapter;
-  const codec = codecOf({ model, outer: { codec: name } as RunSpec["outer"] }).onDevice;
+  const codec = codecOf({ model, seed: 0, outer: { codec: name } as RunSpec["outer"] }).onDevice;
   if (!codec) throw new Error("the device makes no bodies of this codec");
   const engine = await createWebGpuEngine({ model, microbatch: 1, keepsMark: true, codec, adapter }, ONE_PIECE);
   const mark = engine.mark;

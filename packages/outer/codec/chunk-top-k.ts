@@ -13,10 +13,9 @@ import { assert } from "../assert.ts";
 import type { ParameterTable } from "../parameters.ts";
 import { BitReader, BitWriter } from "./bits.ts";
 import { type Codec, type Decoded, diverged } from "./codec.ts";
+import { signedMagnitudes } from "./magnitudes.ts";
 
 const LEVELS = 4;
-/** Lloyd's iterations from the mean magnitude: the fifth moves nothing by a thousandth. */
-const LLOYD_STEPS = 4;
 /** The histogram's bins: sign cleared, 8 bits of exponent and 3 of mantissa. */
 const BIN_SHIFT = 20;
 const BINS = 1 << 11;
@@ -138,7 +137,7 @@ export class ChunkTopK implements Codec {
           next = places[n] + 1;
         }
       }
-      const { codebook, codeOf } = quantizer(values.subarray(from, n));
+      const { codebook, codeOf } = signedMagnitudes(values.subarray(from, n));
       codebooks.set(codebook, LEVELS * tensor);
       for (let i = from; i < n; i++) codes[i >> 2] |= codeOf(values[i]) << (2 * (i & 3));
     }
@@ -262,39 +261,4 @@ function thresholdOf(bits: Uint32Array, k: number): { threshold: number; ties: n
   const threshold = deciding[deciding.length - (k - above)];
   const larger = deciding.length - 1 - deciding.lastIndexOf(threshold);
   return { threshold, ties: k - above - larger };
-}
-
-/** Two magnitudes for each sign: [-large, -small, small, large], each the mean of what it stands for. */
-function quantizer(values: Float32Array): { codebook: Float32Array; codeOf: (value: number) => number } {
-  const negative = magnitudesOf(values, -1);
-  const positive = magnitudesOf(values, 1);
-  return {
-    codebook: Float32Array.of(-negative.large, -negative.small, positive.small, positive.large),
-    codeOf: (value) => (value < 0 ? (-value > negative.split ? 0 : 1) : value > positive.split ? 3 : 2),
-  };
-}
-
-function magnitudesOf(values: Float32Array, sign: 1 | -1): { small: number; large: number; split: number } {
-  let split = 0;
-  let [small, large] = [0, 0];
-  for (let step = 0; step <= LLOYD_STEPS; step++) {
-    let [below, belowSum, over, overSum] = [0, 0, 0, 0];
-    for (const signed of values) {
-      const value = sign * signed;
-      if (!(value > 0)) continue;
-      if (value > split) {
-        over++;
-        overSum += value;
-      } else {
-        below++;
-        belowSum += value;
-      }
-    }
-    if (over > 0) large = overSum / over;
-    small = below > 0 ? belowSum / below : large;
-    const next = step === 0 ? large : (small + large) / 2; // all are over 0: the first split is their mean
-    if (step === LLOYD_STEPS) break; // levels and split must belong together
-    split = next;
-  }
-  return { small, large, split };
 }

@@ -1,19 +1,28 @@
 // What holds for every codec, whatever it keeps.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parameterTable } from "../parameters.ts";
+import type { CodecSpec } from "#wire";
 import { noise, tinySpec } from "../test-given.ts";
-import { ChunkTopK, type Codec, type Decoded, int8Block } from "./index.ts";
-import { raw } from "./raw.ts";
+import { type Codec, codecOf, type Decoded } from "./index.ts";
 import { decodedFrom } from "./testing.ts";
 
-const table = parameterTable({ ...tinySpec().model, dModel: 32, dFfn: 44, vocabSize: 60 });
-const codecs: [string, Codec][] = [
-  ["int8-block", int8Block(table.length, 256)],
-  ["f32", raw(table.length, "f32")],
-  ["f16", raw(table.length, "f16")],
-  ["chunk-top-k", new ChunkTopK(table, { chunk: 1024, k: 16, feedback: 0.95 })],
+const model = { ...tinySpec().model, dModel: 32, dFfn: 44, vocabSize: 60 };
+const settings: readonly CodecSpec[] = [
+  "int8-block",
+  { name: "chunk-top-k", chunk: 1024, k: 16, feedback: 0.95 },
+  { name: "f32" },
+  { name: "f16" },
+  { name: "int4-block" },
+  { name: "int4-block", rotated: true },
+  { name: "e3m0" },
+  { name: "sign", feedback: 1 },
+  { name: "two-bit", feedback: 1 },
+  { name: "dynamic8" },
 ];
+const codecs = settings.map((codec): [string, Codec] => [
+  JSON.stringify(codec),
+  codecOf({ model, seed: 1, outer: { ...tinySpec().outer, codec } }).at(3),
+]);
 
 describe.each(codecs)("%s", (_, codec) => {
   const { length } = codec;
@@ -77,7 +86,7 @@ describe.each(codecs)("%s", (_, codec) => {
         const start = noise(6, length);
         for (const [i, end] of edges.slice(1).entries())
           update.addTo(start.subarray(edges[i], end), 0.3, edges[i], end);
-        expect(start).toEqual(whole);
+        expect(start.findIndex((value, i) => !Object.is(value, whole[i]))).toBe(-1);
       }),
     );
   });

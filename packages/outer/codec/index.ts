@@ -1,10 +1,18 @@
 // The codecs that a run may name, and the one that its spec names. A new one: its settings in wire's codecs.ts, its file here, its line in `makers`.
 import type { NamedCodecSpec, RunSpec } from "#wire";
 import { type ParameterTable, parameterTable } from "../parameters.ts";
+import { roundKey } from "../random.ts";
 import { ChunkTopK } from "./chunk-top-k.ts";
 import type { Codec, CodecFacts, RunCodec } from "./codec.ts";
+import { dynamic8 } from "./dynamic8.ts";
+import { e3m0 } from "./e3m0.ts";
+import { hadamard } from "./hadamard.ts";
+import { int4Block } from "./int4-block.ts";
 import { int8Block } from "./int8-block.ts";
+import { lowBits } from "./low-bits.ts";
 import { raw } from "./raw.ts";
+import { sign } from "./sign.ts";
+import { twoBit } from "./two-bit.ts";
 
 export { type Chunk, ChunkTopK, type Selection } from "./chunk-top-k.ts";
 export { type Codec, type Decoded, type RunCodec, readOwn } from "./codec.ts";
@@ -12,29 +20,45 @@ export { Int8Blocks, int8Block } from "./int8-block.ts";
 
 const INT8_BLOCK = 256;
 
+/** What a round exchanges. */
+interface Exchange {
+  readonly table: ParameterTable;
+  /** The round's own, for what everybody draws alike. */
+  readonly key: number;
+}
+
 type Makers = {
   readonly [Name in NamedCodecSpec["name"]]: (
-    table: ParameterTable,
     settings: Extract<NamedCodecSpec, { name: Name }>,
+    exchange: Exchange,
   ) => Codec;
 };
 
 const makers: Makers = {
-  "chunk-top-k": (table, settings) => new ChunkTopK(table, settings),
-  f32: ({ length }) => raw(length, "f32"),
-  f16: ({ length }) => raw(length, "f16"),
+  "chunk-top-k": (settings, { table }) => new ChunkTopK(table, settings),
+  f32: (_, { table }) => raw(table.length, "f32"),
+  f16: (_, { table }) => raw(table.length, "f16"),
+  "int4-block": ({ rotated, feedback }, { table, key }) => {
+    const codec = lowBits(table.length, int4Block(feedback));
+    return rotated ? hadamard(codec, key) : codec;
+  },
+  e3m0: ({ feedback }, { table }) => lowBits(table.length, e3m0(feedback)),
+  sign: ({ feedback }, { table }) => lowBits(table.length, sign(feedback)),
+  "two-bit": ({ feedback }, { table }) => lowBits(table.length, twoBit(feedback)),
+  dynamic8: (_, { table }) => lowBits(table.length, dynamic8),
 };
 
-export function codecOf({ model, outer }: Pick<RunSpec, "model" | "outer">): RunCodec {
+export function codecOf({ model, outer, seed }: Pick<RunSpec, "model" | "outer" | "seed">): RunCodec {
   const table = parameterTable(model);
-  const whole = codecFor(table, outer.codec);
-  return { ...factsOf(whole), at: () => whole, ...(whole.onDevice && { onDevice: whole }) };
+  const at = (round: number) => codecFor(outer.codec, { table, key: roundKey(seed, round) });
+  const first = at(0);
+  return { ...factsOf(first), at, ...(first.onDevice && { onDevice: first }) };
 }
 
-function codecFor(table: ParameterTable, settings: RunSpec["outer"]["codec"]): Codec {
-  if (settings === "int8-block") return int8Block(table.length, INT8_BLOCK);
-  const make = makers[settings.name] as (table: ParameterTable, given: typeof settings) => Codec; // each is given its own
-  return make(table, settings);
+function codecFor(settings: RunSpec["outer"]["codec"], exchange: Exchange): Codec {
+  if (settings === "int8-block") return int8Block(exchange.table.length, INT8_BLOCK);
+  const make = makers[settings.name] as (given: typeof settings, exchange: Exchange) => Codec; // each is given its own
+  return make(settings, exchange);
 }
 
 const factsOf = ({ id, block, bodyBytesMax, sums, feedback }: Codec): CodecFacts => ({
