@@ -352,7 +352,7 @@ benchCommand
     await benchRun({ ...options, from }, (line) => console.log(line), say);
   });
 
-addSimCommand(program, numberFrom);
+addSimCommand(program, numberFrom, from);
 
 const runCommand = program.command("run").description("write and check run specs");
 runCommand

@@ -4,7 +4,6 @@
 //
 // Math.log and Math.cos differ between engines, so there is no Box-Muller here: integers, + - * / and sqrt only.
 import type { ModelShape } from "#wire";
-import { mix } from "./mix.ts";
 import { parameterTable } from "./parameters.ts";
 import { bitsAt, mix } from "./random.ts";
 

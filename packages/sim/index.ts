@@ -1,4 +1,5 @@
 export * from "./bugs.ts";
+export * from "./compare/index.ts";
 export * from "./fuzz.ts";
 export * from "./scale.ts";
 export * from "./struck.ts";

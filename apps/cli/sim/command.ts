@@ -1,7 +1,9 @@
 // `gossamer sim`: swarms in one process, from a seed. Each subcommand is a file of its own here.
 import { writeFile } from "node:fs/promises";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
+import { methods } from "#outer";
 import { bugs, kindLines, type Scale, scaleLines, scalePlot, utilization, utilizationLines } from "#sim";
+import { compareCommand, quickDraft } from "./compare-command.ts";
 import { findBugs, fuzzSeeds, replaySeed } from "./runs.ts";
 import { scaleOf } from "./scale-pool.ts";
 
@@ -17,10 +19,34 @@ const failWhen = (failed: boolean): void => {
   if (failed) process.exitCode = 1;
 };
 
+/** What `--quick` stands for: three methods on 20,000 parameters, about a minute. */
+const quick = { run: quickDraft, methods: ["diloco", "sparseloco"], peers: 4, tokens: 200_000, seeds: 2, rates: [1] };
+
+function methodsFrom(text: string): string[] {
+  const names = text.split(",");
+  const unknown = names.find((name) => !methods.some((method) => method.name === name));
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(
+      `There is no method "${unknown}"; there are ${methods.map(({ name }) => name).join(", ")}.`,
+    );
+  return [...new Set(names)];
+}
+
+const numbersBetween =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!(text.trim() !== "" && value >= min && value <= max))
+      throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`);
+    return value;
+  };
+
 /** @param numberFrom a parser for whole numbers within bounds */
 export function addSimCommand(
   program: Command,
   numberFrom: (min: number, max: number) => (text: string) => number,
+  /** Where file names start from. */
+  from: string,
 ): void {
   const seed = numberFrom(0, 2 ** 32 - 1);
   const sim = program
@@ -84,6 +110,50 @@ A seed means the same on every machine, for one version of the code.`,
       }
       for (const line of ["", ...scaleLines(rows), "", ...kindLines(rows)]) out(line);
       if (svg !== undefined) await writeFile(svg, scalePlot(rows));
+    });
+  sim
+    .command("compare")
+    .description(
+      "train a small decoder by several methods: loss against tokens, bytes and simulated time, with intervals",
+    )
+    .option("--methods <names>", `of ${methods.map(({ name }) => name).join(", ")}`, methodsFrom, [
+      "diloco",
+      "sparseloco",
+    ])
+    .option("--run <name or file>", "preset or run spec: its model, data, H and inner optimizer", "nano")
+    .option("--peers <count>", "peers", numberFrom(2, 32), 8)
+    .option("--tokens <count>", "that are committed, over all peers", numberFrom(1_000, 1_000_000_000), 1_000_000)
+    .option("--steps <H>", "inner steps from one exchange to the next (default: the run's)", numberFrom(1, 10_000))
+    .option("--link <line>", "each peer's line, both ways, and its round trip", "20mbit/40ms")
+    .option("--step-ms <ms>", "simulated time of an inner step", numbersBetween(0.1, 3_600_000), 100)
+    .option("--spread <ratio>", "a round's step takes 1 to 1 + so many times that, by peer", numbersBetween(0, 10), 0)
+    .option("--churn <share>", "of the peers that leave in 100 inner steps", numbersBetween(0, 1), 0)
+    .option("--seeds <count>", "runs of each method: weights, data and churn differ", numberFrom(1, 100), 3)
+    .option("--first-seed <seed>", "the first", numberFrom(0, 2 ** 31), 1)
+    .option(
+      "--rates <factors>",
+      "of the inner learning rate: each method takes the best on the first seed",
+      (text) => text.split(",").map(numbersBetween(0.001, 1000)),
+      [0.5, 1, 2],
+    )
+    .option("--points <count>", "evaluations in a run", numberFrom(1, 1_000), 8)
+    .option("--quick", "a 20,000-parameter model, short: is the instrument well?", false)
+    .option("--keep <file>", "remember each training there (JSON lines): a comparison that was cut off goes on")
+    .option("--html <file>", "also write a page with plots")
+    .option("--json", "print one JSON object", false)
+    .addHelpText(
+      "after",
+      `
+Each peer trains with an engine of its own (WASM); encode, fold and the mark are the ones that browsers use. Bytes are a peer's max(sent,
+received), relayed ones included; "fewer bytes" compares them with f32 gradients over a ring at every step. The gap is in pairs: the same
+seed, data and churn for both. Time is simulated; what a lesson costs in reality is printed beside it.
+
+Examples:
+  npm run sim -- compare --quick
+  npm run sim -- compare --methods ddp,diloco,sparseloco --tokens 2000000 --seeds 5 --html compare.html`,
+    )
+    .action(async ({ quick: isQuick, ...options }) => {
+      await compareCommand({ ...options, ...(isQuick ? quick : {}), from }, out, (line) => console.error(line));
     });
   sim
     .command("utilization")

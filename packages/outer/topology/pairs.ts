@@ -4,7 +4,7 @@
 //
 // A random matching halves the disagreement between peers each round, however many there are.
 import type { PeerId } from "#wire";
-import { mix } from "../mix.ts";
+import { mix } from "../random.ts";
 
 /** What a round's pairs follow from: a commit is one. */
 interface Round {

@@ -1,0 +1,21 @@
+// The methods that a run can name. A new one is a file beside this one, and a line here.
+import { diloco } from "./diloco.ts";
+import { fedAvg } from "./fedavg.ts";
+import { fedAdagrad, fedAdam, fedYogi } from "./fedopt.ts";
+import { localAdamW } from "./local-adamw.ts";
+import type { Method } from "./method.ts";
+import { oneStepDelay } from "./one-step-delay.ts";
+import { sparseLoCo } from "./sparseloco.ts";
+
+export { type Method, withMethod } from "./method.ts";
+
+export const methods: readonly Method[] = [
+  fedAvg,
+  localAdamW,
+  diloco,
+  oneStepDelay,
+  sparseLoCo,
+  fedAdagrad,
+  fedAdam,
+  fedYogi,
+];

@@ -1,0 +1,152 @@
+// Methods whose peers share an anchor, bit for bit (parity class "full"): the fold, codec and mark rule that browsers use, with an engine for each peer.
+//
+//   blocking   train H steps -> encode -> commit -> fold -> next round
+//   overlap    the commit of round r arrives while round r + 1 trains: after as many steps as its bytes take on the line
+import {
+  anchorHashOf,
+  applyCommit,
+  codecOf,
+  encodeCheckpointSection,
+  genesisState,
+  Replica,
+  readOwn,
+  rebase,
+  type SharedState,
+  sectionsOf,
+  stateFrom,
+  updateOf,
+} from "#outer";
+import { blobName, type Contribution, type EntryOf, type RunSpec } from "#wire";
+import { type Setting, Swarm, type SwarmPeer, type Trained, type Trainers } from "./swarm.ts";
+import { allGather } from "./traffic.ts";
+import type { Course } from "./trainer.ts";
+
+/** A round in so many is also folded by somebody who joins from a checkpoint; every round in which somebody really joins. */
+const CHECK_EVERY_ROUNDS = 16;
+const baseHash = "0".repeat(64);
+
+/** A commit that was folded, and reaches the peers while they train. */
+interface Sealed {
+  readonly anchor: Float32Array;
+  /** What the offers that it names decode to. */
+  readonly sentBy: ReadonlyMap<SwarmPeer, ReturnType<typeof readOwn>>;
+  readonly delayMs: number;
+}
+
+export async function trainSharedAnchor(course: Course, setting: Setting, trainers: Trainers): Promise<Trained> {
+  const { spec } = course;
+  const { steps } = spec.inner;
+  const overlap = spec.rounds.overlap === true;
+  const runCodec = codecOf(spec);
+  const swarm = new Swarm(course, setting, trainers);
+  const state = genesisState(spec);
+  const stateBytes = 4 * sectionsOf(state).reduce((sum, { values }) => sum + values.length, 0);
+  const replicaBy = new Map<SwarmPeer, Replica>();
+  let arriving: Sealed | undefined;
+
+  const enter = (peer: SwarmPeer): boolean => {
+    if (replicaBy.has(peer)) return false;
+    replicaBy.set(peer, new Replica(state.parameters, runCodec.feedback));
+    peer.trainer.resetMoments();
+    peer.trainer.load(state.parameters);
+    if (swarm.rounds === 0) return false;
+    swarm.joins += 1;
+    swarm.moved(peer, { sent: 0, received: stateBytes });
+    return true;
+  };
+  const seal = async (peer: SwarmPeer, { anchor, sentBy }: Sealed): Promise<void> => {
+    const replica = replicaBy.get(peer);
+    const sent = sentBy.get(peer);
+    if (replica?.previousMark === undefined) return; // joined since
+    const from = replica.sealed(anchor, sent !== undefined, sent);
+    peer.trainer.load(overlap ? rebase(await peer.trainer.read(), anchor, from) : anchor);
+  };
+  const train = async (peer: SwarmPeer, position: number, roster: number, stepMs: number): Promise<Float32Array> => {
+    const sealed = arriving;
+    const sealAt = sealed === undefined ? -1 : Math.min(steps, Math.ceil(sealed.delayMs / stepMs));
+    if (spec.inner.resetMoments) peer.trainer.resetMoments();
+    for (let innerStep = 0; innerStep < steps; innerStep++) {
+      if (innerStep === sealAt) await seal(peer, sealed!);
+      const { ids, learningRate } = swarm.lesson(position, roster, innerStep);
+      await peer.trainer.step(ids, { ...spec.inner, learningRate });
+    }
+    if (sealAt === steps) await seal(peer, sealed!);
+    return peer.trainer.read();
+  };
+
+  while (!swarm.over) {
+    const here = swarm.here();
+    const joined = here.map(enter).includes(true);
+    const stepMsOf = here.map(() => swarm.stepMs());
+    const locals = await Promise.all(here.map((peer, at) => train(peer, at, here.length, stepMsOf[at])));
+    const codec = runCodec.at(swarm.rounds);
+    const blobByName = new Map<string, Uint8Array>();
+    const sentBy = new Map<SwarmPeer, ReturnType<typeof readOwn>>();
+    const contributors: Contribution[] = [];
+    let trainedMs = 0;
+    for (const [at, peer] of here.entries()) {
+      if (!swarm.stays(peer)) {
+        replicaBy.delete(peer);
+        swarm.leaves += 1;
+        continue;
+      }
+      trainedMs = Math.max(trainedMs, steps * stepMsOf[at]);
+      const replica = replicaBy.get(peer)!;
+      let body: Uint8Array;
+      try {
+        body = codec.encode(replica.toEncode(locals[at]));
+      } catch (error) {
+        if (error instanceof RangeError) return swarm.result(state.parameters, true);
+        throw error;
+      }
+      sentBy.set(peer, readOwn(codec, body));
+      replica.offered(locals[at]);
+      const tokens = swarm.tokensPerRound;
+      const round = swarm.rounds;
+      const bytes = updateOf({ round, baseHash, tokens, codec }, body);
+      const update = blobName(bytes);
+      blobByName.set(update, bytes);
+      const offer = { round, openSeq: 0, baseHash, peer: peer.id, update, bytes: bytes.length };
+      contributors.push({ ...offer, tokens, steps, loss: 0, signature: "" });
+    }
+    const commit = { round: swarm.rounds, baseHash, contributors } as unknown as EntryOf<"commit">; // the fold reads nothing else
+    const blobOf = (name: string): Uint8Array | undefined => blobByName.get(name);
+    const joiner = joined || swarm.rounds % CHECK_EVERY_ROUNDS === 0 ? byCheckpoint(spec, state) : undefined;
+    applyCommit(state, spec, commit, blobOf);
+    if (joiner !== undefined) {
+      applyCommit(joiner, spec, { ...commit, contributors: [...contributors].reverse() }, blobOf);
+      if (anchorHashOf(joiner) !== anchorHashOf(state))
+        throw new Error(`seed ${spec.seed}, round ${swarm.rounds}: who joins by the checkpoint folds another anchor`);
+      swarm.checks += 1;
+    }
+
+    const sizes = contributors.map(({ bytes }) => bytes);
+    let exchangeMs = 0;
+    for (const { peer: id, bytes } of contributors) {
+      const peer = swarm.peers.find((each) => each.id === id)!;
+      const cost = allGather(setting.link, sizes, bytes);
+      swarm.moved(peer, cost);
+      exchangeMs = Math.max(exchangeMs, cost.ms);
+    }
+    const lateMs = Math.max(0, (arriving?.delayMs ?? 0) - trainedMs); // the offer before is not through yet: the next one waits
+    const roundMs = trainedMs + (overlap ? lateMs : exchangeMs);
+    for (const [at, peer] of here.entries()) {
+      peer.presentMs += roundMs;
+      if (replicaBy.has(peer)) peer.meter.trainedMs += steps * stepMsOf[at];
+    }
+    swarm.nowMs += roundMs;
+    const sealed = { anchor: state.parameters, sentBy, delayMs: overlap ? exchangeMs : 0 };
+    if (overlap) arriving = { ...sealed, anchor: state.parameters.slice() };
+    else for (const peer of replicaBy.keys()) await seal(peer, sealed);
+    await swarm.advance(here.length, contributors.length, () => state.parameters);
+  }
+  return swarm.result(state.parameters);
+}
+
+/** The state as somebody reads it who joins now. */
+function byCheckpoint(spec: RunSpec, state: SharedState): SharedState {
+  const blobs = sectionsOf(state).map(({ name, values }) => encodeCheckpointSection(name, 0, values));
+  const read = stateFrom(spec, 0, blobs);
+  if (typeof read === "string") throw new Error(read);
+  return read;
+}
