@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { z } from "zod";
+
 import { decodeShard, microbatchIds, TokenSource, windowsPerRound } from "#data";
 import { createEngine, type Engine, type EngineOptions, type Moments, type Precision } from "#engine";
 import { openDawn } from "#engine/dawn";
@@ -22,8 +22,9 @@ import {
   updateOf,
 } from "#outer";
 import { DiskBlobStore, openDataFolder } from "#store/disk";
-import { blobName, type Contribution, draftSchema, type EntryOf, peerIdOf, type RunDraft, type RunSpec } from "#wire";
+import { blobName, type Contribution, type EntryOf, peerIdOf, type RunSpec } from "#wire";
 import { checkDraft, loadDraft, makeSpec, SpecError } from "../../host/load-run.ts";
+import { changedDraft } from "../changed-draft.ts";
 import { readEvaluationSet } from "../replay.ts";
 import { findDawn } from "./engine.ts";
 
@@ -68,7 +69,7 @@ export async function benchRun(
   try {
     const blobs = await DiskBlobStore.open(data, { owner: true });
     const loaded = await loadDraft(options.run, options.from);
-    const draft = checkDraft(changed(loaded.draft, options.set), [options.run, ...options.set].join(", "));
+    const draft = checkDraft(changedDraft(loaded.draft, options.set), [options.run, ...options.set].join(", "));
     const spec = await makeSpec({ ...loaded, draft }, "0".repeat(64), folder, blobs);
     const shards = await Promise.all(
       spec.data.train.map(async ({ hash }) => decodeShard((await blobs.get(hash))!).ids),
@@ -82,38 +83,6 @@ export async function benchRun(
   } finally {
     await folder.close();
     await rm(data, { recursive: true, force: true });
-  }
-}
-
-/** A copy of the draft with each "path=value" applied (without a value the field goes); whether it is still a run is for the schema to say. */
-function changed(draft: RunDraft, set: readonly string[]): unknown {
-  const copy: unknown = structuredClone(draft);
-  for (const assignment of set) {
-    const [path = "", value = ""] = assignment.split("=", 2);
-    const names = path.split(".");
-    const last = names.pop()!;
-    const place = names.reduce((at: unknown, name) => (at as Record<string, unknown> | undefined)?.[name], copy);
-    if (typeof place !== "object" || place === null || !(Object.hasOwn(place, last) || isField(path)))
-      throw new SpecError(`--set ${assignment}: the spec has no field "${path}"; for example --set outer.momentum=0.9`);
-    if (value === "") delete (place as Record<string, unknown>)[last];
-    else (place as Record<string, unknown>)[last] = jsonOrText(value);
-  }
-  return copy;
-}
-
-/** Whether a spec may have it, though this one does not. */
-function isField(path: string): boolean {
-  type Node = { readonly properties?: Readonly<Record<string, Node>> } | undefined;
-  const schema = z.toJSONSchema(draftSchema, { unrepresentable: "any" }) as Node;
-  return path.split(".").reduce((at: Node, name) => at?.properties?.[name], schema) !== undefined;
-}
-
-/** JSON where it is JSON, else the text itself. */
-function jsonOrText(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
   }
 }
 

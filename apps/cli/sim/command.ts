@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import { methods } from "#outer";
-import { bugs, kindLines, type Scale, scaleLines, scalePlot, utilization, utilizationLines } from "#sim";
+import { bugs, kindLines, linkFrom, type Scale, scaleLines, scalePlot, utilization, utilizationLines } from "#sim";
 import { compareCommand, quickDraft } from "./compare-command.ts";
 import { findBugs, fuzzSeeds, replaySeed } from "./runs.ts";
 import { scaleOf } from "./scale-pool.ts";
@@ -22,14 +22,13 @@ const failWhen = (failed: boolean): void => {
 /** What `--quick` stands for: three methods on 20,000 parameters, about a minute. */
 const quick = { run: quickDraft, methods: ["diloco", "sparseloco"], peers: 4, tokens: 200_000, seeds: 2, rates: [1] };
 
-function methodsFrom(text: string): string[] {
-  const names = text.split(",");
-  const unknown = names.find((name) => !methods.some((method) => method.name === name));
-  if (unknown !== undefined)
-    throw new InvalidArgumentError(
-      `There is no method "${unknown}"; there are ${methods.map(({ name }) => name).join(", ")}.`,
-    );
-  return [...new Set(names)];
+function lineFrom(text: string): string {
+  try {
+    linkFrom(text);
+    return text;
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
 }
 
 const numbersBetween =
@@ -116,15 +115,21 @@ A seed means the same on every machine, for one version of the code.`,
     .description(
       "train a small decoder by several methods: loss against tokens, bytes and simulated time, with intervals",
     )
-    .option("--methods <names>", `of ${methods.map(({ name }) => name).join(", ")}`, methodsFrom, [
+    .option("--methods <names>", `of ${methods.map(({ name }) => name).join(", ")}`, (text) => text.split(","), [
       "diloco",
       "sparseloco",
     ])
+    .option(
+      "--variant <composition>",
+      "a method with fields of its spec set, under a name of your own (repeat for several)",
+      (text, before: readonly string[]) => [...before, text],
+      [],
+    )
     .option("--run <name or file>", "preset or run spec: its model, data, H and inner optimizer", "nano")
     .option("--peers <count>", "peers", numberFrom(2, 32), 8)
     .option("--tokens <count>", "that are committed, over all peers", numberFrom(1_000, 1_000_000_000), 1_000_000)
     .option("--steps <H>", "inner steps from one exchange to the next (default: the run's)", numberFrom(1, 10_000))
-    .option("--link <line>", "each peer's line, both ways, and its round trip", "20mbit/40ms")
+    .option("--link <line>", "each peer's line, both ways, and its round trip", lineFrom, "20mbit/40ms")
     .option("--step-ms <ms>", "simulated time of an inner step", numbersBetween(0.1, 3_600_000), 100)
     .option("--spread <ratio>", "a round's step takes 1 to 1 + so many times that, by peer", numbersBetween(0, 10), 0)
     .option("--churn <share>", "of the peers that leave in 100 inner steps", numbersBetween(0, 1), 0)
@@ -150,10 +155,13 @@ seed, data and churn for both. Time is simulated; what a lesson costs in reality
 
 Examples:
   npm run sim -- compare --quick
-  npm run sim -- compare --methods ddp,diloco,sparseloco --tokens 2000000 --seeds 5 --html compare.html`,
+  npm run sim -- compare --methods ddp,diloco,sparseloco --tokens 2000000 --seeds 5 --html compare.html
+  npm run sim -- compare --methods diloco --variant '4-bit=diloco outer.codec={"name":"e3m0"} outer.blockSize='`,
     )
-    .action(async ({ quick: isQuick, ...options }) => {
-      await compareCommand({ ...options, ...(isQuick ? quick : {}), from }, out, (line) => console.error(line));
+    .action(async ({ quick: isQuick, variant: variants, ...options }) => {
+      await compareCommand({ ...options, variants, ...(isQuick ? quick : {}), from }, out, (line) =>
+        console.error(line),
+      );
     });
   sim
     .command("utilization")

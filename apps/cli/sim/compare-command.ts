@@ -1,7 +1,7 @@
 // `gossamer sim compare`: methods side by side on a real small decoder. Progress goes to stderr, the table (or JSON) to stdout.
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { methods, parameterTable } from "#outer";
+import { parameterTable } from "#outer";
 import {
   type ComparePlan,
   compare,
@@ -15,12 +15,15 @@ import {
 } from "#sim";
 import { presets, type RunDraft } from "#wire";
 import { comparePage } from "./compare-page.ts";
+import { methodOf, variantFrom } from "./contestants.ts";
 import { courseOf, openCourse } from "./course.ts";
 import { openLessonBook } from "./lesson-book.ts";
 import { endTrainers, openTrainers } from "./trainers.ts";
 
 export interface CompareOptions {
   readonly methods: readonly string[];
+  /** After them: "NAME=METHOD FIELD=VALUE …". */
+  readonly variants: readonly string[];
   readonly run: string | RunDraft;
   readonly from: string;
   readonly peers: number;
@@ -50,10 +53,11 @@ export const quickDraft: RunDraft = {
 type Out = (line: string) => void;
 
 export async function compareCommand(options: CompareOptions, out: Out, say: Out): Promise<readonly Row[]> {
-  const book = await openCourse(options.run, options.from);
   const { peers, tokens, stepMs, spread, churn, rates, points, steps } = options;
   const link = linkFrom(options.link);
-  const chosen = options.methods.map((name) => methods.find((method) => method.name === name)!);
+  const chosen = [...options.methods.map(methodOf), ...options.variants.map(variantFrom)];
+  const book = await openCourse(options.run, options.from);
+  for (const method of chosen) courseOf(book, method, { seed: 0, rate: 1 }, { tokens, steps }); // a stack that makes no sense is refused before hours pass
   const seeds = Array.from({ length: options.seeds }, (_, i) => options.firstSeed + i);
   const plan: ComparePlan = { methods: chosen, seeds, rates, peers, tokens, link, stepMs, spread, churn, points };
   const { model, inner } = book.spec;

@@ -13,7 +13,8 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const options = (): CompareOptions => ({
-  methods: ["diloco", "sparseloco"],
+  methods: ["diloco"],
+  variants: ["sparse=sparseloco outer.learningRate=0.9"],
   run: { ...quickDraft, evaluation: { everyRounds: 1, windows: 16 } },
   from: folder,
   peers: 2,
@@ -38,7 +39,7 @@ test("two methods learn, the table and the page say how, and what was trained is
     (line) => out.push(line),
     (line) => said.push(line),
   );
-  expect(rows.map(({ method }) => method)).toEqual(["diloco", "sparseloco"]);
+  expect(rows.map(({ method }) => method)).toEqual(["diloco", "sparse"]);
   for (const { runs, loss, gap } of rows) {
     expect(runs).toHaveLength(2);
     for (const { points, checks } of runs) {
@@ -55,7 +56,7 @@ test("two methods learn, the table and the page say how, and what was trained is
   expect(said).toHaveLength(6); // two rates on the first seed, the better one on the second
 
   const page = await readFile(join(folder, "page.html"), "utf8");
-  expect(page).toContain('<th scope="row">SparseLoCo</th>');
+  expect(page).toContain('<th scope="row">sparse</th>');
   expect(page).not.toMatch(/(src|href)="?http/);
 
   const kept = await readFile(join(folder, "kept.jsonl"), "utf8");
@@ -70,4 +71,21 @@ test("two methods learn, the table and the page say how, and what was trained is
   expect(again).toEqual(rows);
   expect((JSON.parse(json.join("")) as CompareReport).rows as Row[]).toEqual(JSON.parse(JSON.stringify(rows)));
   expect((await readFile(join(folder, "kept.jsonl"), "utf8")).trim().split("\n")).toHaveLength(7);
+});
+
+test.each([
+  [{ methods: ["dilco"] }, /There is no method "dilco"; there are .*diloco/],
+  [{ variants: ["diloco"] }, /"diloco" is no variant; for example/],
+  [{ variants: ["a=diloco outer.speed=3"] }, /outer.speed=3: the spec has no field "outer.speed"/],
+  [{ variants: ["a=diloco outer.momentum=3"] }, /with a is no valid run:\nouter.momentum/],
+  [{ link: "fast" }, /"fast" is no line/],
+  [{ run: "no-such-run" }, /neither a preset .* nor a file/],
+])("what cannot be compared is refused before anything is trained: %j", async (wrong, message) => {
+  await expect(
+    compareCommand(
+      { ...options(), ...wrong },
+      () => {},
+      () => {},
+    ),
+  ).rejects.toThrow(message);
 });

@@ -46,7 +46,7 @@ export async function openCourse(run: string | RunDraft, from: string): Promise<
 export function courseOf(
   { draft, spec: { data }, source, windows }: CourseBook,
   method: Method,
-  { seed, rate }: Lesson,
+  { seed, rate }: Pick<Lesson, "seed" | "rate">,
   { tokens, steps }: { readonly tokens: number; readonly steps: number | undefined },
 ): Course {
   const { inner } = draft;
