@@ -21,11 +21,17 @@ const fedAvg: Change = ({ inner, outer }) => ({
   inner: { ...inner, resetMoments: true },
   outer: { ...outer, learningRate: 1, momentum: 0 },
 });
+const ddp: Change = ({ inner, outer, rounds }) => ({
+  inner: { ...inner, steps: 1, warmupTokens: 2000 },
+  outer: { ...outer, extract: "gradient", method: "adamw", learningRate: 1, momentum: 0 },
+  rounds: { ...rounds, deadlineMinMs: 1000 },
+});
 
 for (const [name, change] of [
   ["chunked top-k with error feedback", sparse],
   ["FedAdam's outer step", adaptive],
   ["FedAvg", fedAvg],
+  ["DDP: gradients for one AdamW", ddp],
 ] as const)
   test(`${name}: two browsers fold the same anchors, the loss falls, and the log replays from a checkpoint`, async () => {
     const spec = specLike((draft) => ({

@@ -33,6 +33,12 @@ const { blockSize: _, ...outer } = spec.outer;
 const codec = { name: "chunk-top-k" as const, chunk: 1024 as const, k: 32, feedback: 0.9 };
 const sparse: RunSpec = { ...spec, version: 3, outer: { ...outer, codec } };
 const adaptive: RunSpec = { ...spec, version: 3, outer: { ...spec.outer, method: "fedyogi", beta2: 0.99, tau: 1e-3 } };
+const gradients: RunSpec = {
+  ...spec,
+  version: 4,
+  inner: { ...spec.inner, warmupTokens: 6000 },
+  outer: { ...spec.outer, extract: "gradient", method: "adamw", learningRate: 1, momentum: 0 },
+};
 const { length } = parameterTable(spec.model);
 
 function noise(seed: number, size: number): Float32Array {
@@ -83,7 +89,16 @@ function signedRun(spec: RunSpec): { log: LogEntry[]; blobs: Map<string, Uint8Ar
     });
     contributors.sort((a, b) => (a.peer < b.peer ? -1 : 1));
     append({ type: "commit", round, openSeq, baseHash, contributors });
-    const { anchorHash, refused } = foldCommit(state, spec, log.at(-1) as EntryOf<"commit">, (name) => blobs.get(name));
+    const { anchorHash, refused } = foldCommit(
+      state,
+      spec,
+      log.at(-1) as EntryOf<"commit">,
+      (name) => blobs.get(name),
+      {
+        tokensBefore: round * 4000,
+        rosterSize: peers.length,
+      },
+    );
     append({ type: "seal", round, anchorHash, attesters: [], refused });
   }
   return { log, blobs };
@@ -97,6 +112,7 @@ test.each<[string, RunSpec]>([
     { ...sparse, version: 4, outer: { ...outer, codec } },
   ]),
   ["an adaptive outer step", adaptive],
+  ["gradients for one AdamW", gradients],
   ["another one", { ...adaptive, outer: { ...adaptive.outer, method: "fedadam" as const } }],
 ])(
   "a reader written from docs/FORMATS.md alone checks a signed run of %s and folds it to the same anchors",

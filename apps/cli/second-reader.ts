@@ -22,7 +22,20 @@ interface Spec {
   readonly seed: number;
   readonly hostKey: string;
   readonly model: Model;
-  readonly inner: { readonly steps: number; readonly windowsPerStep: number };
+  readonly inner: {
+    readonly steps: number;
+    readonly windowsPerStep: number;
+    readonly learningRate: number;
+    readonly learningRateMin: number;
+    readonly warmupTokens: number;
+    readonly decayTokens: number;
+    readonly beta1: number;
+    readonly beta2: number;
+    readonly eps: number;
+    readonly weightDecay: number;
+    readonly clipNorm: number;
+  };
+  readonly end: { readonly tokensMax?: number | undefined };
   readonly outer: {
     readonly learningRate: number;
     readonly momentum: number;
@@ -59,6 +72,8 @@ interface Entry {
   readonly anchorHash?: string;
   readonly round?: number;
   readonly contributors?: readonly (Offer | Group)[];
+  readonly tokensBefore?: number;
+  readonly roster?: readonly string[] | { readonly size: number };
   readonly refused?: readonly { readonly peer: string }[];
 }
 interface State {
@@ -204,12 +219,20 @@ function median(values: readonly number[]): number {
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 }
 
+/** What the outer step of AdamW asks of the log. */
+interface Place {
+  readonly round: number;
+  readonly tokensBefore: number;
+  readonly rosterSize: number;
+}
+
 /** @returns the peers whose weight is 0 */
 function fold(
   spec: Spec,
   state: State,
   offers: readonly (Offer & { members: number })[],
   blobs: Map<string, Uint8Array>,
+  at: Place,
 ): string[] {
   const { parameters } = state;
   const seen = new Set<string>();
@@ -234,7 +257,8 @@ function fold(
     const weight = fround((min(tokens, members * most) / total) * clip);
     for (let i = 0; i < mean.length; i++) mean[i] += fround(weight * values[i]);
   }
-  if (state.variance) adaptiveStep(spec.outer, state.variance, state, mean);
+  if (state.variance && spec.outer.method === "adamw") adamwStep(spec, state.variance, state, mean, at);
+  else if (state.variance) adaptiveStep(spec.outer, state.variance, state, mean);
   else nesterovStep(spec.outer, state, mean);
   return refused;
 }
@@ -267,6 +291,49 @@ function adaptiveStep(
   }
 }
 
+/** The learning rate of a round's first inner step. */
+function rateOf({ inner, model, end }: Spec, { tokensBefore, rosterSize }: Place): number {
+  const { learningRate, learningRateMin, warmupTokens, decayTokens } = inner;
+  const perStep = rosterSize * inner.windowsPerStep * model.contextLength;
+  const warm = warmupTokens > 0 ? min(1, (tokensBefore + perStep) / warmupTokens) : 1;
+  const decays = end.tokensMax !== undefined && decayTokens > 0;
+  const left = decays ? min(1, Math.max(0, (end.tokensMax! - tokensBefore) / decayTokens)) : 1;
+  return warm * (learningRate * left + learningRateMin * (1 - left));
+}
+
+function adamwStep(
+  spec: Spec,
+  variance: Float32Array,
+  { parameters, velocity }: State,
+  mean: Float32Array,
+  at: Place,
+): void {
+  const { beta1, beta2, eps, weightDecay, clipNorm } = spec.inner;
+  let squares = 0;
+  for (const d of mean) squares += d * d;
+  const norm = sqrt(squares);
+  if (!Number.isFinite(norm)) return;
+  const clip = norm > clipNorm ? fround(clipNorm / norm) : 1;
+  let [power1, power2] = [1, 1];
+  for (let t = 0; t <= at.round; t++) [power1, power2] = [power1 * beta1, power2 * beta2];
+  const [b1, b2, rate] = [fround(beta1), fround(beta2), fround(rateOf(spec, at))];
+  let i = 0;
+  for (const [name, size] of tensors(spec.model))
+    for (const end = i + size; i < end; i++) {
+      const decay = name.endsWith("norm.weight") ? 0 : fround(fround(weightDecay) * parameters[i]);
+      const g = fround(mean[i] * clip);
+      const m = fround(fround(b1 * velocity[i]) + fround(fround(1 - b1) * g));
+      const v = fround(fround(b2 * variance[i]) + fround(fround(1 - b2) * fround(g * g)));
+      const root = fround(fround(sqrt(fround(v / fround(1 - power2)))) + fround(eps));
+      const direction = fround(fround(m / fround(1 - power1)) / root);
+      const phi = fround(parameters[i] - fround(rate * fround(direction + decay)));
+      if (![m, v, phi].every(Number.isFinite)) continue;
+      velocity[i] = m + 0;
+      variance[i] = v + 0;
+      parameters[i] = phi + 0;
+    }
+}
+
 function nesterovStep(outer: Spec["outer"], { parameters, velocity }: State, mean: Float32Array): void {
   const [rate, momentum] = [fround(outer.learningRate), fround(outer.momentum)];
   for (let i = 0; i < mean.length; i++) {
@@ -294,6 +361,7 @@ export function readRun(spec: Spec, log: readonly Entry[], blobs: Map<string, Ui
   const sealed: string[] = [];
   let before = run;
   let refused: string[] = [];
+  let opened = { tokensBefore: 0, rosterSize: 0 };
   for (const [seq, { signature, ...entry }] of log.entries()) {
     const hash = sha256(canonical(entry)).toString("hex");
     if (entry.seq !== seq || entry.prevHash !== before) throw new Error(`entry ${seq} breaks the chain`);
@@ -301,6 +369,10 @@ export function readRun(spec: Spec, log: readonly Entry[], blobs: Map<string, Ui
     before = hash;
     if (entry.type === "open" || entry.type === "commit")
       if (entry.baseHash !== anchorHash(state)) throw new Error(`entry ${seq} starts from another anchor`);
+    if (entry.type === "open") {
+      const { tokensBefore = 0, roster = [] } = entry;
+      opened = { tokensBefore, rosterSize: "size" in roster ? roster.size : roster.length };
+    }
     if (entry.type === "commit") {
       const { contributors = [], round = 0, baseHash = "" } = entry;
       for (const contribution of contributors) {
@@ -314,7 +386,7 @@ export function readRun(spec: Spec, log: readonly Entry[], blobs: Map<string, Ui
           ? { ...c, round, baseHash, signature: "", members: c.members - c.refused.length }
           : { ...c, members: 1 },
       );
-      refused = fold(spec, state, counting, blobs);
+      refused = fold(spec, state, counting, blobs, { round, ...opened });
     }
     if (entry.type !== "seal") continue;
     if (entry.anchorHash !== anchorHash(state)) throw new Error(`entry ${seq} seals another anchor`);

@@ -13,11 +13,11 @@ describe("when the host's own parts fail", () => {
         const witness = new Witness(spec, blobs);
         const fold = witness.fold.bind(witness);
         let lost = false;
-        witness.fold = async (commit) => {
+        witness.fold = async (commit, opened) => {
           // The disk loses the file between the commit and the fold, once.
           if (!lost) await rm(blobs.path(commit.contributors[0].update));
           lost = true;
-          return fold(commit);
+          return fold(commit, opened);
         };
         return witness;
       },

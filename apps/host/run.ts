@@ -321,9 +321,9 @@ export class HostedRun {
     for (const listener of this.#listeners) listener.entry?.(entry);
   }
 
-  async #fold({ commit }: Extract<SequencerOutput, { type: "fold" }>): Promise<void> {
+  async #fold({ commit, opened }: Extract<SequencerOutput, { type: "fold" }>): Promise<void> {
     try {
-      const { round, anchorHash, refused } = await this.#options.witness.fold(commit);
+      const { round, anchorHash, refused } = await this.#options.witness.fold(commit, opened);
       this.input({ type: "folded", round, anchorHash, refused });
     } catch (error) {
       if (!(error instanceof BlobLostError)) throw error;

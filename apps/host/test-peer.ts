@@ -200,8 +200,9 @@ export class TestPeer {
         return this.#later({ type: "encoded", round, update: name, bytes: update.length });
       }
       case "fold": {
-        const { commit } = output;
-        const { anchorHash, refused } = foldCommit(this.#state, spec, commit, (hash) => this.store.get(hash));
+        const { commit, opened } = output;
+        const blob = (hash: string) => this.store.get(hash);
+        const { anchorHash, refused } = foldCommit(this.#state, spec, commit, blob, opened);
         this.#round = commit.round + 1;
         return this.#later({ type: "folded", round: commit.round, anchorHash, refused });
       }

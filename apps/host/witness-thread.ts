@@ -1,5 +1,6 @@
 // The witness in its own thread, seen from the host.
 import { Worker } from "node:worker_threads";
+import type { OpenedAt } from "#outer";
 import type { BlobRef, EntryOf, LogEntry, RunSpec } from "#wire";
 import {
   BlobDamagedError,
@@ -18,7 +19,7 @@ export interface WitnessThreadData {
 
 type Call =
   | { type: "start"; log: readonly LogEntry[] }
-  | { type: "fold"; commit: EntryOf<"commit"> }
+  | { type: "fold"; commit: EntryOf<"commit">; opened: OpenedAt }
   | { type: "checkpoint"; round: number };
 export type WitnessRequest = Call & { id: number };
 export type WitnessAnswer = { id: number; value: unknown } | { id: number; error: { name: string; message: string } };
@@ -67,8 +68,8 @@ export class WitnessThread implements WitnessPort {
     return this.#call({ type: "start", log });
   }
 
-  fold(commit: EntryOf<"commit">): Promise<Folded> {
-    return this.#call({ type: "fold", commit });
+  fold(commit: EntryOf<"commit">, opened: OpenedAt): Promise<Folded> {
+    return this.#call({ type: "fold", commit, opened });
   }
 
   checkpoint(round: number): Promise<{ anchorHash: string; blobs: BlobRef[] }> {

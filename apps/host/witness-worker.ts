@@ -28,7 +28,7 @@ async function run(request: WitnessRequest): Promise<unknown> {
     case "start":
       return own.start(request.log);
     case "fold":
-      return own.fold(request.commit);
+      return own.fold(request.commit, request.opened);
     case "checkpoint":
       return own.checkpoint(request.round);
   }

@@ -9,11 +9,13 @@ import {
   type Digest,
   encodeCheckpointSection,
   genesisState,
+  type OpenedAt,
   type SharedState,
   sectionsOf,
   stateFrom,
 } from "#outer";
 import type { BlobStore } from "#store";
+import { openedAt } from "#swarm";
 import { type BlobRef, blobName, type EntryOf, type LogEntry, type PeerId, type RunSpec } from "#wire";
 
 export interface Folded {
@@ -53,7 +55,7 @@ export interface WitnessPort {
   /** @throws DivergenceError, BlobLostError */
   start(log: readonly LogEntry[]): Promise<WitnessStart>;
   /** @throws BlobLostError, and then the state is as before */
-  fold(commit: EntryOf<"commit">): Promise<Folded>;
+  fold(commit: EntryOf<"commit">, opened: OpenedAt): Promise<Folded>;
   /** Stores the sections of the state after `round` rounds. @throws Error when the state is at another round */
   checkpoint(round: number): Promise<{ anchorHash: string; blobs: BlobRef[] }>;
   close(): Promise<void>;
@@ -88,9 +90,9 @@ export class Witness implements WitnessPort {
     const fromRound = await this.#restore(log, from);
     let verified = 0;
     await visit(fromRound, this.#state.parameters);
-    for (const { commit, seal } of sealedCommits(log)) {
+    for (const { commit, opened, seal } of sealedCommits(log)) {
       if (commit.round < fromRound) continue;
-      const { anchorHash } = await this.fold(commit);
+      const { anchorHash } = await this.fold(commit, opened);
       if (anchorHash !== seal.anchorHash)
         throw new DivergenceError(
           `round ${commit.round} folds to anchor ${anchorHash}, but its seal (entry ${seal.seq}) says ${seal.anchorHash}`,
@@ -146,7 +148,7 @@ export class Witness implements WitnessPort {
     return state;
   }
 
-  async fold(commit: EntryOf<"commit">): Promise<Folded> {
+  async fold(commit: EntryOf<"commit">, opened: OpenedAt): Promise<Folded> {
     if (commit.round !== this.#round)
       throw new Error(`commit of round ${commit.round}, but the witness stands before round ${this.#round}`);
     // A commit has at most 32 updates; the fold asks for each twice, so they are read beforehand.
@@ -158,7 +160,7 @@ export class Witness implements WitnessPort {
         throw new BlobDamagedError(`update ${update} of round ${commit.round} is damaged on the disk`);
       bytesByHash.set(update, bytes);
     }
-    const refused = applyCommit(this.#state, this.#spec, commit, (hash) => bytesByHash.get(hash));
+    const refused = applyCommit(this.#state, this.#spec, commit, (hash) => bytesByHash.get(hash), opened);
     const anchorHash = await anchorHashBy(digest, this.#state);
     this.#round += 1;
     this.#anchorHash = anchorHash;
@@ -181,15 +183,23 @@ export class Witness implements WitnessPort {
   async close(): Promise<void> {}
 }
 
+interface SealedCommit {
+  readonly commit: EntryOf<"commit">;
+  readonly opened: OpenedAt;
+  readonly seal: EntryOf<"seal">;
+}
+
 /** Each commit that a seal answers, with that seal; voided ones moved nobody's anchor. */
-function sealedCommits(log: readonly LogEntry[]): { commit: EntryOf<"commit">; seal: EntryOf<"seal"> }[] {
-  const pairs: { commit: EntryOf<"commit">; seal: EntryOf<"seal"> }[] = [];
+function sealedCommits(log: readonly LogEntry[]): SealedCommit[] {
+  const pairs: SealedCommit[] = [];
+  let open: EntryOf<"open"> | undefined;
   let commit: EntryOf<"commit"> | undefined;
   for (const entry of log) {
-    if (entry.type === "commit") commit = entry;
+    if (entry.type === "open") open = entry;
+    else if (entry.type === "commit") commit = entry;
     else if (entry.type === "void") commit = undefined;
-    else if (entry.type === "seal" && commit !== undefined) {
-      pairs.push({ commit, seal: entry });
+    else if (entry.type === "seal" && commit !== undefined && open !== undefined) {
+      pairs.push({ commit, opened: openedAt(open), seal: entry });
       commit = undefined;
     }
   }

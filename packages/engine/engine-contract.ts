@@ -6,15 +6,10 @@ import { parameterTable } from "#outer";
 import type { ModelShape } from "#wire";
 import type { Engine } from "./engine.ts";
 import { DeviceLostError } from "./errors.ts";
-import { lossAndGradient, ReferenceTrainer, relativeError } from "./reference/index.ts";
+import { adamwStep, lossAndGradient, ReferenceTrainer, relativeError } from "./reference/index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "./reference/testing.ts";
 
-/** Engines show their gradient to tests. */
-interface TestedEngine extends Engine {
-  gradient(microbatches: readonly Uint16Array[]): Promise<{ loss: number; gradient: Float32Array }>;
-}
-
-type Open = (given: { readonly model: ModelShape; readonly microbatch: number }) => Promise<TestedEngine>;
+type Open = (given: { readonly model: ModelShape; readonly microbatch: number }) => Promise<Engine>;
 
 const models: Record<string, { model: ModelShape; microbatch: number }> = {
   tiny: { model: tinyModel(), microbatch: 2 },
@@ -84,6 +79,36 @@ export function learningContract(open: Open, allowed = F32): void {
     const window = ids[0].slice(0, model.contextLength + 1);
     const expected = new ReferenceTrainer(model, Float64Array.from(flat)).evaluate([window]);
     expect(Math.abs(evaluated - expected)).toBeLessThan(allowed.loss);
+  });
+
+  test("a gradient is what a step clips and applies, and leaves no trace", async () => {
+    const engine = await open({ model, microbatch: 2 });
+    const other = await open({ model, microbatch: 2 });
+    for (const each of [engine, other]) {
+      each.load(flat);
+      await each.step([batch], options); // moments are not zero
+    }
+    const before = await engine.read();
+    const { loss, gradient } = await engine.gradient([batch, batch]);
+    expect(await engine.read()).toEqual(before);
+    const stepped = await engine.step([batch, batch], options);
+    expect(stepped).toEqual(await other.step([batch, batch], options));
+    expect(await engine.read()).toEqual(await other.read());
+    expect(loss).toBe(stepped.loss);
+    expect(Math.hypot(...gradient) / stepped.gradNorm).toBeCloseTo(1, 5);
+    // AdamW's first step after a reset, by the reference, from that gradient.
+    engine.load(before);
+    engine.resetMoments();
+    const truth = Float64Array.from(before);
+    const zeros = () => new Float64Array(truth.length);
+    const given = { parameters: truth, gradient: Float64Array.from(gradient), m: zeros(), v: zeros(), step: 1 };
+    adamwStep(given, parameterTable(model), options);
+    await engine.step([batch, batch], options);
+    const [moved, expected] = [await engine.read(), truth].map((after) =>
+      Float64Array.from(after, (x, i) => x - before[i]),
+    );
+    expect(relativeError(moved, expected)).toBeLessThan(1e-3); // of f32 differences of a hundredth of the parameters
+    for (const each of [engine, other]) each.destroy();
   });
 
   test("forty steps on one batch follow the reference", async () => {

@@ -102,6 +102,12 @@ export interface MadeOffer {
   readonly unsent: Uint8Array;
 }
 
+export interface Gradient {
+  readonly loss: number; // as a step's
+  /** What step() would clip and apply: the mean over all tokens, flat as parameters are. */
+  readonly gradient: Float32Array;
+}
+
 export interface Engine {
   readonly adapter: AdapterDescription;
   readonly model: ModelShape;
@@ -120,6 +126,11 @@ export interface Engine {
    * the next step before (at most two in flight: a third call waits). Rejects with DeviceLostError, GpuError, DivergedError.
    */
   step(microbatches: readonly Uint16Array[], options: StepOptions): Promise<StepReport>;
+  /**
+   * The gradient alone; parameters and moments stay. Behind all that was queued before, and alone: all of it crosses. Refuses what step() refuses.
+   * In mixed precision the loss is scaled as it stands, and the scale stays.
+   */
+  gradient(microbatches: readonly Uint16Array[]): Promise<Gradient>;
   /** Mean loss in nats per token over the windows (each T+1 ids), without touching gradients or moments. */
   evaluate(windows: readonly Uint16Array[]): Promise<number>;
   /** The parameters after every queued step. */

@@ -9,7 +9,7 @@ import { type CompiledKernels, compileKernels, type Kernel, type Variant } from 
 import type { BytesByPart, Memory } from "./device/memory.ts";
 import { type KernelProfile, Plan } from "./device/plan.ts";
 import { checked } from "./device/scopes.ts";
-import type { AdapterDescription, Engine, EngineOptions, StepOptions, StepReport } from "./engine.ts";
+import type { AdapterDescription, Engine, EngineOptions, Gradient, StepOptions, StepReport } from "./engine.ts";
 import { DeviceLostError, DivergedError, GpuError, ModelTooLargeError, TuningOverError } from "./errors.ts";
 import {
   LOSS_SCALE,
@@ -257,8 +257,7 @@ export class WebGpuEngine implements Engine {
     return this.#tuning;
   }
 
-  /** The gradient that step() would clip and apply, flat: mean over all tokens. Changes nothing. For tests and for methods that look at it. */
-  async gradient(microbatches: readonly Uint16Array[]): Promise<{ loss: number; gradient: Float32Array }> {
+  async gradient(microbatches: readonly Uint16Array[]): Promise<Gradient> {
     const batches = this.#batches(microbatches);
     return this.#turns.takeAll(async () => {
       this.#crossing.throwIfFailed();

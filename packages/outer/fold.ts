@@ -8,6 +8,7 @@ import { assert } from "./assert.ts";
 import { codecOf, type Decoded } from "./codec/index.ts";
 import { byPeer, type Counted, combineWeights } from "./combine.ts";
 import { outerStep } from "./optimizer/index.ts";
+import type { OpenedAt } from "./schedule.ts";
 import { anchorHashOf, type SharedState } from "./state.ts";
 import { readUpdate } from "./update.ts";
 
@@ -35,6 +36,7 @@ export function foldCommit(...given: Parameters<typeof applyCommit>): FoldResult
  * Folds `commit` into `state`, in place. The caller has checked that the state is the commit's base, and has fetched every blob.
  * When all contributions are refused, parameters and velocity stay.
  * @param blob the bytes of that name; asked twice per contribution
+ * @param opened how the commit's round was opened, for methods whose learning rate follows the run's schedule
  * @returns contributions whose weight is 0 by rule, sorted by peer: the seal names them
  * @throws Error when a blob is missing or is not the one of its name: then the state is untouched
  */
@@ -43,6 +45,7 @@ export function applyCommit(
   spec: RunSpec,
   commit: Commit,
   blob: (hash: string) => Uint8Array | undefined,
+  opened?: OpenedAt,
 ): Refused[] {
   const codec = codecOf(spec).at(commit.round);
   const length = state.parameters.length;
@@ -90,6 +93,6 @@ export function applyCommit(
     weightByPeer.delete(contribution.peer); // a peer counts once: the first that was counted
     update.addTo(mean, weight, 0, length);
   }
-  outerStep(state, mean, spec.outer);
+  outerStep(state, mean, spec, { round: commit.round, opened });
   return refused;
 }

@@ -2,6 +2,7 @@ export * from "./aggregate.ts";
 export * from "./checkpoint.ts";
 export * from "./codec/index.ts";
 export * from "./combine.ts";
+export * from "./extract.ts";
 export * from "./fold.ts";
 export * from "./genesis.ts";
 export * from "./half.ts";

@@ -16,8 +16,9 @@
 //   else      feedback stays: its offer carries
 import { assert } from "./assert.ts";
 import type { Decoded } from "./codec/index.ts";
+import type { Extract } from "./extract.ts";
 
-export class Replica {
+export class Replica implements Extract {
   /** The shared parameters, as last given; not a copy, so the fold may already be changing them. */
   anchor: Float32Array;
   /** Own copy. Equals the anchor when nothing is in flight. */
@@ -55,6 +56,13 @@ export class Replica {
     assert(local.length === this.mark.length, "local and mark have one length");
     this.previousMark = this.mark;
     this.mark = local.slice();
+  }
+
+  /** The offer in flight came to nothing without a fold: its work is part of the next one. */
+  withdrawn(): void {
+    if (this.previousMark === undefined) return;
+    this.mark = this.previousMark;
+    this.previousMark = undefined;
   }
 
   /**

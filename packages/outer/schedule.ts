@@ -7,6 +7,12 @@
 //        +------------------------ tokens
 import type { RunSpec } from "#wire";
 
+/** What the schedule asks of a round's `open`. */
+export interface OpenedAt {
+  readonly tokensBefore: number;
+  readonly rosterSize: number;
+}
+
 /**
  * @param tokensBefore tokens committed before the round
  * @param innerStep 0 for the first step of the round

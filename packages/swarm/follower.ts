@@ -206,7 +206,7 @@ export class Follower {
     if (named === "unknown") return reader.caughtUp ? this.restoreAgain() : undefined;
     this.busy = { type: "folding", commit };
     this.inFlight = undefined;
-    emit({ type: "fold", commit, named });
+    emit({ type: "fold", commit, opened: this.log.openedAt(commit.round), named });
   }
 
   /**

@@ -282,10 +282,13 @@ export class Peer {
         return this.work.opened(entry);
       case "commit":
         return;
-      case "seal":
+      case "seal": {
         this.follower.sealed(entry.anchorHash);
         this.holdings.groupOver(this.reduction.close(), this.work.update);
-        return this.holdings.sealed(entry.round, this.work.close());
+        const { update, out } = this.work.close();
+        this.emit(...out);
+        return this.holdings.sealed(entry.round, update);
+      }
       case "void":
         this.holdings.groupOver(this.reduction.close(), this.work.update);
         this.follower.restoreAgain(); // the one way that is right in every phase: some have folded it, some had an offer in flight

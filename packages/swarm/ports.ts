@@ -2,7 +2,7 @@
 // and moving bytes are effects whose results come back as inputs. `now` is a monotonic clock in ms; nothing else tells time.
 //
 //   const outputs = peer.step(now, input)          a browser worker, Node and the simulator drive the same two classes
-import type { GroupMember } from "#outer";
+import type { GroupMember, OpenedAt } from "#outer";
 import type {
   BlobRef,
   EntryBody,
@@ -107,7 +107,7 @@ export type PeerOutput =
   | { type: "fetch"; hash: string; bytes: number; host: HostUse }
   | { type: "cancel-fetch"; hash: string } // not wanted any more
   /** Decode, combine, outer step; then, between two steps, the replica's mark rule: named says whether our own update counted. */
-  | { type: "fold"; commit: EntryOf<"commit">; named: boolean }
+  | { type: "fold"; commit: EntryOf<"commit">; opened: OpenedAt; named: boolean }
   | { type: "evaluate"; round: number }
   | { type: "make-checkpoint"; round: number } // of the anchor; nothing when the replica has moved on
   /** Make one update of these, which lie in the local store: outer's aggregateUpdates. The replica stays as it is. */
@@ -186,7 +186,7 @@ export type SequencerOutput =
   | { type: "send"; to: PeerId; message: HostMessage }
   | { type: "broadcast"; message: HostMessage; except?: PeerId }
   | { type: "disconnect"; peer: PeerId; code: string; message: string }
-  | { type: "fold"; commit: EntryOf<"commit"> } // the witness: blobs are on disk
+  | { type: "fold"; commit: EntryOf<"commit">; opened: OpenedAt } // the witness: blobs are on disk
   | { type: "checkpoint"; round: number }
   | { type: "restart-witness" } //       read the log again: a checkpoint leads past updates that are gone
   | { type: "forget"; hashes: readonly string[] } // retention: no rule keeps these blobs

@@ -3,7 +3,8 @@
 //   fault = state.apply(entry)      undefined: taken; a text: this entry may not follow, and nothing has changed
 //
 // The chain (hashes, signatures) is wire's chainFault; here are the rules of meaning, [R1] to [R5] in docs/PROTOCOL.md.
-import { codecOf, updateBytesMax } from "#outer";
+
+import { codecOf, type OpenedAt, updateBytesMax } from "#outer";
 import {
   type Contribution,
   decodeManifest,
@@ -22,6 +23,7 @@ import {
   sampleOfAttesters,
   sizeOfRoster,
 } from "#wire";
+import { assert } from "./assert.ts";
 
 export interface Credit {
   tokens: number; //        sealed and not refused
@@ -33,6 +35,7 @@ export interface Credit {
 
 export interface SealedRound {
   readonly commit: EntryOf<"commit">;
+  readonly opened: OpenedAt;
   readonly anchorHash: string; // after this round
   readonly refused: readonly PeerId[];
   /** Blob of its roster, if its open did not list it. */
@@ -104,6 +107,14 @@ export class RunState {
     if (round === this.round) return this.anchorHash;
     if (round === 0) return this.genesisHash ?? this.sealedByRound.get(0)?.commit.baseHash;
     return this.sealedByRound.get(round - 1)?.anchorHash;
+  }
+
+  /** How that round was opened, whose commit is pending or kept. */
+  openedAt(round: number): OpenedAt {
+    const opened =
+      this.sealedByRound.get(round)?.opened ?? (this.open?.round === round ? openedAt(this.open) : undefined);
+    assert(opened !== undefined, "a commit has an open");
+    return opened;
   }
 
   /** Fewest inner steps that may be offered: a quarter of H. */
@@ -304,12 +315,20 @@ export class RunState {
     }
     this.round += 1;
     this.anchorHash = seal.anchorHash;
+    const opened = openedAt(this.open!);
     this.open = undefined;
     this.commit = undefined;
     // Who attested is alive and at this anchor: a better choice than the roster, and it stands in the log as well.
     const attesters = sampleOfAttesters(seal.attesters);
     const evaluators = this.chooseEvaluators(attesters.length > 0 || "size" in roster ? attesters : roster);
-    this.sealedByRound.set(seal.round, { commit, anchorHash: seal.anchorHash, refused, rosterBlob, evaluators });
+    this.sealedByRound.set(seal.round, {
+      commit,
+      opened,
+      anchorHash: seal.anchorHash,
+      refused,
+      rosterBlob,
+      evaluators,
+    });
     this.prune();
   }
 
@@ -357,6 +376,11 @@ export class RunState {
     }
   }
 }
+
+export const openedAt = ({ tokensBefore, roster }: EntryOf<"open">): OpenedAt => ({
+  tokensBefore,
+  rosterSize: sizeOfRoster(roster),
+});
 
 const rosterBlobOf = ({ roster }: EntryOf<"open">): string | undefined => ("size" in roster ? roster.blob : undefined);
 

@@ -162,7 +162,7 @@ export class Sequencer {
 
   /** The witness folds it; without one, peers do, and it matters who holds what it names. */
   private fold(commit: EntryOf<"commit">): void {
-    if (this.kept === undefined) this.line.add({ type: "fold", commit });
+    if (this.kept === undefined) this.line.add({ type: "fold", commit, opened: this.log.openedAt(commit.round) });
     else this.kept.committed(commit);
   }
 

@@ -3,13 +3,14 @@
 //
 //   fold, fold, checkpoint, … -> the next one when the last is done
 //   blob-lost -> give-blobs to one peer after the other -> again, or void, or (the round is sealed) restart-witness from a checkpoint
+import type { OpenedAt } from "#outer";
 import type { EntryOf, HostMessage, PeerId } from "#wire";
 import { assert } from "./assert.ts";
 import type { Millis } from "./ports.ts";
 import type { Wake } from "./timing.ts";
 
 type Task =
-  | { readonly type: "fold"; readonly commit: EntryOf<"commit"> }
+  | { readonly type: "fold"; readonly commit: EntryOf<"commit">; readonly opened: OpenedAt }
   | { readonly type: "checkpoint"; readonly round: number }
   | { readonly type: "restart-witness" }
   | { readonly type: "forget"; readonly hashes: readonly string[] };

@@ -212,6 +212,54 @@ describe.each([
   });
 });
 
+describe("[R47] gradients", () => {
+  const gradients = givenSpec({
+    version: 4,
+    inner: { ...blocking.inner, steps: 1 },
+    outer: { ...blocking.outer, extract: "gradient", method: "adamw", learningRate: 1, momentum: 0 },
+  });
+  const others = { contributors: [offerOf(bob, { steps: 1, tokens: TOKENS })] };
+  const [nextRound] = [nextOpen({ cursor: 4, tokensBefore: TOKENS })];
+  const moveOn = (given: GivenPeer) => {
+    given.acts({ type: "fetched", hash: offerOf(bob).update });
+    given.acts({ type: "folded", round: 0, anchorHash: hash("anchor 1"), refused: [] });
+    return [...given.entry(seal), ...given.entry(nextRound)];
+  };
+
+  test("one that came too late for its commit is of an older anchor: the next round takes another", () => {
+    const given = new GivenPeer([], gradients).atGenesis();
+    given.entry(openBody());
+    expect(types(given.entry(commitBody(others)))).toEqual(["fetch", "stop-training"]);
+    given.acts(trained(0, 1));
+    expect(moveOn(given).at(-1)).toMatchObject({
+      type: "train",
+      job: 1,
+      firstStep: 0,
+      until: 1,
+      assignment: { round: 1 },
+    });
+  });
+
+  test("one that is computed still when its round is sealed counts for nothing", () => {
+    const given = new GivenPeer([], gradients).atGenesis();
+    given.entry(openBody());
+    given.entry(commitBody(others));
+    expect(moveOn(given).at(-1)).toMatchObject({ type: "train", job: 1, firstStep: 0 });
+    expect(given.acts(trained(0, 1))).toEqual([]);
+    expect(given.acts(trained(1, 1))).toMatchObject([{ type: "encode", round: 1, tokens: TOKENS }]);
+  });
+
+  test("without the host a peer takes the round's one step, and none after its offer", () => {
+    const given = new GivenPeer([], gradients).atGenesis();
+    given.entry(openBody());
+    expect(given.step({ type: "host-closed" }).filter(({ type }) => type === "train")).toEqual([]);
+    expect(given.acts(trained(0, 1))).toEqual([]);
+    const outputs = given.welcome();
+    expect(outputs.find(({ type }) => type === "encode")).toMatchObject({ round: 0, tokens: TOKENS });
+    expect(given.acts({ type: "host-closed" })).toEqual([]);
+  });
+});
+
 test("[R9] fewer than H/4 steps at the commit carry, and count for the next round's offer", () => {
   const given = new GivenPeer().atGenesis();
   given.entry(openBody());

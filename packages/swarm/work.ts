@@ -106,10 +106,22 @@ export class Work {
   }
 
   /** The round is over. @returns our update, if there was one */
-  close(): string | undefined {
+  close(): { readonly update: string | undefined; readonly out: PeerOutput[] } {
     const update = this.made?.update;
     this.made = undefined;
-    return update;
+    return { update, out: this.carries ? [] : this.drop() };
+  }
+
+  /** [R47] Whether steps that are in no commit count for a later round; a gradient is of one anchor alone. */
+  private get carries(): boolean {
+    return this.log.spec.outer.extract !== "gradient";
+  }
+
+  private drop(): PeerOutput[] {
+    const out = this.stop();
+    this.job = undefined;
+    this.done = nothing;
+    return out;
   }
 
   /** Nothing more is to be trained here. */
@@ -128,9 +140,7 @@ export class Work {
 
   /** The replica is restored: nothing of our own is left in it. */
   reset(): PeerOutput[] {
-    const out = this.stop();
-    this.job = undefined;
-    this.done = nothing;
+    const out = this.drop();
     this.made = undefined;
     this.seat = undefined;
     return out;
@@ -254,7 +264,7 @@ export class Work {
     if (log.ended !== undefined || log.endReached !== undefined) return 0;
     const round = seat.open.round + (seat.offered ? 1 : 0);
     if (end.roundsMax !== undefined && round >= end.roundsMax) return 0; // there will be no such round
-    if (!situation.connected) return AWAY_ROUNDS * inner.steps; // [R31]
+    if (!situation.connected) return this.carries ? AWAY_ROUNDS * inner.steps : seat.offered ? 0 : inner.steps; // [R31] [R47]
     if (rounds.overlap) return log.round > seat.open.round + 1 ? 0 : inner.steps; // [R30] a whole round was opened without us: wait to be named
     return this.isOpen(situation) ? inner.steps : 0;
   }

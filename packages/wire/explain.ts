@@ -9,6 +9,8 @@ type Path = readonly PropertyKey[];
 const furtherExamples: Record<string, unknown> = {
   "corpus.path": "./book.txt",
   "end.roundsMax": 1000,
+  "inner.resetMoments": true,
+  "outer.extract": "gradient",
   "rounds.overlap": true,
 };
 

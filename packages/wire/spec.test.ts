@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { canonicalBytes, draftSchema, explainSpecError, presets, runIdOf, specSchema } from "./index.ts";
 import { specOf } from "./test-given.ts";
 
@@ -57,6 +57,35 @@ test("version 4 may start each round without moments", () => {
   const fedAvg = { ...nano, version: 4, inner: { ...nano.inner, resetMoments: true } };
   expect(explained(fedAvg)).toBe("accepted");
   expect(explained({ ...fedAvg, version: 3 })).toMatch(/^inner\.resetMoments: came with version 4: say "version": 4/);
+});
+
+describe("gradients", () => {
+  const ddp = {
+    ...nano,
+    version: 4,
+    inner: { ...nano.inner, steps: 1 },
+    outer: { ...nano.outer, extract: "gradient", method: "adamw", learningRate: 1, momentum: 0 },
+  };
+  test("version 4 may send them, for one AdamW of everybody's", () => {
+    expect(explained(ddp)).toBe("accepted");
+    expect(explained({ ...ddp, version: 3 })).toMatch(/^outer\.extract: came with version 4/);
+  });
+  test.each([
+    [
+      "a second step",
+      { inner: { ...ddp.inner, steps: 2 } },
+      /^inner\.steps: must be 1 with extract "gradient".*for example 1$/,
+    ],
+    ["overlap", { rounds: { ...nano.rounds, overlap: true } }, /^rounds\.overlap: .*for example false$/],
+    ["moments of one's own", { inner: { ...ddp.inner, resetMoments: true } }, /^inner\.resetMoments: means nothing/],
+    ["another outer step", { outer: { ...ddp.outer, method: "diloco" } }, /^outer\.method: is "adamw" where/],
+    ["AdamW of pseudo-gradients", { outer: { ...ddp.outer, extract: undefined } }, /^outer\.method: is "adamw" where/],
+    ["a rate beside the schedule's", { outer: { ...ddp.outer, learningRate: 0.7 } }, /^outer\.learningRate: must be 1/],
+    ["a momentum beside the betas", { outer: { ...ddp.outer, momentum: 0.9 } }, /^outer\.momentum: must be 0/],
+    ["an adaptive method's tau", { outer: { ...ddp.outer, tau: 0.1 } }, /^outer\.tau: belongs to/],
+  ])("%s is refused with the reason", (_, change, reason) => {
+    expect(explained({ ...ddp, ...change })).toMatch(reason);
+  });
 });
 
 test("the canonical form is golden and knows no key order", () => {

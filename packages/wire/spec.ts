@@ -7,6 +7,7 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";
 import { z } from "zod";
 import { codecSchema } from "./codecs.ts";
+import { refuseStacks } from "./stacks.ts";
 
 /** The newest that this build writes; it reads all of them. An older one may not use what `newerFields` says came later. */
 export const SPEC_VERSION = 4;
@@ -70,7 +71,8 @@ export const innerSchema = z.strictObject({
 
 export const outerSchema = z
   .strictObject({
-    method: z.enum(["diloco", "fedadagrad", "fedadam", "fedyogi"]),
+    extract: z.literal("gradient").optional(), // what peers send: the anchor's gradient; absent: how far their inner steps went
+    method: z.enum(["diloco", "fedadagrad", "fedadam", "fedyogi", "adamw"]),
     learningRate: positive.max(2),
     momentum: z.number().min(0).lt(1), // diloco: Nesterov's; the adaptive methods': beta1
     beta2: z.number().min(0).lt(1).optional(),
@@ -83,7 +85,7 @@ export const outerSchema = z
     path: ["blockSize"],
     error: 'belongs to codec "int8-block", and must be 256 there',
   })
-  .refine(({ method, tau }) => (method === "diloco") === (tau === undefined), {
+  .refine(({ method, tau }) => (method === "diloco" || method === "adamw") === (tau === undefined), {
     path: ["tau"],
     error:
       'belongs to "fedadagrad", "fedadam" and "fedyogi": what is added to the root of the variance, for example 0.001',
@@ -139,6 +141,7 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
   { path: ["outer", "codec", "name"], since: 4, old: "chunk-top-k" },
   { path: ["outer", "method"], since: 3, old: "diloco" },
   { path: ["inner", "resetMoments"], since: 4 },
+  { path: ["outer", "extract"], since: 4 },
 ];
 
 function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue }: z.RefinementCtx): void {
@@ -182,7 +185,8 @@ export const draftSchema = z
     path: ["inner", "steps"],
     error: "times windowsPerStep times contextLength must be below 2^32: an update counts its tokens in 32 bits",
   })
-  .superRefine(refuseNewerFields);
+  .superRefine(refuseNewerFields)
+  .superRefine(refuseStacks);
 export type RunDraft = z.infer<typeof draftSchema>;
 
 export const specSchema = z
@@ -192,7 +196,8 @@ export const specSchema = z
     data: dataRefSchema,
     hostKey: publicKeySchema,
   })
-  .superRefine(refuseNewerFields);
+  .superRefine(refuseNewerFields)
+  .superRefine(refuseStacks);
 export type RunSpec = z.infer<typeof specSchema>;
 
 export type RunId = string;

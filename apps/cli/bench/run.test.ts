@@ -42,6 +42,20 @@ test("FedAvg learns too: the mean of what the peers trained, each round without 
   expect(points[1]).not.toEqual((await bench({ set: mean })).points[1]);
 });
 
+test("DDP: a hundred steps of four peers' gradients are those of one peer with all of the data", async () => {
+  const ddp = ['outer.extract="gradient"', 'outer.method="adamw"', "outer.learningRate=1", "outer.momentum=0"];
+  const exact = ['outer.codec={"name":"f32"}', "outer.blockSize=", "outer.clipToMedianNorm=false"];
+  // At five times this rate rounding is enough to set two runs apart, by 1e-3 after sixty steps.
+  const steps = ["inner.steps=1", "inner.learningRate=0.001", "evaluation.everyRounds=50"];
+  const set = ["version=4", ...ddp, ...exact, ...steps];
+  const four = await bench({ peers: 4, rounds: 100, set: [...set, "inner.windowsPerStep=2"] });
+  const one = await bench({ peers: 1, rounds: 100, set: [...set, "inner.windowsPerStep=8"] });
+  expect(four.points.map(({ tokens }) => tokens)).toEqual(one.points.map(({ tokens }) => tokens));
+  for (const [i, { evalLoss }] of four.points.entries())
+    expect(Math.abs(evalLoss / one.points[i]!.evalLoss - 1)).toBeLessThan(1e-6);
+  expect(four.points[1]!.evalLoss).toBeLessThan(four.points[0]!.evalLoss);
+});
+
 test("attention zeroed, another number of peers, a changed field: each is another run", async () => {
   const { points } = await bench({});
   for (const change of [{ zeroAttention: true }, { peers: 1 }, { set: ["inner.learningRate=0.001"] }])

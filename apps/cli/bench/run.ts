@@ -7,17 +7,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { decodeShard, microbatchIds, TokenSource, windowsPerRound } from "#data";
-import { createEngine, type Engine, type EngineOptions, type Moments, type Precision } from "#engine";
+import { createEngine, type Engine, type EngineOptions, type Gradient, type Moments, type Precision } from "#engine";
 import { openDawn } from "#engine/dawn";
 import { ReferenceTrainer } from "#engine/reference";
 import {
   applyCommit,
   codecOf,
   type Decoded,
+  extractOf,
   genesisState,
   learningRateAt,
   parameterTable,
-  Replica,
   readOwn,
   updateOf,
 } from "#outer";
@@ -91,6 +91,7 @@ interface Trainer {
   load(parameters: Float32Array): void;
   resetMoments(): void;
   step(ids: Uint16Array, options: Parameters<Engine["step"]>[1]): Promise<number>; // its loss
+  gradient(ids: Uint16Array): Promise<Gradient>;
   read(): Promise<Float32Array>;
   evaluate(windows: readonly Uint16Array[]): Promise<number>;
   end(): void;
@@ -102,6 +103,7 @@ function referenceTrainer(spec: RunSpec, moments?: Moments): Trainer {
     load: (parameters) => trainer.load(parameters),
     resetMoments: () => trainer.resetMoments(),
     step: async (ids, options) => trainer.step([ids], options).loss,
+    gradient: async (ids) => trainer.gradient([ids]),
     read: async () => trainer.parameters.slice(),
     evaluate: async (windows) => trainer.evaluate(windows),
     end: () => {},
@@ -118,6 +120,7 @@ async function engineTrainer(spec: RunSpec, options: Partial<EngineOptions>, onS
       if (skipped) onSkip();
       return loss;
     },
+    gradient: (ids) => engine.gradient([ids]),
     read: () => engine.read(),
     evaluate: (windows) => engine.evaluate(windows),
     end: () => engine.destroy(),
@@ -149,7 +152,7 @@ async function train(
   const plan = { seed: spec.seed, trainTokens: source.length, contextLength: spec.model.contextLength };
   const runCodec = codecOf(spec);
   const ids = Array.from({ length: peers }, (_, n) => peerId(n));
-  const replicas = ids.map(() => new Replica(state.parameters, runCodec.feedback));
+  const extracts = ids.map(() => extractOf(spec, state.parameters));
   const trainers: Trainer[] = [];
   const points: { round: number; tokens: number; evalLoss: number }[] = [];
   let skipped = 0;
@@ -170,18 +173,25 @@ async function train(
         const place = { cursor, rosterSize: peers, position, windowsPerStep };
         trainer.load(state.parameters);
         if (spec.inner.resetMoments) trainer.resetMoments();
+        const batchOf = (innerStep: number): Uint16Array =>
+          microbatchIds(source, plan, place, { innerStep, firstSequence: 0, count: windowsPerStep });
         let loss = 0;
-        for (let innerStep = 0; innerStep < steps; innerStep++) {
-          const batch = microbatchIds(source, plan, place, { innerStep, firstSequence: 0, count: windowsPerStep });
-          const learningRate = learningRateAt(spec, tokensBefore, innerStep, peers);
-          loss += (await trainer.step(batch, { ...spec.inner, learningRate })) / steps;
-          if (zeroAttention) trainer.load(zero(await trainer.read()));
-        }
-        const local = await trainer.read();
+        let trained: Float32Array | undefined;
+        if (spec.outer.extract === "gradient") {
+          const computed = await trainer.gradient(batchOf(0));
+          loss = computed.loss;
+          trained = zero(computed.gradient);
+        } else
+          for (let innerStep = 0; innerStep < steps; innerStep++) {
+            const learningRate = learningRateAt(spec, tokensBefore, innerStep, peers);
+            loss += (await trainer.step(batchOf(innerStep), { ...spec.inner, learningRate })) / steps;
+            if (zeroAttention) trainer.load(zero(await trainer.read()));
+          }
+        trained ??= await trainer.read();
         const tokens = steps * windowsPerStep * spec.model.contextLength;
-        const body = codec.encode(replicas[position]!.toEncode(local));
+        const body = codec.encode(extracts[position]!.toEncode(trained));
         sentBy[position] = readOwn(codec, body);
-        replicas[position]!.offered(local);
+        extracts[position]!.offered(trained);
         const bytes = updateOf({ round, baseHash, tokens, codec }, body);
         const update = blobName(bytes);
         blobByName.set(update, bytes);
@@ -190,8 +200,9 @@ async function train(
       };
       const contributors = await Promise.all(trainers.map(contribute));
       const commit = { round, baseHash, contributors } as unknown as EntryOf<"commit">; // the fold reads nothing else
-      applyCommit(state, spec, commit, (name) => blobByName.get(name));
-      for (const [position, replica] of replicas.entries()) replica.sealed(state.parameters, true, sentBy[position]);
+      const opened = { tokensBefore, rosterSize: peers };
+      applyCommit(state, spec, commit, (name) => blobByName.get(name), opened);
+      for (const [position, extract] of extracts.entries()) extract.sealed(state.parameters, true, sentBy[position]);
       tokensBefore += contributors.reduce((sum, { tokens }) => sum + tokens, 0);
       cursor += windowsPerRound({ rosterSize: peers, windowsPerStep, steps });
       if ((round + 1) % spec.evaluation.everyRounds !== 0) continue;

@@ -17,6 +17,8 @@ const sent = new Float32Array(table.length);
 const minus = (a: Float32Array, b: Float32Array) => a.map((value, i) => value - b[i]);
 const folded: Folded = { anchorHash: "", refused: [], anchor: next, from: undefined };
 
+const options = { ...spec.inner, learningRate: 0.1 };
+
 /** An engine that remembers what it was told. */
 function anEngine() {
   const told: Record<string, Float32Array> = {};
@@ -30,7 +32,8 @@ function anEngine() {
     offer: async () => ({ body, unsent }),
     sealed: async () => undefined,
   };
-  return { told, engine: { load: note("load"), mark } as unknown as Engine };
+  const step = async () => ({ loss: 1, gradNorm: 1, skipped: false });
+  return { told, engine: { load: note("load"), step, mark } as unknown as Engine };
 }
 
 async function offered() {
@@ -38,7 +41,7 @@ async function offered() {
   replica.restored(anchor);
   const first = anEngine();
   replica.use(first.engine);
-  replica.stepped();
+  await replica.step(first.engine, [], options);
   await replica.offer().crossed;
   return { replica, first };
 }

@@ -4,7 +4,7 @@
 //   anchor − unsent ≈ local          of the offer in flight, or of what was carried over the last seal
 //
 // So a lost device costs what it costs a HostReplica: the steps since the last offer or seal. What was owed is local's then, whole.
-import type { Engine } from "#engine";
+import type { Engine, StepReport } from "#engine";
 import { type Codec, int8Block, readOwn, updateOf } from "#outer";
 import type { Folded } from "./fold-service.ts";
 import type { Offering, OfferOf, ReplicaHome } from "./replica-home.ts";
@@ -45,9 +45,10 @@ export class DeviceReplica implements ReplicaHome {
     this.#engine = undefined;
   }
 
-  stepped(): void {
+  step(engine: Engine, ...given: Parameters<Engine["step"]>): Promise<StepReport> {
     this.#stepped = true;
     this.#stepsBegun++;
+    return engine.step(...given);
   }
 
   restored(anchor: Float32Array): void {

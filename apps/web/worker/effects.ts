@@ -96,11 +96,11 @@ export class Effects {
     return { type: "fetched", hash };
   }
 
-  async fold({ commit, named }: Asked<"fold">): Answer {
+  async fold({ commit, opened, named }: Asked<"fold">): Answer {
     const { trainer, board } = this.#options;
     const blobs = new Map<string, Uint8Array>();
     for (const { update, bytes } of commit.contributors) blobs.set(update, await this.#bytesOf(update, bytes));
-    const { anchorHash, refused } = await trainer.fold(commit, named, blobs);
+    const { anchorHash, refused } = await trainer.fold({ commit, opened, named }, blobs);
     if (named) board.set({ rounds: board.get().rounds + 1 });
     await this.#pass("folded");
     return { type: "folded", round: commit.round, anchorHash, refused };

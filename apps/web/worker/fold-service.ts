@@ -1,6 +1,6 @@
 // The shared state of this peer and its mark, on a thread of their own: decode, combine, outer step and hashing never stop a heartbeat.
 //
-//   begin(spec) -> restore(round, sections) -> parameters -> [encode(local) -> update blob] -> fold(commit, blobs) -> anchor', from -> ...
+//   begin(spec) -> restore(round, sections) -> parameters -> [encode(trained) -> update blob] -> fold(commit, blobs) -> anchor', from -> ...
 //
 // The calls come one at a time: the trainer keeps their order.
 import {
@@ -11,10 +11,12 @@ import {
   codecOf,
   type Decoded,
   type Digest,
+  type Extract,
   encodeCheckpointSection,
+  extractOf,
   type GroupMember,
   genesisState,
-  Replica,
+  type OpenedAt,
   readOwn,
   type SharedState,
   sectionsOf,
@@ -32,7 +34,7 @@ export interface Folded {
   readonly anchorHash: string;
   readonly refused: { peer: PeerId; reason: string }[];
   readonly anchor: Float32Array; //       a copy
-  /** The caller's: the replica is done with it. Where an engine keeps the mark there is none. */
+  /** The caller's: the replica is done with it. There is none where an engine keeps the mark, or what trains is the anchor. */
   readonly from: Float32Array | undefined;
 }
 
@@ -43,7 +45,7 @@ export class FoldService {
   #spec: RunSpec | undefined;
   #state: SharedState | undefined;
   /** Since the first encode: until then mark = anchor, and where an engine keeps the mark nobody encodes here. */
-  #replica: Replica | undefined;
+  #extract: Extract | undefined;
   /** Error feedback asks what the offer in flight decodes to. */
   #sent: Decoded | undefined;
   #round = 0;
@@ -56,7 +58,7 @@ export class FoldService {
   begin(spec: RunSpec): void {
     this.#spec = spec;
     this.#state = undefined;
-    this.#replica = undefined;
+    this.#extract = undefined;
   }
 
   /** @param sections a checkpoint's blobs; none: genesis, round 0 */
@@ -65,26 +67,26 @@ export class FoldService {
     const state = sections.length === 0 ? genesisState(spec) : stateFrom(spec, round, sections);
     if (typeof state === "string") return { anchorHash: "", local: new Float32Array() };
     this.#state = state;
-    this.#replica = undefined;
+    this.#extract = undefined;
     this.#round = round;
     this.#anchorHash = await anchorHashBy(this.#digest, state);
     return { anchorHash: this.#anchorHash, local: state.parameters.slice() };
   }
 
-  /** The pseudo-gradient of `local` as a blob; then mark = local. Throws RangeError when training diverged: mark stays. */
-  encode(given: { round: number; baseHash: string; tokens: number; local: Float32Array }): Uint8Array {
-    const codec = codecOf(this.#need(this.#spec)).at(given.round);
-    this.#replica ??= new Replica(this.#need(this.#state).parameters, codec.feedback);
-    const replica = this.#replica;
-    const { round, baseHash, tokens, local } = given;
-    if (replica.previousMark) {
-      // The offer before this one came to nothing without a fold (its commit was voided): its work is part of this one.
-      replica.mark = replica.previousMark;
-      replica.previousMark = undefined;
-    }
-    const body = codec.encode(replica.toEncode(local));
+  /**
+   * What was trained as a blob: the parameters, whose mark they become, or the gradient, as the run's extract says. Throws RangeError when training diverged:
+   * then the mark stays.
+   */
+  encode(given: { round: number; baseHash: string; tokens: number; trained: Float32Array }): Uint8Array {
+    const { round, baseHash, tokens, trained } = given;
+    const spec = this.#need(this.#spec);
+    const codec = codecOf(spec).at(round);
+    this.#extract ??= extractOf(spec, this.#need(this.#state).parameters);
+    const extract = this.#extract;
+    extract.withdrawn(); // an offer before this one came to nothing without a fold
+    const body = codec.encode(extract.toEncode(trained));
     this.#sent = codec.feedback === undefined ? undefined : readOwn(codec, body);
-    replica.offered(local);
+    extract.offered(trained);
     return updateOf({ round, baseHash, tokens, codec }, body);
   }
 
@@ -105,15 +107,16 @@ export class FoldService {
    */
   async fold(given: {
     commit: EntryOf<"commit">;
+    opened: OpenedAt;
     named: boolean;
     blobs: ReadonlyMap<string, Uint8Array>;
     rebases: boolean;
   }): Promise<Folded> {
     const state = this.#need(this.#state);
-    const { commit, named, blobs, rebases } = given;
-    const mark = rebases && !this.#replica ? state.parameters.slice() : undefined;
-    const refused = applyCommit(state, this.#need(this.#spec), commit, (name) => blobs.get(name));
-    const from = this.#replica ? this.#replica.sealed(state.parameters, named, this.#sent) : mark;
+    const { commit, opened, named, blobs, rebases } = given;
+    const mark = rebases && !this.#extract ? state.parameters.slice() : undefined;
+    const refused = applyCommit(state, this.#need(this.#spec), commit, (name) => blobs.get(name), opened);
+    const from = this.#extract ? this.#extract.sealed(state.parameters, named, this.#sent) : mark;
     this.#round = commit.round + 1;
     this.#anchorHash = await anchorHashBy(this.#digest, state);
     return { anchorHash: this.#anchorHash, refused, anchor: state.parameters.slice(), from };

@@ -1,6 +1,6 @@
 // The replica where the CPU keeps the mark: all parameters are read for an offer and for a seal, and the fold worker encodes.
 import { type Remote, transfer } from "comlink";
-import type { Engine } from "#engine";
+import type { Engine, StepReport } from "#engine";
 import { rebase } from "#outer";
 import type { Folded } from "./fold-service.ts";
 import type { FoldApi } from "./fold-worker.ts";
@@ -32,9 +32,10 @@ export class HostReplica implements ReplicaHome {
     this.#engine = undefined;
   }
 
-  stepped(): void {
+  step(engine: Engine, ...given: Parameters<Engine["step"]>): Promise<StepReport> {
     this.#stepped = true;
     this.#stepsBegun++;
+    return engine.step(...given);
   }
 
   restored(anchor: Float32Array): void {
@@ -44,8 +45,8 @@ export class HostReplica implements ReplicaHome {
   offer(): Offering {
     const crossed = this.read();
     const finish = async (about: OfferOf) => {
-      const local = await crossed;
-      return this.#fold.encode(transfer({ ...about, local }, [local.buffer]));
+      const trained = await crossed;
+      return this.#fold.encode(transfer({ ...about, trained }, [trained.buffer]));
     };
     return { crossed, finish };
   }

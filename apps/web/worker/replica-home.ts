@@ -1,6 +1,6 @@
 // Where the parameters in training and their mark are kept: by the engine (DeviceReplica), or by the CPU (HostReplica). One rule for both: outer's
-// replica.ts. The trainer calls in the order of its GPU lane.
-import type { Engine } from "#engine";
+// replica.ts. Where peers send gradients there is no mark (GradientReplica). The trainer calls in the order of its GPU lane.
+import type { Engine, StepReport } from "#engine";
 import type { Folded } from "./fold-service.ts";
 
 export interface OfferOf {
@@ -17,14 +17,16 @@ export interface Offering {
   finish(about: OfferOf): Promise<Uint8Array>;
 }
 
+export type Stepped = Pick<StepReport, "loss" | "skipped">;
+
 export interface ReplicaHome {
   /** A fold is to say what the parameters are measured from. */
   readonly rebases: boolean;
   /** A first engine, or another one: it goes on from `local`, or from what is known. */
   use(engine: Engine, local?: Float32Array): void;
   gone(): void;
-  /** A step was queued. */
-  stepped(): void;
+  /** Queues an inner step. */
+  step(engine: Engine, ...given: Parameters<Engine["step"]>): Promise<Stepped>;
   /** mark = local = anchor. */
   restored(anchor: Float32Array): void;
   offer(): Offering;

@@ -1,5 +1,5 @@
 // What the worker's tests share: a spec of a few hundred parameters, and an engine whose steps the test decides.
-import type { ConformanceReport, Engine, Mark, StepReport } from "#engine";
+import type { ConformanceReport, Engine, Gradient, Mark, StepReport } from "#engine";
 import { int8Block, rebase } from "#outer";
 import { type PeerId, presets, type RunSpec, specSchema } from "#wire";
 
@@ -147,6 +147,16 @@ export class FakeEngine implements Engine {
       return { loss: skipped ? Number.NaN : 1 + this.steps, gradNorm: 1, skipped };
     };
     return this.inOrder(held ? () => held.then(end) : end);
+  }
+  /** -by everywhere: what a step would go along. It takes a step's time. */
+  async gradient(microbatches: readonly Uint16Array[]): Promise<Gradient> {
+    this.rows.push(microbatches.length * this.microbatch);
+    const windows = microbatches.length * this.microbatch;
+    return this.inOrder(() => {
+      if (this.failure) throw this.failure;
+      this.onStep(windows);
+      return { loss: 1 + ++this.steps, gradient: new Float32Array(this.parameters.length).fill(-this.by) };
+    });
   }
   async evaluate(windows: readonly Uint16Array[]): Promise<number> {
     return this.inOrder(() => {

@@ -31,6 +31,8 @@ const assignment: Assignment = {
   deadlineMs: 10_000,
 };
 
+const opened = { tokensBefore: 0, rosterSize: 1 };
+
 /** All inner steps of a round, unless told otherwise. */
 const steps = (change: Partial<Assignment> = {}, firstStep = 0, until = change.steps ?? H): Training => ({
   ...{ job: 0, firstStep, until },
@@ -95,7 +97,10 @@ async function setUp({
   };
   const foldOwn = async (named: boolean) => {
     const update = await trainer.encode(0, anchorHash, TOKENS);
-    return { update, ...(await trainer.fold(commitOf(update), named, new Map([[blobName(update), update]]))) };
+    return {
+      update,
+      ...(await trainer.fold({ commit: commitOf(update), opened, named }, new Map([[blobName(update), update]]))),
+    };
   };
   return { trainer, engine, engines, stepsDone, service, anchorHash, commitOf, foldOwn, duty, rests };
 }
@@ -230,7 +235,10 @@ describe.each([
       const update = await encoding;
       expect(firstOf(update, anchorHash)).toBeCloseTo(-H * engine.by, 3);
       while (engine.held.length === 0) await Promise.resolve();
-      const folding = trainer.fold(commitOf(update), true, new Map([[blobName(update), update]]));
+      const folding = trainer.fold(
+        { commit: commitOf(update), opened, named: true },
+        new Map([[blobName(update), update]]),
+      );
       const ends = engine.held;
       engine.held = undefined;
       for (const end of ends) end();
@@ -246,7 +254,7 @@ describe.each([
       const update = await trainer.encode(0, anchorHash, TOKENS);
       const ahead = trainer.train({ ...steps({ round: 1, steps: 40 }), job: 1 });
       while (engine.steps < H + 5) await Promise.resolve();
-      await trainer.fold(commitOf(update), true, new Map([[blobName(update), update]]));
+      await trainer.fold({ commit: commitOf(update), opened, named: true }, new Map([[blobName(update), update]]));
       expect(engine.steps).toBeLessThan(H + 40); // it did not wait for the end
       await ahead;
       expect(meanOf(engine.parameters) - genesisMean).toBeCloseTo((H + 40) * engine.by, 3);
@@ -261,6 +269,41 @@ describe.each([
       expect(engine.evaluated).toHaveLength(1);
       expect(Math.max(...stepsDone.map(({ stepMs }) => stepMs))).toBeLessThanOrEqual(100);
     });
+  });
+
+  test("where peers send gradients: one step leaves the anchor as it is, and is lost unless the commit names it", async () => {
+    const spec: RunSpec = {
+      ...plainSpec,
+      version: 4,
+      inner: { ...plainSpec.inner, steps: 1 },
+      outer: { ...plainSpec.outer, extract: "gradient", method: "adamw", learningRate: 1, momentum: 0 },
+    };
+    const given = await setUp({ spec });
+    const { trainer, engine, anchorHash, commitOf } = given;
+    const tokens = TOKENS / H;
+    const anchor = engine.parameters.slice();
+    expect(await trainer.train(steps({ steps: 1 }))).toEqual({ steps: 1, tokens, loss: 2 });
+    expect(engine.parameters).toEqual(anchor);
+    const update = await trainer.encode(0, anchorHash, tokens);
+    const blobs = new Map([[blobName(update), update]]);
+    const commit = commitOf(update, tokens);
+    const fold = { commit: { ...commit, contributors: [{ ...commit.contributors[0], steps: 1 }] }, opened };
+    await trainer.fold({ ...fold, named: true }, blobs);
+    // Every value of the gradient is alike, and so is AdamW's first step: the rate, uphill against -by.
+    expect(meanOf(engine.parameters) - meanOf(anchor)).toBeCloseTo(0.1, 5);
+    await expect(trainer.encode(1, anchorHash, tokens)).rejects.toThrow("no gradient of this anchor");
+
+    const other = await setUp({ spec });
+    await other.trainer.train(steps({ steps: 1 }));
+    await other.trainer.fold({ ...fold, named: false }, blobs);
+    expect(other.engine.parameters).toEqual(engine.parameters); // one anchor; its own gradient is gone
+    await expect(other.trainer.encode(1, anchorHash, tokens)).rejects.toThrow("no gradient of this anchor");
+    await other.trainer.train(steps({ round: 1, steps: 1 }));
+    other.engine.failure = new Error("device lost");
+    other.trainer.engineGone();
+    const next = anEngine();
+    other.trainer.use(next, dataset);
+    expect(next.parameters).toEqual(engine.parameters);
   });
 
   test("evaluation looks at the anchor and leaves local as it was; at another anchor there is nothing to measure", async () => {
@@ -287,7 +330,10 @@ describe.each([
     expect(next.parameters).toEqual(expected);
     expect(next.moments).toBe("reset");
     const fromOther = { ...commitOf(update), round: 1 };
-    const { refused } = await trainer.fold(fromOther, false, new Map([[blobName(update), update]]));
+    const { refused } = await trainer.fold(
+      { commit: fromOther, opened, named: false },
+      new Map([[blobName(update), update]]),
+    );
     expect(refused).toHaveLength(1); // made for another round: weight 0 by rule, and the fold goes on
   });
 
@@ -309,7 +355,7 @@ describe.each([
         const update = await trainer.encode(0, anchorHash, TOKENS);
         const next = replaced(given);
         expect(meanOf(next.parameters) - genesisMean).toBeCloseTo(H * engine.by, 3);
-        await trainer.fold(commitOf(update), named, new Map([[blobName(update), update]]));
+        await trainer.fold({ commit: commitOf(update), opened, named }, new Map([[blobName(update), update]]));
         expect(meanOf(next.parameters) - genesisMean).toBeCloseTo((named ? 1 : 2) * H * engine.by, 3);
       }
     });
@@ -320,7 +366,7 @@ describe.each([
       await trainer.train(steps());
       const update = await trainer.encode(0, anchorHash, TOKENS);
       await trainer.train(steps({ round: 1, cursor: 16 }));
-      await trainer.fold(commitOf(update), true, new Map([[blobName(update), update]]));
+      await trainer.fold({ commit: commitOf(update), opened, named: true }, new Map([[blobName(update), update]]));
       await trainer.train(steps({ round: 1, cursor: 16 }));
       const next = replaced(given);
       expect(meanOf(next.parameters) - genesisMean).toBeCloseTo(2 * H * engine.by, 3);
@@ -340,7 +386,7 @@ describe.each([
     await trainer.train(steps());
     const update = await trainer.encode(0, anchorHash, TOKENS);
     await trainer.train(steps({ round: 1, cursor: 16 }));
-    await trainer.fold(commitOf(update), true, new Map([[blobName(update), update]]));
+    await trainer.fold({ commit: commitOf(update), opened, named: true }, new Map([[blobName(update), update]]));
     expect(engine.reads).toBe(keeps ? 0 : 2);
   });
 

@@ -9,17 +9,18 @@
 
 import type { Remote } from "comlink";
 import { microbatchIds } from "#data";
-import type { Engine, StepOptions, StepReport } from "#engine";
-import { type Aggregate, codecOf, learningRateAt } from "#outer";
+import type { Engine, StepOptions } from "#engine";
+import { type Aggregate, codecOf, learningRateAt, type OpenedAt } from "#outer";
 import { type Assignment, windowsForDevice } from "#swarm";
 import type { EntryOf, PeerId, RunSpec } from "#wire";
 import type { Dataset } from "./dataset.ts";
 import { DeviceReplica } from "./device-replica.ts";
 import type { Duty } from "./duty.ts";
 import type { FoldApi } from "./fold-worker.ts";
+import { GradientReplica } from "./gradient-replica.ts";
 import type { Holds } from "./holds.ts";
 import { HostReplica } from "./host-replica.ts";
-import type { ReplicaHome } from "./replica-home.ts";
+import type { ReplicaHome, Stepped } from "./replica-home.ts";
 
 /** Steps queued on the GPU: hides the readback of one behind the next. */
 const STEPS_IN_FLIGHT = 2;
@@ -50,6 +51,13 @@ export interface Training {
   readonly assignment: Assignment;
   readonly firstStep: number;
   readonly until: number;
+}
+
+export interface FoldOf {
+  readonly commit: EntryOf<"commit">;
+  readonly opened: OpenedAt;
+  /** Whether it counts our own update. */
+  readonly named: boolean;
 }
 
 export interface TrainerOptions {
@@ -89,8 +97,7 @@ export class Trainer {
 
   constructor(options: TrainerOptions) {
     this.#options = options;
-    const { onDevice } = codecOf(options.spec);
-    this.#replica = onDevice ? new DeviceReplica(onDevice) : new HostReplica(options.fold, undefined);
+    this.#replica = homeOf(options);
   }
 
   get stepMs(): number | null {
@@ -164,13 +171,12 @@ export class Trainer {
   }
 
   fold(
-    commit: EntryOf<"commit">,
-    named: boolean,
+    { commit, opened, named }: FoldOf,
     blobs: ReadonlyMap<string, Uint8Array>,
   ): Promise<{ anchorHash: string; refused: { peer: PeerId; reason: string }[] }> {
     return this.#onCpu(async () => {
       const { rebases } = this.#replica;
-      const folded = await this.#options.fold.fold({ commit, named, blobs, rebases });
+      const folded = await this.#options.fold.fold({ commit, opened, named, blobs, rebases });
       const { anchorHash, refused } = folded;
       const sealed = await this.#onGpu(async () => {
         this.#anchor = { round: commit.round + 1, anchorHash };
@@ -216,7 +222,7 @@ export class Trainer {
     const windowTimesMs: number[] = [];
     const inFlight: Promise<void>[] = [];
     let [done, learnt, tokens, lossSum] = [0, 0, 0, 0];
-    const stepDone = ({ loss, skipped }: StepReport, windows: number, begunAt: number) => {
+    const stepDone = ({ loss, skipped }: Stepped, windows: number, begunAt: number) => {
       const now = this.#options.now();
       const tookMs = now - this.#stepFrom; // steps overlap, so the time between two ends is what a step takes; a rest before it included
       duty.worked(now - begunAt);
@@ -246,10 +252,9 @@ export class Trainer {
       const windows = this.#share ?? assignment.windowsPerStep;
       const microbatches = microbatchesOf(dataset, assignment, step, windows, engine.microbatch);
       this.#startRound(engine, assignment.round + Math.floor(step / assignment.steps));
-      this.#replica.stepped();
       this.#stepsSinceReset++;
       const begunAt = this.#options.now();
-      const report = engine.step(microbatches, this.#stepOptions(assignment, step));
+      const report = this.#replica.step(engine, microbatches, this.#stepOptions(assignment, step));
       return { report: report.then((its) => stepDone(its, windows, begunAt)) };
     };
     let measuring = this.#windowMs === undefined;
@@ -345,6 +350,12 @@ export class Trainer {
     this.#cpuLane = result.catch(() => {});
     return result;
   }
+}
+
+function homeOf({ spec, fold }: TrainerOptions): ReplicaHome {
+  if (spec.outer.extract === "gradient") return new GradientReplica(fold);
+  const { onDevice } = codecOf(spec);
+  return onDevice ? new DeviceReplica(onDevice) : new HostReplica(fold, undefined);
 }
 
 /** The step's windows in microbatches of B rows: the first ones of the assignment when the device takes fewer. */

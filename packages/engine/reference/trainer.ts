@@ -39,6 +39,16 @@ export class ReferenceTrainer<A extends Vector> {
 
   /** One inner step over the microbatches, each any number of sequences of contextLength + 1 ids; averaged over all their tokens. */
   step(microbatches: readonly Uint16Array[], options: StepOptions): StepReport {
+    const { loss, gradient } = this.gradient(microbatches);
+    this.steps += 1;
+    const given = { parameters: this.parameters, gradient, m: this.m, v: this.v, step: this.steps };
+    const gradNorm = adamwStep(given, this.table, options);
+    if (this.moments === "8bit") roundMoments(this.m, this.v, this.steps);
+    return { loss, gradNorm, skipped: false };
+  }
+
+  /** What a step clips and applies: the mean over all tokens. Changes nothing. */
+  gradient(microbatches: readonly Uint16Array[]): { readonly loss: number; readonly gradient: A } {
     const T = this.model.contextLength;
     const ids = microbatches.reduce((sum, microbatch) => sum + microbatch.length, 0);
     const gradient = zeros(this.parameters, this.parameters.length);
@@ -49,11 +59,7 @@ export class ReferenceTrainer<A extends Vector> {
       loss += weight * part.loss;
       for (let i = 0; i < gradient.length; i++) gradient[i] += weight * part.gradient[i];
     }
-    this.steps += 1;
-    const given = { parameters: this.parameters, gradient, m: this.m, v: this.v, step: this.steps };
-    const gradNorm = adamwStep(given, this.table, options);
-    if (this.moments === "8bit") roundMoments(this.m, this.v, this.steps);
-    return { loss, gradNorm, skipped: false };
+    return { loss, gradient };
   }
 
   /** Mean loss in nats per token over the windows, each T+1 ids. */

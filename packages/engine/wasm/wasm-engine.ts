@@ -3,7 +3,7 @@
 //   step = for each microbatch { ids -> memory; train } ; update ; report -> {loss, gradNorm}
 import type { ModelShape } from "#wire";
 import type { ConformanceReport } from "../conformance/index.ts";
-import type { AdapterDescription, Engine, EngineOptions, StepOptions, StepReport } from "../engine.ts";
+import type { AdapterDescription, Engine, EngineOptions, Gradient, StepOptions, StepReport } from "../engine.ts";
 import { DeviceLostError, GpuError } from "../errors.ts";
 import { ropeTables } from "../kernels/rope.ts";
 import { batchOf, groupsOf, NO_UPDATE } from "../model/batch.ts";
@@ -135,8 +135,7 @@ export class WasmEngine implements Engine {
     });
   }
 
-  /** The gradient that step() would clip and apply, flat: mean over all tokens. Changes nothing. For tests and for methods that look at it. */
-  async gradient(microbatches: readonly Uint16Array[]): Promise<{ loss: number; gradient: Float32Array }> {
+  async gradient(microbatches: readonly Uint16Array[]): Promise<Gradient> {
     const batches = this.#batches(microbatches);
     return this.#turns.takeAll(async () => {
       const { loss } = await this.#report(this.#gradient(batches, NO_UPDATE), batches.length * this.#sizes.N);

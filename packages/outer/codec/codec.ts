@@ -47,7 +47,7 @@ export interface Codec extends CodecFacts {
 /** The codec that a run's spec names. */
 export interface RunCodec extends CodecFacts {
   at(round: number): Codec;
-  /** Where a GPU can make its bodies too: the codec of every round. Undefined: bodies are made on the CPU. */
+  /** Where a GPU can make its bodies too, of what it trained since a mark: the codec of every round. Undefined: bodies are made on the CPU. */
   readonly onDevice?: Codec;
 }
 

@@ -52,7 +52,8 @@ export function codecOf({ model, outer, seed }: Pick<RunSpec, "model" | "outer" 
   const table = parameterTable(model);
   const at = (round: number) => codecFor(outer.codec, { table, key: roundKey(seed, round) });
   const first = at(0);
-  return { ...factsOf(first), at, ...(first.onDevice && { onDevice: first }) };
+  const onDevice = first.onDevice && outer.extract === undefined;
+  return { ...factsOf(first), at, ...(onDevice && { onDevice: first }) };
 }
 
 function codecFor(settings: RunSpec["outer"]["codec"], exchange: Exchange): Codec {

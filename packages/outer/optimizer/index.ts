@@ -1,19 +1,37 @@
-// The outer step of the method that a run names: the anchor moves along the mean of the pseudo-gradients.
+// The outer step of the method that a run names: the anchor moves along the mean of what its peers sent.
 import type { RunSpec } from "#wire";
 import { assert } from "../assert.ts";
+import { parameterTable } from "../parameters.ts";
+import { learningRateAt, type OpenedAt } from "../schedule.ts";
 import type { SharedState } from "../state.ts";
+import { adamwStep } from "./adamw.ts";
 import { adaptiveStep } from "./adaptive.ts";
 import { nesterovStep } from "./nesterov.ts";
 
-type OuterSpec = RunSpec["outer"];
-
 /** Whether the method keeps a second moment beside the velocity. */
-export const hasVariance = ({ method }: Pick<OuterSpec, "method">): boolean => method !== "diloco";
+export const hasVariance = ({ method }: Pick<RunSpec["outer"], "method">): boolean => method !== "diloco";
+
+/** Where in its run an outer step is taken. */
+export interface OuterPlace {
+  readonly round: number;
+  /** Asked by methods whose learning rate follows the run's schedule. */
+  readonly opened: OpenedAt | undefined;
+}
 
 /** Applies the mean (one value per parameter), in place. */
-export function outerStep(state: SharedState, mean: Float32Array, outer: OuterSpec): void {
-  const { method, tau } = outer;
-  if (method === "diloco") return nesterovStep(state, mean, outer);
+export function outerStep(
+  state: SharedState,
+  mean: Float32Array,
+  spec: Pick<RunSpec, "model" | "inner" | "outer" | "end">,
+  { round, opened }: OuterPlace,
+): void {
+  const { method, tau } = spec.outer;
+  if (method === "diloco") return nesterovStep(state, mean, spec.outer);
+  if (method === "adamw") {
+    assert(opened !== undefined, "AdamW's rate follows the schedule: the fold is told how its round was opened");
+    const learningRate = learningRateAt(spec, opened.tokensBefore, 0, opened.rosterSize);
+    return adamwStep(state, mean, parameterTable(spec.model), { ...spec.inner, learningRate, step: round + 1 });
+  }
   assert(tau !== undefined, "the spec of an adaptive method has a tau");
-  adaptiveStep(state, mean, { ...outer, method, tau });
+  adaptiveStep(state, mean, { ...spec.outer, method, tau });
 }

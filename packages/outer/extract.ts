@@ -1,0 +1,69 @@
+// What a peer sends of its training, and what becomes of it when its round is sealed: the run's `extract`.
+//
+//   absent       the pseudo-gradient, mark − local                  replica.ts
+//   "gradient"   the anchor's own gradient (DDP)                    Gradients, below
+import type { RunSpec } from "#wire";
+import { assert } from "./assert.ts";
+import { codecOf, type Decoded } from "./codec/index.ts";
+import { Replica } from "./replica.ts";
+
+export interface Extract {
+  /** What is to be encoded, error feedback included. A new vector. */
+  toEncode(trained: Float32Array): Float32Array;
+  /** It was offered. At most one offer is in flight. */
+  offered(trained: Float32Array): void;
+  /** The offer in flight came to nothing without a fold: its commit was voided. */
+  withdrawn(): void;
+  /**
+   * The round's commit was folded into anchorNew.
+   * @param named the commit counts our offer
+   * @param sent what the offer decodes to, where the codec has error feedback and the commit names it
+   * @returns what the parameters in training are measured from; undefined: they are the anchor
+   */
+  sealed(anchorNew: Float32Array, named: boolean, sent?: Decoded): Float32Array | undefined;
+}
+
+/** Of a peer that starts from the anchor. */
+export function extractOf(spec: Pick<RunSpec, "model" | "outer" | "seed">, anchor: Float32Array): Extract {
+  const { feedback } = codecOf(spec);
+  return spec.outer.extract === "gradient" ? new Gradients(feedback) : new Replica(anchor, feedback);
+}
+
+/**
+ * Nothing is trained away from the anchor, so there is no mark and nothing carries: a gradient that no commit names is lost, for it is an older anchor's
+ * when the next one is due. Error feedback as in replica.ts, with the gradient in the place of Δ.
+ */
+class Gradients implements Extract {
+  readonly #beta: number | undefined;
+  #feedback: Float32Array | undefined;
+  /** Set while an offer is in flight. */
+  #encoded: Float32Array | undefined;
+
+  constructor(beta: number | undefined) {
+    this.#beta = beta;
+  }
+
+  toEncode(gradient: Float32Array): Float32Array {
+    const [beta, feedback] = [this.#beta, this.#feedback];
+    if (beta === undefined || feedback === undefined) return gradient.slice();
+    return gradient.map((g, i) => g + beta * feedback[i]);
+  }
+
+  offered(gradient: Float32Array): void {
+    assert(this.#encoded === undefined, "one offer in flight at most");
+    this.#encoded = this.toEncode(gradient);
+  }
+
+  withdrawn(): void {
+    this.#encoded = undefined;
+  }
+
+  sealed(_: Float32Array, named: boolean, sent?: Decoded): undefined {
+    const encoded = this.#encoded;
+    this.#encoded = undefined;
+    if (this.#beta === undefined || encoded === undefined || !named) return;
+    assert(sent !== undefined, "error feedback is what an update leaves out of what was encoded");
+    sent.addTo(encoded, -1, 0, encoded.length);
+    this.#feedback = encoded;
+  }
+}

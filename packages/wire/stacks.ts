@@ -1,0 +1,53 @@
+// Which fields of a run spec do not go together, with the reason and the remedy: plug-ins that compose are many, those that do not are listed here.
+import type { z } from "zod";
+import type { RunDraft } from "./spec.ts";
+
+type Stack = Pick<RunDraft, "inner" | "outer" | "rounds">;
+
+interface Rule {
+  readonly path: readonly string[];
+  readonly broken: (stack: Stack) => boolean;
+  readonly message: string;
+}
+
+const sendsGradients = ({ outer }: Stack): boolean => outer.extract === "gradient";
+
+const rules: readonly Rule[] = [
+  {
+    path: ["inner", "steps"],
+    broken: (stack) => sendsGradients(stack) && stack.inner.steps !== 1,
+    message:
+      'must be 1 with extract "gradient": the gradient is the anchor\'s, and a step would leave it; for example 1',
+  },
+  {
+    path: ["inner", "resetMoments"],
+    broken: (stack) => sendsGradients(stack) && stack.inner.resetMoments !== undefined,
+    message: 'means nothing with extract "gradient": peers take no steps of their own; leave it out',
+  },
+  {
+    path: ["rounds", "overlap"],
+    broken: (stack) => sendsGradients(stack) && stack.rounds.overlap === true,
+    message:
+      'does not go with extract "gradient": what is trained meanwhile would be an older anchor\'s; for example false',
+  },
+  {
+    path: ["outer", "method"],
+    broken: (stack) => sendsGradients(stack) !== (stack.outer.method === "adamw"),
+    message: 'is "adamw" where extract is "gradient", and only there; for example "diloco" without extract',
+  },
+  {
+    path: ["outer", "learningRate"],
+    broken: ({ outer }) => outer.method === "adamw" && outer.learningRate !== 1,
+    message: 'must be 1 with method "adamw", whose rate and schedule are those of inner; for example 1',
+  },
+  {
+    path: ["outer", "momentum"],
+    broken: ({ outer }) => outer.method === "adamw" && outer.momentum !== 0,
+    message: 'must be 0 with method "adamw", whose betas are those of inner; for example 0',
+  },
+];
+
+export function refuseStacks(spec: Stack, { addIssue }: z.RefinementCtx): void {
+  for (const { path, broken, message } of rules)
+    if (broken(spec)) addIssue({ code: "custom", path: [...path], message });
+}
