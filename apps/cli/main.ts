@@ -352,7 +352,7 @@ benchCommand
     await benchRun({ ...options, from }, (line) => console.log(line), say);
   });
 
-addSimCommand(program, numberFrom, from);
+addSimCommand(program, numberFrom, { from, root });
 
 const runCommand = program.command("run").description("write and check run specs");
 runCommand

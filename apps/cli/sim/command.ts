@@ -1,9 +1,10 @@
 // `gossamer sim`: swarms in one process, from a seed. Each subcommand is a file of its own here.
 import { writeFile } from "node:fs/promises";
-import { type Command, InvalidArgumentError } from "commander";
+import { Argument, type Command, InvalidArgumentError } from "commander";
 import { methods } from "#outer";
 import { bugs, kindLines, linkFrom, type Scale, scaleLines, scalePlot, utilization, utilizationLines } from "#sim";
 import { compareCommand, quickDraft } from "./compare-command.ts";
+import { headlineCommand, headlines } from "./headlines.ts";
 import { findBugs, fuzzSeeds, replaySeed } from "./runs.ts";
 import { scaleOf } from "./scale-pool.ts";
 
@@ -44,8 +45,8 @@ const numbersBetween =
 export function addSimCommand(
   program: Command,
   numberFrom: (min: number, max: number) => (text: string) => number,
-  /** Where file names start from. */
-  from: string,
+  /** Where file names start from, and the repository. */
+  { from, root }: { readonly from: string; readonly root: string },
 ): void {
   const seed = numberFrom(0, 2 ** 32 - 1);
   const sim = program
@@ -163,6 +164,21 @@ Examples:
         console.error(line),
       );
     });
+  sim
+    .command("headline")
+    .description("a paper's claim at small scale, over five seeds, with a verdict; exit code 1 when it is missed")
+    .addArgument(new Argument("<name>", "which claim").choices(headlines.map(({ name }) => name)))
+    .option("--short", "a hundredth of the tokens, one seed: does it run?", false)
+    .addHelpText(
+      "after",
+      `
+${headlines.map(({ name, claim }) => `  ${name.padEnd(16)}${claim}`).join("\n")}
+
+Each takes an hour or more; what was trained is kept in .cache/headlines.jsonl, and is shared among them.`,
+    )
+    .action(async (name: string, { short }: { short: boolean }) =>
+      failWhen(!(await headlineCommand({ name, root, short }, out, (line) => console.error(line)))),
+    );
   sim
     .command("utilization")
     .description("how much of its time a peer on a home line trains, blocking and with overlap")

@@ -1,0 +1,136 @@
+// `npm run headline -- NAME`: a paper's claim at small scale, over at least five seeds, with a verdict. What was trained is kept, so it goes on where it was
+// cut off; the outcome, with commit and machine, is a JSON file for docs/headlines.
+import { execFileSync } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
+import { cpus } from "node:os";
+import { dirname, join } from "node:path";
+import { type Estimate, estimate, finalLoss, type Row } from "#sim";
+import { type CompareOptions, compareCommand, quickDraft } from "./compare-command.ts";
+
+interface Claim {
+  readonly what: string;
+  readonly measured: Estimate;
+  /** It holds when the mean is not above this. */
+  readonly limit: number;
+}
+
+interface Headline {
+  readonly name: string;
+  readonly claim: string;
+  readonly methods: readonly string[];
+  readonly variants?: readonly string[];
+  readonly claims: (row: (name: string) => Row) => Claim[];
+}
+
+/** Of the losses, in pairs. */
+const gap = (to: Row, from: Row): Estimate =>
+  estimate(to.runs.map((run, i) => finalLoss(run) / finalLoss(from.runs[i]) - 1));
+const lossClaim = (to: Row, from: Row, limit: number): Claim => ({
+  what: `${to.title}'s loss over ${from.title}'s, less 1`,
+  measured: gap(to, from),
+  limit,
+});
+const ratioClaim = (what: string, value: number, limit: number): Claim => ({
+  what,
+  measured: estimate([value]),
+  limit,
+});
+
+export const headlines: readonly Headline[] = [
+  {
+    name: "diloco",
+    claim: "DiLoCo is within 2 % of DDP's loss at equal tokens, with at least 100 times fewer bytes",
+    methods: ["ddp", "diloco"],
+    claims: (row) => [
+      lossClaim(row("diloco"), row("ddp"), 0.02),
+      ratioClaim("bytes over those of a ring at every step", 1 / row("diloco").fewerBytes, 0.01),
+    ],
+  },
+  {
+    name: "sparseloco",
+    claim: "SparseLoCo's loss is no worse than DiLoCo's, with far fewer bytes",
+    methods: ["ddp", "diloco", "sparseloco"],
+    claims: (row) => [
+      lossClaim(row("sparseloco"), row("diloco"), 0),
+      ratioClaim("bytes over DiLoCo's", row("sparseloco").bytes / row("diloco").bytes, 0.1),
+    ],
+  },
+  {
+    name: "one-step-delay",
+    claim:
+      "one-step delay is within 2 % of DiLoCo's loss, and trains more than 95 % of the time on a line of 20 Mbit/s",
+    methods: ["ddp", "diloco", "one-step-delay"],
+    claims: (row) => [
+      lossClaim(row("one-step-delay"), row("diloco"), 0.02),
+      ratioClaim("share of the time in which it does not train", 1 - row("one-step-delay").utilization, 0.05),
+    ],
+  },
+];
+
+/**
+ * H = 80, so that DiLoCo's int8 blocks are 118 times fewer bytes than a ring's. The line and the step are scaled to the model: 20,088 parameters on
+ * 0.324 Mbit/s take as long as the micro preset's 1.24 million on 20 Mbit/s, at 30 ms a step as in `sim utilization`.
+ */
+const setting: Omit<CompareOptions, "methods" | "variants" | "from"> = {
+  run: quickDraft,
+  peers: 4,
+  tokens: 3_000_000,
+  steps: 80,
+  link: "0.324mbit/40ms",
+  stepMs: 30,
+  spread: 0,
+  churn: 0,
+  seeds: 5,
+  firstSeed: 1,
+  rates: [0.5, 1, 2],
+  points: 10,
+  json: false,
+};
+
+type Out = (line: string) => void;
+
+/** @param short a hundredth of the tokens and one seed: does it run? @returns whether each claim holds */
+export async function headlineCommand(
+  { name, root, short }: { readonly name: string; readonly root: string; readonly short: boolean },
+  out: Out,
+  say: Out,
+): Promise<boolean> {
+  const { claim, methods, variants = [], claims } = headlines.find((headline) => headline.name === name)!;
+  const keep = join(root, ".cache", "headlines.jsonl");
+  await mkdir(dirname(keep), { recursive: true });
+  const scaled = short ? { tokens: 30_000, steps: 8, seeds: 1, rates: [1], points: 1 } : {};
+  const options = { ...setting, ...scaled, methods, variants, from: root, ...(short ? {} : { keep }) };
+  out(`${name}: ${claim}`);
+  const rows = await compareCommand(options, out, say);
+  const row = (wanted: string): Row => rows.find(({ method }) => method === wanted)!;
+  const verdicts = claims(row).map((each) => ({ ...each, holds: each.measured.mean <= each.limit }));
+  out("");
+  for (const { what, measured, limit, holds } of verdicts)
+    out(
+      `${holds ? "HOLDS  " : "MISSED "} ${what}: ${inPercent(measured.mean)}${measured.margin === undefined ? "" : ` ±${inPercent(measured.margin)}`}, at most ${inPercent(limit)}`,
+    );
+  if (!short) {
+    const file = join(root, "docs", "headlines", `${name}.json`);
+    await mkdir(dirname(file), { recursive: true });
+    const { run, from: _, keep: __, ...asked } = options;
+    const about = { name, claim, command: `npm run headline -- ${name}`, commit: commitOf(root), machine: machine() };
+    const report = { ...about, run: typeof run === "string" ? run : run.name, options: asked, verdicts, rows };
+    await writeFile(file, `${JSON.stringify(report, null, 1)}\n`);
+    out(`Written to docs/headlines/${name}.json.`);
+  }
+  return verdicts.every(({ holds }) => holds);
+}
+
+const inPercent = (value: number): string => `${(100 * value).toFixed(2)} %`;
+
+const machine = (): string =>
+  `${cpus().length} cores, ${cpus()[0]?.model.trim() ?? "unknown"}, Node ${process.version}`;
+
+function commitOf(root: string): string {
+  try {
+    const git = (...args: string[]): string => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
+    return `${git("rev-parse", "HEAD")}${git("status", "--porcelain") === "" ? "" : ", with changes"}`;
+  } catch {
+    return "unknown: no git repository";
+  }
+}
