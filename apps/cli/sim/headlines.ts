@@ -89,7 +89,7 @@ const setting: Omit<CompareOptions, "methods" | "variants" | "from"> = {
 
 type Out = (line: string) => void;
 
-/** @param short a hundredth of the tokens and one seed: does it run? @returns whether each claim holds */
+/** @param short a hundredth of the tokens and one seed: does it run? Nothing is judged or written then. @returns whether each claim holds */
 export async function headlineCommand(
   { name, root, short }: { readonly name: string; readonly root: string; readonly short: boolean },
   out: Out,
@@ -102,6 +102,7 @@ export async function headlineCommand(
   const options = { ...setting, ...scaled, methods, variants, from: root, ...(short ? {} : { keep }) };
   out(`${name}: ${claim}`);
   const rows = await compareCommand(options, out, say);
+  if (short) return true;
   const row = (wanted: string): Row => rows.find(({ method }) => method === wanted)!;
   const verdicts = claims(row).map((each) => ({ ...each, holds: each.measured.mean <= each.limit }));
   out("");
@@ -109,15 +110,13 @@ export async function headlineCommand(
     out(
       `${holds ? "HOLDS  " : "MISSED "} ${what}: ${inPercent(measured.mean)}${measured.margin === undefined ? "" : ` ±${inPercent(measured.margin)}`}, at most ${inPercent(limit)}`,
     );
-  if (!short) {
-    const file = join(root, "docs", "headlines", `${name}.json`);
-    await mkdir(dirname(file), { recursive: true });
-    const { run, from: _, keep: __, ...asked } = options;
-    const about = { name, claim, command: `npm run headline -- ${name}`, commit: commitOf(root), machine: machine() };
-    const report = { ...about, run: typeof run === "string" ? run : run.name, options: asked, verdicts, rows };
-    await writeFile(file, `${JSON.stringify(report, null, 1)}\n`);
-    out(`Written to docs/headlines/${name}.json.`);
-  }
+  const file = join(root, "docs", "headlines", `${name}.json`);
+  await mkdir(dirname(file), { recursive: true });
+  const { run, from: _, keep: __, ...asked } = options;
+  const about = { name, claim, command: `npm run headline -- ${name}`, commit: commitOf(root), machine: machine() };
+  const report = { ...about, run: typeof run === "string" ? run : run.name, options: asked, verdicts, rows };
+  await writeFile(file, `${JSON.stringify(report, null, 1)}\n`);
+  out(`Written to docs/headlines/${name}.json.`);
   return verdicts.every(({ holds }) => holds);
 }
 

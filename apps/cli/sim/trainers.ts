@@ -13,6 +13,7 @@ export async function openTrainers(
       load: (parameters) => engine.load(parameters),
       resetMoments: () => engine.resetMoments(),
       step: async (ids, options) => (await engine.step([ids], options)).loss,
+      gradient: (ids) => engine.gradient([ids]),
       read: () => engine.read(),
       evaluate: (windows) => engine.evaluate(windows),
       end: () => engine.destroy(),

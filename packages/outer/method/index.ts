@@ -1,4 +1,5 @@
 // The methods that a run can name. A new one is a file beside this one, and a line here.
+import { ddp } from "./ddp.ts";
 import { diloco } from "./diloco.ts";
 import { fedAvg } from "./fedavg.ts";
 import { fedAdagrad, fedAdam, fedYogi } from "./fedopt.ts";
@@ -10,6 +11,7 @@ import { sparseLoCo } from "./sparseloco.ts";
 export { type Method, withMethod } from "./method.ts";
 
 export const methods: readonly Method[] = [
+  ddp,
   fedAvg,
   localAdamW,
   diloco,

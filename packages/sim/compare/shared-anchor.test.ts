@@ -56,6 +56,7 @@ describe("a shared anchor", () => {
 
 /** Ten rounds of four peers that count: the same bits on every machine. A change here is another method for runs that are under way. */
 const golden: Readonly<Record<string, string>> = {
+  ddp: "876f52d5a24ec0302ce5e092a0738d6a55f8301748b61d769ee80c89cd3cd244",
   fedavg: "c85f1c572587f3070f52eef8b14df437cede280f57b29f87f644b38f525f746a",
   "local-adamw": "b6363cf4435851d44ed8f6b4d48dfacf68bc23a57fa584a11090fe7b4c96bab1",
   diloco: "64261257bf3b3d3f760e6b1c8043085a9a59279d654c6e4bd8577a2dc29bf448",

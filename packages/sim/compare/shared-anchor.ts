@@ -6,9 +6,11 @@ import {
   anchorHashOf,
   applyCommit,
   codecOf,
+  type Decoded,
+  type Extract,
   encodeCheckpointSection,
+  extractOf,
   genesisState,
-  Replica,
   readOwn,
   rebase,
   type SharedState,
@@ -18,7 +20,7 @@ import {
 } from "#outer";
 import { blobName, type Contribution, type EntryOf, type RunSpec } from "#wire";
 import { type Setting, Swarm, type SwarmPeer, type Trained, type Trainers } from "./swarm.ts";
-import { allGather } from "./traffic.ts";
+import { allGather, ringAllReduce } from "./traffic.ts";
 import type { Course } from "./trainer.ts";
 
 /** A round in so many is also folded by somebody who joins from a checkpoint; every round in which somebody really joins. */
@@ -28,8 +30,8 @@ const baseHash = "0".repeat(64);
 /** A commit that was folded, and reaches the peers while they train. */
 interface Sealed {
   readonly anchor: Float32Array;
-  /** What the offers that it names decode to. */
-  readonly sentBy: ReadonlyMap<SwarmPeer, ReturnType<typeof readOwn>>;
+  /** Whose offers it names, and what they decode to. Who left and came back has another extract by now. */
+  readonly sentBy: ReadonlyMap<Extract, Decoded>;
   readonly delayMs: number;
 }
 
@@ -38,15 +40,18 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
   const { steps } = spec.inner;
   const overlap = spec.rounds.overlap === true;
   const runCodec = codecOf(spec);
+  // Gradients that nothing was left out of can be added on their way, as DDP does: it is counted at its best. Browsers gather them.
+  const ring =
+    spec.outer.extract === "gradient" && typeof spec.outer.codec === "object" && spec.outer.codec.name === "f32";
   const swarm = new Swarm(course, setting, trainers);
   const state = genesisState(spec);
   const stateBytes = 4 * sectionsOf(state).reduce((sum, { values }) => sum + values.length, 0);
-  const replicaBy = new Map<SwarmPeer, Replica>();
+  const extractBy = new Map<SwarmPeer, Extract>();
   let arriving: Sealed | undefined;
 
   const enter = (peer: SwarmPeer): boolean => {
-    if (replicaBy.has(peer)) return false;
-    replicaBy.set(peer, new Replica(state.parameters, runCodec.feedback));
+    if (extractBy.has(peer)) return false;
+    extractBy.set(peer, extractOf(spec, state.parameters));
     peer.trainer.resetMoments();
     peer.trainer.load(state.parameters);
     if (swarm.rounds === 0) return false;
@@ -55,15 +60,17 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
     return true;
   };
   const seal = async (peer: SwarmPeer, { anchor, sentBy }: Sealed): Promise<void> => {
-    const replica = replicaBy.get(peer);
-    const sent = sentBy.get(peer);
-    if (replica?.previousMark === undefined) return; // joined since
-    const from = replica.sealed(anchor, sent !== undefined, sent);
-    peer.trainer.load(overlap ? rebase(await peer.trainer.read(), anchor, from) : anchor);
+    const extract = extractBy.get(peer);
+    const sent = extract && sentBy.get(extract);
+    if (sent === undefined) return; // it joined since
+    const from = extract!.sealed(anchor, true, sent);
+    peer.trainer.load(overlap && from ? rebase(await peer.trainer.read(), anchor, from) : anchor);
   };
   const train = async (peer: SwarmPeer, position: number, roster: number, stepMs: number): Promise<Float32Array> => {
     const sealed = arriving;
     const sealAt = sealed === undefined ? -1 : Math.min(steps, Math.ceil(sealed.delayMs / stepMs));
+    if (spec.outer.extract === "gradient")
+      return (await peer.trainer.gradient(swarm.lesson(position, roster, 0).ids)).gradient;
     if (spec.inner.resetMoments) peer.trainer.resetMoments();
     for (let innerStep = 0; innerStep < steps; innerStep++) {
       if (innerStep === sealAt) await seal(peer, sealed!);
@@ -81,26 +88,26 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
     const locals = await Promise.all(here.map((peer, at) => train(peer, at, here.length, stepMsOf[at])));
     const codec = runCodec.at(swarm.rounds);
     const blobByName = new Map<string, Uint8Array>();
-    const sentBy = new Map<SwarmPeer, ReturnType<typeof readOwn>>();
+    const sentBy = new Map<Extract, Decoded>();
     const contributors: Contribution[] = [];
     let trainedMs = 0;
     for (const [at, peer] of here.entries()) {
       if (!swarm.stays(peer)) {
-        replicaBy.delete(peer);
+        extractBy.delete(peer);
         swarm.leaves += 1;
         continue;
       }
       trainedMs = Math.max(trainedMs, steps * stepMsOf[at]);
-      const replica = replicaBy.get(peer)!;
+      const extract = extractBy.get(peer)!;
       let body: Uint8Array;
       try {
-        body = codec.encode(replica.toEncode(locals[at]));
+        body = codec.encode(extract.toEncode(locals[at]));
       } catch (error) {
         if (error instanceof RangeError) return swarm.result(state.parameters, true);
         throw error;
       }
-      sentBy.set(peer, readOwn(codec, body));
-      replica.offered(locals[at]);
+      sentBy.set(extract, readOwn(codec, body));
+      extract.offered(locals[at]);
       const tokens = swarm.tokensPerRound;
       const round = swarm.rounds;
       const bytes = updateOf({ round, baseHash, tokens, codec }, body);
@@ -112,9 +119,10 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
     const commit = { round: swarm.rounds, baseHash, contributors } as unknown as EntryOf<"commit">; // the fold reads nothing else
     const blobOf = (name: string): Uint8Array | undefined => blobByName.get(name);
     const joiner = joined || swarm.rounds % CHECK_EVERY_ROUNDS === 0 ? byCheckpoint(spec, state) : undefined;
-    applyCommit(state, spec, commit, blobOf);
+    const opened = { tokensBefore: swarm.tokens, rosterSize: here.length };
+    applyCommit(state, spec, commit, blobOf, opened);
     if (joiner !== undefined) {
-      applyCommit(joiner, spec, { ...commit, contributors: [...contributors].reverse() }, blobOf);
+      applyCommit(joiner, spec, { ...commit, contributors: [...contributors].reverse() }, blobOf, opened);
       if (anchorHashOf(joiner) !== anchorHashOf(state))
         throw new Error(`seed ${spec.seed}, round ${swarm.rounds}: who joins by the checkpoint folds another anchor`);
       swarm.checks += 1;
@@ -124,7 +132,7 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
     let exchangeMs = 0;
     for (const { peer: id, bytes } of contributors) {
       const peer = swarm.peers.find((each) => each.id === id)!;
-      const cost = allGather(setting.link, sizes, bytes);
+      const cost = ring ? ringAllReduce(setting.link, sizes.length, bytes) : allGather(setting.link, sizes, bytes);
       swarm.moved(peer, cost);
       exchangeMs = Math.max(exchangeMs, cost.ms);
     }
@@ -132,12 +140,12 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
     const roundMs = trainedMs + (overlap ? lateMs : exchangeMs);
     for (const [at, peer] of here.entries()) {
       peer.presentMs += roundMs;
-      if (replicaBy.has(peer)) peer.meter.trainedMs += steps * stepMsOf[at];
+      if (extractBy.has(peer)) peer.meter.trainedMs += steps * stepMsOf[at];
     }
     swarm.nowMs += roundMs;
     const sealed = { anchor: state.parameters, sentBy, delayMs: overlap ? exchangeMs : 0 };
     if (overlap) arriving = { ...sealed, anchor: state.parameters.slice() };
-    else for (const peer of replicaBy.keys()) await seal(peer, sealed);
+    else for (const peer of extractBy.keys()) await seal(peer, sealed);
     await swarm.advance(here.length, contributors.length, () => state.parameters);
   }
   return swarm.result(state.parameters);

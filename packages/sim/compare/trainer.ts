@@ -16,6 +16,8 @@ export interface Trainer {
   resetMoments(): void;
   /** @returns its mean loss, nats per token */
   step(ids: Uint16Array, options: InnerOptions): Promise<number>;
+  /** Of the parameters, which stay. */
+  gradient(ids: Uint16Array): Promise<{ readonly gradient: Float32Array }>;
   read(): Promise<Float32Array>;
   evaluate(windows: readonly Uint16Array[]): Promise<number>;
   end(): void;
