@@ -59,6 +59,7 @@ const codecs: readonly NamedCodecSpec[] = [
   { name: "sign", feedback: 1 },
   { name: "two-bit", feedback: 0.9 },
   { name: "dynamic8" },
+  { name: "power-sgd", rank: 2, feedback: 1 },
 ];
 
 /** A run of three rounds: four peers, one of them with half of the work, one whose update in round 1 is spoiled. */
@@ -78,7 +79,7 @@ function signedRun(spec: RunSpec): { log: LogEntry[]; blobs: Map<string, Uint8Ar
     const contributors = peers.map(({ identity, id }, n) => {
       const tokens = n === 3 ? assignment / 2 : assignment;
       const delta = noise(10 * round + n, n === 1 ? 3 : 0.01);
-      let update = encodeUpdate({ round, baseHash, tokens, delta, codec: codecOf(spec).at(round) });
+      let update = encodeUpdate({ round, baseHash, tokens, delta, codec: codecOf(spec).at(round, state.codec) });
       if (round === 1 && n === 2) {
         if (spec.version < 4) new DataView(update.buffer).setFloat32(56, -1, true);
         else update = update.subarray(0, -1);

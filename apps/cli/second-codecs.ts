@@ -1,4 +1,6 @@
 // The second reader's codecs, written from docs/FORMATS.md alone as well: a body -> its values, and the sum of their squares that the norm is made of.
+import { powerValues } from "./second-power-sgd.ts";
+
 const { fround, imul, min, sqrt } = Math;
 
 /** As the spec names it; settings by name. */
@@ -9,12 +11,17 @@ export type CodecSpec =
       readonly chunk?: number;
       readonly k?: number;
       readonly rotated?: boolean | undefined;
+      readonly rank?: number;
     };
+
+/** Name, rows, columns: 1 of a norm's weights. */
+export type Tensor = readonly [string, number, number];
 
 interface Given {
   readonly bytes: Buffer; //                          the body
   readonly values: Float32Array; //                   zeros, to be set
-  readonly tensors: readonly [string, number][]; //   name, values; in the order of the flat vector
+  readonly tensors: readonly Tensor[]; //             in the order of the flat vector
+  readonly section?: Float32Array | undefined; //     "codec" of the state before the round
 }
 
 interface SecondCodec {
@@ -27,7 +34,7 @@ interface SecondCodec {
 /** @param seed the run's */
 export function secondCodec(codec: CodecSpec, seed: number, round: number): SecondCodec {
   if (codec === "int8-block") return { id: 1, block: 256, read: int8Blocks };
-  const { name, chunk = 0, k = 0, rotated = false } = codec;
+  const { name, chunk = 0, k = 0, rotated = false, rank = 1 } = codec;
   const known: Record<string, SecondCodec> = {
     "chunk-top-k": { id: 2, block: chunk, read: (given) => chunkTopK(given, chunk, k) },
     f32: { id: 3, block: 1, read: (given) => raw(given, 4, f32) },
@@ -45,6 +52,12 @@ export function secondCodec(codec: CodecSpec, seed: number, round: number): Seco
     sign: { id: 7, block: 1024, read: (given) => fewBits(given, { block: 1024, bits: 1, unit: [-1, 1] }) },
     "two-bit": { id: 8, block: 1024, read: (given) => fewBits(given, { block: 1024, bits: 2 }) },
     dynamic8: { id: 11, block: 256, read: (given) => fewBits(given, { block: 256, bits: 8, unit: dynamic() }) },
+    "power-sgd": {
+      id: 12,
+      block: rank,
+      read: ({ bytes, values, tensors, section = new Float32Array() }) =>
+        powerValues(bytes, values, tensors, { rank, round, section }),
+    },
   };
   const found = known[name];
   if (!found) throw new Error(`docs/FORMATS.md has no codec ${name}`);
@@ -124,7 +137,7 @@ function fewBits(
   return squares;
 }
 
-function mix(value: number): number {
+export function mix(value: number): number {
   let x = value | 0;
   x = imul(x ^ (x >>> 16), 0x21f0aaad);
   x = imul(x ^ (x >>> 15), 0xd35a2d97);
@@ -172,8 +185,8 @@ function int8Blocks({ bytes, values }: Given): number | undefined {
 function chunkTopK({ bytes, values, tensors: list }: Given, chunk: number, k: number): number | undefined {
   const chunks: { at: number; length: number; most: number; tensor: number }[] = [];
   let at = 0;
-  for (const [tensor, [name, size]] of list.entries())
-    for (let left = size; left > 0; left -= chunk) {
+  for (const [tensor, [name, rows, columns]] of list.entries())
+    for (let left = rows * columns; left > 0; left -= chunk) {
       const length = min(chunk, left);
       const most = name.endsWith("norm.weight") ? length : Math.ceil((k * length) / chunk);
       chunks.push({ at, length, most, tensor });

@@ -3,7 +3,8 @@
 //
 //   (spec, log, blobs) -> chain, signatures, every fold from genesis -> the sealed anchor hashes, or the first fault
 import { createHash, createPublicKey, verify } from "node:crypto";
-import { type CodecSpec, secondCodec } from "./second-codecs.ts";
+import { type CodecSpec, mix, secondCodec, type Tensor } from "./second-codecs.ts";
+import { powerAdvance, powerGenesis } from "./second-power-sgd.ts";
 
 const { fround, imul, min, sqrt } = Math;
 
@@ -77,6 +78,7 @@ interface Entry {
   readonly refused?: readonly { readonly peer: string }[];
 }
 interface State {
+  readonly codec?: Float32Array;
   readonly parameters: Float32Array;
   readonly variance?: Float32Array;
   readonly velocity: Float32Array;
@@ -114,43 +116,37 @@ function blobName(blob: Uint8Array): string {
 
 // ---- parameters -------------------------------------------------------------------------------------------------------------
 
-function tensors({ vocabSize, dModel, layers, dFfn, heads, kvHeads, tiedEmbedding }: Model): [string, number][] {
+/** Name, rows, columns: 1 of a norm's weights. */
+function tensors({ vocabSize, dModel, layers, dFfn, heads, kvHeads, tiedEmbedding }: Model): Tensor[] {
   const kv = (dModel / heads) * kvHeads;
-  const sizes: [string, number][] = [
-    ["model.embed_tokens.weight", vocabSize * dModel],
-    ["model.norm.weight", dModel],
-    ...(tiedEmbedding ? [] : ([["lm_head.weight", vocabSize * dModel]] as [string, number][])),
+  const sizes: Tensor[] = [
+    ["model.embed_tokens.weight", vocabSize, dModel],
+    ["model.norm.weight", dModel, 1],
+    ...(tiedEmbedding ? [] : ([["lm_head.weight", vocabSize, dModel]] as Tensor[])),
   ];
   for (let layer = 0; layer < layers; layer++)
-    for (const [name, size] of [
-      ["input_layernorm", dModel],
-      ["self_attn.q_proj", dModel * dModel],
-      ["self_attn.k_proj", kv * dModel],
-      ["self_attn.v_proj", kv * dModel],
-      ["self_attn.o_proj", dModel * dModel],
-      ["post_attention_layernorm", dModel],
-      ["mlp.gate_proj", dFfn * dModel],
-      ["mlp.up_proj", dFfn * dModel],
-      ["mlp.down_proj", dModel * dFfn],
+    for (const [name, rows, columns] of [
+      ["input_layernorm", dModel, 1],
+      ["self_attn.q_proj", dModel, dModel],
+      ["self_attn.k_proj", kv, dModel],
+      ["self_attn.v_proj", kv, dModel],
+      ["self_attn.o_proj", dModel, dModel],
+      ["post_attention_layernorm", dModel, 1],
+      ["mlp.gate_proj", dFfn, dModel],
+      ["mlp.up_proj", dFfn, dModel],
+      ["mlp.down_proj", dModel, dFfn],
     ] as const)
-      sizes.push([`model.layers.${layer}.${name}.weight`, size]);
+      sizes.push([`model.layers.${layer}.${name}.weight`, rows, columns]);
   return sizes.sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-function mix(value: number): number {
-  let x = value | 0;
-  x = imul(x ^ (x >>> 16), 0x21f0aaad);
-  x = imul(x ^ (x >>> 15), 0xd35a2d97);
-  return x ^ (x >>> 15);
 }
 
 function genesis(spec: Spec): Float32Array {
   const list = tensors(spec.model);
-  const values = new Float32Array(list.reduce((sum, [, size]) => sum + size, 0));
+  const values = new Float32Array(list.reduce((sum, [, rows, columns]) => sum + rows * columns, 0));
   const key = mix(spec.seed ^ 0x9e3779b9);
   let place = 0;
-  for (const [name, size] of list)
-    for (const end = place + size; place < end; place++) {
+  for (const [name, rows, columns] of list)
+    for (const end = place + rows * columns; place < end; place++) {
       if (name.endsWith("norm.weight")) {
         values[place] = 1;
         continue;
@@ -203,6 +199,7 @@ function readUpdate(
   spec: Spec,
   length: number,
   { round, tokens, baseHash, members }: Offer & { members: number },
+  section: Float32Array | undefined,
 ): Read | undefined {
   const codec = secondCodec(spec.outer.codec, spec.seed, round);
   const header = [4, 6].map((at) => bytes.readUInt16LE(at)).concat([8, 12, 16, 20].map((at) => bytes.readUInt32LE(at)));
@@ -210,7 +207,7 @@ function readUpdate(
   if (bytes.toString("latin1", 0, 4) !== "GUPD" || header.some((value, i) => value !== expected[i])) return undefined;
   if (bytes.toString("hex", 24, 56) !== baseHash) return undefined;
   const values = new Float32Array(length);
-  const squares = codec.read({ bytes: bytes.subarray(56), values, tensors: tensors(spec.model) });
+  const squares = codec.read({ bytes: bytes.subarray(56), values, tensors: tensors(spec.model), section });
   return squares === undefined ? undefined : { tokens, members, norm: sqrt(squares), values };
 }
 
@@ -225,6 +222,9 @@ interface Place {
   readonly tokensBefore: number;
   readonly rosterSize: number;
 }
+
+const rankOf = ({ outer: { codec } }: Spec): number | undefined =>
+  codec !== "int8-block" && codec.name === "power-sgd" ? codec.rank : undefined;
 
 /** @returns the peers whose weight is 0 */
 function fold(
@@ -241,7 +241,7 @@ function fold(
   for (const offer of [...offers].sort((a, b) => (a.peer < b.peer ? -1 : 1))) {
     const bytes = blobs.get(offer.update);
     if (bytes === undefined || blobName(bytes) !== offer.update) throw new Error(`blob ${offer.update} is not here`);
-    const update = readUpdate(Buffer.from(bytes), spec, parameters.length, offer);
+    const update = readUpdate(Buffer.from(bytes), spec, parameters.length, offer, state.codec);
     if (update === undefined || seen.has(offer.peer)) refused.push(offer.peer);
     else counted.push(update);
     seen.add(offer.peer);
@@ -257,6 +257,9 @@ function fold(
     const weight = fround((min(tokens, members * most) / total) * clip);
     for (let i = 0; i < mean.length; i++) mean[i] += fround(weight * values[i]);
   }
+  const rank = rankOf(spec);
+  if (state.codec && rank)
+    powerAdvance(state.codec, mean, tensors(spec.model), { rank, round: at.round, seed: spec.seed });
   if (state.variance && spec.outer.method === "adamw") adamwStep(spec, state.variance, state, mean, at);
   else if (state.variance) adaptiveStep(spec.outer, state.variance, state, mean);
   else nesterovStep(spec.outer, state, mean);
@@ -318,8 +321,8 @@ function adamwStep(
   for (let t = 0; t <= at.round; t++) [power1, power2] = [power1 * beta1, power2 * beta2];
   const [b1, b2, rate] = [fround(beta1), fround(beta2), fround(rateOf(spec, at))];
   let i = 0;
-  for (const [name, size] of tensors(spec.model))
-    for (const end = i + size; i < end; i++) {
+  for (const [name, rows, columns] of tensors(spec.model))
+    for (const end = i + rows * columns; i < end; i++) {
       const decay = name.endsWith("norm.weight") ? 0 : fround(fround(weightDecay) * parameters[i]);
       const g = fround(mean[i] * clip);
       const m = fround(fround(b1 * velocity[i]) + fround(fround(1 - b1) * g));
@@ -357,7 +360,13 @@ export function readRun(spec: Spec, log: readonly Entry[], blobs: Map<string, Ui
   const run = sha256(canonical(spec)).toString("hex");
   const parameters = genesis(spec);
   const zeros = () => new Float32Array(parameters.length);
-  const state = { parameters, velocity: zeros(), ...(spec.outer.method !== "diloco" && { variance: zeros() }) };
+  const rank = rankOf(spec);
+  const state = {
+    ...(rank && { codec: powerGenesis(tensors(spec.model), rank, spec.seed) }),
+    parameters,
+    velocity: zeros(),
+    ...(spec.outer.method !== "diloco" && { variance: zeros() }),
+  };
   const sealed: string[] = [];
   let before = run;
   let refused: string[] = [];

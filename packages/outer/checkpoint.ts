@@ -1,7 +1,7 @@
 // A checkpoint's section: one of the vectors of the shared state, as a blob. The log's checkpoint entry names all of them.
 //
 //   0        4         6         8       12       16
-//   | "GCKP" | version | section | round | floats | values f32 …        little-endian; section 0: parameters, 1: velocity, 2: variance
+//   | "GCKP" | version | section | round | floats | values f32 …        little-endian; section 0: parameters, 1: velocity, 2: variance, 3: codec
 //            | u16     | u16     | u32   | u32    |
 //
 // round: rounds folded into it (0: genesis). Whether the values are the right ones, anchorHashOf says.
@@ -13,7 +13,7 @@ import { genesisState, type SectionName, type SharedState, sectionsOf } from "./
 export const CHECKPOINT_VERSION = 1;
 const HEADER_BYTES = 16;
 const MAGIC = 0x504b_4347; // "GCKP" as a little-endian u32
-const names: readonly SectionName[] = ["parameters", "velocity", "variance"];
+const names: readonly SectionName[] = ["parameters", "velocity", "variance", "codec"];
 
 export interface CheckpointSection {
   readonly name: SectionName;
@@ -65,9 +65,9 @@ export function stateFrom(spec: RunSpec, round: number, blobs: readonly Uint8Arr
     if (typeof section === "string") return section;
     const { name, values } = section;
     if (section.round !== round) return `${name} is of round ${section.round}, not ${round}`;
-    if (values.length !== state.parameters.length)
-      return `${name} has ${values.length} floats, not ${state.parameters.length}`;
-    if (!missing.delete(name)) return `this run has no ${name}, or it is there twice`;
+    const floats = state[name]?.length;
+    if (floats === undefined || !missing.delete(name)) return `this run has no ${name}, or it is there twice`;
+    if (values.length !== floats) return `${name} has ${values.length} floats, not ${floats}`;
     state[name] = values;
   }
   return missing.size === 0 ? state : `${[...missing].join(" and ")} is missing`;

@@ -47,7 +47,7 @@ export function applyCommit(
   blob: (hash: string) => Uint8Array | undefined,
   opened?: OpenedAt,
 ): Refused[] {
-  const codec = codecOf(spec).at(commit.round);
+  const codec = codecOf(spec).at(commit.round, state.codec);
   const length = state.parameters.length;
   const bytesOf = ({ update, peer }: Contribution): Uint8Array => {
     const bytes = blob(update);
@@ -93,6 +93,7 @@ export function applyCommit(
     weightByPeer.delete(contribution.peer); // a peer counts once: the first that was counted
     update.addTo(mean, weight, 0, length);
   }
+  codec.advance?.(mean);
   outerStep(state, mean, spec, { round: commit.round, opened });
   return refused;
 }

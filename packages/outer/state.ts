@@ -1,6 +1,6 @@
 // Shared state: what every peer holds with the same bits between two rounds, and the hash that proves it.
 //
-//   section  = "parameters" | "variance" | "velocity", as the method has them, each N floats as f32 little-endian, -0 written as +0
+//   section  = "codec" | "parameters" | "variance" | "velocity", as the method has them, f32 little-endian, -0 written as +0; all but "codec" have N floats
 //   leaf     = SHA-256 of 1 MiB of one section (the last leaf is shorter)
 //   root     = | "GANC" | version u16 | mathVersion u16 | sections u32 | then per section, in name order:
 //              | name length u16 | name | floats u64 | leaf 0 | leaf 1 | ...
@@ -12,29 +12,38 @@ import { bytesToHex, concatBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { hashHex, MATH_VERSION, type RunSpec } from "#wire";
 import { assert } from "./assert.ts";
 import { copyCanonical } from "./canonical.ts";
+import { codecOf } from "./codec/index.ts";
 import { genesisParameters } from "./genesis.ts";
 import { hasVariance } from "./optimizer/index.ts";
 
 export const ANCHOR_VERSION = 1;
 /** 1 MiB: 1,000 leaves at 124M parameters with velocity, and a differing one costs half a second to fetch at 20 Mbit/s. */
 const LEAF_FLOATS = (1024 * 1024) / 4;
-const SECTIONS = ["parameters", "variance", "velocity"] as const; // in name order
+const SECTIONS = ["codec", "parameters", "variance", "velocity"] as const; // in name order
 
 export type SectionName = (typeof SECTIONS)[number];
 
-/** The anchor and the outer optimizer's moments, flat vectors in parameterTable order. The fold changes them in place. */
+/** The anchor, the outer optimizer's moments, and what the codec shares, flat vectors in parameterTable order. The fold changes them in place. */
 export interface SharedState {
   parameters: Float32Array;
   velocity: Float32Array;
   /** Of adaptive methods alone. */
   variance?: Float32Array;
+  /** Of codecs that share state alone; its length and order are the codec's. */
+  codec?: Float32Array;
 }
 
 /** The state before round 0. */
 export function genesisState(spec: RunSpec): SharedState {
   const parameters = genesisParameters(spec.model, spec.seed);
   const zeros = () => new Float32Array(parameters.length);
-  return { parameters, velocity: zeros(), ...(hasVariance(spec.outer) && { variance: zeros() }) };
+  const codec = codecOf(spec).genesis?.();
+  return {
+    parameters,
+    velocity: zeros(),
+    ...(hasVariance(spec.outer) && { variance: zeros() }),
+    ...(codec && { codec }),
+  };
 }
 
 /** What a state has, in name order: its hash and its checkpoints are made of these. */
@@ -82,8 +91,8 @@ export const leafHashes = (state: SharedState): Record<string, string[]> =>
 function rootOf(state: SharedState, hashes: readonly (readonly Uint8Array[])[]): string {
   const sections = sectionsOf(state);
   assert(
-    sections.every(({ values }) => values.length === state.parameters.length),
-    "all sections have one length",
+    sections.every(({ name, values }) => name === "codec" || values.length === state.parameters.length),
+    "all sections but the codec's have one length",
   );
   const parts = sections.flatMap(({ name, values }, s) => [sectionHeader(name, values.length), ...hashes[s]]);
   return hashHex(concatBytes(rootHeader(sections.length), ...parts));

@@ -61,10 +61,11 @@ export function commitOf(
   given: readonly Given[],
   tamper: (bytes: Uint8Array, peer: string) => void = () => {},
   spec: RunSpec = tinySpec(),
+  shared?: Float32Array, // section "codec" of the state before the round
 ) {
   const blobByName = new Map<string, Uint8Array>();
   const contributors = given.map(({ peer, tokens, delta }) => {
-    const bytes = encodeUpdate({ round, baseHash: BASE_HASH, tokens, delta, codec: codecOf(spec).at(round) });
+    const bytes = encodeUpdate({ round, baseHash: BASE_HASH, tokens, delta, codec: codecOf(spec).at(round, shared) });
     tamper(bytes, peer);
     const update = blobName(bytes);
     blobByName.set(update, bytes);

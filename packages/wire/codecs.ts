@@ -37,6 +37,7 @@ const named = z.discriminatedUnion("name", [
   z.strictObject({ name: z.literal("sign"), feedback }),
   z.strictObject({ name: z.literal("two-bit"), feedback }),
   z.strictObject({ name: z.literal("dynamic8") }),
+  z.strictObject({ name: z.literal("power-sgd"), rank: count(64), feedback }), // beyond 64 its products cost more than they save
 ]);
 
 const names = named.options.map(({ shape }) => shape.name.value);

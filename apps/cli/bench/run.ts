@@ -168,7 +168,7 @@ async function train(
     for (let round = 0; round < rounds; round++) {
       const blobByName = new Map<string, Uint8Array>();
       const sentBy: Decoded[] = [];
-      const codec = runCodec.at(round);
+      const codec = runCodec.at(round, state.codec);
       const contribute = async (trainer: Trainer, position: number): Promise<Contribution> => {
         const place = { cursor, rosterSize: peers, position, windowsPerStep };
         trainer.load(state.parameters);

@@ -80,7 +80,7 @@ export class FoldService {
   encode(given: { round: number; baseHash: string; tokens: number; trained: Float32Array }): Uint8Array {
     const { round, baseHash, tokens, trained } = given;
     const spec = this.#need(this.#spec);
-    const codec = codecOf(spec).at(round);
+    const codec = codecOf(spec).at(round, this.#state?.codec);
     this.#extract ??= extractOf(spec, this.#need(this.#state).parameters);
     const extract = this.#extract;
     extract.withdrawn(); // an offer before this one came to nothing without a fold

@@ -18,11 +18,12 @@ const settings: readonly CodecSpec[] = [
   { name: "sign", feedback: 1 },
   { name: "two-bit", feedback: 1 },
   { name: "dynamic8" },
+  { name: "power-sgd", rank: 4, feedback: 1 },
 ];
-const codecs = settings.map((codec): [string, Codec] => [
-  JSON.stringify(codec),
-  codecOf({ model, seed: 1, outer: { ...tinySpec().outer, codec } }).at(3),
-]);
+const codecs = settings.map((codec): [string, Codec] => {
+  const ofRun = codecOf({ model, seed: 1, outer: { ...tinySpec().outer, codec } });
+  return [JSON.stringify(codec), ofRun.at(3, ofRun.genesis?.())];
+});
 
 describe.each(codecs)("%s", (_, codec) => {
   const { length } = codec;

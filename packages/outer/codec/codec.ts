@@ -40,13 +40,18 @@ export interface Codec extends CodecFacts {
   readonly onDevice?: true;
   /** @throws RangeError when a value is not finite or too large to decode: the training diverged, and there is nothing to offer */
   encode(values: Float32Array): Uint8Array;
+  /** Where codecs share state: changes it, given the mean of what a commit's updates decode to. The same bits on every machine. */
+  advance?(mean: Float32Array): void;
   /** Or why the update's weight is 0 by rule: the same answer on every machine, whatever the bytes. Never throws. */
   read(body: Uint8Array): Decoded | string;
 }
 
 /** The codec that a run's spec names. */
 export interface RunCodec extends CodecFacts {
-  at(round: number): Codec;
+  /** @param shared section "codec" of the shared state before that round, where the run has one */
+  at(round: number, shared?: Float32Array): Codec;
+  /** What codecs share before round 0; undefined: nothing. */
+  readonly genesis?: () => Float32Array;
   /** Where a GPU can make its bodies too, of what it trained since a mark: the codec of every round. Undefined: bodies are made on the CPU. */
   readonly onDevice?: Codec;
 }
@@ -61,3 +66,20 @@ export function readOwn(codec: Codec, body: Uint8Array): Decoded {
 /** For encode: what it found, and where. */
 export const diverged = (value: number, from: number, to: number): RangeError =>
   new RangeError(`the pseudo-gradient holds ${value} among parameters ${from} to ${to - 1}: training diverged`);
+
+/** For codecs whose values are sums, which must not overflow where they are read. @throws RangeError */
+export function refuseBeyond(normMax: number, values: Float32Array): void {
+  let squares = 0;
+  for (const value of values) squares += value * value;
+  const norm = Math.sqrt(squares);
+  if (!(norm < normMax)) throw new RangeError(`the pseudo-gradient's norm is ${norm}: training diverged`);
+}
+
+/** Of a codec in one round: what its run's codec says, where rounds do not differ in it. */
+export const factsOf = ({ id, block, bodyBytesMax, sums, feedback }: Codec): CodecFacts => ({
+  id,
+  block,
+  bodyBytesMax,
+  sums,
+  ...(feedback !== undefined && { feedback }),
+});

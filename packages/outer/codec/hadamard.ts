@@ -9,7 +9,7 @@
 // than half of the squared error of int4 alone.
 import { assert } from "../assert.ts";
 import { bitsAt } from "../random.ts";
-import type { Codec, Decoded } from "./codec.ts";
+import { type Codec, type Decoded, refuseBeyond } from "./codec.ts";
 
 const BLOCK = 256;
 const { fround } = Math;
@@ -21,13 +21,14 @@ export function hadamard(inner: Codec, key: number): Codec {
   return {
     ...inner,
     encode: (values) => {
+      refuseBeyond(NORM_MAX / 4, values); // few bits may double a value
       const rotated = values.slice();
       for (let start = 0; start + BLOCK <= rotated.length; start += BLOCK) {
         const block = rotated.subarray(start, start + BLOCK);
         flip(block, key, start);
         transform(block);
       }
-      return inner.encode(rotated); // a value that is not finite stays one
+      return inner.encode(rotated);
     },
     read: (body) => {
       const decoded = inner.read(body);

@@ -3,13 +3,14 @@ import type { NamedCodecSpec, RunSpec } from "#wire";
 import { type ParameterTable, parameterTable } from "../parameters.ts";
 import { roundKey } from "../random.ts";
 import { ChunkTopK } from "./chunk-top-k.ts";
-import type { Codec, CodecFacts, RunCodec } from "./codec.ts";
+import { type Codec, factsOf, type RunCodec } from "./codec.ts";
 import { dynamic8 } from "./dynamic8.ts";
 import { e3m0 } from "./e3m0.ts";
 import { hadamard } from "./hadamard.ts";
 import { int4Block } from "./int4-block.ts";
 import { int8Block } from "./int8-block.ts";
 import { lowBits } from "./low-bits.ts";
+import { powerSgd } from "./power-sgd.ts";
 import { raw } from "./raw.ts";
 import { sign } from "./sign.ts";
 import { twoBit } from "./two-bit.ts";
@@ -27,11 +28,11 @@ interface Exchange {
   readonly key: number;
 }
 
+/** Those whose rounds share nothing. */
+type Apart = Exclude<NamedCodecSpec, { name: "power-sgd" }>;
+
 type Makers = {
-  readonly [Name in NamedCodecSpec["name"]]: (
-    settings: Extract<NamedCodecSpec, { name: Name }>,
-    exchange: Exchange,
-  ) => Codec;
+  readonly [Name in Apart["name"]]: (settings: Extract<Apart, { name: Name }>, exchange: Exchange) => Codec;
 };
 
 const makers: Makers = {
@@ -50,22 +51,17 @@ const makers: Makers = {
 
 export function codecOf({ model, outer, seed }: Pick<RunSpec, "model" | "outer" | "seed">): RunCodec {
   const table = parameterTable(model);
-  const at = (round: number) => codecFor(outer.codec, { table, key: roundKey(seed, round) });
+  const { codec } = outer;
+  const keyOf = (round: number) => roundKey(seed, round);
+  if (codec !== "int8-block" && codec.name === "power-sgd") return powerSgd(table, codec, keyOf);
+  const at = (round: number) => codecFor(codec, { table, key: keyOf(round) });
   const first = at(0);
   const onDevice = first.onDevice && outer.extract === undefined;
   return { ...factsOf(first), at, ...(onDevice && { onDevice: first }) };
 }
 
-function codecFor(settings: RunSpec["outer"]["codec"], exchange: Exchange): Codec {
+function codecFor(settings: "int8-block" | Apart, exchange: Exchange): Codec {
   if (settings === "int8-block") return int8Block(exchange.table.length, INT8_BLOCK);
   const make = makers[settings.name] as (given: typeof settings, exchange: Exchange) => Codec; // each is given its own
   return make(settings, exchange);
 }
-
-const factsOf = ({ id, block, bodyBytesMax, sums, feedback }: Codec): CodecFacts => ({
-  id,
-  block,
-  bodyBytesMax,
-  sums,
-  ...(feedback !== undefined && { feedback }),
-});

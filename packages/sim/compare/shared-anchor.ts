@@ -86,7 +86,7 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
     const joined = here.map(enter).includes(true);
     const stepMsOf = here.map(() => swarm.stepMs());
     const locals = await Promise.all(here.map((peer, at) => train(peer, at, here.length, stepMsOf[at])));
-    const codec = runCodec.at(swarm.rounds);
+    const codec = runCodec.at(swarm.rounds, state.codec);
     const blobByName = new Map<string, Uint8Array>();
     const sentBy = new Map<Extract, Decoded>();
     const contributors: Contribution[] = [];
