@@ -15,19 +15,17 @@ const groupOf = ({ quads, tile }: Variant): number => tile?.groupX ?? (quads ? 1
 
 /**
  * Channels of queries (or keys) that an invocation keeps live in quads. Rows that are loaded once serve more of them with more: at 32 channels two queries are a
- * quarter faster than one, in all three kernels. But they compile twice as long, and the first step waits for that: 0.1 s forward, 0.3 s for each
- * kernel of the backward pass, which therefore keeps one (SwiftShader, 2026-11).
+ * quarter to two fifths faster than one, in all three kernels. They compile twice as long, 0.1 s forward and 0.3 s for each kernel of the backward pass, which the first
+ * step waits for (SwiftShader, 2026-11). At twice as much a compiler may take minutes.
  */
-const LIVE = { forward: 64, backward: 32 };
+const LIVE = 64;
 const PER_MAX = 4;
-const perOf = ({ quads, headSize, tile }: Variant, live: number): number =>
-  tile?.rows ?? (quads ? Math.min(PER_MAX, Math.max(1, Math.floor(live / headSize))) : 1);
+const perOf = ({ quads, headSize, tile }: Variant): number =>
+  tile?.rows ?? (quads ? Math.min(PER_MAX, Math.max(1, Math.floor(LIVE / headSize))) : 1);
 
-/** What all are to have live at most: at twice as much a compiler may take minutes. */
-const LIVE_MAX = 64;
-const candidates = (variant: Variant, live: number): Variant[] =>
+const candidates = (variant: Variant): Variant[] =>
   [1, 2]
-    .filter((rows) => rows !== perOf(variant, live) && rows * variant.headSize <= LIVE_MAX)
+    .filter((rows) => rows !== perOf(variant) && rows * variant.headSize <= LIVE)
     .map((rows) => ({ ...variant, tile: { rows, cols: 4, groupX: groupOf(variant), groupY: 1 } }));
 
 type Extent = keyof typeof shape;
@@ -40,54 +38,52 @@ const trial = (given: Readonly<Record<Extent, number>>): Readonly<Record<Extent,
 
 /** @param floats of what is as large as y, as qkv, and as lse */
 const tuningOf = <Binding extends string>(
-  live: number,
   floats: (y: number, qkv: number, statistics: number) => Readonly<Record<Binding, number>>,
 ): Tuning<Extent, Binding> => ({
-  candidates: (variant) => candidates(variant, live),
+  candidates,
   trial,
   floats: ({ T, B, heads, kvHeads }, { headSize }) =>
     floats(B * T * heads * headSize, B * T * (heads + 2 * kvHeads) * headSize, B * T * heads),
 });
 
-const sourceOf = (source: string, live: number) => (variant: Variant) =>
+const sourceOf = (source: string) => (variant: Variant) =>
   expand(source, {
-    constants: { HS4: variant.headSize / 4, GROUP: groupOf(variant), PER: perOf(variant, live) },
-    repeat: { u: perOf(variant, live), i: 4, d: variant.headSize / 4 },
+    constants: { HS4: variant.headSize / 4, GROUP: groupOf(variant), PER: perOf(variant) },
+    repeat: { u: perOf(variant), i: 4, d: variant.headSize / 4 },
     flags: { QUADS: variant.quads },
     half: variant.half,
   });
 
-const groups = (T: number, variant: Variant, live: number): number =>
-  Math.ceil(T / (groupOf(variant) * perOf(variant, live)));
+const groups = (T: number, variant: Variant): number => Math.ceil(T / (groupOf(variant) * perOf(variant)));
 
 export const attentionForward = kernel({
   label: "attention-forward",
-  source: sourceOf(forward, LIVE.forward),
+  source: sourceOf(forward),
   shape,
   bindings: { qkv: "read", y: "write", lse: "write" },
   stored: ["qkv", "y"],
-  workgroups: ({ T, heads, B }, variant) => [groups(T, variant, LIVE.forward), heads, B],
-  tuning: tuningOf(LIVE.forward, (y, qkv, lse) => ({ qkv, y, lse })),
+  workgroups: ({ T, heads, B }, variant) => [groups(T, variant), heads, B],
+  tuning: tuningOf((y, qkv, lse) => ({ qkv, y, lse })),
 });
 
 export const attentionBackwardQ = kernel({
   label: "attention-backward-q",
-  source: sourceOf(backwardQ, LIVE.backward),
+  source: sourceOf(backwardQ),
   shape,
   bindings: { qkv: "read", y: "read", dy: "read", lse: "read", dqkv: "write", delta: "write" },
   stored: ["qkv", "y", "dy", "dqkv"],
-  workgroups: ({ T, heads, B }, variant) => [groups(T, variant, LIVE.backward), heads, B],
-  tuning: tuningOf(LIVE.backward, (y, qkv, lse) => ({ qkv, y, dy: y, lse, dqkv: qkv, delta: lse })),
+  workgroups: ({ T, heads, B }, variant) => [groups(T, variant), heads, B],
+  tuning: tuningOf((y, qkv, lse) => ({ qkv, y, dy: y, lse, dqkv: qkv, delta: lse })),
 });
 
 export const attentionBackwardKv = kernel({
   label: "attention-backward-kv",
-  source: sourceOf(backwardKv, LIVE.backward),
+  source: sourceOf(backwardKv),
   shape,
   bindings: { qkv: "read", dy: "read", lse: "read", delta: "read", dqkv: "write" },
   stored: ["qkv", "dy", "dqkv"],
-  workgroups: ({ T, kvHeads, B }, variant) => [groups(T, variant, LIVE.backward), kvHeads, B],
-  tuning: tuningOf(LIVE.backward, (y, qkv, lse) => ({ qkv, dy: y, lse, delta: lse, dqkv: qkv })),
+  workgroups: ({ T, kvHeads, B }, variant) => [groups(T, variant), kvHeads, B],
+  tuning: tuningOf((y, qkv, lse) => ({ qkv, dy: y, lse, delta: lse, dqkv: qkv })),
 });
 
 /** Causal: half of the T x T pairs and the diagonal; two products forward. */
