@@ -39,6 +39,10 @@ const gradients: RunSpec = {
   inner: { ...spec.inner, warmupTokens: 6000 },
   outer: { ...spec.outer, extract: "gradient", method: "adamw", learningRate: 1, momentum: 0 },
 };
+const pairs: RunSpec = {
+  ...{ ...spec, version: 4, rounds: { ...spec.rounds, topology: "pairs" } },
+  outer: { ...outer, method: "noloco", extract: "parameters", codec: { name: "f16" }, clipToMedianNorm: false },
+};
 const { length } = parameterTable(spec.model);
 
 function noise(seed: number, size: number): Float32Array {
@@ -114,6 +118,7 @@ test.each<[string, RunSpec]>([
   ]),
   ["an adaptive outer step", adaptive],
   ["gradients for one AdamW", gradients],
+  ["peers that fold in pairs", pairs],
   ["another one", { ...adaptive, outer: { ...adaptive.outer, method: "fedadam" as const } }],
 ])(
   "a reader written from docs/FORMATS.md alone checks a signed run of %s and folds it to the same anchors",

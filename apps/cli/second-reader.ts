@@ -262,6 +262,7 @@ function fold(
     powerAdvance(state.codec, mean, tensors(spec.model), { rank, round: at.round, seed: spec.seed });
   if (state.variance && spec.outer.method === "adamw") adamwStep(spec, state.variance, state, mean, at);
   else if (state.variance) adaptiveStep(spec.outer, state.variance, state, mean);
+  else if (spec.outer.method === "noloco") merge(state, mean);
   else nesterovStep(spec.outer, state, mean);
   return refused;
 }
@@ -348,6 +349,11 @@ function nesterovStep(outer: Spec["outer"], { parameters, velocity }: State, mea
   }
 }
 
+function merge({ parameters, velocity }: State, mean: Float32Array): void {
+  velocity.fill(0);
+  for (let i = 0; i < mean.length; i++) if (Number.isFinite(mean[i])) parameters[i] = mean[i] + 0;
+}
+
 /** The signed offers of a group. */
 function membersOf({ manifest }: Group, blobs: Map<string, Uint8Array>): Offer[] {
   const bytes = blobs.get(manifest);
@@ -365,7 +371,7 @@ export function readRun(spec: Spec, log: readonly Entry[], blobs: Map<string, Ui
     ...(rank && { codec: powerGenesis(tensors(spec.model), rank, spec.seed) }),
     parameters,
     velocity: zeros(),
-    ...(spec.outer.method !== "diloco" && { variance: zeros() }),
+    ...(!["diloco", "noloco"].includes(spec.outer.method) && { variance: zeros() }),
   };
   const sealed: string[] = [];
   let before = run;

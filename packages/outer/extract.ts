@@ -1,6 +1,7 @@
 // What a peer sends of its training, and what becomes of it when its round is sealed: the run's `extract`.
 //
 //   absent       the pseudo-gradient, mark − local                  replica.ts
+//   "parameters" what was trained, whole; the mark as in replica.ts Parameters, below
 //   "gradient"   the anchor's own gradient (DDP)                    Gradients, below
 import type { RunSpec } from "#wire";
 import { assert } from "./assert.ts";
@@ -26,7 +27,34 @@ export interface Extract {
 /** Of a peer that starts from the anchor. */
 export function extractOf(spec: Pick<RunSpec, "model" | "outer" | "seed">, anchor: Float32Array): Extract {
   const { feedback } = codecOf(spec);
-  return spec.outer.extract === "gradient" ? new Gradients(feedback) : new Replica(anchor, feedback);
+  if (spec.outer.extract === "gradient") return new Gradients(feedback);
+  const replica = new Replica(anchor, feedback);
+  return spec.outer.extract === "parameters" ? new Parameters(replica) : replica;
+}
+
+/** Whose mean peers go on from is theirs to say (pair.ts); what was trained beside that carries, by the replica's rule. */
+class Parameters implements Extract {
+  readonly #replica: Replica;
+
+  constructor(replica: Replica) {
+    this.#replica = replica;
+  }
+
+  toEncode(parameters: Float32Array): Float32Array {
+    return parameters.slice();
+  }
+
+  offered(parameters: Float32Array): void {
+    this.#replica.offered(parameters);
+  }
+
+  withdrawn(): void {
+    this.#replica.withdrawn();
+  }
+
+  sealed(own: Float32Array, named: boolean): Float32Array {
+    return this.#replica.sealed(own, named);
+  }
 }
 
 /**

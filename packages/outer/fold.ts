@@ -3,17 +3,15 @@
 //   (anchor, velocity) of round t  +  commit t  +  its blobs   ->   (anchor, velocity) of round t + 1, and its hash
 //
 // Two passes, one update at a time: the first checks and measures, the second adds. So a fold holds one accumulator, not 32 updates.
-import { blobName, type EntryOf, isGroup, type PeerId, type RunSpec } from "#wire";
-import { assert } from "./assert.ts";
-import { codecOf, type Decoded } from "./codec/index.ts";
+import { type EntryOf, isGroup, type PeerId, type RunSpec } from "#wire";
+import { codecOf } from "./codec/index.ts";
 import { byPeer, type Counted, combineWeights } from "./combine.ts";
+import { checked, readerOf } from "./contribution.ts";
 import { outerStep } from "./optimizer/index.ts";
 import type { OpenedAt } from "./schedule.ts";
 import { anchorHashOf, type SharedState } from "./state.ts";
-import { readUpdate } from "./update.ts";
 
 type Commit = EntryOf<"commit">;
-type Contribution = Commit["contributors"][number];
 
 /** A contribution whose weight is 0 by rule. */
 export interface Refused {
@@ -49,27 +47,13 @@ export function applyCommit(
 ): Refused[] {
   const codec = codecOf(spec).at(commit.round, state.codec);
   const length = state.parameters.length;
-  const bytesOf = ({ update, peer }: Contribution): Uint8Array => {
-    const bytes = blob(update);
-    if (bytes === undefined) throw new Error(`blob ${update} of peer ${peer} is not here: fetch it before folding`);
-    return bytes;
-  };
-  const read = (contribution: Contribution, bytes: Uint8Array): Decoded | string => {
-    if (!isGroup(contribution) && (contribution.round !== commit.round || contribution.baseHash !== commit.baseHash))
-      return "the offer is for another round or anchor";
-    const { round, baseHash } = commit;
-    const { tokens } = contribution;
-    return readUpdate(bytes, { round, baseHash, tokens, codec });
-  };
-
+  const { bytesOf, read } = readerOf(codec, commit, blob);
   const sorted = [...commit.contributors].sort(byPeer);
   const counted: Counted[] = [];
   const refused: Refused[] = [];
   for (const contribution of sorted) {
-    const { peer, tokens, update: name } = contribution;
-    const bytes = bytesOf(contribution);
-    assert(blobName(bytes) === name, `the bytes given for blob ${name} are not its own`);
-    const update = read(contribution, bytes);
+    const { peer, tokens } = contribution;
+    const update = read(contribution, checked(contribution, bytesOf(contribution)));
     if (typeof update === "string") refused.push({ peer, reason: update });
     else if (counted.at(-1)?.peer === peer) refused.push({ peer, reason: "named twice" });
     else {

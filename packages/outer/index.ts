@@ -8,6 +8,7 @@ export * from "./genesis.ts";
 export * from "./half.ts";
 export * from "./method/index.ts";
 export { outerStep } from "./optimizer/index.ts";
+export * from "./pair.ts";
 export * from "./parameters.ts";
 export * from "./replica.ts";
 export * from "./schedule.ts";

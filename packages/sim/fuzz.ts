@@ -61,6 +61,8 @@ const ROUNDS_AFTER = 3;
 /** And then some, in one seed of four, to see what settles: a peer's five newest samples decide its deadlines. */
 const ROUNDS_SETTLED = 10;
 const SETTLES = 0.25;
+/** Drawn last: the other seeds stay what they were. */
+const PAIRS = 0.15;
 /** A link is tried again after a minute at the latest, and each end may be the one that waits. */
 const LINKS_MS = 130_000;
 
@@ -76,7 +78,7 @@ export function draw(seed: number, peersGiven?: number): Drawn {
   const kept = random.chance(0.15);
   const relay = random.chance(0.5);
   const settles = random.chance(SETTLES);
-  return {
+  const drawn: Drawn = {
     seed,
     peers: peersGiven ?? peers,
     delayMs: slowNet ? [50, 400] : [2, 60],
@@ -112,7 +114,13 @@ export function draw(seed: number, peersGiven?: number): Drawn {
     entriesLost: random.chance(0.15) ? 1 + random.int(ENTRIES_LOST_MAX) : 0,
     settles,
   };
+  return !kept && random.chance(PAIRS) ? inPairs(drawn) : drawn;
 }
+
+const inPairs = (drawn: Drawn): Drawn => {
+  const { overlap: _, ...rounds } = drawn.spec.rounds;
+  return { ...drawn, spec: { ...drawn.spec, rounds: { ...rounds, topology: "pairs" } } };
+};
 
 export function fuzz({ seed, peers: peersGiven, trace, plant }: FuzzOptions): FuzzResult {
   const drawn = draw(seed, peersGiven);

@@ -11,10 +11,12 @@ export type SpecChange = Partial<Pick<RunSpec, "model" | "rounds" | "evaluation"
 export function simulatedSpec(change: SpecChange = {}): RunSpec {
   const { corpus: _, ...draft } = presets.nano;
   const { steps = 8, ...rest } = change;
+  const noloco = { method: "noloco", extract: "parameters", clipToMedianNorm: false } as const;
   return {
     ...draft,
-    version: 2,
+    version: 4,
     inner: { ...draft.inner, steps },
+    outer: { ...draft.outer, ...(rest.rounds?.topology === "pairs" && noloco) },
     rounds: { quorum: 32, maxContributors: 32, deadlineMinMs: 2_000, deadlineMaxMs: 20_000 },
     evaluation: { everyRounds: 3, windows: 8 },
     checkpoint: { everyRounds: 4, retain: "window" },
@@ -35,13 +37,23 @@ export const simulatedRun = (spec: RunSpec): string => runIdOf(spec);
 export const genesisHash = fakeHash("genesis");
 export const peerIdOfIndex = (index: number): PeerId => `${fakeHash("peer", index)}00`;
 
-/** A run's arithmetic, shared by all who fold. An anchor is one number here, and its hash names all that led to it. */
+/**
+ * A run's arithmetic, shared by all who fold. An anchor is one number here, and its hash names all that led to it. In pairs that is the commit alone: the mean of
+ * the numbers that its updates hold, rounded down, so that work stays countable.
+ */
 export class Arithmetic {
   /** Updates that do not decode, by rule of their bytes: everybody sees the same. */
   readonly badUpdates = new Set<string>();
   /** Inner steps that an update carries. */
   readonly workByUpdate = new Map<string, number>();
+  /** In pairs: what an update holds. */
+  readonly localByUpdate = new Map<string, number>();
+  private readonly pairs: boolean;
   private readonly valueByAnchor = new Map<string, number>([[genesisHash, 0]]);
+
+  constructor({ rounds }: Pick<RunSpec, "rounds">) {
+    this.pairs = rounds.topology === "pairs";
+  }
 
   refusedOf(commit: EntryOf<"commit">): { peer: PeerId; reason: string }[] {
     return commit.contributors
@@ -51,12 +63,25 @@ export class Arithmetic {
 
   fold(anchorHash: string, commit: EntryOf<"commit">): string {
     const counted = commit.contributors.filter(({ update }) => !this.badUpdates.has(update));
-    const hash = fakeHash("fold", anchorHash, ...counted.flatMap(({ peer, update, tokens }) => [peer, update, tokens]));
+    if (this.pairs && counted.length === 0) return anchorHash;
+    const from = this.pairs ? [] : [anchorHash];
+    const hash = fakeHash("fold", ...from, ...counted.flatMap(({ peer, update, tokens }) => [peer, update, tokens]));
     if (!this.valueByAnchor.has(hash)) {
       const work = counted.reduce((sum, { update }) => sum + (this.workByUpdate.get(update) ?? 0), 0);
-      this.valueByAnchor.set(hash, this.valueOf(anchorHash) - work);
+      const merged = this.meanOf(counted.map(({ update }) => update));
+      this.valueByAnchor.set(hash, this.pairs ? merged! : this.valueOf(anchorHash) - work);
     }
     return hash;
+  }
+
+  /** Of what these updates hold, where it decodes: undefined when none does. */
+  meanOf(updates: readonly string[]): number | undefined {
+    const held = updates
+      .filter((update) => !this.badUpdates.has(update))
+      .map((update) => this.localByUpdate.get(update));
+    return held.length === 0
+      ? undefined
+      : Math.floor(held.reduce<number>((sum, value) => sum + (value ?? 0), 0) / held.length);
   }
 
   /** One update of many: undefined when none decodes. */

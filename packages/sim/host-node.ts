@@ -43,6 +43,8 @@ export class HostNode implements HostSocketEnd {
   readonly disconnects: string[] = [];
   /** No room: uploads are refused. */
   full = false;
+  /** Stories may have it serve none: what peers do not have of each other they do not have. */
+  servesUpdates = true;
   updateFetches = 0; //                        update blobs served to peers
   sequencer: Sequencer | undefined;
   starts = 0;
@@ -185,7 +187,9 @@ export class HostNode implements HostSocketEnd {
 
   serveBlob(hash: string): number | undefined {
     if (!this.blobs.has(hash)) return undefined;
-    if (this.sim.judge.isUpdate(hash)) this.updateFetches += 1;
+    const isUpdate = this.sim.judge.isUpdate(hash);
+    if (isUpdate && !this.servesUpdates) return undefined;
+    if (isUpdate) this.updateFetches += 1;
     return this.blobs.bytesOf(hash);
   }
 

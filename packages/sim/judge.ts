@@ -34,6 +34,7 @@ export class Judge {
   private readonly sim: Simulation;
   private readonly anchorByRound = [genesisHash];
   private readonly updates = new Set<string>();
+  private readonly partnersByCommit = new WeakMap<EntryOf<"commit">, Map<PeerId, PeerId>>();
   private readonly updatesByCommit = new WeakMap<EntryOf<"commit">, ReadonlySet<string>>();
   /** Who has folded to that anchor, in any of its lives: the anchors of the last two rounds. */
   private readonly foldedByAnchor = new Map<string, Set<PeerId>>();
@@ -169,8 +170,19 @@ export class Judge {
       anchorHash === undefined || anchorHash === this.anchorByRound[round],
       `${name} takes another anchor for that of round ${round}`,
     );
-    if (replica?.training && replica.round === round)
+    if (replica?.training && !replica.own && replica.round === round)
       this.check(replica.anchorHash === this.anchorByRound[round], `${name} trains from a wrong anchor`);
+  }
+
+  /** [R48] That peer folds these two updates, or its own alone. Everybody draws the same pairs: a partner folds with this peer, or alone. */
+  paired({ id, name }: PeerNode, commit: EntryOf<"commit">, [own, partner, ...others]: readonly PeerId[]): void {
+    this.check(own === id && others.length === 0, `${name} folds for itself, and with one other at most`);
+    if (partner === undefined) return;
+    this.sim.strike("pair-met");
+    const partners = this.partnersByCommit.get(commit) ?? new Map<PeerId, PeerId>();
+    this.partnersByCommit.set(commit, partners.set(id, partner));
+    for (const [peer, other] of partners)
+      this.check((peer === partner) === (other === id), `${name} is in two pairs of round ${commit.round}`);
   }
 
   /** That peer's fold came out so, rightly. */

@@ -2,7 +2,15 @@
 //
 //   control socket, frames, requests, timers -> peer.step -> effects -> network, replica, store -> inputs again
 import { Peer, type PeerInput, type PeerOutput } from "#swarm";
-import { type HostMessage, holdersOf, type LogEntry, type Member, type PeerId, type PeerMessage } from "#wire";
+import {
+  type EntryOf,
+  type HostMessage,
+  holdersOf,
+  type LogEntry,
+  type Member,
+  type PeerId,
+  type PeerMessage,
+} from "#wire";
 import { BlobStore } from "./disk.ts";
 import { ExchangeNode } from "./exchange-node.ts";
 import { signatureOf } from "./given.ts";
@@ -55,6 +63,7 @@ export class PeerNode implements PeerSocketEnd {
   offersMade = 0;
   carried = 0; //                          rounds whose work was not offered
   evaluations = 0;
+  foldedAlone = 0; //                      of a run in pairs: rounds without a partner
   trainedMs = 0;
   ended: string | undefined;
   readonly namedFolds: number[] = [];
@@ -247,12 +256,14 @@ export class PeerNode implements PeerSocketEnd {
         return this.exchange.input({ type: "unwant", name: output.hash });
       case "fold":
         return this.fold(output);
+      case "fold-pair":
+        return this.foldPair(output);
       case "aggregate":
         return this.aggregate(output);
       case "evaluate":
         return this.replicaWork([20, 200], () => {
           this.evaluations += 1;
-          const { round, anchorHash } = this.replica!;
+          const { round, anchorHash } = output.merge ? this.merged(output.merge) : this.replica!;
           sim.check(round === output.round, "the anchor to evaluate is the replica's");
           this.input({ type: "evaluated", round, anchorHash, setHash: fakeHash("set"), loss: 3 });
         });
@@ -454,7 +465,7 @@ export class PeerNode implements PeerSocketEnd {
         replica!.loseDevice(snapshot); // it had been read by then
       }
       const update = fakeHash("update", this.id, round, baseHash, this.offerNonce++);
-      sim.check(replica?.anchorHash === baseHash, "an update starts from the replica's anchor");
+      sim.check(replica?.own || replica?.anchorHash === baseHash, "an update starts from the replica's anchor");
       sim.check(replica!.inFlight === undefined, "one offer in flight at most");
       replica!.encoded(update, snapshot);
       if (this.bad) {
@@ -496,7 +507,7 @@ export class PeerNode implements PeerSocketEnd {
       sim.check(named === ours, "the mark rule hears whether our own update counts");
       if (named) this.namedFolds.push(commit.round);
       if (replica.inFlight === undefined && replica.kept > 0) this.carried += 1;
-      let anchorHash = sim.arithmetic.fold(replica.anchorHash, commit);
+      let anchorHash = sim.arithmetic.fold(replica.own ? fakeHash("own", this.id) : replica.anchorHash, commit);
       if (this.wrongFolds === 0) sim.judge.folded(this.id, anchorHash);
       if (this.wrongFolds > 0) {
         this.wrongFolds -= 1;
@@ -508,6 +519,37 @@ export class PeerNode implements PeerSocketEnd {
       sim.check(replica.unaccounted === 0, `${this.name} lost or doubled ${replica.unaccounted} inner steps`);
       this.input({ type: "folded", round: commit.round, anchorHash, refused: sim.arithmetic.refusedOf(commit) });
     });
+  }
+
+  /** [R48] Its own update, and its partner's if that is here. */
+  private foldPair({ commit, pair }: Extract<PeerOutput, { type: "fold-pair" }>): void {
+    const { sim } = this;
+    const updates = pair.map((peer) => commit.contributors.find((each) => each.peer === peer)!.update);
+    sim.check(
+      updates.every((update) => this.blobs.has(update)),
+      "a peer folds what it holds",
+    );
+    this.replicaWork([5, 100], () => {
+      const replica = this.replica!;
+      sim.check(replica.round === commit.round, "a peer folds in order");
+      const named = replica.inFlight !== undefined && sim.judge.updatesBehind(commit).has(replica.inFlight);
+      sim.check(named === pair.length > 0, "a pair is of those whom the commit names");
+      if (named) sim.judge.paired(this, commit, pair);
+      if (named) this.namedFolds.push(commit.round);
+      if (pair.length === 1) this.foldedAlone += 1;
+      replica.foldPair(commit, updates);
+      sim.check(replica.unaccounted === 0, `${this.name} lost or doubled ${replica.unaccounted} inner steps`);
+      this.input({ type: "folded", round: commit.round, anchorHash: "", refused: [] });
+    });
+  }
+
+  private merged(commit: EntryOf<"commit">): { round: number; anchorHash: string } {
+    const { sim } = this;
+    sim.check(
+      commit.contributors.every(({ update }) => this.blobs.has(update)),
+      "a peer merges what it holds",
+    );
+    return { round: commit.round + 1, anchorHash: sim.arithmetic.fold("", commit) };
   }
 
   private train(asked: Extract<PeerOutput, { type: "train" }>): void {

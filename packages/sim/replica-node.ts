@@ -20,6 +20,8 @@ export class ReplicaNode {
   /** What is known outside of the device: all that is left when it goes. */
   private known: Snapshot;
   training = false;
+  /** Has folded in a pair: no anchor any more. [R48] */
+  own = false;
   private readonly arithmetic: Arithmetic;
   private readonly replica: Replica;
   private local: Float32Array;
@@ -52,6 +54,7 @@ export class ReplicaNode {
   encoded(update: string, snapshot: Snapshot): void {
     const { local } = snapshot;
     this.arithmetic.workByUpdate.set(update, this.replica.pseudoGradient(local)[0]);
+    this.arithmetic.localByUpdate.set(update, local[0]);
     this.inFlight = update;
     this.replica.offered(local.slice());
     this.known = snapshot;
@@ -63,14 +66,24 @@ export class ReplicaNode {
     this.trained = read.trained;
   }
 
-  /** @returns why this is not what the swarm agreed on */
   fold(commit: EntryOf<"commit">, named: boolean, anchorHash: string): void {
-    const anchor = new Float32Array([this.arithmetic.valueOf(anchorHash)]);
+    this.anchorHash = anchorHash;
+    this.own = false;
+    this.sealed(commit, named, this.arithmetic.valueOf(anchorHash));
+  }
+
+  /** @param updates of the pair; none: the commit does not name us */
+  foldPair(commit: EntryOf<"commit">, updates: readonly string[]): void {
+    this.own = true;
+    this.sealed(commit, updates.length > 0, this.arithmetic.meanOf(updates) ?? this.replica.anchor[0]);
+  }
+
+  private sealed(commit: EntryOf<"commit">, named: boolean, value: number): void {
+    const anchor = new Float32Array([value]);
     if (named && this.inFlight !== undefined) this.named += this.arithmetic.workByUpdate.get(this.inFlight)!;
     rebase(this.local, anchor, this.replica.sealed(anchor, named));
     this.inFlight = undefined;
     this.round = commit.round + 1;
-    this.anchorHash = anchorHash;
     this.known = this.snapshot();
   }
 

@@ -58,7 +58,7 @@ export class Simulation {
   readonly seed: number;
   readonly clock = new Clock();
   readonly random: Random;
-  readonly arithmetic = new Arithmetic();
+  readonly arithmetic: Arithmetic;
   readonly pieces: PieceRules;
   readonly network: Network;
   readonly spec: RunSpec;
@@ -93,6 +93,7 @@ export class Simulation {
     this.random = new Random(options.seed);
     this.spec = simulatedSpec(options.spec);
     this.run = simulatedRun(this.spec);
+    this.arithmetic = new Arithmetic(this.spec);
     this.network = new Network(this.clock, this.random, this.strike, { delayMs: [5, 60], ...options.network });
     this.pieces = simulatedPieces(...(options.pieceBytes ?? [16_000, 4_000]));
     this.stepSpread = options.stepSpread ?? [0.8, 1.3];

@@ -45,6 +45,7 @@ export const faultRates = {
   "relayed-link": 0.5, //      was made
   "group-named": 0.2, //       no faults from here on, but what faults strike in their own way: a commit names a group
   "blob-in-pieces": 2, //      came from peers, piece by piece
+  "pair-met": 2, //            a peer folded its partner's update
   "kept-by-peers": 0.3, //     a round was sealed whose updates the host never had
 } as const;
 

@@ -20,6 +20,7 @@ export function tallyFault(sequencer: Sequencer): string | undefined {
   const awaited = sessions.filter(
     ({ peer, willing, paused, foldedRound }) =>
       commit !== undefined &&
+      !log.pairs &&
       !sealing["attested"].has(peer) &&
       !silent(peer) &&
       ((willing && foldedRound === commit.round) || (sealing["back"] && !paused && round.roster.has(peer))),

@@ -4,9 +4,11 @@
 import { type BlobRef, type EntryOf, isGroup, type PeerId } from "#wire";
 import type { Holdings } from "./holdings.ts";
 import type { LogReader } from "./log-reader.ts";
-import type { PeerInput, PeerOutput } from "./ports.ts";
+import type { Pairing } from "./pairing.ts";
+import type { Millis, PeerInput, PeerOutput } from "./ports.ts";
 import type { Reduction } from "./reduction.ts";
 import type { RunState } from "./run-state.ts";
+import type { Wake } from "./timing.ts";
 import type { Work } from "./work.ts";
 
 /** Further behind than this, a checkpoint costs less than the updates of the rounds between. */
@@ -20,18 +22,20 @@ const HEALS_MAX = 3;
 
 export interface Replica {
   readonly round: number; //      rounds folded
-  readonly anchorHash: string;
+  readonly anchorHash: string; // of a replica of our own: what the seal says; "" before it
 }
 
 type Busy =
   | { type: "restoring"; round: number; anchorHash: string | undefined; blobs: readonly BlobRef[] }
-  | { type: "folding"; commit: EntryOf<"commit"> };
+  /** named: of a pair, whether the commit names us; undefined: the fold of all. */
+  | { type: "folding"; commit: EntryOf<"commit">; named?: boolean };
 
 export interface FollowerOptions {
   readonly reader: LogReader;
   readonly holdings: Holdings;
   readonly reduction: Reduction;
   readonly work: Work;
+  readonly pairing: Pairing;
   readonly emit: (...outputs: readonly PeerOutput[]) => void;
   /** There is no replica any more: the next one is another, whatever was said of this one. */
   readonly dropped: () => void;
@@ -82,22 +86,34 @@ export class Follower {
     this.release();
     if (anchorHash === "" || (expected !== undefined && expected !== anchorHash)) return this.desynced();
     this.replica = { round, anchorHash };
+    this.options.pairing.restored();
   }
 
   /** [R17] What we folded must be what the log says: at once when it is sealed, else when the seal comes. */
   folded({ round, anchorHash, refused }: PeerInput & { type: "folded" }): void {
     this.refusedInFold = refused;
     if (this.busy?.type !== "folding" || this.busy.commit.round !== round) return;
+    const { named } = this.busy;
     const healing = this.replica === undefined; // begun meanwhile
-    if (!healing) this.replica = { round: round + 1, anchorHash };
+    const sealed = this.log.sealedByRound.get(round)?.anchorHash;
+    if (!healing) this.replica = { round: round + 1, anchorHash: named === undefined ? anchorHash : (sealed ?? "") };
     this.release();
     if (healing) return;
-    const sealed = this.log.sealedByRound.get(round)?.anchorHash;
-    if (sealed !== undefined) this.judge(anchorHash, sealed);
+    const { pairing } = this.options;
+    if (named === undefined) {
+      pairing.merged();
+      if (sealed !== undefined) this.judge(anchorHash, sealed);
+    } else if (named) {
+      pairing.met();
+      this.healsInRow = 0;
+    } else pairing.stayed();
   }
 
   sealed(anchorHash: string): void {
-    if (this.replica?.round === this.log.round) this.judge(this.replica.anchorHash, anchorHash);
+    const { replica } = this;
+    if (replica?.round !== this.log.round) return;
+    if (this.options.pairing.isOwn) this.replica = { ...replica, anchorHash };
+    else this.judge(replica.anchorHash, anchorHash);
   }
 
   heal(reason: string): void {
@@ -136,13 +152,18 @@ export class Follower {
   // ---- what comes next --------------------------------------------------------------------------------------------------
 
   /** @returns the replica, when it has folded all that is known */
-  advance(): Replica | undefined {
+  advance(now: Millis, wake: Wake): Replica | undefined {
     if (this.busy !== undefined) return undefined;
     if (this.replica === undefined || this.tooFarBehind()) this.advanceRestore();
     else {
       const commit = this.nextCommit();
       if (commit === undefined) return this.replica;
-      this.advanceFold(commit);
+      const named = this.ownIsNamed(commit);
+      const isNewest = this.commitOf(commit.round + 1) === undefined;
+      if (this.log.pairs && isNewest && !this.options.reader.caughtUp) return undefined; // there may be a newer one
+      const choice = this.log.pairs ? this.options.pairing.choose(named === true, isNewest) : "merge";
+      if (choice === "merge") this.advanceFold(commit, named);
+      else this.advancePair(now, commit, choice === "meet", wake);
     }
     return undefined;
   }
@@ -161,6 +182,7 @@ export class Follower {
     const { round } = this.replica!;
     const checkpoint = this.log.checkpoint;
     if (round < this.log.round && !this.log.sealedByRound.has(round)) return true; // nobody keeps those updates any more
+    if (this.log.pairs) return false; // rounds are passed by, whose updates nobody asks for [R50]
     if (this.isForgotten(round)) return true;
     if (checkpoint === undefined || checkpoint.round <= round) return false;
     return this.log.round - round > FOLD_ROUNDS_MAX || this.options.holdings.failures() >= FETCH_FAILURES_MAX;
@@ -194,7 +216,7 @@ export class Follower {
     emit({ type: "restore", round, anchorHash: anchorHash ?? "", blobs });
   }
 
-  private advanceFold(commit: EntryOf<"commit">): void {
+  private advanceFold(commit: EntryOf<"commit">, named: boolean | "unknown"): void {
     const { reader, holdings, emit } = this.options;
     // [R15] Those of the next commits come meanwhile: else who is behind on a slow line gains nothing on rounds that do not wait for it.
     const ahead = Array.from({ length: FETCH_AHEAD_ROUNDS }, (_, i) => this.commitOf(commit.round + 1 + i));
@@ -202,11 +224,23 @@ export class Follower {
     const wanted = updates.map(({ update, bytes }) => ({ hash: update, bytes }));
     holdings.want(wanted, "last");
     if (!commit.contributors.every(({ update }) => holdings.has(update))) return;
-    const named = this.ownIsNamed(commit);
     if (named === "unknown") return reader.caughtUp ? this.restoreAgain() : undefined;
     this.busy = { type: "folding", commit };
     this.inFlight = undefined;
     emit({ type: "fold", commit, opened: this.log.openedAt(commit.round), named });
+  }
+
+  /** [R48] [R50] */
+  private advancePair(now: Millis, commit: EntryOf<"commit">, named: boolean, wake: Wake): void {
+    const { holdings, pairing, emit } = this.options;
+    const own = named ? commit.contributors.filter(({ update }) => update === this.inFlight) : [];
+    const partner = named ? pairing.partner(commit) : undefined;
+    holdings.want(partner === undefined ? [] : [{ hash: partner.update, bytes: partner.bytes }], "last");
+    const met = partner !== undefined && holdings.has(partner.update) ? [partner] : [];
+    if (partner !== undefined && met.length === 0 && !pairing.isLate(now, commit, wake)) return;
+    this.busy = { type: "folding", commit, named };
+    this.inFlight = undefined;
+    emit({ type: "fold-pair", commit, pair: [...own, ...met].map(({ peer }) => peer) });
   }
 
   /**

@@ -20,7 +20,7 @@ import { Places } from "./places.ts";
 import type { Aside, Millis } from "./ports.ts";
 import type { RunState } from "./run-state.ts";
 import type { Session } from "./session.ts";
-import { GATHER_REST_MS, gatherMs, Pace, RECONNECT_GRACE_MS, type Wake } from "./timing.ts";
+import { ATTEST_WAIT_MS, GATHER_REST_MS, gatherMs, Pace, RECONNECT_GRACE_MS, type Wake } from "./timing.ts";
 import type { Visits } from "./visits.ts";
 
 /** [R27] A lie may be bad luck with memory; three in a row are a broken or hostile machine. */
@@ -236,7 +236,9 @@ export class OpenRound {
       return undefined;
     }
     this.idleSince ??= now;
-    const until = this.idleSince + (this.resting ? GATHER_REST_MS : gatherMs(this.idleSince - this.openedAt));
+    const gathersMs = this.resting ? GATHER_REST_MS : gatherMs(this.idleSince - this.openedAt);
+    // In pairs no seal waited for those who exchange, so the open does: else who meets is always late for those who do not. [R49] (seed 4)
+    const until = this.idleSince + (this.log.pairs ? Math.max(ATTEST_WAIT_MS, gathersMs) : gathersMs);
     const awaited = this.resting ? here.awakeElsewhere(round) : here.willingAt(round - 1).size;
     if (awaited > 0 && now < until) return this.wake.want(until);
     return this.open([...ready]);

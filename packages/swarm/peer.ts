@@ -6,12 +6,13 @@
 // Effects on the replica (restore, encode, fold, evaluate) are carried out in the order in which they are given; training runs beside
 // them, and they take hold of the parameters between two of its steps.
 // Rules [R..] are in docs/PROTOCOL.md.
-import { type HostMessage, holdersOf, type LogEntry, type PeerId, type PeerMessage } from "#wire";
+import { type EntryOf, type HostMessage, holdersOf, type LogEntry, type PeerId, type PeerMessage } from "#wire";
 import { assert } from "./assert.ts";
 import { Follower, type Replica } from "./follower.ts";
 import { Holdings } from "./holdings.ts";
 import { Links } from "./links.ts";
 import { LogReader } from "./log-reader.ts";
+import { Pairing } from "./pairing.ts";
 import type { Millis, PeerInput, PeerOptions, PeerOutput, PeerPhase, PeerView } from "./ports.ts";
 import { Reduction } from "./reduction.ts";
 import type { RunState } from "./run-state.ts";
@@ -36,6 +37,7 @@ export class Peer {
   private readonly wake = new Wake();
   private readonly work: Work;
   private readonly reduction: Reduction;
+  private readonly pairing: Pairing;
   private final: "refused" | "ended" | "stopped" | undefined;
   private endedAt: Millis | undefined;
   private welcomed = false;
@@ -59,6 +61,7 @@ export class Peer {
     this.work = new Work(options.self, this.log);
     this.peersKeep = holdersOf(options.spec) !== undefined;
     this.reduction = new Reduction(this.log);
+    this.pairing = new Pairing(options.self, options.spec);
     const emit = (...outputs: readonly PeerOutput[]): void => this.emit(...outputs);
     this.holdings = new Holdings({
       ...{ log: this.log, emit },
@@ -66,7 +69,14 @@ export class Peer {
       inUse: () => this.follower.inUse(),
     });
     this.follower = new Follower({
-      ...{ reader: this.reader, holdings: this.holdings, reduction: this.reduction, work: this.work, emit },
+      ...{
+        reader: this.reader,
+        holdings: this.holdings,
+        reduction: this.reduction,
+        work: this.work,
+        pairing: this.pairing,
+        emit,
+      },
       dropped: () => {
         this.readyRound = -1;
         this.attestedRound = -1;
@@ -90,7 +100,7 @@ export class Peer {
     return {
       phase: this.phase(),
       round: this.follower.replica?.round ?? 0,
-      anchorHash: this.follower.replica?.anchorHash ?? null,
+      anchorHash: this.follower.replica?.anchorHash || null, // "": not sealed yet
       step: this.work.stepsDone,
       steps: this.log.spec.inner.steps,
       members: this.links.known(),
@@ -328,7 +338,7 @@ export class Peer {
       this.repeated = true;
       this.emit(...this.work.reconnected());
     }
-    const replica = this.follower.advance();
+    const replica = this.follower.advance(now, this.wake);
     if (replica !== undefined) this.advanceAtHead(replica);
     if (this.final !== undefined) return; // it cannot take part
     const { donating } = this;
@@ -344,20 +354,26 @@ export class Peer {
   /** Everything that is known is folded. */
   private advanceAtHead(replica: Replica): void {
     assert(replica.round >= this.log.round, "a replica behind the head has a commit to fold");
-    this.holdings.want(this.reduction.wanted(), "last");
+    const merge = this.toMerge(replica.round);
+    this.holdings.want(
+      merge?.contributors.map(({ update, bytes }) => ({ hash: update, bytes })) ?? this.reduction.wanted(),
+      "last",
+    );
     this.emit(...this.reduction.advance((hash) => this.holdings.has(hash)));
     if (!this.reader.caughtUp) return;
     this.tellWhereWeAre(replica);
     const { open, commit, ended } = this.log;
     if (commit !== undefined || ended !== undefined) return;
-    this.evaluateIfNamed(replica.round);
+    this.evaluateIfNamed(replica.round, merge);
     if (open !== undefined) this.follower.checkBase(open);
   }
 
   /** [R5] [R12] Once per connection and round. */
   private tellWhereWeAre({ round, anchorHash }: Replica): void {
     if (!this.welcomed) return;
-    if (this.log.commit !== undefined && round === this.log.round + 1 && this.attestedRound !== round) {
+    const { pairs } = this.log;
+    if (pairs && anchorHash === "") return; // ready once the seal says where [R49]
+    if (!pairs && this.log.commit !== undefined && round === this.log.round + 1 && this.attestedRound !== round) {
       this.attestedRound = round;
       const refused = this.peersKeep ? { refused: [...this.follower.refusedInFold] } : {};
       this.tell({ type: "attest", round: round - 1, anchorHash, ...refused });
@@ -368,13 +384,24 @@ export class Peer {
     }
   }
 
-  /** [R21] Before the next round's training, while the replica holds this anchor. */
-  private evaluateIfNamed(round: number): void {
-    if (round !== this.log.round || this.evaluatedRound === round || !this.donating) return;
-    if (!this.log.sealedByRound.get(round - 1)?.evaluators.includes(this.self)) return;
-    if ((this.log.evals.at(-1)?.round ?? 0) >= round) return;
+  /** [R21] Before the next round's training, while the replica holds this anchor; one that is no anchor merges it when all updates are here. [R49] */
+  private evaluateIfNamed(round: number, merge: EntryOf<"commit"> | undefined): void {
+    if (!this.isToEvaluate(round)) return;
+    if (merge !== undefined && !merge.contributors.every(({ update }) => this.holdings.has(update))) return;
     this.evaluatedRound = round;
-    this.emit({ type: "evaluate", round });
+    this.emit({ type: "evaluate", round, ...(merge && { merge }) });
+  }
+
+  private isToEvaluate(round: number): boolean {
+    if (round !== this.log.round || this.evaluatedRound === round || !this.donating) return false;
+    if (!this.log.sealedByRound.get(round - 1)?.evaluators.includes(this.self)) return false;
+    return (this.log.evals.at(-1)?.round ?? 0) < round;
+  }
+
+  /** The commit whose anchor we are to evaluate and do not have. */
+  private toMerge(round: number): EntryOf<"commit"> | undefined {
+    if (!this.pairing.isOwn || !this.isToEvaluate(round)) return undefined;
+    return this.log.sealedByRound.get(round - 1)?.commit;
   }
 
   /** [R22] */

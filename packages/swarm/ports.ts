@@ -66,7 +66,7 @@ export type PeerInput =
   | { type: "upload-failed"; hash: string; reason: string }
   | { type: "fetched"; hash: string }
   | { type: "fetch-failed"; hash: string; reason: string }
-  /** The fold of that commit: the anchor after round + 1 rounds. */
+  /** The fold of that commit: the anchor after round + 1 rounds; of a pair: "", it is no anchor. */
   | { type: "folded"; round: number; anchorHash: string; refused: readonly { peer: PeerId; reason: string }[] }
   | { type: "restored"; round: number; anchorHash: string } // genesis is round 0; anchorHash "": the blobs did not decode
   | { type: "evaluated"; round: number; anchorHash: string; setHash: string; loss: number }
@@ -108,7 +108,10 @@ export type PeerOutput =
   | { type: "cancel-fetch"; hash: string } // not wanted any more
   /** Decode, combine, outer step; then, between two steps, the replica's mark rule: named says whether our own update counted. */
   | { type: "fold"; commit: EntryOf<"commit">; opened: OpenedAt; named: boolean }
-  | { type: "evaluate"; round: number }
+  /** [R48] The replica's own: it folds the updates of these, itself and its partner, if that is here; nobody's: it stays as it is. `folded` without a hash. */
+  | { type: "fold-pair"; commit: EntryOf<"commit">; pair: readonly PeerId[] }
+  /** The anchor after `round` rounds; of a replica that is no anchor: what that commit merges, whose updates lie in the local store. */
+  | { type: "evaluate"; round: number; merge?: EntryOf<"commit"> }
   | { type: "make-checkpoint"; round: number } // of the anchor; nothing when the replica has moved on
   /** Make one update of these, which lie in the local store: outer's aggregateUpdates. The replica stays as it is. */
   | {

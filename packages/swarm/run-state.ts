@@ -81,6 +81,8 @@ export class RunState {
   readonly updateBytesMax: number;
   /** Whether more offers than a commit may name can be made into groups: an update must be able to hold the sum of others. [R27] */
   readonly mayGroup: boolean;
+  /** Peers have replicas of their own, and fold in pairs: the anchor is what their updates merge to. [R48] */
+  readonly pairs: boolean;
   /** This reader's place in a roster that its open does not list, as the host has told it. */
   seat: { readonly openSeq: number; readonly position: number } | undefined;
   private readonly genesisHash: string | undefined;
@@ -99,7 +101,9 @@ export class RunState {
     this.assignmentTokens = spec.inner.steps * spec.inner.windowsPerStep * spec.model.contextLength;
     const codec = codecOf(spec);
     this.updateBytesMax = updateBytesMax(codec);
-    this.mayGroup = codec.sums && holdersOf(spec) === undefined; // a group's aggregate is made where the host keeps updates
+    this.pairs = spec.rounds.topology === "pairs";
+    // A group's aggregate is made where the host keeps updates, and hides who would be whose partner.
+    this.mayGroup = codec.sums && holdersOf(spec) === undefined && !this.pairs;
   }
 
   /** The anchor after so many rounds, while it is kept. */
@@ -318,9 +322,7 @@ export class RunState {
     const opened = openedAt(this.open!);
     this.open = undefined;
     this.commit = undefined;
-    // Who attested is alive and at this anchor: a better choice than the roster, and it stands in the log as well.
-    const attesters = sampleOfAttesters(seal.attesters);
-    const evaluators = this.chooseEvaluators(attesters.length > 0 || "size" in roster ? attesters : roster);
+    const evaluators = this.chooseEvaluators(this.able(seal, commit, roster));
     this.sealedByRound.set(seal.round, {
       commit,
       opened,
@@ -330,6 +332,17 @@ export class RunState {
       evaluators,
     });
     this.prune();
+  }
+
+  /** Who attested is alive and at this anchor: a better choice than the roster, and it stands in the log as well. In pairs nobody attests. */
+  private able(
+    { attesters: said }: EntryOf<"seal">,
+    { contributors }: EntryOf<"commit">,
+    roster: EntryOf<"open">["roster"],
+  ): readonly PeerId[] {
+    if (this.pairs) return contributors.map(({ peer }) => peer);
+    const attesters = sampleOfAttesters(said);
+    return attesters.length > 0 || "size" in roster ? attesters : roster;
   }
 
   /** [R21] One peer every so many rounds; when it left, another two rounds later; at the end everybody, and the first counts. */

@@ -64,7 +64,8 @@ export class Sealing {
   refresh(peer: PeerId): void {
     const { commit } = this.log;
     const session = this.visits.here.get(peer);
-    if (commit === undefined || session === undefined || this.attested.has(peer)) return void this.awaited.delete(peer);
+    if (this.log.pairs || commit === undefined || session === undefined || this.attested.has(peer))
+      return void this.awaited.delete(peer); // in pairs nobody attests [R49]
     const { willing, foldedRound, paused } = session;
     const { roster, offers } = this.round;
     const rostered = roster.has(peer);

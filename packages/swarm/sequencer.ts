@@ -320,6 +320,7 @@ export class Sequencer {
     anchorHash: string,
     refused: readonly { peer: PeerId; reason: string }[] = [],
   ): void {
+    if (this.log.pairs) return this.visits.fault(from, "an attest, where peers fold in pairs"); // [R49]
     if (round === this.log.round && this.log.commit !== undefined) {
       this.sealing.attest(from, anchorHash);
       this.kept?.attest(from, anchorHash, refused);

@@ -15,6 +15,8 @@ export const gatherMs = (lastRoundMs: number): number => clamp(lastRoundMs / 4, 
 export const END_WAIT_MS = 60_000;
 /** [R9] Encoding, uploading and the host's disk take this part of a deadline; the rest is for training. */
 export const finishMarginMs = (deadlineMs: number): number => clamp(deadlineMs / 10, 500, 30_000);
+/** [R48] A line that takes longer for one update than this part of the longest round is no partner for anybody; and who is linked to nobody asks the host after five seconds. */
+export const pairWaitMs = (deadlineMaxMs: number): number => clamp(deadlineMaxMs / 4, 8_000, 60_000);
 /** A wait that doubles from `firstMs`, for whatever is tried again. */
 export const backoffMs = (attempt: number, firstMs: number, maxMs: number): number =>
   Math.min(maxMs, firstMs * 2 ** Math.min(attempt, 20));

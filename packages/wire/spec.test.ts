@@ -88,6 +88,42 @@ describe("gradients", () => {
   });
 });
 
+describe("peers that fold in pairs", () => {
+  const { blockSize: _, ...outer } = nano.outer;
+  const noloco = {
+    ...{ ...nano, version: 4 },
+    outer: { ...outer, method: "noloco", extract: "parameters", codec: { name: "f16" }, clipToMedianNorm: false },
+    rounds: { ...nano.rounds, topology: "pairs" },
+  };
+
+  test("came with version 4", () => {
+    expect(explained(noloco)).toBe("accepted");
+    expect(explained({ ...noloco, outer: { ...noloco.outer, codec: "int8-block", blockSize: 256 } })).toBe("accepted");
+    expect(explained({ ...noloco, version: 3 })).toMatch(/rounds\.topology: came with version 4/);
+  });
+
+  const { topology: _all, ...rounds } = noloco.rounds;
+  test.each([
+    ["another method", { outer: { ...noloco.outer, method: "diloco" } }, /^rounds\.topology: .*belong together/],
+    ["a method of pairs, and all fold all", { rounds }, /^rounds\.topology: .*belong together/],
+    ["pseudo-gradients", { outer: { ...noloco.outer, extract: undefined } }, /^outer\.extract: must be "parameters"/],
+    [
+      "the largest values alone",
+      { outer: { ...noloco.outer, codec: { name: "chunk-top-k", chunk: 1024, k: 64, feedback: 0.9 } } },
+      /^outer\.codec: must be one of f32, f16, int8-block/,
+    ],
+    [
+      "clipped parameters",
+      { outer: { ...noloco.outer, clipToMedianNorm: true } },
+      /^outer\.clipToMedianNorm: must be false/,
+    ],
+    ["overlap", { rounds: { ...noloco.rounds, overlap: true } }, /^rounds\.overlap: .*partner/],
+    ["updates that peers keep", { rounds: { ...noloco.rounds, durability: "peers" } }, /^rounds\.durability: .*vote/],
+  ])("%s: refused, with the reason", (_, change, message) => {
+    expect(explained({ ...noloco, ...change })).toMatch(message);
+  });
+});
+
 test("the canonical form is golden and knows no key order", () => {
   const text = new TextDecoder().decode(canonicalBytes({ b: [1e21, 0.1, -0], a: "é\n", A: null }));
   expect(text).toBe('{"A":null,"a":"é\\n","b":[1e+21,0.1,0]}');

@@ -69,12 +69,14 @@ export const innerSchema = z.strictObject({
   resetMoments: z.boolean().optional(), // both moments are zero at the start of each round (FedAvg); absent: a peer's own, kept
 });
 
+const isAdaptive = (method: string): boolean => ["fedadagrad", "fedadam", "fedyogi"].includes(method);
+
 export const outerSchema = z
   .strictObject({
-    extract: z.literal("gradient").optional(), // what peers send: the anchor's gradient; absent: how far their inner steps went
-    method: z.enum(["diloco", "fedadagrad", "fedadam", "fedyogi", "adamw"]),
+    extract: z.enum(["gradient", "parameters"]).optional(), // what peers send: the anchor's gradient, or what they trained; absent: how far their inner steps went
+    method: z.enum(["diloco", "fedadagrad", "fedadam", "fedyogi", "adamw", "noloco"]),
     learningRate: positive.max(2),
-    momentum: z.number().min(0).lt(1), // diloco: Nesterov's; the adaptive methods': beta1
+    momentum: z.number().min(0).lt(1), // diloco: Nesterov's; noloco: a heavy ball's; the adaptive methods': beta1
     beta2: z.number().min(0).lt(1).optional(),
     tau: positive.max(1).optional(),
     codec: codecSchema,
@@ -85,7 +87,7 @@ export const outerSchema = z
     path: ["blockSize"],
     error: 'belongs to codec "int8-block", and must be 256 there',
   })
-  .refine(({ method, tau }) => (method === "diloco" || method === "adamw") === (tau === undefined), {
+  .refine(({ method, tau }) => isAdaptive(method) === (tau !== undefined), {
     path: ["tau"],
     error:
       'belongs to "fedadagrad", "fedadam" and "fedyogi": what is added to the root of the variance, for example 0.001',
@@ -104,6 +106,7 @@ export const roundsSchema = z
     durability: z.enum(["host", "peers"]).optional(), // who keeps updates and checkpoints; absent: the host
     holders: z.int().min(2).max(8).optional(), //        peers: how many hold an update beside its maker before it counts; absent: 2
     overlap: z.boolean().optional(), //    train on while an update is exchanged; absent: wait for the next round
+    topology: z.literal("pairs").optional(), // each peer folds one other's update into parameters of its own; absent: all fold all
   })
   .refine((r) => r.deadlineMinMs <= r.deadlineMaxMs, {
     path: ["deadlineMinMs"],
@@ -141,6 +144,7 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
   { path: ["outer", "codec", "name"], since: 4, old: "chunk-top-k" },
   { path: ["outer", "method"], since: 3, old: "diloco" },
   { path: ["inner", "resetMoments"], since: 4 },
+  { path: ["rounds", "topology"], since: 4 },
   { path: ["outer", "extract"], since: 4 },
 ];
 

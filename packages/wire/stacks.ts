@@ -47,7 +47,50 @@ const rules: readonly Rule[] = [
   },
 ];
 
+const inPairs = ({ rounds }: Stack): boolean => rounds.topology === "pairs";
+const sendsParameters = ({ outer }: Stack): boolean => outer.extract === "parameters";
+/** They keep every value, to a hundredth of the largest near it at least. */
+const FOR_PARAMETERS: readonly string[] = ["f32", "f16", "int8-block"];
+const nameOf = ({ codec }: Stack["outer"]): string => (typeof codec === "string" ? codec : codec.name);
+
+/** NoLoCo's. */
+const ofPairs: readonly Rule[] = [
+  {
+    path: ["rounds", "topology"],
+    broken: (stack) => inPairs(stack) !== (stack.outer.method === "noloco"),
+    message:
+      '"pairs" and outer.method "noloco" belong together: its step is of two peers, and every other method\'s is of all',
+  },
+  {
+    path: ["outer", "extract"],
+    broken: (stack) => sendsParameters(stack) !== (stack.outer.method === "noloco"),
+    message: 'must be "parameters" with outer.method "noloco", which averages them, and is so with no other method',
+  },
+  {
+    path: ["outer", "codec"],
+    broken: (stack) => sendsParameters(stack) && !FOR_PARAMETERS.includes(nameOf(stack.outer)),
+    message: `must be one of ${FOR_PARAMETERS.join(", ")} with extract "parameters": what others leave out of a parameter never comes later`,
+  },
+  {
+    path: ["outer", "clipToMedianNorm"],
+    broken: (stack) => sendsParameters(stack) && stack.outer.clipToMedianNorm,
+    message: 'must be false with extract "parameters": clipped parameters are another model; for example false',
+  },
+  {
+    path: ["rounds", "overlap"],
+    broken: (stack) => inPairs(stack) && stack.rounds.overlap === true,
+    message:
+      'does not go with topology "pairs": the next update would be parameters that have not met the partner\'s; for example false',
+  },
+  {
+    path: ["rounds", "durability"],
+    broken: (stack) => inPairs(stack) && stack.rounds.durability === "peers",
+    message:
+      'must be "host" or absent with topology "pairs": no peer has the merged anchor, so none could vote for its hash; for example "host"',
+  },
+];
+
 export function refuseStacks(spec: Stack, { addIssue }: z.RefinementCtx): void {
-  for (const { path, broken, message } of rules)
+  for (const { path, broken, message } of [...rules, ...ofPairs])
     if (broken(spec)) addIssue({ code: "custom", path: [...path], message });
 }

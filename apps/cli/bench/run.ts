@@ -70,6 +70,10 @@ export async function benchRun(
     const blobs = await DiskBlobStore.open(data, { owner: true });
     const loaded = await loadDraft(options.run, options.from);
     const draft = checkDraft(changedDraft(loaded.draft, options.set), [options.run, ...options.set].join(", "));
+    if (draft.rounds.topology === "pairs")
+      throw new SpecError(
+        'rounds.topology "pairs": this bench has one anchor for all peers. `npm run sim -- compare` has one for each.',
+      );
     const spec = await makeSpec({ ...loaded, draft }, "0".repeat(64), folder, blobs);
     const shards = await Promise.all(
       spec.data.train.map(async ({ hash }) => decodeShard((await blobs.get(hash))!).ids),

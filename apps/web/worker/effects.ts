@@ -1,11 +1,11 @@
 // What the core asks for and waits for: each effect does its work and answers with the input that the core gets next (or with nothing).
 //
-//   fetch-log, restore, train, encode, upload, fetch, fold, evaluate, make-checkpoint -> PeerInput
+//   fetch-log, restore, train, encode, upload, fetch, fold, fold-pair, evaluate, make-checkpoint -> PeerInput
 //
 // Failures that the protocol knows come back as inputs; what rejects all the same is the GPU, or a bug of ours.
 import { type BlobExchange, FetchCancelled } from "#mesh";
 import type { PeerInput, PeerOutput } from "#swarm";
-import { blobName, encodePieceList, pieceListName } from "#wire";
+import { blobName, type EntryOf, encodePieceList, type PeerId, pieceListName } from "#wire";
 import type { HoldPhase } from "./api.ts";
 import type { BlobShelf } from "./blob-shelf.ts";
 import type { Board } from "./board.ts";
@@ -97,13 +97,23 @@ export class Effects {
   }
 
   async fold({ commit, opened, named }: Asked<"fold">): Answer {
-    const { trainer, board } = this.#options;
-    const blobs = new Map<string, Uint8Array>();
-    for (const { update, bytes } of commit.contributors) blobs.set(update, await this.#bytesOf(update, bytes));
-    const { anchorHash, refused } = await trainer.fold({ commit, opened, named }, blobs);
-    if (named) board.set({ rounds: board.get().rounds + 1 });
+    const { trainer } = this.#options;
+    const { anchorHash, refused } = await trainer.fold({ commit, opened, named }, await this.#updates(commit));
+    if (named) this.#counted();
     await this.#pass("folded");
     return { type: "folded", round: commit.round, anchorHash, refused };
+  }
+
+  async foldPair({ commit, pair }: Asked<"fold-pair">): Answer {
+    await this.#options.trainer.foldPair({ commit, pair, blobs: await this.#updates(commit, pair) });
+    if (pair.length > 0) this.#counted();
+    await this.#pass("folded");
+    return { type: "folded", round: commit.round, anchorHash: "", refused: [] };
+  }
+
+  #counted(): void {
+    const { board } = this.#options;
+    board.set({ rounds: board.get().rounds + 1 });
   }
 
   /** One update of a group's: on the fold worker, beside the replica. */
@@ -117,9 +127,10 @@ export class Effects {
     return { type: "aggregated", manifest, aggregate: { update: name, bytes: update.length, tokens, refused } };
   }
 
-  async evaluate({ round }: Asked<"evaluate">): Answer {
+  async evaluate({ round, merge }: Asked<"evaluate">): Answer {
     const { trainer, board } = this.#options;
-    const result = await trainer.evaluate(round).catch((error: unknown) => {
+    const merged = merge && { commit: merge, blobs: await this.#updates(merge) };
+    const result = await trainer.evaluate(round, merged).catch((error: unknown) => {
       console.warn("an evaluation failed; another peer evaluates a later anchor:", error);
       return undefined;
     });
@@ -145,6 +156,14 @@ export class Effects {
     this.#options.exchange.drop(hashes);
     await Promise.all(hashes.map((hash) => this.#options.shelf.delete(hash)));
     return undefined;
+  }
+
+  /** The updates that a commit names, of these peers alone where it says so. */
+  async #updates({ contributors }: EntryOf<"commit">, peers?: readonly PeerId[]): Promise<Map<string, Uint8Array>> {
+    const blobs = new Map<string, Uint8Array>();
+    for (const { peer, update, bytes } of contributors)
+      if (!peers || peers.includes(peer)) blobs.set(update, await this.#bytesOf(update, bytes));
+    return blobs;
   }
 
   /**

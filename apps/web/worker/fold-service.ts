@@ -8,6 +8,7 @@ import {
   aggregateUpdates,
   anchorHashBy,
   applyCommit,
+  applyPair,
   codecOf,
   type Decoded,
   type Digest,
@@ -120,6 +121,35 @@ export class FoldService {
     this.#round = commit.round + 1;
     this.#anchorHash = await anchorHashBy(this.#digest, state);
     return { anchorHash: this.#anchorHash, refused, anchor: state.parameters.slice(), from };
+  }
+
+  /** A step of this peer's own, which is no anchor: `state` is its slow weights and momentum from here on. And the mark rule. */
+  foldPair(given: {
+    commit: EntryOf<"commit">;
+    pair: readonly PeerId[];
+    blobs: ReadonlyMap<string, Uint8Array>;
+  }): Folded {
+    const state = this.#need(this.#state);
+    const { commit, pair, blobs } = given;
+    const mark = this.#extract ? undefined : state.parameters.slice();
+    applyPair(state, this.#need(this.#spec), commit, pair, (name) => blobs.get(name));
+    const from = this.#extract ? this.#extract.sealed(state.parameters, pair.length > 0) : mark;
+    this.#round = commit.round + 1;
+    this.#anchorHash = "";
+    return { anchorHash: "", refused: [], anchor: state.parameters.slice(), from };
+  }
+
+  /** The anchor that a commit in pairs merges to; undefined when none of its updates counts. This peer's own parameters stay. */
+  async merge(given: {
+    commit: EntryOf<"commit">;
+    blobs: ReadonlyMap<string, Uint8Array>;
+  }): Promise<{ anchorHash: string; anchor: Float32Array } | undefined> {
+    const { length } = this.#need(this.#state).parameters;
+    const { commit, blobs } = given;
+    const merged: SharedState = { parameters: new Float32Array(length), velocity: new Float32Array(length) };
+    const refused = applyCommit(merged, this.#need(this.#spec), commit, (name) => blobs.get(name));
+    if (refused.length === commit.contributors.length) return undefined;
+    return { anchorHash: await anchorHashBy(this.#digest, merged), anchor: merged.parameters };
   }
 
   /** The same bytes as everybody makes of this anchor; undefined when this peer is at another one. */

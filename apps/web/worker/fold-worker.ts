@@ -1,9 +1,12 @@
 // Entry of the fold worker: FoldService behind comlink, large arrays transferred.
 import "../no-eval.ts";
 import { expose, transfer } from "comlink";
-import { FoldService } from "./fold-service.ts";
+import { type Folded, FoldService } from "./fold-service.ts";
 
 const service = new FoldService();
+
+const moved = (folded: Folded): Folded =>
+  transfer(folded, folded.from ? [folded.anchor.buffer, folded.from.buffer] : [folded.anchor.buffer]);
 
 const api = {
   begin: (...args: Parameters<FoldService["begin"]>) => service.begin(...args),
@@ -19,10 +22,11 @@ const api = {
     const made = service.aggregate(...args);
     return made && transfer(made, [made.update.buffer]);
   },
-  async fold(...args: Parameters<FoldService["fold"]>) {
-    const folded = await service.fold(...args);
-    const { anchor, from } = folded;
-    return transfer(folded, from ? [anchor.buffer, from.buffer] : [anchor.buffer]);
+  fold: async (...args: Parameters<FoldService["fold"]>) => moved(await service.fold(...args)),
+  foldPair: (...args: Parameters<FoldService["foldPair"]>) => moved(service.foldPair(...args)),
+  async merge(...args: Parameters<FoldService["merge"]>) {
+    const merged = await service.merge(...args);
+    return merged && transfer(merged, [merged.anchor.buffer]);
   },
   checkpoint(...args: Parameters<FoldService["checkpoint"]>) {
     const made = service.checkpoint(...args);

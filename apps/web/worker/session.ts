@@ -413,6 +413,8 @@ export class Session {
           return effects.fetch(output);
         case "fold":
           return effects.fold(output);
+        case "fold-pair":
+          return effects.foldPair(output);
         case "aggregate":
           return effects.aggregate(output);
         case "evaluate":

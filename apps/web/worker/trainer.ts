@@ -16,6 +16,7 @@ import type { EntryOf, PeerId, RunSpec } from "#wire";
 import type { Dataset } from "./dataset.ts";
 import { DeviceReplica } from "./device-replica.ts";
 import type { Duty } from "./duty.ts";
+import type { Folded } from "./fold-service.ts";
 import type { FoldApi } from "./fold-worker.ts";
 import { GradientReplica } from "./gradient-replica.ts";
 import type { Holds } from "./holds.ts";
@@ -177,14 +178,25 @@ export class Trainer {
     return this.#onCpu(async () => {
       const { rebases } = this.#replica;
       const folded = await this.#options.fold.fold({ commit, opened, named, blobs, rebases });
-      const { anchorHash, refused } = folded;
-      const sealed = await this.#onGpu(async () => {
-        this.#anchor = { round: commit.round + 1, anchorHash };
-        return this.#replica.sealed(folded, named);
-      });
-      await sealed?.crossed;
-      return { anchorHash, refused };
+      await this.#sealed(commit.round + 1, folded, named);
+      return { anchorHash: folded.anchorHash, refused: folded.refused };
     });
+  }
+
+  /** @param pair whose updates the replica, which is this peer's own, takes in; nobody's: the commit does not name it */
+  foldPair(given: Parameters<FoldApi["foldPair"]>[0]): Promise<void> {
+    return this.#onCpu(async () => {
+      const folded = await this.#options.fold.foldPair(given);
+      await this.#sealed(given.commit.round + 1, folded, given.pair.length > 0);
+    });
+  }
+
+  async #sealed(round: number, folded: Folded, named: boolean): Promise<void> {
+    const sealed = await this.#onGpu(async () => {
+      this.#anchor = { round, anchorHash: folded.anchorHash };
+      return this.#replica.sealed(folded, named);
+    });
+    await sealed?.crossed;
   }
 
   /** The anchor after `round` rounds as a checkpoint's sections; undefined when this peer is at another one by now. */
@@ -194,12 +206,18 @@ export class Trainer {
     return this.#onCpu(() => this.#options.fold.checkpoint(round));
   }
 
-  /** Undefined when this peer is at another anchor by now, or has no GPU. */
-  async evaluate(round: number): Promise<{ anchorHash: string; setHash: string; loss: number } | undefined> {
-    const anchor = await this.#onCpu(() => this.#options.fold.anchor(round));
+  /**
+   * @param merge of a replica that is no anchor: what the anchor is made of
+   * @returns undefined when this peer is at another anchor by now, or has no GPU
+   */
+  async evaluate(
+    round: number,
+    merge?: Parameters<FoldApi["merge"]>[0],
+  ): Promise<{ anchorHash: string; setHash: string; loss: number } | undefined> {
+    const given = await this.#onCpu(() => (merge ? this.#options.fold.merge(merge) : this.#anchorOf(round)));
     const evaluation = await this.#dataset?.evaluation();
-    const at = this.#anchor;
-    if (!anchor || !evaluation || at?.round !== round) return undefined;
+    if (!given || !evaluation || this.#anchor?.round !== round) return undefined;
+    const { anchor, anchorHash } = given;
     const { windows, setHash } = evaluation;
     return this.#onGpu(async () => {
       const engine = this.#engine;
@@ -207,11 +225,17 @@ export class Trainer {
       const local = await this.#replica.read();
       engine.load(anchor);
       try {
-        return { anchorHash: at.anchorHash, setHash, loss: await engine.evaluate(windows) };
+        return { anchorHash, setHash, loss: await engine.evaluate(windows) };
       } finally {
         engine.load(local);
       }
     });
+  }
+
+  async #anchorOf(round: number): Promise<{ anchor: Float32Array; anchorHash: string } | undefined> {
+    const anchor = await this.#options.fold.anchor(round);
+    const at = this.#anchor;
+    return anchor && at?.round === round ? { anchor, anchorHash: at.anchorHash } : undefined;
   }
 
   async #run(control: { readonly stop: boolean }, { job, assignment, firstStep, until }: Training): Promise<Trained> {
