@@ -63,6 +63,8 @@ const codecs: readonly NamedCodecSpec[] = [
   { name: "sign", feedback: 1 },
   { name: "two-bit", feedback: 0.9 },
   { name: "dynamic8" },
+  { name: "rand-k", every: 8, feedback: 1 },
+  { name: "top-k", every: 30, feedback: 1 },
   { name: "power-sgd", rank: 2, feedback: 1 },
 ];
 

@@ -12,6 +12,7 @@ export type CodecSpec =
       readonly k?: number;
       readonly rotated?: boolean | undefined;
       readonly rank?: number;
+      readonly every?: number;
     };
 
 /** Name, rows, columns: 1 of a norm's weights. */
@@ -34,7 +35,7 @@ interface SecondCodec {
 /** @param seed the run's */
 export function secondCodec(codec: CodecSpec, seed: number, round: number): SecondCodec {
   if (codec === "int8-block") return { id: 1, block: 256, read: int8Blocks };
-  const { name, chunk = 0, k = 0, rotated = false, rank = 1 } = codec;
+  const { name, chunk = 0, k = 0, rotated = false, rank = 1, every = 1 } = codec;
   const known: Record<string, SecondCodec> = {
     "chunk-top-k": { id: 2, block: chunk, read: (given) => chunkTopK(given, chunk, k) },
     f32: { id: 3, block: 1, read: (given) => raw(given, 4, f32) },
@@ -45,13 +46,15 @@ export function secondCodec(codec: CodecSpec, seed: number, round: number): Seco
       read: (given) => {
         const squares = fewBits(given, { block: 64, bits: 4, unit: steps });
         if (!rotated || squares === undefined) return squares;
-        return sqrt(squares) < 1e38 ? rotatedBack(given, mix(mix(seed ^ 0x9e3779b9) + round + 1), squares) : undefined;
+        return sqrt(squares) < 1e38 ? rotatedBack(given, roundKey(seed, round), squares) : undefined;
       },
     },
     e3m0: { id: 6, block: 256, read: (given) => fewBits(given, { block: 256, bits: 4, unit: powers }) },
     sign: { id: 7, block: 1024, read: (given) => fewBits(given, { block: 1024, bits: 1, unit: [-1, 1] }) },
     "two-bit": { id: 8, block: 1024, read: (given) => fewBits(given, { block: 1024, bits: 2 }) },
     dynamic8: { id: 11, block: 256, read: (given) => fewBits(given, { block: 256, bits: 8, unit: dynamic() }) },
+    "rand-k": { id: 9, block: every, read: (given) => randK(given, every, roundKey(seed, round)) },
+    "top-k": { id: 10, block: every, read: (given) => topK(given, every) },
     "power-sgd": {
       id: 12,
       block: rank,
@@ -144,6 +147,59 @@ export function mix(value: number): number {
   return x ^ (x >>> 15);
 }
 
+const roundKey = (seed: number, round: number): number => mix(mix(seed ^ 0x9e3779b9) + round + 1);
+
+function randK({ bytes, values }: Given, every: number, key: number): number | undefined {
+  const drawn = new Float32Array(Math.ceil(values.length / every));
+  const squares = int8Blocks({ bytes, values: drawn, tensors: [] });
+  for (const [group, value] of drawn.entries()) {
+    const size = min(every, values.length - group * every);
+    values[group * every + ((mix(mix(group) ^ key) >>> 0) % size)] = value;
+  }
+  return squares;
+}
+
+function topK({ bytes, values, tensors }: Given, every: number): number | undefined {
+  if (bytes.length < 4 * tensors.length) return undefined;
+  const counts = tensors.map((_, t) => bytes.readUInt32LE(4 * t));
+  const sizes = tensors.map(([, rows, columns]) => rows * columns);
+  const most = tensors.map(([name], t) => (name.endsWith("norm.weight") ? sizes[t]! : Math.ceil(sizes[t]! / every)));
+  if (counts.some((count, t) => count > most[t]!)) return undefined;
+  const kept = new Float32Array(counts.reduce((a, b) => a + b, 0));
+  const placesAt = 4 * tensors.length + 4 * Math.ceil(kept.length / 256) + kept.length;
+  const squares = int8Blocks({ bytes: bytes.subarray(4 * tensors.length, placesAt), values: kept, tensors });
+  if (squares === undefined) return undefined;
+  const bits = bitsOf(bytes.subarray(placesAt));
+  let [bit, n, at] = [0, 0, 0];
+  for (const [t, size] of sizes.entries()) {
+    const r = riceOf(counts[t]!, size);
+    let place = -1;
+    for (let i = 0; i < counts[t]!; i++, n++) {
+      const ones = bits.indexOf("0", bit) - bit;
+      if (ones < 0) return undefined;
+      place += 1 + ones * 2 ** r + lowest(bits.slice(bit + ones + 1, bit + ones + 1 + r));
+      bit += ones + 1 + r;
+      if (place >= size) return undefined;
+      values[at + place] = kept[n]!;
+    }
+    at += size;
+  }
+  return bit > bits.length || bits.length - bit > 7 || bits.slice(bit).includes("1") ? undefined : squares;
+}
+
+/** As a text of 0 and 1, each byte from the lowest bit up. */
+const bitsOf = (bytes: Buffer): string =>
+  [...bytes].map((byte) => byte.toString(2).padStart(8, "0").split("").reverse().join("")).join("");
+
+/** The number whose lowest bit comes first. */
+const lowest = (bits: string): number => Number.parseInt(`0${bits.split("").reverse().join("")}`, 2);
+
+function riceOf(count: number, length: number): number {
+  let r = 0;
+  while (r < 24 && 2 ** (r + 1) * Math.max(1, count) * 100 <= 69 * length) r++;
+  return r;
+}
+
 /** @returns squares */
 function rotatedBack({ values }: Given, key: number, squares: number): number {
   for (let start = 0; start + 256 <= values.length; start += 256) {
@@ -197,22 +253,18 @@ function chunkTopK({ bytes, values, tensors: list }: Given, chunk: number, k: nu
   const kept = counts.reduce((a, b) => a + b, 0);
   const levels = Array.from({ length: 4 * list.length }, (_, i) => bytes.readFloatLE(2 * chunks.length + 4 * i));
   if (!levels.every(Number.isFinite)) return undefined;
-  const bits = [...bytes.subarray(2 * chunks.length + 4 * levels.length, bytes.length - Math.ceil(kept / 4))]
-    .map((byte) => byte.toString(2).padStart(8, "0").split("").reverse().join(""))
-    .join("");
+  const bits = bitsOf(bytes.subarray(2 * chunks.length + 4 * levels.length, bytes.length - Math.ceil(kept / 4)));
   const codes = bytes.subarray(bytes.length - Math.ceil(kept / 4));
   const howOften = levels.map(() => 0);
   let [bit, n] = [0, 0];
   for (const [c, { at, length, tensor }] of chunks.entries()) {
-    let r = 0;
-    while (2 ** (r + 1) * Math.max(1, counts[c]!) * 100 <= 69 * length) r++;
+    const r = riceOf(counts[c]!, length);
     let place = -1;
     for (let i = 0; i < counts[c]!; i++, n++) {
       const ones = bits.indexOf("0", bit) - bit;
       if (ones < 0) return undefined;
-      const low = bits.slice(bit + ones + 1, bit + ones + 1 + r);
+      place += 1 + ones * 2 ** r + lowest(bits.slice(bit + ones + 1, bit + ones + 1 + r));
       bit += ones + 1 + r;
-      place += 1 + ones * 2 ** r + Number.parseInt(`0${low.split("").reverse().join("")}`, 2);
       if (place >= length) return undefined;
       const level = 4 * tensor + ((codes[n >> 2]! >> (2 * (n % 4))) & 3);
       howOften[level]!++;

@@ -11,6 +11,9 @@ const feedback = z
   .min(0)
   .max(1);
 
+/** One value of so many is sent. */
+const every = z.int().min(2).max(4096); // beyond, a value waits for thousands of rounds
+
 const count = (max: number) => z.int().min(1).max(max);
 
 /** SparseLoCo's: of each chunk the k largest. */
@@ -36,6 +39,8 @@ const named = z.discriminatedUnion("name", [
   z.strictObject({ name: z.literal("e3m0"), feedback: feedback.optional() }),
   z.strictObject({ name: z.literal("sign"), feedback }),
   z.strictObject({ name: z.literal("two-bit"), feedback }),
+  z.strictObject({ name: z.literal("rand-k"), every, feedback }),
+  z.strictObject({ name: z.literal("top-k"), every, feedback }),
   z.strictObject({ name: z.literal("dynamic8") }),
   z.strictObject({ name: z.literal("power-sgd"), rank: count(64), feedback }), // beyond 64 its products cost more than they save
 ]);

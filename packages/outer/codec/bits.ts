@@ -3,6 +3,13 @@
 //   Rice(k) of n = unary(n >> k): as many 1 bits and a 0, then the k low bits of n.     Rice, 1979; k near log2(0.69 · mean) is within
 //                                                                                       0.1 bit of the entropy of geometric gaps
 
+/** The parameter for `count` of `length` places. Exact in integers, so that every machine agrees: the largest r with 2^r at most 0.69 · length / count; 24 at most. */
+export function riceOf(length: number, count: number): number {
+  let r = 0;
+  while (r < 24 && count * 2 ** (r + 1) * 100 <= length * 69) r++;
+  return r;
+}
+
 export class BitWriter {
   #bytes: Uint8Array;
   #bits = 0;

@@ -11,15 +11,13 @@
 // the published quantizer takes four equal bins around the mean, which leaves one nearly empty: what was kept is large, whatever its sign.
 import { assert } from "../assert.ts";
 import type { ParameterTable } from "../parameters.ts";
-import { BitReader, BitWriter } from "./bits.ts";
+import { BitReader, BitWriter, riceOf } from "./bits.ts";
 import { type Codec, type Decoded, diverged } from "./codec.ts";
+import { thresholdOf } from "./largest.ts";
 import { signedMagnitudes } from "./magnitudes.ts";
+import { Sparse } from "./sparse.ts";
 
 const LEVELS = 4;
-/** The histogram's bins: sign cleared, 8 bits of exponent and 3 of mantissa. */
-const BIN_SHIFT = 20;
-const BINS = 1 << 11;
-
 export interface ChunkTopKOptions {
   readonly chunk: number;
   readonly k: number;
@@ -39,13 +37,6 @@ export interface Selection {
   readonly counts: Uint16Array; //   per chunk
   readonly places: Uint16Array; //   within the chunk, ascending
   readonly values: Float32Array; //  of these places
-}
-
-/** Exact in integers, so that every machine agrees: the largest r with 2^r at most 0.69 · length / count. */
-function riceOf(length: number, count: number): number {
-  let r = 0;
-  while (count * 2 ** (r + 1) * 100 <= length * 69) r++;
-  return r;
 }
 
 export class ChunkTopK implements Codec {
@@ -196,69 +187,4 @@ export class ChunkTopK implements Codec {
     for (let i = 0; i < codebooks.length; i++) squares += codesByTensor[i] * (codebooks[i] * codebooks[i]);
     return new Sparse(places, values, this.length, Math.sqrt(squares));
   }
-}
-
-class Sparse implements Decoded {
-  readonly #places: Uint32Array; // ascending
-  readonly #values: Float32Array;
-  readonly #length: number;
-  readonly #norm: number;
-
-  constructor(places: Uint32Array, values: Float32Array, length: number, norm: number) {
-    this.#places = places;
-    this.#values = values;
-    this.#length = length;
-    this.#norm = norm;
-  }
-
-  norm(): number {
-    return this.#norm;
-  }
-
-  addTo(accumulator: Float32Array, weight: number, start: number, end: number): void {
-    assert(start >= 0 && end <= this.#length && accumulator.length >= end - start, "the range lies in both");
-    const w = Math.fround(weight);
-    for (let n = firstAtLeast(this.#places, start); n < this.#places.length && this.#places[n] < end; n++) {
-      const i = this.#places[n] - start;
-      accumulator[i] = Math.fround(accumulator[i] + Math.fround(w * this.#values[n]));
-    }
-  }
-}
-
-/** The first place in an ascending list that is not below `place`. */
-function firstAtLeast(places: Uint32Array, place: number): number {
-  let [low, high] = [0, places.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (places[middle] < place) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/**
- * The k-th largest magnitude, as bits: with all that are larger, the first `ties` equal ones make k. By a histogram of the leading bits, then by
- * sorting the one bin that decides. Or the index of a value that is not finite.
- */
-function thresholdOf(bits: Uint32Array, k: number): { threshold: number; ties: number } | { bad: number } {
-  const histogram = new Uint32Array(BINS);
-  for (let i = 0; i < bits.length; i++) {
-    const magnitude = bits[i] & 0x7fff_ffff;
-    if (magnitude >= 0x7f80_0000) return { bad: i };
-    histogram[magnitude >>> BIN_SHIFT]++;
-  }
-  if (k >= bits.length) return { threshold: 0, ties: 0 };
-  let above = 0;
-  let bin = BINS - 1;
-  while (above + histogram[bin] < k) above += histogram[bin--];
-  const deciding = new Uint32Array(histogram[bin]);
-  let n = 0;
-  for (const pattern of bits) {
-    const magnitude = pattern & 0x7fff_ffff;
-    if (magnitude >>> BIN_SHIFT === bin) deciding[n++] = magnitude;
-  }
-  deciding.sort();
-  const threshold = deciding[deciding.length - (k - above)];
-  const larger = deciding.length - 1 - deciding.lastIndexOf(threshold);
-  return { threshold, ties: k - above - larger };
 }

@@ -18,6 +18,8 @@ const settings: readonly CodecSpec[] = [
   { name: "sign", feedback: 1 },
   { name: "two-bit", feedback: 1 },
   { name: "dynamic8" },
+  { name: "rand-k", every: 16, feedback: 1 },
+  { name: "top-k", every: 50, feedback: 1 },
   { name: "power-sgd", rank: 4, feedback: 1 },
 ];
 const codecs = settings.map((codec): [string, Codec] => {

@@ -11,8 +11,10 @@ import { int4Block } from "./int4-block.ts";
 import { int8Block } from "./int8-block.ts";
 import { lowBits } from "./low-bits.ts";
 import { powerSgd } from "./power-sgd.ts";
+import { randK } from "./rand-k.ts";
 import { raw } from "./raw.ts";
 import { sign } from "./sign.ts";
+import { topK } from "./top-k.ts";
 import { twoBit } from "./two-bit.ts";
 
 export { type Chunk, ChunkTopK, type Selection } from "./chunk-top-k.ts";
@@ -46,6 +48,8 @@ const makers: Makers = {
   e3m0: ({ feedback }, { table }) => lowBits(table.length, e3m0(feedback)),
   sign: ({ feedback }, { table }) => lowBits(table.length, sign(feedback)),
   "two-bit": ({ feedback }, { table }) => lowBits(table.length, twoBit(feedback)),
+  "rand-k": (settings, { table, key }) => randK(table.length, settings, key),
+  "top-k": (settings, { table }) => topK(table, settings),
   dynamic8: (_, { table }) => lowBits(table.length, dynamic8),
 };
 
