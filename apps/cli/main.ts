@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { relative, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { parameterTable } from "#outer";
+import { methods, parameterTable } from "#outer";
 import { BLOB_BYTES_MAX, presets } from "#wire";
 import { BUILD } from "../host/build.ts";
 import { builtPage } from "../host/host.ts";
@@ -116,7 +116,11 @@ program
   )
   .addOption(new Option("--host <address>", "address to listen on").env("HOST").default("127.0.0.1"))
   .addOption(dataOption())
-  .option("--run <name or file>", "preset (nano, micro) or a run spec as JSON", "micro")
+  .option(
+    "--run <name or file>",
+    "preset (nano, micro) or a run spec as JSON; with +METHOD by that method: nano+sparseloco",
+    "micro",
+  )
   .option("--share", "listen on all addresses, with HTTPS on a generated certificate")
   .option("--donors <count>", "start so many headless browsers that donate", numberFrom(0, 64), 0)
   .option(
@@ -368,6 +372,13 @@ runCommand
     console.log(
       'For a text of your own: "corpus": { "kind": "file", "path": "./book.txt", "source": …, "licence": … }',
     );
+  });
+runCommand
+  .command("methods")
+  .description("the methods that a run can name, for --run PRESET+METHOD and sim compare --methods")
+  .action(() => {
+    for (const { name, title, source, parity } of methods)
+      console.log(`${name.padEnd(16)}${title.padEnd(16)}${parity.padEnd(6)}${source}`);
   });
 runCommand
   .command("check")

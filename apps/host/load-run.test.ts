@@ -65,6 +65,8 @@ test("a run that is neither a preset nor a readable file names both, and where i
   await expect(loadDraft("naon", folder)).rejects.toThrow(
     `neither a preset (nano, micro) nor a file. Looked for ${folder}/naon`,
   );
+  await expect(loadDraft("nano+dilco", folder)).rejects.toThrow('There is no method "dilco"; there are ddp, ');
+  await expect(loadDraft("naon+diloco", folder)).rejects.toThrow("--run naon: neither a preset");
   await expect(loadDraft(".", folder)).rejects.toThrow("cannot be read: EISDIR");
   await writeFile(join(folder, "run.json"), "{ a: 1");
   await expect(loadDraft("run.json", folder)).rejects.toThrow("run.json is not JSON: ");
@@ -75,4 +77,11 @@ test("a data directory that cannot be one is refused by name", async () => {
   const file = join(folder, "file");
   await writeFile(file, "");
   await expect(openDataFolder(file)).rejects.toThrow(`${file} cannot be a data directory: ENOTDIR`);
+});
+
+test("a method behind the run's name composes it", async () => {
+  const folder = await freshFolder();
+  const { draft } = await loadDraft("nano+sparseloco", folder);
+  expect(draft.outer).toMatchObject({ momentum: 0, codec: { name: "chunk-top-k" } });
+  expect((await loadDraft("nano", folder)).draft.outer.codec).toBe("int8-block");
 });

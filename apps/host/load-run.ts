@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { decodeShard, makeShards, splitCorpus, tokenizers } from "#data";
-import { parameterTable } from "#outer";
+import { type Method, methods, parameterTable, withMethod } from "#outer";
 import { type DataFolder, type DiskBlobStore, readFileIfThere, writeFileWhole } from "#store/disk";
 import {
   blobName,
@@ -43,8 +43,28 @@ async function readGiven(path: string): Promise<Uint8Array | undefined> {
 
 const isPreset = (name: string): name is keyof typeof presets => Object.hasOwn(presets, name);
 
-/** @param from the folder that a relative file name starts from. @throws SpecError */
+/**
+ * @param run preset or file; with "+METHOD" behind it by that method: nano+sparseloco
+ * @param from the folder that a relative file name starts from
+ * @throws SpecError
+ */
 export async function loadDraft(run: string, from: string): Promise<LoadedDraft> {
+  const plus = run.lastIndexOf("+");
+  const name = run.slice(plus + 1);
+  if (plus === -1 || !/^[a-z0-9-]+$/.test(name)) return loadPlain(run, from); // a file name may have a plus too
+  const { draft, folder } = await loadPlain(run.slice(0, plus), from);
+  return { draft: checkDraft(withMethod(draft, methodOf(name)), run), folder };
+}
+
+/** @throws SpecError that lists the methods */
+export function methodOf(name: string): Method {
+  const found = methods.find((method) => method.name === name);
+  if (found === undefined)
+    throw new SpecError(`There is no method "${name}"; there are ${methods.map((method) => method.name).join(", ")}.`);
+  return found;
+}
+
+async function loadPlain(run: string, from: string): Promise<LoadedDraft> {
   const names = Object.keys(presets).join(", ");
   if (isPreset(run)) return { draft: checkDraft(presets[run], `preset ${run}`), folder: from };
   const path = resolve(from, run);

@@ -14,8 +14,9 @@ import {
   trainSharedAnchor,
 } from "#sim";
 import { presets, type RunDraft } from "#wire";
+import { methodOf } from "../../host/load-run.ts";
 import { comparePage } from "./compare-page.ts";
-import { methodOf, variantFrom } from "./contestants.ts";
+import { variantFrom } from "./contestants.ts";
 import { courseOf, openCourse } from "./course.ts";
 import { openLessonBook } from "./lesson-book.ts";
 import { endTrainers, openTrainers } from "./trainers.ts";

@@ -1,17 +1,9 @@
 // Who takes part in a comparison: methods by name, and variants of them, whose name is the person's own.
 //
 //   "diloco"      "4-bit=diloco outer.codec={\"name\":\"e3m0\"} outer.blockSize="
-import { type Method, methods } from "#outer";
-import { SpecError } from "../../host/load-run.ts";
+import type { Method } from "#outer";
+import { methodOf, SpecError } from "../../host/load-run.ts";
 import { changedDraft } from "../changed-draft.ts";
-
-/** @throws SpecError that lists the methods */
-export function methodOf(name: string): Method {
-  const found = methods.find((method) => method.name === name);
-  if (found === undefined)
-    throw new SpecError(`There is no method "${name}"; there are ${methods.map((method) => method.name).join(", ")}.`);
-  return found;
-}
 
 /** "NAME=METHOD FIELD=VALUE …": the method with fields of its spec set; a field without a value goes. @throws SpecError */
 export function variantFrom(text: string): Method {
