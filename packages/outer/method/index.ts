@@ -6,6 +6,7 @@ import { fedAdagrad, fedAdam, fedYogi } from "./fedopt.ts";
 import { localAdamW } from "./local-adamw.ts";
 import type { Method } from "./method.ts";
 import { oneStepDelay } from "./one-step-delay.ts";
+import { powerSgd } from "./power-sgd.ts";
 import { sparseLoCo } from "./sparseloco.ts";
 
 export { type Method, withMethod } from "./method.ts";
@@ -17,6 +18,7 @@ export const methods: readonly Method[] = [
   diloco,
   oneStepDelay,
   sparseLoCo,
+  powerSgd,
   fedAdagrad,
   fedAdam,
   fedYogi,

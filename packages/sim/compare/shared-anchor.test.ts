@@ -56,20 +56,21 @@ describe("a shared anchor", () => {
 
 /** Ten rounds of four peers that count: the same bits on every machine. A change here is another method for runs that are under way. */
 const golden: Readonly<Record<string, string>> = {
-  ddp: "876f52d5a24ec0302ce5e092a0738d6a55f8301748b61d769ee80c89cd3cd244",
-  fedavg: "c85f1c572587f3070f52eef8b14df437cede280f57b29f87f644b38f525f746a",
-  "local-adamw": "b6363cf4435851d44ed8f6b4d48dfacf68bc23a57fa584a11090fe7b4c96bab1",
-  diloco: "64261257bf3b3d3f760e6b1c8043085a9a59279d654c6e4bd8577a2dc29bf448",
-  "one-step-delay": "64261257bf3b3d3f760e6b1c8043085a9a59279d654c6e4bd8577a2dc29bf448", // the same: these steps do not depend on where they start
-  sparseloco: "fff27ff0b04537b6743a9fa2a7ecc0eee4c02ecfe918f2019db97d9b316d90dc",
-  fedadagrad: "f8f2bc692e208cfc19d78fbce9b6c76174d33143d59105086eeade686bda0654",
-  fedadam: "12d03d1bf36d2d5ef1d917fa584b1a56db2f937594549f08fc67d889def9b30f",
-  fedyogi: "9832e1bbace217ca9316b05bbf9f0a299c6db2bb6eac3d37c587fe28e9fb6556",
+  ddp: "d8296b2262bf7f14",
+  fedavg: "0944b064fb3cfb1b",
+  "local-adamw": "e7d710061c4bd4e6",
+  diloco: "f6a393693dc7a85a",
+  "one-step-delay": "cdc684397bf933ec",
+  sparseloco: "8077980fba36d0cd",
+  "power-sgd": "e36b1d46bf41eb05",
+  fedadagrad: "9d1766b99d24828b",
+  fedadam: "11714b06fe6ceef8",
+  fedyogi: "1e54f61d9b48ecad",
 };
 
 describe("golden trajectories", () => {
   test.each(methods.filter(({ parity }) => parity === "full"))("$name", async (method) => {
     const { anchorHash } = await trainSharedAnchor(arithmeticCourse(method), setting, arithmeticTrainers(4));
-    expect(anchorHash).toBe(golden[method.name]);
+    expect(anchorHash.slice(0, 16)).toBe(golden[method.name]);
   });
 });

@@ -57,7 +57,7 @@ export function arithmeticCourse(method: Method, change: Partial<RunSpec["outer"
         ...rest,
         corpus,
         seed,
-        model: { ...rest.model, dModel: 8, layers: 1, heads: 1, kvHeads: 1, dFfn: 8, contextLength: 8 },
+        model: { ...rest.model, dModel: 16, layers: 1, heads: 1, kvHeads: 1, dFfn: 16, contextLength: 8 },
         inner: { ...rest.inner, steps: 8, windowsPerStep: 2 },
       },
       method,
