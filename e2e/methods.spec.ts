@@ -17,6 +17,9 @@ const adaptive: Change = ({ outer }) => ({
     ...{ beta2: 0.99, tau: 0.001 },
   },
 });
+const powerSgd: Change = ({ outer: { blockSize: _, ...outer } }) => ({
+  outer: { ...outer, codec: { name: "power-sgd", rank: 8, feedback: 1 } },
+});
 const fedAvg: Change = ({ inner, outer }) => ({
   inner: { ...inner, resetMoments: true },
   outer: { ...outer, learningRate: 1, momentum: 0 },
@@ -30,6 +33,7 @@ const ddp: Change = ({ inner, outer, rounds }) => ({
 for (const [name, change] of [
   ["chunked top-k with error feedback", sparse],
   ["FedAdam's outer step", adaptive],
+  ["PowerSGD, whose directions are shared state", powerSgd],
   ["FedAvg", fedAvg],
   ["DDP: gradients for one AdamW", ddp],
 ] as const)
