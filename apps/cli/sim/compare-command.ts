@@ -11,7 +11,7 @@ import {
   type Row,
   ringAllReduce,
   type Trained,
-  trainSharedAnchor,
+  train,
 } from "#sim";
 import { presets, type RunDraft } from "#wire";
 import { methodOf } from "../../host/load-run.ts";
@@ -76,7 +76,7 @@ export async function compareCommand(options: CompareOptions, out: Out, say: Out
       async (lesson, method) => {
         const course = courseOf(book, method, lesson, { tokens, steps });
         const trained = await lessons.once({ spec: course.spec, setting: settingOf(plan) }, () =>
-          trainSharedAnchor(course, plan, trainers),
+          train(course, plan, trainers),
         );
         done += 1;
         const seconds = (performance.now() - startedAt) / 1000;

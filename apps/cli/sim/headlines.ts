@@ -65,6 +65,12 @@ export const headlines: readonly Headline[] = [
       ratioClaim("share of the time in which it does not train", 1 - row("one-step-delay").utilization, 0.05),
     ],
   },
+  {
+    name: "noloco",
+    claim: "NoLoCo is within 3 % of DiLoCo's loss, without a barrier: bytes and waiting do not grow with the swarm",
+    methods: ["ddp", "diloco", "noloco"],
+    claims: (row) => [lossClaim(row("noloco"), row("diloco"), 0.03)],
+  },
 ];
 
 /**

@@ -5,6 +5,7 @@ import { fedAvg } from "./fedavg.ts";
 import { fedAdagrad, fedAdam, fedYogi } from "./fedopt.ts";
 import { localAdamW } from "./local-adamw.ts";
 import type { Method } from "./method.ts";
+import { noLoCo } from "./noloco.ts";
 import { oneStepDelay } from "./one-step-delay.ts";
 import { powerSgd } from "./power-sgd.ts";
 import { sparseLoCo } from "./sparseloco.ts";
@@ -19,6 +20,7 @@ export const methods: readonly Method[] = [
   oneStepDelay,
   sparseLoCo,
   powerSgd,
+  noLoCo,
   fedAdagrad,
   fedAdam,
   fedYogi,

@@ -11,21 +11,19 @@ import {
   encodeCheckpointSection,
   extractOf,
   genesisState,
-  readOwn,
   rebase,
   type SharedState,
   sectionsOf,
   stateFrom,
-  updateOf,
 } from "#outer";
-import { blobName, type Contribution, type EntryOf, type RunSpec } from "#wire";
+import type { RunSpec } from "#wire";
+import { Offers } from "./offers.ts";
 import { type Setting, Swarm, type SwarmPeer, type Trained, type Trainers } from "./swarm.ts";
 import { allGather, ringAllReduce } from "./traffic.ts";
 import type { Course } from "./trainer.ts";
 
 /** A round in so many is also folded by somebody who joins from a checkpoint; every round in which somebody really joins. */
 const CHECK_EVERY_ROUNDS = 16;
-const baseHash = "0".repeat(64);
 
 /** A commit that was folded, and reaches the peers while they train. */
 interface Sealed {
@@ -87,9 +85,8 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
     const stepMsOf = here.map(() => swarm.stepMs());
     const locals = await Promise.all(here.map((peer, at) => train(peer, at, here.length, stepMsOf[at])));
     const codec = runCodec.at(swarm.rounds, state.codec);
-    const blobByName = new Map<string, Uint8Array>();
+    const offers = new Offers(codec, swarm.rounds, { tokens: swarm.tokensPerRound, steps });
     const sentBy = new Map<Extract, Decoded>();
-    const contributors: Contribution[] = [];
     let trainedMs = 0;
     for (const [at, peer] of here.entries()) {
       if (!swarm.stays(peer)) {
@@ -99,39 +96,24 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
       }
       trainedMs = Math.max(trainedMs, steps * stepMsOf[at]);
       const extract = extractBy.get(peer)!;
-      let body: Uint8Array;
-      try {
-        body = codec.encode(extract.toEncode(locals[at]));
-      } catch (error) {
-        if (error instanceof RangeError) return swarm.result(state.parameters, true);
-        throw error;
-      }
-      sentBy.set(extract, readOwn(codec, body));
+      const sent = offers.add(peer, extract.toEncode(locals[at]));
+      if (sent === undefined) return swarm.result(state.parameters, true);
       extract.offered(locals[at]);
-      const tokens = swarm.tokensPerRound;
-      const round = swarm.rounds;
-      const bytes = updateOf({ round, baseHash, tokens, codec }, body);
-      const update = blobName(bytes);
-      blobByName.set(update, bytes);
-      const offer = { round, openSeq: 0, baseHash, peer: peer.id, update, bytes: bytes.length };
-      contributors.push({ ...offer, tokens, steps, loss: 0, signature: "" });
+      sentBy.set(extract, sent);
     }
-    const commit = { round: swarm.rounds, baseHash, contributors } as unknown as EntryOf<"commit">; // the fold reads nothing else
-    const blobOf = (name: string): Uint8Array | undefined => blobByName.get(name);
     const joiner = joined || swarm.rounds % CHECK_EVERY_ROUNDS === 0 ? byCheckpoint(spec, state) : undefined;
     const opened = { tokensBefore: swarm.tokens, rosterSize: here.length };
-    applyCommit(state, spec, commit, blobOf, opened);
+    applyCommit(state, spec, offers.commit(), offers.blobOf, opened);
     if (joiner !== undefined) {
-      applyCommit(joiner, spec, { ...commit, contributors: [...contributors].reverse() }, blobOf, opened);
+      applyCommit(joiner, spec, offers.commit(true), offers.blobOf, opened);
       if (anchorHashOf(joiner) !== anchorHashOf(state))
         throw new Error(`seed ${spec.seed}, round ${swarm.rounds}: who joins by the checkpoint folds another anchor`);
       swarm.checks += 1;
     }
 
-    const sizes = contributors.map(({ bytes }) => bytes);
+    const sizes = [...offers.bytesBy.values()];
     let exchangeMs = 0;
-    for (const { peer: id, bytes } of contributors) {
-      const peer = swarm.peers.find((each) => each.id === id)!;
+    for (const [peer, bytes] of offers.bytesBy) {
       const cost = ring ? ringAllReduce(setting.link, sizes.length, bytes) : allGather(setting.link, sizes, bytes);
       swarm.moved(peer, cost);
       exchangeMs = Math.max(exchangeMs, cost.ms);
@@ -146,7 +128,7 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
     const sealed = { anchor: state.parameters, sentBy, delayMs: overlap ? exchangeMs : 0 };
     if (overlap) arriving = { ...sealed, anchor: state.parameters.slice() };
     else for (const peer of extractBy.keys()) await seal(peer, sealed);
-    await swarm.advance(here.length, contributors.length, () => state.parameters);
+    await swarm.advance(here.length, sizes.length, () => state.parameters);
   }
   return swarm.result(state.parameters);
 }

@@ -1,0 +1,26 @@
+import { describe, expect, test } from "vitest";
+import { methods } from "#outer";
+import { arithmeticCourse, arithmeticTrainers, setting } from "./test-given.ts";
+import { train } from "./train.ts";
+
+/** Ten rounds of four peers that count: the same bits on every machine. A change here is another method for runs that are under way. */
+const golden: Readonly<Record<string, string>> = {
+  ddp: "d8296b2262bf7f14",
+  fedavg: "0944b064fb3cfb1b",
+  "local-adamw": "e7d710061c4bd4e6",
+  diloco: "f6a393693dc7a85a",
+  "one-step-delay": "cdc684397bf933ec",
+  sparseloco: "8077980fba36d0cd",
+  "power-sgd": "e36b1d46bf41eb05",
+  noloco: "5fa10814fb5b6f17",
+  fedadagrad: "9d1766b99d24828b",
+  fedadam: "11714b06fe6ceef8",
+  fedyogi: "1e54f61d9b48ecad",
+};
+
+describe("golden trajectories", () => {
+  test.each(methods)("$name", async (method) => {
+    const { anchorHash } = await train(arithmeticCourse(method), setting, arithmeticTrainers(4));
+    expect(anchorHash.slice(0, 16)).toBe(golden[method.name]);
+  });
+});
