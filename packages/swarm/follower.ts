@@ -73,6 +73,13 @@ export class Follower {
     return new Set(commits.flatMap((commit) => commit?.contributors ?? []).map(({ update }) => update));
   }
 
+  /** [R48] It folds in a pair, or waits for its partner's update: the seal of that round does not wait for it. */
+  get meets(): boolean {
+    if (this.busy?.type === "folding") return this.busy.named === true;
+    const commit = this.log.pairs ? this.nextCommit() : undefined;
+    return commit !== undefined && this.ownIsNamed(commit) === true;
+  }
+
   /** The commit that is next for our replica: sealed, or pending. */
   nextCommit(): EntryOf<"commit"> | undefined {
     return this.replica === undefined ? undefined : this.commitOf(this.replica.round);

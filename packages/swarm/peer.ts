@@ -114,7 +114,7 @@ export class Peer {
     if (!this.donating && this.pauseReason !== undefined) return "paused"; // it follows the run, but that is not what people ask
     const { replica, isBusy } = this.follower;
     if (replica === undefined) return this.welcomed || isBusy ? "catch-up" : "connecting";
-    if (replica.round < this.log.round) return "catch-up";
+    if (replica.round < this.log.round && !this.follower.meets) return "catch-up";
     if (isBusy) return "folding";
     if (this.follower.nextCommit() !== undefined) return "exchange";
     if (!this.donating) return "paused";

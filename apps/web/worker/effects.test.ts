@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { FetchCancelled } from "#mesh";
 import { MemoryBlobStore } from "#store";
-import { blobName, encodePieceList } from "#wire";
+import { blobName, type EntryOf, encodePieceList } from "#wire";
 import { BlobShelf } from "./blob-shelf.ts";
 import { Board } from "./board.ts";
 import { Effects, type EffectsOptions } from "./effects.ts";
@@ -47,6 +47,19 @@ describe("effects", () => {
     await shelf.keep(name, blob);
     expect(await effects.fetch(want)).toEqual({ type: "fetched", hash: name });
     expect(fetch).not.toHaveBeenCalled();
+  });
+
+  test("of a pair it reads the two updates alone, and what it folds to has no hash", async () => {
+    const foldPair = vi.fn(async () => {});
+    const { effects, shelf } = setUp({ trainer: { foldPair } });
+    await shelf.put(name, blob);
+    const contributors = ["a", "b", "c"].map((peer) => ({ peer, update: peer === "c" ? "not here" : name, bytes: 3 }));
+    const commit = { round: 4, contributors } as unknown as EntryOf<"commit">;
+    const folded = { type: "folded", round: 4, anchorHash: "", refused: [] };
+    expect(await effects.foldPair({ type: "fold-pair", commit, pair: ["a", "b"] })).toEqual(folded);
+    expect(foldPair).toHaveBeenCalledWith({ commit, pair: ["a", "b"], blobs: new Map([[name, blob]]) });
+    expect(await effects.foldPair({ type: "fold-pair", commit, pair: [] })).toEqual(folded);
+    expect(foldPair).toHaveBeenLastCalledWith({ commit, pair: [], blobs: new Map() });
   });
 
   test("the exchange hears what lies in the store, and what does not any more", async () => {

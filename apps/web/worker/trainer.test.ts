@@ -2,7 +2,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import type { Remote } from "comlink";
 import { beforeAll, describe, expect, test } from "vitest";
 import { TokenSource } from "#data";
-import { codecOf, type Decoded, genesisState, readUpdate } from "#outer";
+import { codecOf, type Decoded, encodeUpdate, foldCommit, genesisState, readUpdate } from "#outer";
 import type { Assignment } from "#swarm";
 import { blobName, type EntryOf, type RunSpec } from "#wire";
 import type { Dataset } from "./dataset.ts";
@@ -158,6 +158,64 @@ describe.each([
     expect(rests).toEqual(new Array(H - 1).fill(100));
     expect(engine.inFlightMost).toBe(1);
     expect(stepsDone[H - 1].stepMs).toBeGreaterThan(150); // smoothed, on its way from 100 to 200
+  });
+
+  describe("in pairs", () => {
+    const { blockSize: _, ...outer } = plainSpec.outer;
+    const pairs: RunSpec = {
+      ...{ ...plainSpec, version: 4, rounds: { ...plainSpec.rounds, topology: "pairs" } },
+      outer: {
+        ...{ ...outer, method: "noloco", extract: "parameters", learningRate: 0.5, momentum: 0.5 },
+        ...{ codec: { name: "f32" }, clipToMedianNorm: false },
+      },
+    };
+    const moved = H * 0.01; // of every parameter, by a round's steps
+
+    /** A round whose commit names us, and a partner whose parameters are `by` away from ours. */
+    async function meeting(by: number) {
+      const given = await setUp({ spec: pairs });
+      await given.trainer.train(steps());
+      const own = await given.trainer.encode(0, given.anchorHash, TOKENS);
+      const codec = codecOf(pairs).at(0);
+      const delta = given.engine.parameters.map((value) => value + by);
+      const its = encodeUpdate({ round: 0, baseHash: given.anchorHash, tokens: TOKENS, codec, delta });
+      const commit = given.commitOf(own);
+      const [mine] = commit.contributors;
+      const theirs = { ...mine, peer: peerOf("b"), update: blobName(its) };
+      const both = { ...commit, contributors: [mine, theirs] as EntryOf<"commit">["contributors"] };
+      return { ...given, commit: both, blobs: new Map([own, its].map((bytes) => [blobName(bytes), bytes])) };
+    }
+
+    test("it goes half of the way to the mean of both, with momentum, and sends parameters", async () => {
+      const { trainer, engine, commit, blobs } = await meeting(0.2);
+      const local = engine.parameters.slice();
+      await trainer.foldPair({ commit, pair: [peerOf("a"), peerOf("b")], blobs });
+      expect(meanOf(engine.parameters) - genesisMean).toBeCloseTo(0.5 * (moved + 0.1), 5);
+      const sent = new Float32Array(1);
+      const codec = codecOf(pairs).at(0);
+      const about = { round: 0, baseHash: commit.baseHash, tokens: TOKENS, codec };
+      (readUpdate(blobs.get(commit.contributors[0].update)!, about) as Decoded).addTo(sent, 1, 0, 1);
+      expect(sent[0]).toBe(local[0]);
+    });
+
+    test("alone it goes half of the way to what it trained; what was trained since its update comes with it", async () => {
+      const { trainer, engine, commit, blobs } = await meeting(0.2);
+      await trainer.train(steps({}, 0, 1));
+      await trainer.foldPair({ commit, pair: [peerOf("a")], blobs });
+      expect(meanOf(engine.parameters) - genesisMean).toBeCloseTo(0.5 * moved + 0.01, 5);
+    });
+
+    test("not named it stays where it is; then it evaluates what a commit merges to, and trains on from its own", async () => {
+      const { trainer, engine, commit, blobs } = await meeting(0.2);
+      const local = meanOf(engine.parameters);
+      await trainer.foldPair({ commit, pair: [], blobs: new Map() });
+      expect(meanOf(engine.parameters)).toBeCloseTo(local, 5);
+      const state = genesisState(pairs);
+      const { anchorHash } = foldCommit(state, pairs, commit, (name) => blobs.get(name));
+      expect(await trainer.evaluate(1, { commit, blobs })).toMatchObject({ anchorHash });
+      expect(meanOf(engine.evaluated[0])).toBeCloseTo(meanOf(state.parameters), 5);
+      expect(meanOf(engine.parameters)).toBeCloseTo(local, 5);
+    });
   });
 
   test("where rounds start without moments, each does, with a rate that does not ramp again; a break in a round changes nothing", async () => {
