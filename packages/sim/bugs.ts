@@ -91,6 +91,22 @@ export const bugs: readonly Bug[] = [
     }),
   },
   {
+    name: "pairs-of-its-own",
+    what: "a peer draws other pairs from a commit than the others do",
+    peer: (peer) => Object.assign(peer["pairing"], { seed: Number.parseInt(peer["self"].slice(0, 8), 16) }),
+  },
+  {
+    name: "work-lost-in-pairs",
+    what: "a peer that no commit names goes on without what it has trained",
+    replica: (replica) => {
+      const foldPair = replica.foldPair.bind(replica);
+      replica.foldPair = (commit, updates) => {
+        foldPair(commit, updates);
+        if (updates.length === 0) replica["local"].set(replica["replica"].anchor);
+      };
+    },
+  },
+  {
     name: "stale-base-accepted",
     what: "an offer counts whose update starts from another anchor",
     sequencer: (sequencer) => acceptFault(sequencer, "starts from another anchor"),
