@@ -11,7 +11,9 @@ const SMALLEST = 5.960_464_477_539_062_5e-8;
 
 /** To the nearest, ties to even, as a device converts; beyond 65,504 it is infinite. */
 export function toHalf(values: ArrayLike<number>): Uint16Array<ArrayBuffer> {
-  return Uint16Array.from({ length: values.length }, (_, i) => halfBits(values[i]));
+  const halves = new Uint16Array(values.length);
+  for (let i = 0; i < halves.length; i++) halves[i] = halfBits(values[i]);
+  return halves;
 }
 
 function halfBits(value: number): number {
@@ -32,13 +34,18 @@ function roundEven(x: number): number {
   return over > 0.5 || (over === 0.5 && low % 2 === 1) ? low + 1 : low;
 }
 
-export const fromHalf = (halves: Uint16Array): Float32Array<ArrayBuffer> =>
-  Float32Array.from(halves, (half) => {
-    const [exponent, fraction] = [(half >>> 10) & 31, half & 1023];
-    if (exponent === 0) return (half & 0x8000 ? -fraction : fraction) * SMALLEST;
-    bits[0] = ((half & 0x8000) << 16) | ((exponent === 31 ? 255 : exponent + 112) << 23) | (fraction << 13);
-    return float[0];
-  });
+export function fromHalf(halves: Uint16Array): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(halves.length);
+  const patterns = new Uint32Array(values.buffer);
+  for (let i = 0; i < halves.length; i++) {
+    const half = halves[i];
+    const exponent = (half >>> 10) & 31;
+    const fraction = half & 1023;
+    if (exponent === 0) values[i] = (half & 0x8000 ? -fraction : fraction) * SMALLEST;
+    else patterns[i] = ((half & 0x8000) << 16) | ((exponent === 31 ? 255 : exponent + 112) << 23) | (fraction << 13);
+  }
+  return values;
+}
 
 /** What is left of them in f16. */
 export const roundedToHalf = (values: ArrayLike<number>): Float32Array<ArrayBuffer> => fromHalf(toHalf(values));

@@ -75,12 +75,13 @@ class Rotated implements Decoded {
 function transform(block: Float32Array): void {
   for (let i = 0; i < BLOCK; i++) block[i] = fround(block[i] / 16);
   for (let apart = 1; apart < BLOCK; apart *= 2)
-    for (let i = 0; i < BLOCK; i++) {
-      if (i & apart) continue;
-      const [a, b] = [block[i], block[i + apart]];
-      block[i] = fround(a + b);
-      block[i + apart] = fround(a - b);
-    }
+    for (let start = 0; start < BLOCK; start += 2 * apart)
+      for (let i = start; i < start + apart; i++) {
+        const a = block[i];
+        const b = block[i + apart];
+        block[i] = fround(a + b);
+        block[i + apart] = fround(a - b);
+      }
 }
 
 /** The signs of the round: of a value at place p, bit p mod 32 of word p / 32; a 1 turns it. */

@@ -29,8 +29,8 @@ export function raw(length: number, name: keyof typeof formats): Codec {
   const bodyBytes = bytes * length;
   const readValues = (body: Uint8Array): Float32Array | { bad: number; value: number } => {
     const values = read(body);
-    const bad = values.findIndex((value) => !Number.isFinite(value));
-    return bad === -1 ? values : { bad, value: values[bad] };
+    for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return { bad: i, value: values[i] };
+    return values;
   };
   return {
     id,
@@ -62,7 +62,8 @@ class RawValues implements Decoded {
   /** sqrt of the sum of the squares, in order. */
   norm(): number {
     let squares = 0;
-    for (const value of this.#values) squares += value * value;
+    const values = this.#values;
+    for (let i = 0; i < values.length; i++) squares += values[i] * values[i];
     return Math.sqrt(squares);
   }
 
