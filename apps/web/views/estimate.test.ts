@@ -19,6 +19,12 @@ test("a commit names at most maxContributors, however many are here", () => {
   expect(donationCost(spec, 500, null).receivedPerRound).toBe(31 * update);
 });
 
+test("in pairs the partner's update alone comes", () => {
+  const pairs = { ...spec, rounds: { ...spec.rounds, topology: "pairs" as const } };
+  const cost = donationCost(pairs, 7, null);
+  expect([cost.sentPerRound, cost.receivedPerRound]).toEqual([2 * update, update]);
+});
+
 test("a round's time is the median: one night at rest does not count", () => {
   const times = [0, 30, 61, 90, 30_000, 30_030].map((seconds) => seconds * 1000);
   const points = times.map((time, round) => ({ round, tokens: round, time, value: 1 }));

@@ -2,7 +2,7 @@
 //
 //   sent per round     = the update once to the host, and as much to peers as comes from them (each peer fetches n - 1 updates and
 //                        serves, on average, n - 1)
-//   received per round = n - 1 updates of the other contributors
+//   received per round = n - 1 updates of the other contributors; in pairs one, the partner's
 import { codecOf, parameterTable, updateBytesMax } from "#outer";
 import type { RunSpec } from "#wire";
 import type { SeriesPoint } from "../window/types.ts";
@@ -21,7 +21,8 @@ export interface DonationCost {
 export function donationCost(spec: RunSpec, othersHere: number, roundMs: number | null): DonationCost {
   const parameters = parameterTable(spec.model).length;
   const update = updateBytesMax(codecOf(spec));
-  const others = Math.min(Math.max(0, othersHere), spec.rounds.maxContributors - 1);
+  const othersMax = spec.rounds.topology === "pairs" ? 1 : spec.rounds.maxContributors - 1;
+  const others = Math.min(Math.max(0, othersHere), othersMax);
   const sentPerRound = update * (1 + others);
   const receivedPerRound = update * others;
   const roundsPerHour = roundMs === null ? null : 3_600_000 / roundMs;
