@@ -29,6 +29,11 @@ const ddp: Change = ({ inner, outer, rounds }) => ({
   outer: { ...outer, extract: "gradient", method: "adamw", learningRate: 1, momentum: 0 },
   rounds: { ...rounds, deadlineMinMs: 1000 },
 });
+const streaming: Change = ({ inner, outer: { blockSize: _, ...outer }, rounds }) => ({
+  inner: { ...inner, steps: 4 },
+  outer: { ...outer, fragments: 2, merge: { keepLocal: 0.5 }, codec: { name: "e3m0" } },
+  rounds: { ...rounds, overlap: true },
+});
 
 for (const [name, change] of [
   ["chunked top-k with error feedback", sparse],
@@ -36,6 +41,7 @@ for (const [name, change] of [
   ["PowerSGD, whose directions are shared state", powerSgd],
   ["FedAvg", fedAvg],
   ["DDP: gradients for one AdamW", ddp],
+  ["Streaming DiLoCo: fragments, overlap, mixing, 4 bits", streaming],
 ] as const)
   test(`${name}: two browsers fold the same anchors, the loss falls, and the log replays from a checkpoint`, async () => {
     const spec = specLike((draft) => ({

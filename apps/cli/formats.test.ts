@@ -84,8 +84,9 @@ function signedRun(spec: RunSpec): { log: LogEntry[]; blobs: Map<string, Uint8Ar
     const openSeq = log.length - 1;
     const contributors = peers.map(({ identity, id }, n) => {
       const tokens = n === 3 ? assignment / 2 : assignment;
-      const delta = noise(10 * round + n, n === 1 ? 3 : 0.01);
-      let update = encodeUpdate({ round, baseHash, tokens, delta, codec: codecOf(spec).at(round, state.codec) });
+      const codec = codecOf(spec).at(round, state.codec);
+      const delta = noise(10 * round + n, n === 1 ? 3 : 0.01).subarray(0, codec.length);
+      let update = encodeUpdate({ round, baseHash, tokens, delta, codec });
       if (round === 1 && n === 2) {
         if (spec.version < 4) new DataView(update.buffer).setFloat32(56, -1, true);
         else update = update.subarray(0, -1);
@@ -118,6 +119,11 @@ test.each<[string, RunSpec]>([
     JSON.stringify(codec),
     { ...sparse, version: 4, outer: { ...outer, codec } },
   ]),
+  ["two fragments", { ...spec, version: 4, outer: { ...spec.outer, fragments: 2 } }],
+  [
+    "three, of chunked top-k, adaptive",
+    { ...sparse, version: 4, outer: { ...outer, method: "fedyogi", beta2: 0.99, tau: 1e-3, codec, fragments: 3 } },
+  ],
   ["an adaptive outer step", adaptive],
   ["gradients for one AdamW", gradients],
   ["peers that fold in pairs", pairs],

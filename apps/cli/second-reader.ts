@@ -45,6 +45,7 @@ interface Spec {
     readonly tau?: number | undefined;
     readonly codec: CodecSpec;
     readonly clipToMedianNorm: boolean;
+    readonly fragments?: number | undefined;
   };
 }
 interface Offer {
@@ -197,17 +198,18 @@ interface Read {
 function readUpdate(
   bytes: Buffer,
   spec: Spec,
-  length: number,
+  list: readonly Tensor[],
   { round, tokens, baseHash, members }: Offer & { members: number },
   section: Float32Array | undefined,
 ): Read | undefined {
   const codec = secondCodec(spec.outer.codec, spec.seed, round);
+  const length = list.reduce((sum, [, rows, columns]) => sum + rows * columns, 0);
   const header = [4, 6].map((at) => bytes.readUInt16LE(at)).concat([8, 12, 16, 20].map((at) => bytes.readUInt32LE(at)));
   const expected = [1, codec.id, round, length, codec.block, tokens];
   if (bytes.toString("latin1", 0, 4) !== "GUPD" || header.some((value, i) => value !== expected[i])) return undefined;
   if (bytes.toString("hex", 24, 56) !== baseHash) return undefined;
   const values = new Float32Array(length);
-  const squares = codec.read({ bytes: bytes.subarray(56), values, tensors: tensors(spec.model), section });
+  const squares = codec.read({ bytes: bytes.subarray(56), values, tensors: list, section });
   return squares === undefined ? undefined : { tokens, members, norm: sqrt(squares), values };
 }
 
@@ -226,14 +228,40 @@ interface Place {
 const rankOf = ({ outer: { codec } }: Spec): number | undefined =>
   codec !== "int8-block" && codec.name === "power-sgd" ? codec.rank : undefined;
 
+/** What a round exchanges: tensors, and the places of their values in the flat vector. */
+function fragmentOf({ model, outer }: Spec, round: number): { list: Tensor[]; places: number[] } {
+  const count = outer.fragments ?? 1;
+  const layerOf = (name: string): number => (name.startsWith("model.layers.") ? Number(name.split(".")[2]) : -1);
+  const sizes = Array.from({ length: count }, () => 0);
+  for (const [name, rows, columns] of tensors(model))
+    if (layerOf(name) >= 0) sizes[layerOf(name) % count]! += rows * columns;
+  const smallest = sizes.indexOf(min(...sizes));
+  const list: Tensor[] = [];
+  const places: number[] = [];
+  let at = 0;
+  for (const tensor of tensors(model)) {
+    const [name, rows, columns] = tensor;
+    const own = (layerOf(name) < 0 ? smallest : layerOf(name) % count) === round % count;
+    if (own) list.push(tensor);
+    for (const end = at + rows * columns; at < end; at++) if (own) places.push(at);
+  }
+  return { list, places };
+}
+
 /** @returns the peers whose weight is 0 */
 function fold(
   spec: Spec,
-  state: State,
+  whole: State,
   offers: readonly (Offer & { members: number })[],
   blobs: Map<string, Uint8Array>,
   at: Place,
 ): string[] {
+  const { list, places } = fragmentOf(spec, at.round);
+  const pick = (flat: Float32Array) => Float32Array.from(places, (place) => flat[place]!);
+  const state: State = {
+    ...{ ...whole, parameters: pick(whole.parameters), velocity: pick(whole.velocity) },
+    ...(whole.variance && { variance: pick(whole.variance) }),
+  };
   const { parameters } = state;
   const seen = new Set<string>();
   const refused: string[] = [];
@@ -241,7 +269,7 @@ function fold(
   for (const offer of [...offers].sort((a, b) => (a.peer < b.peer ? -1 : 1))) {
     const bytes = blobs.get(offer.update);
     if (bytes === undefined || blobName(bytes) !== offer.update) throw new Error(`blob ${offer.update} is not here`);
-    const update = readUpdate(Buffer.from(bytes), spec, parameters.length, offer, state.codec);
+    const update = readUpdate(Buffer.from(bytes), spec, list, offer, state.codec);
     if (update === undefined || seen.has(offer.peer)) refused.push(offer.peer);
     else counted.push(update);
     seen.add(offer.peer);
@@ -264,6 +292,9 @@ function fold(
   else if (state.variance) adaptiveStep(spec.outer, state.variance, state, mean);
   else if (spec.outer.method === "noloco") merge(state, mean);
   else nesterovStep(spec.outer, state, mean);
+  for (const [i, place] of places.entries())
+    for (const name of ["parameters", "velocity", "variance"] as const)
+      if (whole[name]) whole[name][place] = state[name]![i]!;
   return refused;
 }
 

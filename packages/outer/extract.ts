@@ -6,29 +6,30 @@
 import type { RunSpec } from "#wire";
 import { assert } from "./assert.ts";
 import { codecOf, type Decoded } from "./codec/index.ts";
+import { fragmentsOf } from "./fragment.ts";
 import { Replica } from "./replica.ts";
 
 export interface Extract {
   /** What is to be encoded, error feedback included. A new vector. */
-  toEncode(trained: Float32Array): Float32Array;
+  toEncode(trained: Float32Array, round: number): Float32Array;
   /** It was offered. At most one offer is in flight. */
-  offered(trained: Float32Array): void;
-  /** The offer in flight came to nothing without a fold: its commit was voided. */
-  withdrawn(): void;
+  offered(trained: Float32Array, round: number): void;
+  /** The round's offer, if there is one in flight, came to nothing without a fold: its commit was voided. */
+  withdrawn(round: number): void;
   /**
    * The round's commit was folded into anchorNew.
    * @param named the commit counts our offer
    * @param sent what the offer decodes to, where the codec has error feedback and the commit names it
-   * @returns what the parameters in training are measured from; undefined: they are the anchor
+   * @returns what the parameters in training are measured from, of the round's fragment; undefined: they are the anchor
    */
-  sealed(anchorNew: Float32Array, named: boolean, sent?: Decoded): Float32Array | undefined;
+  sealed(anchorNew: Float32Array, named: boolean, sent: Decoded | undefined, round: number): Float32Array | undefined;
 }
 
 /** Of a peer that starts from the anchor. */
 export function extractOf(spec: Pick<RunSpec, "model" | "outer" | "seed">, anchor: Float32Array): Extract {
   const { feedback } = codecOf(spec);
   if (spec.outer.extract === "gradient") return new Gradients(feedback);
-  const replica = new Replica(anchor, feedback);
+  const replica = new Replica(anchor, feedback, fragmentsOf(spec));
   return spec.outer.extract === "parameters" ? new Parameters(replica) : replica;
 }
 

@@ -7,6 +7,7 @@ import { type EntryOf, isGroup, type PeerId, type RunSpec } from "#wire";
 import { codecOf } from "./codec/index.ts";
 import { byPeer, type Counted, combineWeights } from "./combine.ts";
 import { checked, readerOf } from "./contribution.ts";
+import { fragmentsOf } from "./fragment.ts";
 import { outerStep } from "./optimizer/index.ts";
 import type { OpenedAt } from "./schedule.ts";
 import { anchorHashOf, type SharedState } from "./state.ts";
@@ -46,7 +47,6 @@ export function applyCommit(
   opened?: OpenedAt,
 ): Refused[] {
   const codec = codecOf(spec).at(commit.round, state.codec);
-  const length = state.parameters.length;
   const { bytesOf, read } = readerOf(codec, commit, blob);
   const sorted = [...commit.contributors].sort(byPeer);
   const counted: Counted[] = [];
@@ -68,16 +68,27 @@ export function applyCommit(
     assignmentTokens: steps * windowsPerStep * spec.model.contextLength,
     clipToMedianNorm: spec.outer.clipToMedianNorm,
   });
-  const mean = new Float32Array(length);
+  const mean = new Float32Array(codec.length);
   for (const contribution of sorted) {
     const weight = weightByPeer.get(contribution.peer);
     if (weight === undefined) continue;
     const update = read(contribution, bytesOf(contribution));
     if (typeof update === "string") continue; // the second of two by one peer
     weightByPeer.delete(contribution.peer); // a peer counts once: the first that was counted
-    update.addTo(mean, weight, 0, length);
+    update.addTo(mean, weight, 0, mean.length);
   }
   codec.advance?.(mean);
-  outerStep(state, mean, spec, { round: commit.round, opened });
+  let at = 0;
+  for (const { start, end } of fragmentsOf(spec)(commit.round).ranges) {
+    outerStep(viewOf(state, start, end), mean.subarray(at, at + end - start), spec, { round: commit.round, opened });
+    at += end - start;
+  }
   return refused;
 }
+
+/** A part of the state, in place. */
+const viewOf = ({ parameters, velocity, variance }: SharedState, start: number, end: number): SharedState => ({
+  parameters: parameters.subarray(start, end),
+  velocity: velocity.subarray(start, end),
+  ...(variance && { variance: variance.subarray(start, end) }),
+});

@@ -14,54 +14,65 @@
 //   encoded   = β · feedback + Δ
 //   named     feedback' = encoded − decoded        what was left out of an offer that counts
 //   else      feedback stays: its offer carries
+//
+// In a run with fragments all of this is of the round's fragment alone: mark = anchor everywhere else.
 import { assert } from "./assert.ts";
 import type { Decoded } from "./codec/index.ts";
 import type { Extract } from "./extract.ts";
+import { type Fragment, gather, scatter, wholeOf } from "./fragment.ts";
 
 export class Replica implements Extract {
   /** The shared parameters, as last given; not a copy, so the fold may already be changing them. */
   anchor: Float32Array;
-  /** Own copy. Equals the anchor when nothing is in flight. */
+  /** Own copy. Equals the anchor where nothing is in flight. */
   mark: Float32Array;
-  /** Set while an offer is in flight: the mark before it. */
+  /** Set while an offer is in flight: the mark before it, of its fragment. */
   previousMark: Float32Array | undefined;
+  readonly #fragmentAt: (round: number) => Fragment;
   readonly #beta: number | undefined;
   /** What named offers left out; zeros at first, of a joiner too. Undefined without error feedback. */
-  #feedback: Float32Array | undefined;
+  readonly #feedback: Float32Array | undefined;
 
-  /** @param beta of the codec's error feedback; undefined: none */
-  constructor(anchor: Float32Array, beta?: number) {
+  /**
+   * @param beta of the codec's error feedback; undefined: none
+   * @param fragmentAt what each round exchanges; absent: all
+   */
+  constructor(anchor: Float32Array, beta?: number, fragmentAt?: (round: number) => Fragment) {
+    const whole = wholeOf(anchor.length);
     this.anchor = anchor;
     this.mark = anchor.slice();
+    this.#fragmentAt = fragmentAt ?? (() => whole);
     this.#beta = beta;
     this.#feedback = beta === undefined ? undefined : new Float32Array(anchor.length);
   }
 
-  /** mark − local, a new vector. */
-  pseudoGradient(local: Float32Array): Float32Array {
+  /** mark − local of the round's fragment, a new vector. */
+  pseudoGradient(local: Float32Array, round = 0): Float32Array {
     assert(local.length === this.mark.length, "local and mark have one length");
-    return difference(this.mark, local);
+    const fragment = this.#fragmentAt(round);
+    return difference(gather(this.mark, fragment), local, fragment);
   }
 
   /** What is to be encoded: the pseudo-gradient, and what error feedback adds. A new vector. */
-  toEncode(local: Float32Array): Float32Array {
-    const delta = this.pseudoGradient(local);
-    this.#addFeedback(delta);
+  toEncode(local: Float32Array, round = 0): Float32Array {
+    const delta = this.pseudoGradient(local, round);
+    this.#addFeedback(delta, this.#fragmentAt(round));
     return delta;
   }
 
   /** The pseudo-gradient of `local` was offered. At most one offer is in flight. */
-  offered(local: Float32Array): void {
+  offered(local: Float32Array, round = 0): void {
     assert(this.previousMark === undefined, "one offer in flight at most");
     assert(local.length === this.mark.length, "local and mark have one length");
-    this.previousMark = this.mark;
-    this.mark = local.slice();
+    const { ranges } = this.#fragmentAt(round);
+    this.previousMark = gather(this.mark, this.#fragmentAt(round));
+    for (const { start, end } of ranges) this.mark.set(local.subarray(start, end), start);
   }
 
   /** The offer in flight came to nothing without a fold: its work is part of the next one. */
-  withdrawn(): void {
+  withdrawn(round = 0): void {
     if (this.previousMark === undefined) return;
-    this.mark = this.previousMark;
+    scatter(this.previousMark, this.mark, this.#fragmentAt(round));
     this.previousMark = undefined;
   }
 
@@ -69,40 +80,51 @@ export class Replica implements Extract {
    * The round's commit was folded into anchorNew.
    * @param named the commit counts our offer; without an offer in flight (after a reload) it changes nothing
    * @param sent what the offer decodes to, where the codec has error feedback and the commit names it
-   * @returns what the parameters in training are measured from: they become `rebase(local, anchorNew, from)` between two of their steps
+   * @returns what the parameters in training are measured from, of the round's fragment: they become `rebase(local, anchorNew, from)` between two of
+   * their steps
    */
-  sealed(anchorNew: Float32Array, named: boolean, sent?: Decoded): Float32Array {
+  sealed(anchorNew: Float32Array, named: boolean, sent?: Decoded, round = 0): Float32Array {
     assert(anchorNew.length === this.mark.length, "all vectors have one length");
+    const fragment = this.#fragmentAt(round);
     if (this.#feedback && named && this.previousMark) {
       assert(sent !== undefined, "error feedback is what an update leaves out of what was encoded");
-      const encoded = difference(this.previousMark, this.mark);
-      this.#addFeedback(encoded);
+      const encoded = difference(this.previousMark.slice(), this.mark, fragment);
+      this.#addFeedback(encoded, fragment);
       sent.addTo(encoded, -1, 0, encoded.length);
-      this.#feedback = encoded;
+      scatter(encoded, this.#feedback, fragment);
     }
-    const from = named ? this.mark : (this.previousMark ?? this.mark);
+    const from = named ? gather(this.mark, fragment) : (this.previousMark ?? gather(this.mark, fragment));
     this.anchor = anchorNew;
-    this.mark = anchorNew.slice();
+    for (const { start, end } of fragment.ranges) this.mark.set(anchorNew.subarray(start, end), start);
     this.previousMark = undefined;
     return from;
   }
 
-  #addFeedback(delta: Float32Array): void {
+  #addFeedback(delta: Float32Array, { ranges }: Fragment): void {
     const [beta, feedback] = [this.#beta, this.#feedback];
     if (beta === undefined || feedback === undefined) return;
-    for (let i = 0; i < delta.length; i++) delta[i] += beta * feedback[i];
+    let at = 0;
+    for (const { start, end } of ranges) for (let i = start; i < end; i++) delta[at++] += beta * feedback[i];
   }
 }
 
-function difference(a: Float32Array, b: Float32Array): Float32Array {
-  const delta = new Float32Array(a.length);
-  for (let i = 0; i < delta.length; i++) delta[i] = a[i] - b[i];
-  return delta;
+/** part − flat, of the fragment; in place. */
+function difference(part: Float32Array, flat: Float32Array, { ranges }: Fragment): Float32Array {
+  let at = 0;
+  for (const { start, end } of ranges) for (let i = start; i < end; i++) part[at++] -= flat[i];
+  return part;
 }
 
-/** anchor' + (local − from), in place: exactly anchor' where nothing was trained since `from`. */
-export function rebase(local: Float32Array, anchorNew: Float32Array, from: Float32Array): Float32Array {
-  assert(anchorNew.length === local.length && from.length === local.length, "all vectors have one length");
-  for (let i = 0; i < local.length; i++) local[i] = anchorNew[i] + Math.fround(local[i] - from[i]);
+/** anchor' + (local − from), in place, of the fragment: exactly anchor' where nothing was trained since `from`. */
+export function rebase(
+  local: Float32Array,
+  anchorNew: Float32Array,
+  from: Float32Array,
+  { table, ranges } = wholeOf(local.length),
+): Float32Array {
+  assert(anchorNew.length === local.length && from.length === table.length, "all vectors have one length");
+  let at = 0;
+  for (const { start, end } of ranges)
+    for (let i = start; i < end; i++) local[i] = anchorNew[i] + Math.fround(local[i] - from[at++]);
   return local;
 }

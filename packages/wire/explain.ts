@@ -11,6 +11,9 @@ const furtherExamples: Record<string, unknown> = {
   "end.roundsMax": 1000,
   "inner.resetMoments": true,
   "outer.extract": "gradient",
+  "outer.fragments": 2,
+  "outer.merge": { keepLocal: 0.5 },
+  "outer.merge.keepLocal": 0.5,
   "rounds.overlap": true,
 };
 

@@ -81,6 +81,8 @@ describe("gradients", () => {
     ["another outer step", { outer: { ...ddp.outer, method: "diloco" } }, /^outer\.method: is "adamw" where/],
     ["AdamW of pseudo-gradients", { outer: { ...ddp.outer, extract: undefined } }, /^outer\.method: is "adamw" where/],
     ["a rate beside the schedule's", { outer: { ...ddp.outer, learningRate: 0.7 } }, /^outer\.learningRate: must be 1/],
+    ["fragments", { outer: { ...ddp.outer, fragments: 2 } }, /^outer\.fragments: .*norm of the whole gradient/],
+    ["mixing", { outer: { ...ddp.outer, merge: { keepLocal: 0.5 } } }, /^outer\.merge: means nothing/],
     ["a momentum beside the betas", { outer: { ...ddp.outer, momentum: 0.9 } }, /^outer\.momentum: must be 0/],
     ["an adaptive method's tau", { outer: { ...ddp.outer, tau: 0.1 } }, /^outer\.tau: belongs to/],
   ])("%s is refused with the reason", (_, change, reason) => {
@@ -118,10 +120,32 @@ describe("peers that fold in pairs", () => {
       /^outer\.clipToMedianNorm: must be false/,
     ],
     ["overlap", { rounds: { ...noloco.rounds, overlap: true } }, /^rounds\.overlap: .*partner/],
+    ["fragments", { outer: { ...noloco.outer, fragments: 2 } }, /^outer\.fragments: .*whole models/],
+    ["mixing", { outer: { ...noloco.outer, merge: { keepLocal: 0.5 } } }, /^outer\.merge: .*goes on from/],
     ["updates that peers keep", { rounds: { ...noloco.rounds, durability: "peers" } }, /^rounds\.durability: .*vote/],
   ])("%s: refused, with the reason", (_, change, message) => {
     expect(explained({ ...noloco, ...change })).toMatch(message);
   });
+});
+
+test("version 4 may exchange the model in fragments, and mix what trains with the anchor", () => {
+  const outer = { ...nano.outer, fragments: nano.model.layers + 1, merge: { keepLocal: 0.5 } };
+  const streaming = { ...nano, version: 4, outer };
+  expect(explained(streaming)).toBe("accepted");
+  expect(explained({ ...streaming, version: 3 })).toMatch(
+    /^outer\.fragments: came with version 4[\s\S]*outer\.merge: came with version 4/,
+  );
+  const tooMany = { ...outer, fragments: nano.model.layers + 2 };
+  expect(explained({ ...streaming, outer: tooMany })).toMatch(/^outer\.fragments: must be at most the model's layers/);
+  const { blockSize: __, ...rest } = outer;
+  const factors = { ...rest, codec: { name: "power-sgd", rank: 2, feedback: 1 } };
+  expect(explained({ ...streaming, outer: factors })).toMatch(/^outer\.fragments: does not go with codec "power-sgd"/);
+  expect(explained({ ...streaming, outer: { ...outer, fragments: 1 } })).toMatch(
+    /^outer\.fragments: .*; for example 2$/,
+  );
+  expect(explained({ ...streaming, outer: { ...outer, merge: { keepLocal: 1 } } })).toMatch(
+    /^outer\.merge\.keepLocal: .*; for example 0\.5$/,
+  );
 });
 
 test("the canonical form is golden and knows no key order", () => {

@@ -74,6 +74,8 @@ const isAdaptive = (method: string): boolean => ["fedadagrad", "fedadam", "fedyo
 export const outerSchema = z
   .strictObject({
     extract: z.enum(["gradient", "parameters"]).optional(), // what peers send: the anchor's gradient, or what they trained; absent: how far their inner steps went
+    fragments: z.int().min(2).max(129).optional(), // F: round r exchanges fragment r mod F of the model; absent: all of it
+    merge: z.strictObject({ keepLocal: z.number().gt(0).lt(1) }).optional(), // how much of what trains stays at a seal; absent: what was trained since the offer
     method: z.enum(["diloco", "fedadagrad", "fedadam", "fedyogi", "adamw", "noloco"]),
     learningRate: positive.max(2),
     momentum: z.number().min(0).lt(1), // diloco: Nesterov's; noloco: a heavy ball's; the adaptive methods': beta1
@@ -146,6 +148,8 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
   { path: ["inner", "resetMoments"], since: 4 },
   { path: ["rounds", "topology"], since: 4 },
   { path: ["outer", "extract"], since: 4 },
+  { path: ["outer", "fragments"], since: 4 },
+  { path: ["outer", "merge"], since: 4 },
 ];
 
 function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue }: z.RefinementCtx): void {

@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import type { RunDraft } from "./spec.ts";
 
-type Stack = Pick<RunDraft, "inner" | "outer" | "rounds">;
+type Stack = Pick<RunDraft, "model" | "inner" | "outer" | "rounds">;
 
 interface Rule {
   readonly path: readonly string[];
@@ -34,6 +34,27 @@ const rules: readonly Rule[] = [
     path: ["outer", "method"],
     broken: (stack) => sendsGradients(stack) !== (stack.outer.method === "adamw"),
     message: 'is "adamw" where extract is "gradient", and only there; for example "diloco" without extract',
+  },
+  {
+    path: ["outer", "fragments"],
+    broken: (stack) => sendsGradients(stack) && stack.outer.fragments !== undefined,
+    message: 'does not go with extract "gradient": AdamW clips by the norm of the whole gradient; leave it out',
+  },
+  {
+    path: ["outer", "fragments"],
+    broken: ({ model, outer }) => (outer.fragments ?? 0) > model.layers + 1,
+    message: "must be at most the model's layers and one more, which holds the embedding; for example 2",
+  },
+  {
+    path: ["outer", "fragments"],
+    broken: ({ outer }) =>
+      outer.fragments !== undefined && outer.codec !== "int8-block" && outer.codec.name === "power-sgd",
+    message: 'does not go with codec "power-sgd", whose factors are of the whole model; leave it out',
+  },
+  {
+    path: ["outer", "merge"],
+    broken: (stack) => sendsGradients(stack) && stack.outer.merge !== undefined,
+    message: 'means nothing with extract "gradient": what trains is the anchor; leave it out',
   },
   {
     path: ["outer", "learningRate"],
@@ -75,6 +96,16 @@ const ofPairs: readonly Rule[] = [
     path: ["outer", "clipToMedianNorm"],
     broken: (stack) => sendsParameters(stack) && stack.outer.clipToMedianNorm,
     message: 'must be false with extract "parameters": clipped parameters are another model; for example false',
+  },
+  {
+    path: ["outer", "fragments"],
+    broken: (stack) => sendsParameters(stack) && stack.outer.fragments !== undefined,
+    message: 'does not go with extract "parameters": a pair folds whole models; leave it out',
+  },
+  {
+    path: ["outer", "merge"],
+    broken: (stack) => sendsParameters(stack) && stack.outer.merge !== undefined,
+    message: 'does not go with extract "parameters": what trains goes on from what the pair folds; leave it out',
   },
   {
     path: ["rounds", "overlap"],

@@ -42,6 +42,16 @@ test("FedAvg learns too: the mean of what the peers trained, each round without 
   expect(points[1]).not.toEqual((await bench({ set: mean })).points[1]);
 });
 
+test("Streaming DiLoCo learns too, a fragment a round, from updates half as large", async () => {
+  const set = ["version=4", "outer.fragments=2", 'outer.codec={"name":"e3m0"}', "outer.blockSize=", "inner.steps=4"];
+  const lines: string[] = [];
+  const { points } = await benchRun({ ...given, rounds: 4, set }, (line) => lines.push(line));
+  expect(points[3]!.evalLoss).toBeLessThan(points[1]!.evalLoss);
+  const bytes = lines.flatMap((line) => Number(/updates of (\d+) bytes/.exec(line)?.[1] ?? []));
+  expect(bytes[2]).toBe(bytes[0]);
+  expect(bytes[1]).not.toBe(bytes[0]);
+});
+
 test("DDP: a hundred steps of four peers' gradients are those of one peer with all of the data", async () => {
   const ddp = ['outer.extract="gradient"', 'outer.method="adamw"', "outer.learningRate=1", "outer.momentum=0"];
   const exact = ['outer.codec={"name":"f32"}', "outer.blockSize=", "outer.clipToMedianNorm=false"];

@@ -17,6 +17,7 @@ import {
   extractOf,
   genesisState,
   learningRateAt,
+  mergeOf,
   parameterTable,
   readOwn,
   updateOf,
@@ -156,6 +157,8 @@ async function train(
   const plan = { seed: spec.seed, trainTokens: source.length, contextLength: spec.model.contextLength };
   const runCodec = codecOf(spec);
   const ids = Array.from({ length: peers }, (_, n) => peerId(n));
+  const merge = mergeOf(spec);
+  const locals: Float32Array[] = ids.map(() => state.parameters.slice());
   const extracts = ids.map(() => extractOf(spec, state.parameters));
   const trainers: Trainer[] = [];
   const points: { round: number; tokens: number; evalLoss: number }[] = [];
@@ -175,7 +178,7 @@ async function train(
       const codec = runCodec.at(round, state.codec);
       const contribute = async (trainer: Trainer, position: number): Promise<Contribution> => {
         const place = { cursor, rosterSize: peers, position, windowsPerStep };
-        trainer.load(state.parameters);
+        trainer.load(locals[position]!);
         if (spec.inner.resetMoments) trainer.resetMoments();
         const batchOf = (innerStep: number): Uint16Array =>
           microbatchIds(source, plan, place, { innerStep, firstSequence: 0, count: windowsPerStep });
@@ -191,11 +194,14 @@ async function train(
             loss += (await trainer.step(batchOf(innerStep), { ...spec.inner, learningRate })) / steps;
             if (zeroAttention) trainer.load(zero(await trainer.read()));
           }
-        trained ??= await trainer.read();
+        if (trained === undefined) {
+          trained = await trainer.read();
+          locals[position] = trained;
+        }
         const tokens = steps * windowsPerStep * spec.model.contextLength;
-        const body = codec.encode(extracts[position]!.toEncode(trained));
+        const body = codec.encode(extracts[position]!.toEncode(trained, round));
         sentBy[position] = readOwn(codec, body);
-        extracts[position]!.offered(trained);
+        extracts[position]!.offered(trained, round);
         const bytes = updateOf({ round, baseHash, tokens, codec }, body);
         const update = blobName(bytes);
         blobByName.set(update, bytes);
@@ -206,7 +212,11 @@ async function train(
       const commit = { round, baseHash, contributors } as unknown as EntryOf<"commit">; // the fold reads nothing else
       const opened = { tokensBefore, rosterSize: peers };
       applyCommit(state, spec, commit, (name) => blobByName.get(name), opened);
-      for (const [position, extract] of extracts.entries()) extract.sealed(state.parameters, true, sentBy[position]);
+      for (const [position, extract] of extracts.entries()) {
+        const from = extract.sealed(state.parameters, true, sentBy[position], round);
+        if (from === undefined) locals[position] = state.parameters;
+        else merge(locals[position]!, { round, anchor: state.parameters, from, named: true });
+      }
       tokensBefore += contributors.reduce((sum, { tokens }) => sum + tokens, 0);
       cursor += windowsPerRound({ rosterSize: peers, windowsPerStep, steps });
       if ((round + 1) % spec.evaluation.everyRounds !== 0) continue;

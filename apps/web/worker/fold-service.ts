@@ -15,7 +15,9 @@ import {
   type Extract,
   encodeCheckpointSection,
   extractOf,
+  fragmentsOf,
   type GroupMember,
+  gather,
   genesisState,
   type OpenedAt,
   readOwn,
@@ -35,7 +37,7 @@ export interface Folded {
   readonly anchorHash: string;
   readonly refused: { peer: PeerId; reason: string }[];
   readonly anchor: Float32Array; //       a copy
-  /** The caller's: the replica is done with it. There is none where an engine keeps the mark, or what trains is the anchor. */
+  /** Of the round's fragment; the caller's: the replica is done with it. There is none where an engine keeps the mark, or what trains is the anchor. */
   readonly from: Float32Array | undefined;
 }
 
@@ -84,10 +86,10 @@ export class FoldService {
     const codec = codecOf(spec).at(round, this.#state?.codec);
     this.#extract ??= extractOf(spec, this.#need(this.#state).parameters);
     const extract = this.#extract;
-    extract.withdrawn(); // an offer before this one came to nothing without a fold
-    const body = codec.encode(extract.toEncode(trained));
+    extract.withdrawn(round); // an offer before this one came to nothing without a fold
+    const body = codec.encode(extract.toEncode(trained, round));
     this.#sent = codec.feedback === undefined ? undefined : readOwn(codec, body);
-    extract.offered(trained);
+    extract.offered(trained, round);
     return updateOf({ round, baseHash, tokens, codec }, body);
   }
 
@@ -103,7 +105,7 @@ export class FoldService {
   }
 
   /**
-   * Outer step and mark rule. What trains meanwhile moves to the new anchor by `rebase(local, anchor, from)`.
+   * Outer step and mark rule. What trains meanwhile moves to the new anchor by the run's merge.
    * @param given.rebases whether the caller does that: an engine that keeps the mark needs no `from`
    */
   async fold(given: {
@@ -115,9 +117,10 @@ export class FoldService {
   }): Promise<Folded> {
     const state = this.#need(this.#state);
     const { commit, opened, named, blobs, rebases } = given;
-    const mark = rebases && !this.#extract ? state.parameters.slice() : undefined;
-    const refused = applyCommit(state, this.#need(this.#spec), commit, (name) => blobs.get(name), opened);
-    const from = this.#extract ? this.#extract.sealed(state.parameters, named, this.#sent) : mark;
+    const spec = this.#need(this.#spec);
+    const mark = rebases && !this.#extract ? gather(state.parameters, fragmentsOf(spec)(commit.round)) : undefined;
+    const refused = applyCommit(state, spec, commit, (name) => blobs.get(name), opened);
+    const from = this.#extract ? this.#extract.sealed(state.parameters, named, this.#sent, commit.round) : mark;
     this.#round = commit.round + 1;
     this.#anchorHash = await anchorHashBy(this.#digest, state);
     return { anchorHash: this.#anchorHash, refused, anchor: state.parameters.slice(), from };
@@ -133,7 +136,9 @@ export class FoldService {
     const { commit, pair, blobs } = given;
     const mark = this.#extract ? undefined : state.parameters.slice();
     applyPair(state, this.#need(this.#spec), commit, pair, (name) => blobs.get(name));
-    const from = this.#extract ? this.#extract.sealed(state.parameters, pair.length > 0) : mark;
+    const from = this.#extract
+      ? this.#extract.sealed(state.parameters, pair.length > 0, undefined, commit.round)
+      : mark;
     this.#round = commit.round + 1;
     this.#anchorHash = "";
     return { anchorHash: "", refused: [], anchor: state.parameters.slice(), from };

@@ -1,13 +1,15 @@
 // The replica where the CPU keeps the mark: all parameters are read for an offer and for a seal, and the fold worker encodes.
 import { type Remote, transfer } from "comlink";
 import type { Engine, StepReport } from "#engine";
-import { rebase } from "#outer";
+import { mergeOf } from "#outer";
+import type { RunSpec } from "#wire";
 import type { Folded } from "./fold-service.ts";
 import type { FoldApi } from "./fold-worker.ts";
 import type { Offering, OfferOf, ReplicaHome } from "./replica-home.ts";
 
 export class HostReplica implements ReplicaHome {
   readonly rebases = true;
+  readonly #merge: ReturnType<typeof mergeOf>;
   readonly #fold: Remote<FoldApi>;
   #engine: Engine | undefined;
   /** As last loaded or read; behind the engine when #stepped. */
@@ -16,7 +18,8 @@ export class HostReplica implements ReplicaHome {
   #stepsBegun = 0;
 
   /** @param local what is in training so far; undefined: nothing was restored yet */
-  constructor(fold: Remote<FoldApi>, local: Float32Array | undefined) {
+  constructor(spec: RunSpec, fold: Remote<FoldApi>, local: Float32Array | undefined) {
+    this.#merge = mergeOf(spec);
     this.#fold = fold;
     this.#local = local;
   }
@@ -51,11 +54,11 @@ export class HostReplica implements ReplicaHome {
     return { crossed, finish };
   }
 
-  async sealed({ anchor, from }: Folded): Promise<undefined> {
+  async sealed({ anchor, from }: Folded, named: boolean, round: number): Promise<undefined> {
     const known = this.#local;
     const local = await this.read().catch(() => known?.slice()); // without its GPU a peer carries nothing, and stays in the run
     if (!local || !from) throw new Error("a commit is to be folded before anything was restored");
-    this.#load(rebase(local, anchor, from));
+    this.#load(this.#merge(local, { round, anchor, from, named }));
     return undefined;
   }
 

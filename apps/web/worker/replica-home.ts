@@ -31,7 +31,7 @@ export interface ReplicaHome {
   restored(anchor: Float32Array): void;
   offer(): Offering;
   /** Goes on from the new anchor. Steps may follow when it resolves; what it answers settles when nothing of it is on the device any more. */
-  sealed(folded: Folded, named: boolean): Promise<{ readonly crossed: Promise<unknown> } | undefined>;
+  sealed(folded: Folded, named: boolean, round: number): Promise<{ readonly crossed: Promise<unknown> } | undefined>;
   /** A copy of the parameters, behind the steps that were queued before. Rejects when what was trained since is lost. */
   read(): Promise<Float32Array>;
 }

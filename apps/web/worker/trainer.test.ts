@@ -2,7 +2,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import type { Remote } from "comlink";
 import { beforeAll, describe, expect, test } from "vitest";
 import { TokenSource } from "#data";
-import { codecOf, type Decoded, encodeUpdate, foldCommit, genesisState, readUpdate } from "#outer";
+import { codecOf, type Decoded, encodeUpdate, foldCommit, fragmentsOf, gather, genesisState, readUpdate } from "#outer";
 import type { Assignment } from "#swarm";
 import { blobName, type EntryOf, type RunSpec } from "#wire";
 import type { Dataset } from "./dataset.ts";
@@ -327,6 +327,48 @@ describe.each([
       expect(engine.evaluated).toHaveLength(1);
       expect(Math.max(...stepsDone.map(({ stepMs }) => stepMs))).toBeLessThanOrEqual(100);
     });
+  });
+
+  test("in a run with fragments a fold moves the round's fragment alone, and the others train on", async () => {
+    const spec: RunSpec = {
+      ...plainSpec,
+      version: 4,
+      outer: { ...plainSpec.outer, fragments: 2, learningRate: 0.5, merge: { keepLocal: 0.5 } },
+    };
+    const { trainer, engine, anchorHash, commitOf } = await setUp({ spec, engine: new FakeEngine() });
+    engine.by = 0.5;
+    const genesis = genesisState(spec).parameters;
+    const moved = () =>
+      [0, 1].map((p) =>
+        meanOf(
+          gather(
+            engine.parameters.map((x, i) => x - genesis[i]),
+            fragmentsOf(spec)(p),
+          ),
+        ),
+      );
+    const round = async (round: number, named: boolean) => {
+      await trainer.train(steps({ round, steps: 1 }));
+      const update = await trainer.encode(round, anchorHash, TOKENS);
+      await trainer.train(steps({ round: round + 1, steps: 1 })); // beside the exchange
+      const given = commitOf(update);
+      const contributors = given.contributors.map((offer) => ({ ...offer, round }));
+      await trainer.fold(
+        { commit: { ...given, round, contributors }, opened, named },
+        new Map([[blobName(update), update]]),
+      );
+    };
+    await round(0, true);
+    // Fragment 0: offered 0.5, so the anchor moved 0.25; half of that and of the 1 that was trained.
+    expect(moved()[0]).toBeCloseTo(0.625, 2);
+    expect(moved()[1]).toBeCloseTo(1, 5);
+    await round(1, false);
+    // Fragment 1: 1.5 were offered and not named: all 2 that were trained carry, on an anchor that moved by 0.75.
+    expect(moved()[0]).toBeCloseTo(1.625, 2);
+    expect(moved()[1]).toBeCloseTo(2.75, 2);
+    expect(engine.reads).toBe(4); // an offer and a seal each
+    const other = await setUp({ spec, engine: new FakeEngine() });
+    expect(await other.trainer.restore(0, [])).toBe(anchorHash);
   });
 
   test("where peers send gradients: one step leaves the anchor as it is, and is lost unless the commit names it", async () => {

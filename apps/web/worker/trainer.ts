@@ -115,7 +115,7 @@ export class Trainer {
     engine.resetMoments();
     this.#stepsSinceReset = 0;
     if (this.#replica instanceof DeviceReplica && !engine.mark)
-      this.#replica = new HostReplica(this.#options.fold, this.#replica.known());
+      this.#replica = new HostReplica(this.#options.spec, this.#options.fold, this.#replica.known());
     this.#replica.use(engine, local);
   }
 
@@ -178,7 +178,7 @@ export class Trainer {
     return this.#onCpu(async () => {
       const { rebases } = this.#replica;
       const folded = await this.#options.fold.fold({ commit, opened, named, blobs, rebases });
-      await this.#sealed(commit.round + 1, folded, named);
+      await this.#sealed(commit.round, folded, named);
       return { anchorHash: folded.anchorHash, refused: folded.refused };
     });
   }
@@ -187,14 +187,14 @@ export class Trainer {
   foldPair(given: Parameters<FoldApi["foldPair"]>[0]): Promise<void> {
     return this.#onCpu(async () => {
       const folded = await this.#options.fold.foldPair(given);
-      await this.#sealed(given.commit.round + 1, folded, given.pair.length > 0);
+      await this.#sealed(given.commit.round, folded, given.pair.length > 0);
     });
   }
 
   async #sealed(round: number, folded: Folded, named: boolean): Promise<void> {
     const sealed = await this.#onGpu(async () => {
-      this.#anchor = { round, anchorHash: folded.anchorHash };
-      return this.#replica.sealed(folded, named);
+      this.#anchor = { round: round + 1, anchorHash: folded.anchorHash };
+      return this.#replica.sealed(folded, named, round);
     });
     await sealed?.crossed;
   }
@@ -379,7 +379,7 @@ export class Trainer {
 function homeOf({ spec, fold }: TrainerOptions): ReplicaHome {
   if (spec.outer.extract === "gradient") return new GradientReplica(fold);
   const { onDevice } = codecOf(spec);
-  return onDevice ? new DeviceReplica(onDevice) : new HostReplica(fold, undefined);
+  return onDevice ? new DeviceReplica(onDevice) : new HostReplica(spec, fold, undefined);
 }
 
 /** The step's windows in microbatches of B rows: the first ones of the assignment when the device takes fewer. */

@@ -1,6 +1,7 @@
 // The codecs that a run may name, and the one that its spec names. A new one: its settings in wire's codecs.ts, its file here, its line in `makers`.
 import type { NamedCodecSpec, RunSpec } from "#wire";
-import { type ParameterTable, parameterTable } from "../parameters.ts";
+import { fragmentsOf } from "../fragment.ts";
+import type { ParameterTable } from "../parameters.ts";
 import { roundKey } from "../random.ts";
 import { ChunkTopK } from "./chunk-top-k.ts";
 import { type Codec, factsOf, type RunCodec } from "./codec.ts";
@@ -54,14 +55,15 @@ const makers: Makers = {
 };
 
 export function codecOf({ model, outer, seed }: Pick<RunSpec, "model" | "outer" | "seed">): RunCodec {
-  const table = parameterTable(model);
-  const { codec } = outer;
+  const { codec, extract, fragments, merge } = outer;
   const keyOf = (round: number) => roundKey(seed, round);
-  if (codec !== "int8-block" && codec.name === "power-sgd") return powerSgd(table, codec, keyOf);
-  const at = (round: number) => codecFor(codec, { table, key: keyOf(round) });
-  const first = at(0);
-  const onDevice = first.onDevice && outer.extract === undefined;
-  return { ...factsOf(first), at, ...(onDevice && { onDevice: first }) };
+  const fragmentAt = fragmentsOf({ model, outer });
+  if (codec !== "int8-block" && codec.name === "power-sgd") return powerSgd(fragmentAt(0).table, codec, keyOf);
+  const at = (round: number) => codecFor(codec, { table: fragmentAt(round).table, key: keyOf(round) });
+  const [first, ...others] = Array.from({ length: fragments ?? 1 }, (_, fragment) => at(fragment));
+  const bodyBytesMax = others.reduce((most, other) => Math.max(most, other.bodyBytesMax), first.bodyBytesMax);
+  const onDevice = first.onDevice && extract === undefined && fragments === undefined && merge === undefined;
+  return { ...factsOf(first), bodyBytesMax, at, ...(onDevice && { onDevice: first }) };
 }
 
 function codecFor(settings: "int8-block" | Apart, exchange: Exchange): Codec {

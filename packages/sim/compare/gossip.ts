@@ -64,7 +64,7 @@ export async function trainPairs(course: Course, setting: Setting, trainers: Tra
       }
       peer.meter.trainedMs += trainedMs;
       readyMsBy.set(peer, ownBy.get(peer)!.clockMs + trainedMs);
-      const sent = offers.add(peer, extractOf(spec, merged.parameters).toEncode(locals[at]));
+      const sent = offers.add(peer, extractOf(spec, merged.parameters).toEncode(locals[at], swarm.rounds));
       if (sent === undefined) return swarm.result(merged.parameters, true);
     }
 

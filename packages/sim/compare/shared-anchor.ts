@@ -11,7 +11,7 @@ import {
   encodeCheckpointSection,
   extractOf,
   genesisState,
-  rebase,
+  mergeOf,
   type SharedState,
   sectionsOf,
   stateFrom,
@@ -27,6 +27,7 @@ const CHECK_EVERY_ROUNDS = 16;
 
 /** A commit that was folded, and reaches the peers while they train. */
 interface Sealed {
+  readonly round: number;
   readonly anchor: Float32Array;
   /** Whose offers it names, and what they decode to. Who left and came back has another extract by now. */
   readonly sentBy: ReadonlyMap<Extract, Decoded>;
@@ -45,6 +46,9 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
   const state = genesisState(spec);
   const stateBytes = 4 * sectionsOf(state).reduce((sum, { values }) => sum + values.length, 0);
   const extractBy = new Map<SwarmPeer, Extract>();
+  const merge = mergeOf(spec);
+  /** Else what trains is the anchor after each seal: nothing was trained since, and no fragment waits for its turn. */
+  const goesOnApart = overlap || spec.outer.fragments !== undefined || spec.outer.merge !== undefined;
   let arriving: Sealed | undefined;
 
   const enter = (peer: SwarmPeer): boolean => {
@@ -57,12 +61,13 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
     swarm.moved(peer, { sent: 0, received: stateBytes });
     return true;
   };
-  const seal = async (peer: SwarmPeer, { anchor, sentBy }: Sealed): Promise<void> => {
+  const seal = async (peer: SwarmPeer, { round, anchor, sentBy }: Sealed): Promise<void> => {
     const extract = extractBy.get(peer);
     const sent = extract && sentBy.get(extract);
     if (sent === undefined) return; // it joined since
-    const from = extract!.sealed(anchor, true, sent);
-    peer.trainer.load(overlap && from ? rebase(await peer.trainer.read(), anchor, from) : anchor);
+    const from = extract!.sealed(anchor, true, sent, round);
+    const goesOn = goesOnApart && from;
+    peer.trainer.load(goesOn ? merge(await peer.trainer.read(), { round, anchor, from, named: true }) : anchor);
   };
   const train = async (peer: SwarmPeer, position: number, roster: number, stepMs: number): Promise<Float32Array> => {
     const sealed = arriving;
@@ -96,9 +101,9 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
       }
       trainedMs = Math.max(trainedMs, steps * stepMsOf[at]);
       const extract = extractBy.get(peer)!;
-      const sent = offers.add(peer, extract.toEncode(locals[at]));
+      const sent = offers.add(peer, extract.toEncode(locals[at], swarm.rounds));
       if (sent === undefined) return swarm.result(state.parameters, true);
-      extract.offered(locals[at]);
+      extract.offered(locals[at], swarm.rounds);
       sentBy.set(extract, sent);
     }
     const joiner = joined || swarm.rounds % CHECK_EVERY_ROUNDS === 0 ? byCheckpoint(spec, state) : undefined;
@@ -125,7 +130,7 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
       if (extractBy.has(peer)) peer.meter.trainedMs += steps * stepMsOf[at];
     }
     swarm.nowMs += roundMs;
-    const sealed = { anchor: state.parameters, sentBy, delayMs: overlap ? exchangeMs : 0 };
+    const sealed = { round: swarm.rounds, anchor: state.parameters, sentBy, delayMs: overlap ? exchangeMs : 0 };
     if (overlap) arriving = { ...sealed, anchor: state.parameters.slice() };
     else for (const peer of extractBy.keys()) await seal(peer, sealed);
     await swarm.advance(here.length, sizes.length, () => state.parameters);
