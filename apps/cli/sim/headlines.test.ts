@@ -12,17 +12,23 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true }));
 
 describe("headlines", () => {
-  test.each(headlines)("$name: its short form trains all that the claim is about", async ({ name, claim, methods }) => {
-    const lines: string[] = [];
-    const said: string[] = [];
-    await headlineCommand(
-      { name, root, short: true },
-      (line) => lines.push(line),
-      (line) => said.push(line),
-    );
-    expect(lines[0]).toBe(`${name}: ${claim}`);
-    expect(said.map((line) => line.split(" ")[0])).toEqual([...methods]);
-    expect(said.every((line) => /loss \d/.test(line))).toBe(true);
-    expect(await readdir(root)).toEqual([".cache"]); // nothing is claimed from a short run
-  });
+  test.each(headlines)(
+    "$name: its short form trains all that the claim is about",
+    async ({ name, claim, methods, variants = [] }) => {
+      const lines: string[] = [];
+      const said: string[] = [];
+      await headlineCommand(
+        { name, root, short: true },
+        (line) => lines.push(line),
+        (line) => said.push(line),
+      );
+      expect(lines[0]).toBe(`${name}: ${claim}`);
+      expect(said.map((line) => line.split(" ")[0])).toEqual([
+        ...methods,
+        ...variants.map((variant) => variant.split("=")[0]),
+      ]);
+      expect(said.every((line) => /loss \d/.test(line))).toBe(true);
+      expect(await readdir(root)).toEqual([".cache"]); // nothing is claimed from a short run
+    },
+  );
 });

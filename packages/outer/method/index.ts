@@ -9,6 +9,7 @@ import { noLoCo } from "./noloco.ts";
 import { oneStepDelay } from "./one-step-delay.ts";
 import { powerSgd } from "./power-sgd.ts";
 import { sparseLoCo } from "./sparseloco.ts";
+import { streaming } from "./streaming.ts";
 
 export { type Method, withMethod } from "./method.ts";
 
@@ -18,6 +19,7 @@ export const methods: readonly Method[] = [
   localAdamW,
   diloco,
   oneStepDelay,
+  streaming,
   sparseLoCo,
   powerSgd,
   noLoCo,
