@@ -60,6 +60,7 @@ const codecs: readonly NamedCodecSpec[] = [
   { name: "int4-block" },
   { name: "int4-block", rotated: true, feedback: 1 },
   { name: "e3m0" },
+  { name: "e3m0", entropy: "rans" },
   { name: "sign", feedback: 1 },
   { name: "two-bit", feedback: 0.9 },
   { name: "dynamic8" },

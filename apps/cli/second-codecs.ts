@@ -13,6 +13,7 @@ export type CodecSpec =
       readonly rotated?: boolean | undefined;
       readonly rank?: number;
       readonly every?: number;
+      readonly entropy?: "rans" | undefined;
     };
 
 /** Name, rows, columns: 1 of a norm's weights. */
@@ -35,7 +36,7 @@ interface SecondCodec {
 /** @param seed the run's */
 export function secondCodec(codec: CodecSpec, seed: number, round: number): SecondCodec {
   if (codec === "int8-block") return { id: 1, block: 256, read: int8Blocks };
-  const { name, chunk = 0, k = 0, rotated = false, rank = 1, every = 1 } = codec;
+  const { name, chunk = 0, k = 0, rotated = false, rank = 1, every = 1, entropy } = codec;
   const known: Record<string, SecondCodec> = {
     "chunk-top-k": { id: 2, block: chunk, read: (given) => chunkTopK(given, chunk, k) },
     f32: { id: 3, block: 1, read: (given) => raw(given, 4, f32) },
@@ -44,12 +45,12 @@ export function secondCodec(codec: CodecSpec, seed: number, round: number): Seco
       id: 5,
       block: 64,
       read: (given) => {
-        const squares = fewBits(given, { block: 64, bits: 4, unit: steps });
+        const squares = fewBits(given, { block: 64, bits: 4, unit: steps }, entropy);
         if (!rotated || squares === undefined) return squares;
         return sqrt(squares) < 1e38 ? rotatedBack(given, roundKey(seed, round), squares) : undefined;
       },
     },
-    e3m0: { id: 6, block: 256, read: (given) => fewBits(given, { block: 256, bits: 4, unit: powers }) },
+    e3m0: { id: 6, block: 256, read: (given) => fewBits(given, { block: 256, bits: 4, unit: powers }, entropy) },
     sign: { id: 7, block: 1024, read: (given) => fewBits(given, { block: 1024, bits: 1, unit: [-1, 1] }) },
     "two-bit": { id: 8, block: 1024, read: (given) => fewBits(given, { block: 1024, bits: 2 }) },
     dynamic8: { id: 11, block: 256, read: (given) => fewBits(given, { block: 256, bits: 8, unit: dynamic() }) },
@@ -115,13 +116,15 @@ function bf16(bytes: Buffer, at: number): number {
 function fewBits(
   { bytes, values }: Given,
   { block, bits, unit }: { block: number; bits: number; unit?: readonly number[] },
+  entropy?: "rans",
 ): number | undefined {
   const { length } = values;
   const numbers = unit ? 1 : 2 ** bits;
   const codesAt = 2 * numbers * Math.ceil(length / block);
-  if (bytes.length !== codesAt + Math.ceil((length * bits) / 8)) return undefined;
-  const stream = [...bytes.subarray(codesAt)].flatMap((byte) => Array.from({ length: 8 }, (_, n) => (byte >> n) & 1));
-  if (stream.slice(length * bits).includes(1)) return undefined;
+  const codes = entropy
+    ? ransCodes(bytes.subarray(codesAt), length, unit?.length ?? numbers)
+    : packedCodes(bytes.subarray(codesAt), length, bits);
+  if (codes === undefined) return undefined;
   let squares = 0;
   for (let b = 0; b * block < length; b++) {
     const own = Array.from({ length: numbers }, (_, n) => bf16(bytes, 2 * (b * numbers + n)));
@@ -130,7 +133,7 @@ function fewBits(
     if (!levels.every(Number.isFinite)) return undefined;
     const howOften = levels.map(() => 0);
     for (let i = b * block; i < min(length, (b + 1) * block); i++) {
-      const code = stream.slice(i * bits, (i + 1) * bits).reduce((sum, bit, n) => sum + bit * 2 ** n, 0);
+      const code = codes[i]!;
       if (levels[code] === undefined) return undefined;
       howOften[code]!++;
       values[i] = levels[code];
@@ -138,6 +141,33 @@ function fewBits(
     for (const [code, level] of levels.entries()) squares += howOften[code]! * (level * level);
   }
   return squares;
+}
+
+function packedCodes(bytes: Buffer, length: number, bits: number): number[] | undefined {
+  if (bytes.length !== Math.ceil((length * bits) / 8)) return undefined;
+  const stream = bitsOf(bytes);
+  if (stream.slice(length * bits).includes("1")) return undefined;
+  return Array.from({ length }, (_, i) => lowest(stream.slice(i * bits, (i + 1) * bits)));
+}
+
+function ransCodes(bytes: Buffer, length: number, levels: number): number[] | undefined {
+  if (bytes.length < 2 * levels + 4 || bytes.length > 2 * levels + 4 + Math.ceil(length / 2) + Math.ceil(length / 512))
+    return undefined;
+  const often = Array.from({ length: levels }, (_, code) => bytes.readUInt16LE(2 * code));
+  if (often.reduce((a, b) => a + b, 0) !== 4096) return undefined;
+  const parts = often.flatMap((frequency, code) => new Array<number>(frequency).fill(code));
+  let x = bytes.readUInt32LE(2 * levels);
+  if (x < 2 ** 23 || x >= 2 ** 31) return undefined;
+  let at = 2 * levels + 4;
+  const codes: number[] = [];
+  while (codes.length < length) {
+    const code = parts[x % 4096]!;
+    codes.push(code);
+    x = often[code]! * Math.floor(x / 4096) + (x % 4096) - parts.indexOf(code);
+    while (x < 2 ** 23 && at < bytes.length) x = 256 * x + bytes[at++]!;
+    if (x < 2 ** 23) return undefined;
+  }
+  return x === 2 ** 23 && at === bytes.length ? codes : undefined;
 }
 
 export function mix(value: number): number {

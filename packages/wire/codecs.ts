@@ -11,6 +11,8 @@ const feedback = z
   .min(0)
   .max(1);
 
+const entropy = z.literal("rans").optional();
+
 /** One value of so many is sent. */
 const every = z.int().min(2).max(4096); // beyond, a value waits for thousands of rounds
 
@@ -35,8 +37,9 @@ const named = z.discriminatedUnion("name", [
     name: z.literal("int4-block"),
     rotated: z.boolean().optional(), //     before it is coded, so that outliers cost less; absent: no
     feedback: feedback.optional(), //       absent: what a body leaves out is lost
+    entropy, //                             how codes are packed; absent: in four bits each
   }),
-  z.strictObject({ name: z.literal("e3m0"), feedback: feedback.optional() }),
+  z.strictObject({ name: z.literal("e3m0"), feedback: feedback.optional(), entropy }),
   z.strictObject({ name: z.literal("sign"), feedback }),
   z.strictObject({ name: z.literal("two-bit"), feedback }),
   z.strictObject({ name: z.literal("rand-k"), every, feedback }),

@@ -14,7 +14,9 @@ const settings: readonly CodecSpec[] = [
   { name: "f16" },
   { name: "int4-block" },
   { name: "int4-block", rotated: true },
+  { name: "int4-block", rotated: true, entropy: "rans" },
   { name: "e3m0" },
+  { name: "e3m0", entropy: "rans" },
   { name: "sign", feedback: 1 },
   { name: "two-bit", feedback: 1 },
   { name: "dynamic8" },
@@ -27,7 +29,7 @@ const codecs = settings.map((codec): [string, Codec] => {
   return [JSON.stringify(codec), ofRun.at(3, ofRun.genesis?.())];
 });
 
-describe.each(codecs)("%s", (_, codec) => {
+describe.each(codecs)("%s", (name, codec) => {
   const { length } = codec;
   const read = (values: Float32Array) => codec.read(codec.encode(values)) as Decoded;
 
@@ -70,7 +72,7 @@ describe.each(codecs)("%s", (_, codec) => {
       ),
       { numRuns: 2000, seed: 1 },
     );
-    expect(accepted).toBeGreaterThan(100); // not vacuous
+    expect(accepted).toBeGreaterThan(name.includes("rans") ? 10 : 100); // not vacuous; a changed stream ends elsewhere
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 500 }), (junk) => {
         const decoded = codec.read(junk);

@@ -42,11 +42,11 @@ const makers: Makers = {
   "chunk-top-k": (settings, { table }) => new ChunkTopK(table, settings),
   f32: (_, { table }) => raw(table.length, "f32"),
   f16: (_, { table }) => raw(table.length, "f16"),
-  "int4-block": ({ rotated, feedback }, { table, key }) => {
-    const codec = lowBits(table.length, int4Block(feedback));
+  "int4-block": ({ rotated, feedback, entropy }, { table, key }) => {
+    const codec = lowBits(table.length, int4Block(feedback), entropy);
     return rotated ? hadamard(codec, key) : codec;
   },
-  e3m0: ({ feedback }, { table }) => lowBits(table.length, e3m0(feedback)),
+  e3m0: ({ feedback, entropy }, { table }) => lowBits(table.length, e3m0(feedback), entropy),
   sign: ({ feedback }, { table }) => lowBits(table.length, sign(feedback)),
   "two-bit": ({ feedback }, { table }) => lowBits(table.length, twoBit(feedback)),
   "rand-k": (settings, { table, key }) => randK(table.length, settings, key),

@@ -7,6 +7,7 @@
 // bf16 is the upper half of an f32: two bytes with all of its range, which a pseudo-gradient's scales need and f16 does not have.
 import { assert } from "../assert.ts";
 import { type Codec, type Decoded, diverged } from "./codec.ts";
+import { rans } from "./rans.ts";
 
 export interface Grid {
   readonly id: number;
@@ -35,11 +36,12 @@ function fromBf16(bits: number): number {
   return word[0];
 }
 
-export function lowBits(length: number, grid: Grid): Codec {
+/** @param entropy how the codes are packed: "rans" by how often each occurs; undefined: in all of their bits */
+export function lowBits(length: number, grid: Grid, entropy?: "rans"): Codec {
   const { id, block, bits, feedback } = grid;
   const shape = new Shape(length, grid);
   const bodyBytes = shape.codesAt + Math.ceil((length * bits) / 8);
-  return {
+  const codec: Codec = {
     id,
     block,
     length,
@@ -50,6 +52,7 @@ export function lowBits(length: number, grid: Grid): Codec {
     read: (body) =>
       body.length === bodyBytes ? read(body, shape) : `a body of ${body.length} bytes, not ${bodyBytes}`,
   };
+  return entropy ? rans(codec, { headBytes: shape.codesAt, bits, levels: shape.levels }) : codec;
 }
 
 /** Where things lie in a body. */
