@@ -2,7 +2,9 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { expect, test } from "vitest";
+import { methods } from "#outer";
 import manifest from "../../package.json" with { type: "json" };
+import { specReference } from "./spec-reference.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const filesBelow = (folder: string, ending: RegExp): string[] =>
@@ -70,4 +72,16 @@ test("every rule of the protocol has a test that cites it, and no test cites ano
   );
   expect([...rules].filter((rule) => !cited.has(rule))).toEqual([]);
   expect([...cited].filter((rule) => !rules.has(rule))).toEqual([]);
+});
+
+test("RESEARCH.md holds the spec's reference as the schema has it", () => {
+  const [, table] = /<!-- reference -->\n(.*?)<!-- end of reference -->/s.exec(
+    read(join(root, "docs", "RESEARCH.md")),
+  )!;
+  expect(table.trim().split("\n")).toEqual(specReference());
+});
+
+test("METHODS.md tells of every method", () => {
+  const text = read(join(root, "docs", "METHODS.md"));
+  expect(methods.map(({ name }) => name).filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
 });

@@ -23,6 +23,7 @@ import { MODEL_NAMES } from "./models.ts";
 import { planCommand } from "./plan.ts";
 import { replay, replayLines } from "./replay.ts";
 import { addSimCommand } from "./sim/command.ts";
+import { specReference } from "./spec-reference.ts";
 
 /** npm runs scripts in the package's folder; file names are meant from where the user stands. */
 const from = process.env.INIT_CWD ?? process.cwd();
@@ -379,6 +380,12 @@ runCommand
   .action(() => {
     for (const { name, title, source, parity } of methods)
       console.log(`${name.padEnd(16)}${title.padEnd(16)}${parity.padEnd(6)}${source}`);
+  });
+runCommand
+  .command("reference")
+  .description("every field of a run spec: its values and its meaning, as a Markdown table")
+  .action(() => {
+    for (const line of specReference()) console.log(line);
   });
 runCommand
   .command("check")

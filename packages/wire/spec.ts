@@ -31,16 +31,16 @@ export const publicKeySchema = z.string().regex(/^[0-9a-f]{64}$/, "an Ed25519 pu
 /** Llama-style decoder. Sizes: V vocabulary, C model width, L layers, NH heads, F feed-forward width, T context length. */
 export const modelSchema = z
   .strictObject({
-    vocabSize: count(65_536), //          token ids are u16 in shards
-    dModel: count(8192).multipleOf(4), // kernels read vec4
-    layers: count(128),
-    heads: count(128),
-    kvHeads: count(128), //               grouped heads: heads % kvHeads = 0
-    dFfn: count(32_768).multipleOf(4),
-    contextLength: count(32_768),
-    ropeTheta: positive,
-    normEps: positive,
-    tiedEmbedding: z.boolean(),
+    vocabSize: count(65_536).describe("V; token ids are 16 bits in shards"),
+    dModel: count(8192).multipleOf(4).describe("C, the width of the residual stream; kernels read four values at once"),
+    layers: count(128).describe("L"),
+    heads: count(128).describe("query heads; divides dModel into a multiple of 4"),
+    kvHeads: count(128).describe("key and value heads (grouped attention); divides heads"),
+    dFfn: count(32_768).multipleOf(4).describe("width of the feed-forward layer"),
+    contextLength: count(32_768).describe("T, tokens of a window"),
+    ropeTheta: positive.describe("base of the rotary embedding"),
+    normEps: positive.describe("of RMSNorm"),
+    tiedEmbedding: z.boolean().describe("whether the head is the embedding"),
   })
   .refine((m) => m.dModel % m.heads === 0, {
     path: ["heads"],
@@ -55,35 +55,58 @@ export type ModelShape = z.infer<typeof modelSchema>;
 
 /** Inner optimizer: AdamW with the run's schedule. The schedule counts tokens committed before the round, plus the inner step. */
 export const innerSchema = z.strictObject({
-  steps: count(10_000), //                H, equal for all peers
-  windowsPerStep: count(4096), //         sequences of T tokens that a full-speed peer takes per inner step
-  learningRate: positive.max(1),
-  learningRateMin: z.number().min(0).max(1),
-  warmupTokens: z.int().min(0),
-  decayTokens: z.int().min(0), //         linear decay over the last decayTokens before end.tokensMax; 0: constant after warm-up
-  beta1: z.number().min(0).lt(1),
-  beta2: z.number().min(0).lt(1),
-  eps: positive.max(1),
-  weightDecay: z.number().min(0).max(1),
-  clipNorm: positive,
-  resetMoments: z.boolean().optional(), // both moments are zero at the start of each round (FedAvg); absent: a peer's own, kept
+  steps: count(10_000).describe("H, inner steps of a round, equal for all peers"),
+  windowsPerStep: count(4096).describe("sequences of T tokens that a full-speed peer takes per inner step"),
+  learningRate: positive.max(1).describe("AdamW's, after the warm-up"),
+  learningRateMin: z.number().min(0).max(1).describe("where the decay ends"),
+  warmupTokens: z.int().min(0).describe("committed tokens over which the rate rises from 0"),
+  decayTokens: z
+    .int()
+    .min(0)
+    .describe("linear decay over the last so many tokens before end.tokensMax; 0: constant after the warm-up"),
+  beta1: z.number().min(0).lt(1).describe("AdamW's"),
+  beta2: z.number().min(0).lt(1).describe("AdamW's"),
+  eps: positive.max(1).describe("AdamW's"),
+  weightDecay: z.number().min(0).max(1).describe("decoupled; of matrices alone"),
+  clipNorm: positive.describe("of the whole gradient, before each step"),
+  resetMoments: z
+    .boolean()
+    .optional()
+    .describe("both moments are zero at the start of each round (FedAvg); absent: a peer's own, kept"),
 });
 
 const isAdaptive = (method: string): boolean => ["fedadagrad", "fedadam", "fedyogi"].includes(method);
 
 export const outerSchema = z
   .strictObject({
-    extract: z.enum(["gradient", "parameters"]).optional(), // what peers send: the anchor's gradient, or what they trained; absent: how far their inner steps went
-    fragments: z.int().min(2).max(129).optional(), // F: round r exchanges fragment r mod F of the model; absent: all of it
-    merge: z.strictObject({ keepLocal: z.number().gt(0).lt(1) }).optional(), // how much of what trains stays at a seal; absent: what was trained since the offer
-    method: z.enum(["diloco", "fedadagrad", "fedadam", "fedyogi", "adamw", "noloco"]),
-    learningRate: positive.max(2),
-    momentum: z.number().min(0).lt(1), // diloco: Nesterov's; noloco: a heavy ball's; the adaptive methods': beta1
-    beta2: z.number().min(0).lt(1).optional(),
-    tau: positive.max(1).optional(),
-    codec: codecSchema,
-    blockSize: z.literal(256).optional(), // int8-block's, and always there with it: runs of version 1 are named by it
-    clipToMedianNorm: z.boolean(),
+    extract: z
+      .enum(["gradient", "parameters"])
+      .optional()
+      .describe(
+        "what peers send: the anchor's gradient, or the parameters that they trained; absent: the pseudo-gradient, how far their inner steps went",
+      ),
+    fragments: z
+      .int()
+      .min(2)
+      .max(129)
+      .optional()
+      .describe("F: round r exchanges fragment r mod F of the model; absent: all of it"),
+    merge: z
+      .strictObject({ keepLocal: z.number().gt(0).lt(1) })
+      .optional()
+      .describe("keepLocal: how much of what trains stays at a seal; absent: all that was trained since the offer"),
+    method: z.enum(["diloco", "fedadagrad", "fedadam", "fedyogi", "adamw", "noloco"]).describe("the outer optimizer"),
+    learningRate: positive.max(2).describe("of the outer step"),
+    momentum: z
+      .number()
+      .min(0)
+      .lt(1)
+      .describe("diloco: Nesterov's; noloco: a heavy ball's; the adaptive methods': beta1"),
+    beta2: z.number().min(0).lt(1).optional().describe("fedadam's and fedyogi's: how much of the variance stays"),
+    tau: positive.max(1).optional().describe("the adaptive methods': what is added to the root of the variance"),
+    codec: codecSchema.describe("how updates become bytes"),
+    blockSize: z.literal(256).optional().describe("int8-block's, and always there with it"),
+    clipToMedianNorm: z.boolean().describe("whether no update counts with more than the round's median norm"),
   })
   .refine(({ codec, blockSize }) => (codec === "int8-block") === (blockSize !== undefined), {
     path: ["blockSize"],
@@ -101,14 +124,22 @@ export const outerSchema = z
 
 export const roundsSchema = z
   .strictObject({
-    quorum: count(32), //                 commit waits for min(quorum, roster) offers, or for the deadline
-    maxContributors: count(32),
-    deadlineMinMs: z.int().min(500).max(3_600_000),
-    deadlineMaxMs: z.int().min(500).max(3_600_000),
-    durability: z.enum(["host", "peers"]).optional(), // who keeps updates and checkpoints; absent: the host
-    holders: z.int().min(2).max(8).optional(), //        peers: how many hold an update beside its maker before it counts; absent: 2
-    overlap: z.boolean().optional(), //    train on while an update is exchanged; absent: wait for the next round
-    topology: z.literal("pairs").optional(), // each peer folds one other's update into parameters of its own; absent: all fold all
+    quorum: count(32).describe("a commit waits for so many offers, or for the whole roster, or for the deadline"),
+    maxContributors: count(32).describe("updates that a commit names; of more, as many are drawn"),
+    deadlineMinMs: z.int().min(500).max(3_600_000).describe("the least that a round is given"),
+    deadlineMaxMs: z.int().min(500).max(3_600_000).describe("the most that a round is given"),
+    durability: z.enum(["host", "peers"]).optional().describe("who keeps updates and checkpoints; absent: the host"),
+    holders: z
+      .int()
+      .min(2)
+      .max(8)
+      .optional()
+      .describe('with durability "peers": how many hold an update beside its maker before it counts; absent: 2'),
+    overlap: z.boolean().optional().describe("train on while an update is exchanged; absent: wait for the next round"),
+    topology: z
+      .literal("pairs")
+      .optional()
+      .describe("each peer folds one other's update into parameters of its own; absent: all fold all"),
   })
   .refine((r) => r.deadlineMinMs <= r.deadlineMaxMs, {
     path: ["deadlineMinMs"],
@@ -163,27 +194,36 @@ function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue
 /** What an operator writes: everything but the host's key and the hashes of the shards, which the host fills in. */
 export const draftSchema = z
   .strictObject({
-    version: versionSchema(1, 2, 3, SPEC_VERSION),
-    mathVersion: versionSchema(MATH_VERSION),
-    name: text(80),
-    operator: text(200),
-    purpose: text(1000),
-    modelLicence: text(200),
-    seed: z.int().min(0).max(0xffff_ffff),
+    version: versionSchema(1, 2, 3, SPEC_VERSION).describe("of the spec's own format"),
+    mathVersion: versionSchema(MATH_VERSION).describe("of decode, combine and outer step: a log replays with its own"),
+    name: text(80).describe("of the run, for people"),
+    operator: text(200).describe("who hosts it"),
+    purpose: text(1000).describe("what volunteers give their time for"),
+    modelLicence: text(200).describe("of the model that comes out"),
+    seed: z.int().min(0).max(0xffff_ffff).describe("of weights, data order, and whatever else everybody draws alike"),
     corpus: z.strictObject({
-      kind: z.enum(["sotu", "file"]),
-      path: z.string().max(4096).optional(), // for kind "file": a text file beside the spec
-      source: text(400),
-      licence: text(200),
-      evaluationPart: z.number().gt(0).lt(0.5), // held out from the end of the text
+      kind: z.enum(["sotu", "file"]).describe("the State of the Union addresses, or a text of your own"),
+      path: z.string().max(4096).optional().describe('of kind "file": beside the spec'),
+      source: text(400).describe("where the text comes from, for people"),
+      licence: text(200).describe("of the text"),
+      evaluationPart: z.number().gt(0).lt(0.5).describe("held out from the end of the text"),
     }),
     model: modelSchema,
     inner: innerSchema,
     outer: outerSchema,
     rounds: roundsSchema,
-    evaluation: z.strictObject({ everyRounds: count(10_000), windows: count(4096) }),
-    checkpoint: z.strictObject({ everyRounds: count(10_000), retain: z.enum(["all", "window"]) }),
-    end: z.strictObject({ tokensMax: z.int().positive().optional(), roundsMax: count(10_000_000).optional() }),
+    evaluation: z.strictObject({
+      everyRounds: count(10_000).describe("how often the anchor is evaluated"),
+      windows: count(4096).describe("of the held-out text"),
+    }),
+    checkpoint: z.strictObject({
+      everyRounds: count(10_000).describe("how often the anchor is stored"),
+      retain: z.enum(["all", "window"]).describe("which updates are kept: all, or those since the oldest checkpoint"),
+    }),
+    end: z.strictObject({
+      tokensMax: z.int().positive().optional().describe("committed; absent: until the host ends it"),
+      roundsMax: count(10_000_000).optional().describe("sealed; absent: no bound"),
+    }),
   })
   .refine((d) => d.corpus.kind !== "file" || d.corpus.path !== undefined, {
     path: ["corpus", "path"],
