@@ -61,9 +61,14 @@ export class Arithmetic {
       .map(({ peer }) => ({ peer, reason: "holds a value that is not finite" }));
   }
 
+  /** In pairs: it merges to nothing. */
+  isEmpty({ contributors }: EntryOf<"commit">): boolean {
+    return this.pairs && contributors.every(({ update }) => this.badUpdates.has(update));
+  }
+
   fold(anchorHash: string, commit: EntryOf<"commit">): string {
     const counted = commit.contributors.filter(({ update }) => !this.badUpdates.has(update));
-    if (this.pairs && counted.length === 0) return anchorHash;
+    if (this.isEmpty(commit)) return anchorHash;
     const from = this.pairs ? [] : [anchorHash];
     const hash = fakeHash("fold", ...from, ...counted.flatMap(({ peer, update, tokens }) => [peer, update, tokens]));
     if (!this.valueByAnchor.has(hash)) {

@@ -83,6 +83,28 @@ test("[R50] who misses a few rounds fetches nothing; who misses more goes on fro
   sim.checkAll();
 });
 
+test("[R50] a commit of which nothing counts moves nobody, and who comes after it is not out of step (seeds 10479, 11478, 12131)", () => {
+  const checkpoint = { everyRounds: 1_000, retain: "window" as const };
+  const sim = new Simulation({ seed: 45, peers: 3, spec: { rounds, checkpoint } });
+  const [first, second, third] = sim.peers;
+  sim.host.start();
+  first.start();
+  second.start();
+  sim.runRounds(3);
+  for (const peer of [first, second]) peer.bad = true;
+  const isEmpty = () => sim.commits().some((commit) => sim.arithmetic.isEmpty(commit));
+  sim.runUntil(isEmpty, 60_000, "a commit of bad updates");
+  for (const peer of [first, second]) peer.bad = false;
+  for (const peer of [first, second]) peer.input({ type: "pause", reason: "a call" });
+  third.start();
+  sim.runUntil(() => third.peer!.view().round === sim.round, 20_000, "the head, at who came");
+  for (const peer of [first, second]) peer.input({ type: "donate" });
+  sim.runRounds(4);
+  sim.checkAll();
+  expect(sim.peers.map(({ peer }) => peer!.view().desyncs)).toEqual([0, 0, 0]);
+  expect(sim.commits().at(-1)!.contributors).toHaveLength(3);
+});
+
 test("[R21] [R49] anchors are evaluated by peers that merge them; joins, crashes, a bad update and a host that dies change nothing of that", () => {
   const sim = inPairs({ seed: 43, peers: 6, spec: { evaluation: { everyRounds: 2, windows: 8 } } });
   sim.runRounds(3);

@@ -265,6 +265,7 @@ export class PeerNode implements PeerSocketEnd {
           this.evaluations += 1;
           const { round, anchorHash } = output.merge ? this.merged(output.merge) : this.replica!;
           sim.check(round === output.round, "the anchor to evaluate is the replica's");
+          if (anchorHash === "") return; // the commit merges to nothing
           this.input({ type: "evaluated", round, anchorHash, setHash: fakeHash("set"), loss: 3 });
         });
       case "make-checkpoint":
@@ -507,7 +508,7 @@ export class PeerNode implements PeerSocketEnd {
       sim.check(named === ours, "the mark rule hears whether our own update counts");
       if (named) this.namedFolds.push(commit.round);
       if (replica.inFlight === undefined && replica.kept > 0) this.carried += 1;
-      let anchorHash = sim.arithmetic.fold(replica.own ? fakeHash("own", this.id) : replica.anchorHash, commit);
+      let anchorHash = sim.arithmetic.fold(replica.anchorHash, commit);
       if (this.wrongFolds === 0) sim.judge.folded(this.id, anchorHash);
       if (this.wrongFolds > 0) {
         this.wrongFolds -= 1;
@@ -515,7 +516,8 @@ export class PeerNode implements PeerSocketEnd {
         this.tainted = true;
         anchorHash = fakeHash("wrong", anchorHash);
       }
-      replica.fold(commit, named, anchorHash);
+      if (sim.arithmetic.isEmpty(commit)) replica.foldPair(commit, []);
+      else replica.fold(commit, named, anchorHash);
       sim.check(replica.unaccounted === 0, `${this.name} lost or doubled ${replica.unaccounted} inner steps`);
       this.input({ type: "folded", round: commit.round, anchorHash, refused: sim.arithmetic.refusedOf(commit) });
     });

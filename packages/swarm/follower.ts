@@ -100,7 +100,10 @@ export class Follower {
   folded({ round, anchorHash, refused }: PeerInput & { type: "folded" }): void {
     this.refusedInFold = refused;
     if (this.busy?.type !== "folding" || this.busy.commit.round !== round) return;
-    const { named } = this.busy;
+    const { commit } = this.busy;
+    // A commit of which nothing counts merges to what was before, and whoever has passed commits by does not have that.
+    const empty = this.log.pairs && refused.length === commit.contributors.length;
+    const named = empty ? (this.busy.named ?? false) : this.busy.named;
     const healing = this.replica === undefined; // begun meanwhile
     const sealed = this.log.sealedByRound.get(round)?.anchorHash;
     if (!healing) this.replica = { round: round + 1, anchorHash: named === undefined ? anchorHash : (sealed ?? "") };
