@@ -19,7 +19,7 @@ test("a gradient is sent as it is, from the anchor, and one that no commit names
   expect(extract.sealed(anchor, false, undefined, 0)).toBeUndefined();
   expect(extract.toEncode(next, 0)).toEqual(next);
   extract.offered(lost, 0);
-  extract.withdrawn(0);
+  extract.withdrawn();
   expect(extract.toEncode(next, 0)).toEqual(next);
 });
 

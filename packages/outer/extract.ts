@@ -14,8 +14,8 @@ export interface Extract {
   toEncode(trained: Float32Array, round: number): Float32Array;
   /** It was offered. At most one offer is in flight. */
   offered(trained: Float32Array, round: number): void;
-  /** The round's offer, if there is one in flight, came to nothing without a fold: its commit was voided. */
-  withdrawn(round: number): void;
+  /** The offer in flight, if there is one, came to nothing without a fold: its commit was voided. */
+  withdrawn(): void;
   /**
    * The round's commit was folded into anchorNew.
    * @param named the commit counts our offer

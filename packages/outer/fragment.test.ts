@@ -238,7 +238,7 @@ test("no work of any fragment is lost or counted twice, whatever is offered, nam
         let own = 0;
         if (e.offers && e.voided) {
           replica.offered(local, round);
-          replica.withdrawn(round);
+          replica.withdrawn();
         }
         if (e.offers) {
           own = replica.toEncode(local, round)[0];

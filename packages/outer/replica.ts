@@ -28,6 +28,8 @@ export class Replica implements Extract {
   mark: Float32Array;
   /** Set while an offer is in flight: the mark before it, of its fragment. */
   previousMark: Float32Array | undefined;
+  /** What it is of. */
+  #inFlight: Fragment | undefined;
   readonly #fragmentAt: (round: number) => Fragment;
   readonly #beta: number | undefined;
   /** What named offers left out; zeros at first, of a joiner too. Undefined without error feedback. */
@@ -64,15 +66,16 @@ export class Replica implements Extract {
   offered(local: Float32Array, round = 0): void {
     assert(this.previousMark === undefined, "one offer in flight at most");
     assert(local.length === this.mark.length, "local and mark have one length");
-    const { ranges } = this.#fragmentAt(round);
-    this.previousMark = gather(this.mark, this.#fragmentAt(round));
-    for (const { start, end } of ranges) this.mark.set(local.subarray(start, end), start);
+    const fragment = this.#fragmentAt(round);
+    this.#inFlight = fragment;
+    this.previousMark = gather(this.mark, fragment);
+    for (const { start, end } of fragment.ranges) this.mark.set(local.subarray(start, end), start);
   }
 
   /** The offer in flight came to nothing without a fold: its work is part of the next one. */
-  withdrawn(round = 0): void {
-    if (this.previousMark === undefined) return;
-    scatter(this.previousMark, this.mark, this.#fragmentAt(round));
+  withdrawn(): void {
+    if (this.previousMark === undefined || this.#inFlight === undefined) return;
+    scatter(this.previousMark, this.mark, this.#inFlight);
     this.previousMark = undefined;
   }
 
@@ -86,6 +89,7 @@ export class Replica implements Extract {
   sealed(anchorNew: Float32Array, named: boolean, sent?: Decoded, round = 0): Float32Array {
     assert(anchorNew.length === this.mark.length, "all vectors have one length");
     const fragment = this.#fragmentAt(round);
+    assert(this.previousMark === undefined || this.#inFlight === fragment, "an offer is sealed in its own round");
     if (this.#feedback && named && this.previousMark) {
       assert(sent !== undefined, "error feedback is what an update leaves out of what was encoded");
       const encoded = difference(this.previousMark.slice(), this.mark, fragment);

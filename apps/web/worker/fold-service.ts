@@ -86,7 +86,7 @@ export class FoldService {
     const codec = codecOf(spec).at(round, this.#state?.codec);
     this.#extract ??= extractOf(spec, this.#need(this.#state).parameters);
     const extract = this.#extract;
-    extract.withdrawn(round); // an offer before this one came to nothing without a fold
+    extract.withdrawn(); // an offer before this one came to nothing without a fold
     const body = codec.encode(extract.toEncode(trained, round));
     this.#sent = codec.feedback === undefined ? undefined : readOwn(codec, body);
     extract.offered(trained, round);
