@@ -6,7 +6,8 @@
 import type { RunSpec } from "#wire";
 import { assert } from "./assert.ts";
 import { codecOf, type Decoded } from "./codec/index.ts";
-import { fragmentsOf } from "./fragment.ts";
+import { Feedback, type FeedbackOptions, feedbackOf } from "./feedback.ts";
+import { type Fragment, fragmentsOf, wholeOf } from "./fragment.ts";
 import { Replica } from "./replica.ts";
 
 export interface Extract {
@@ -27,8 +28,8 @@ export interface Extract {
 
 /** Of a peer that starts from the anchor. */
 export function extractOf(spec: Pick<RunSpec, "model" | "outer" | "seed">, anchor: Float32Array): Extract {
-  const { feedback } = codecOf(spec);
-  if (spec.outer.extract === "gradient") return new Gradients(feedback);
+  const feedback = feedbackOf(codecOf(spec));
+  if (spec.outer.extract === "gradient") return new Gradients(anchor.length, feedback);
   const replica = new Replica(anchor, feedback, fragmentsOf(spec));
   return spec.outer.extract === "parameters" ? new Parameters(replica) : replica;
 }
@@ -63,36 +64,36 @@ class Parameters implements Extract {
  * when the next one is due. Error feedback as in replica.ts, with the gradient in the place of Δ.
  */
 class Gradients implements Extract {
-  readonly #beta: number | undefined;
-  #feedback: Float32Array | undefined;
+  readonly #whole: Fragment;
+  readonly #feedback: Feedback | undefined;
   /** Set while an offer is in flight. */
-  #encoded: Float32Array | undefined;
+  #offered: Float32Array | undefined;
 
-  constructor(beta: number | undefined) {
-    this.#beta = beta;
+  constructor(length: number, feedback: FeedbackOptions | undefined) {
+    this.#whole = wholeOf(length);
+    this.#feedback = feedback && new Feedback(length, feedback);
   }
 
   toEncode(gradient: Float32Array): Float32Array {
-    const [beta, feedback] = [this.#beta, this.#feedback];
-    if (beta === undefined || feedback === undefined) return gradient.slice();
-    return gradient.map((g, i) => g + beta * feedback[i]);
+    const encoded = gradient.slice();
+    this.#feedback?.addTo(encoded, this.#whole);
+    return encoded;
   }
 
   offered(gradient: Float32Array): void {
-    assert(this.#encoded === undefined, "one offer in flight at most");
-    this.#encoded = this.toEncode(gradient);
+    assert(this.#offered === undefined, "one offer in flight at most");
+    this.#offered = gradient.slice();
   }
 
   withdrawn(): void {
-    this.#encoded = undefined;
+    this.#offered = undefined;
   }
 
   sealed(_: Float32Array, named: boolean, sent?: Decoded): undefined {
-    const encoded = this.#encoded;
-    this.#encoded = undefined;
-    if (this.#beta === undefined || encoded === undefined || !named) return;
+    const offered = this.#offered;
+    this.#offered = undefined;
+    if (this.#feedback === undefined || offered === undefined || !named) return;
     assert(sent !== undefined, "error feedback is what an update leaves out of what was encoded");
-    sent.addTo(encoded, -1, 0, encoded.length);
-    this.#feedback = encoded;
+    this.#feedback.counted(offered, sent, this.#whole);
   }
 }

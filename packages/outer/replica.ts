@@ -9,16 +9,13 @@
 //
 // A joiner starts with mark = local = anchor.
 //
-// Error feedback (EF14 with decay; SparseLoCo, DeMo): what a code leaves out comes later.
-//
-//   encoded   = β · feedback + Δ
-//   named     feedback' = encoded − decoded        what was left out of an offer that counts
-//   else      feedback stays: its offer carries
+// Where the codec has error feedback (feedback.ts), more than Δ is encoded; it changes when a commit names the offer, and not otherwise.
 //
 // In a run with fragments all of this is of the round's fragment alone: mark = anchor everywhere else.
 import { assert } from "./assert.ts";
 import type { Decoded } from "./codec/index.ts";
 import type { Extract } from "./extract.ts";
+import { Feedback, type FeedbackOptions } from "./feedback.ts";
 import { type Fragment, gather, scatter, wholeOf } from "./fragment.ts";
 
 export class Replica implements Extract {
@@ -31,21 +28,19 @@ export class Replica implements Extract {
   /** What it is of. */
   #inFlight: Fragment | undefined;
   readonly #fragmentAt: (round: number) => Fragment;
-  readonly #beta: number | undefined;
-  /** What named offers left out; zeros at first, of a joiner too. Undefined without error feedback. */
-  readonly #feedback: Float32Array | undefined;
+  readonly #feedback: Feedback | undefined;
 
   /**
-   * @param beta of the codec's error feedback; undefined: none
+   * @param feedback the codec's; a number: without momentum; undefined: none
    * @param fragmentAt what each round exchanges; absent: all
    */
-  constructor(anchor: Float32Array, beta?: number, fragmentAt?: (round: number) => Fragment) {
+  constructor(anchor: Float32Array, feedback?: number | FeedbackOptions, fragmentAt?: (round: number) => Fragment) {
     const whole = wholeOf(anchor.length);
     this.anchor = anchor;
     this.mark = anchor.slice();
     this.#fragmentAt = fragmentAt ?? (() => whole);
-    this.#beta = beta;
-    this.#feedback = beta === undefined ? undefined : new Float32Array(anchor.length);
+    const options = typeof feedback === "number" ? { feedback } : feedback;
+    this.#feedback = options && new Feedback(anchor.length, options);
   }
 
   /** mark − local of the round's fragment, a new vector. */
@@ -58,7 +53,7 @@ export class Replica implements Extract {
   /** What is to be encoded: the pseudo-gradient, and what error feedback adds. A new vector. */
   toEncode(local: Float32Array, round = 0): Float32Array {
     const delta = this.pseudoGradient(local, round);
-    this.#addFeedback(delta, this.#fragmentAt(round));
+    this.#feedback?.addTo(delta, this.#fragmentAt(round));
     return delta;
   }
 
@@ -92,23 +87,13 @@ export class Replica implements Extract {
     assert(this.previousMark === undefined || this.#inFlight === fragment, "an offer is sealed in its own round");
     if (this.#feedback && named && this.previousMark) {
       assert(sent !== undefined, "error feedback is what an update leaves out of what was encoded");
-      const encoded = difference(this.previousMark.slice(), this.mark, fragment);
-      this.#addFeedback(encoded, fragment);
-      sent.addTo(encoded, -1, 0, encoded.length);
-      scatter(encoded, this.#feedback, fragment);
+      this.#feedback.counted(difference(this.previousMark.slice(), this.mark, fragment), sent, fragment);
     }
     const from = named ? gather(this.mark, fragment) : (this.previousMark ?? gather(this.mark, fragment));
     this.anchor = anchorNew;
     for (const { start, end } of fragment.ranges) this.mark.set(anchorNew.subarray(start, end), start);
     this.previousMark = undefined;
     return from;
-  }
-
-  #addFeedback(delta: Float32Array, { ranges }: Fragment): void {
-    const [beta, feedback] = [this.#beta, this.#feedback];
-    if (beta === undefined || feedback === undefined) return;
-    let at = 0;
-    for (const { start, end } of ranges) for (let i = start; i < end; i++) delta[at++] += beta * feedback[i];
   }
 }
 

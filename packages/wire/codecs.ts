@@ -13,6 +13,9 @@ const feedback = z
 
 const entropy = z.literal("rans").optional();
 
+/** Before the choice, where a value waits for its turn (DGC); absent: none. It multiplies a step by 1 / (1 − momentum), as any momentum does. */
+const momentum = z.number().min(0).lt(1).optional();
+
 /** One value of so many is sent. */
 const every = z.int().min(2).max(4096); // beyond, a value waits for thousands of rounds
 
@@ -42,8 +45,8 @@ const named = z.discriminatedUnion("name", [
   z.strictObject({ name: z.literal("e3m0"), feedback: feedback.optional(), entropy }),
   z.strictObject({ name: z.literal("sign"), feedback }),
   z.strictObject({ name: z.literal("two-bit"), feedback }),
-  z.strictObject({ name: z.literal("rand-k"), every, feedback }),
-  z.strictObject({ name: z.literal("top-k"), every, feedback }),
+  z.strictObject({ name: z.literal("rand-k"), every, feedback, momentum }),
+  z.strictObject({ name: z.literal("top-k"), every, feedback, momentum }),
   z.strictObject({ name: z.literal("dynamic8") }),
   z.strictObject({ name: z.literal("power-sgd"), rank: count(64), feedback }), // beyond 64 its products cost more than they save
 ]);

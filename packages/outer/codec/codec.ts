@@ -28,6 +28,8 @@ export interface CodecFacts {
    * pseudo-gradient. Undefined: what is left out is lost.
    */
   readonly feedback?: number;
+  /** Of error feedback with momentum (feedback.ts). */
+  readonly momentum?: number;
   /** Whether the sum of several bodies fits one body, so that groups can form. [R27] */
   readonly sums: boolean;
 }
@@ -76,10 +78,11 @@ export function refuseBeyond(normMax: number, values: Float32Array): void {
 }
 
 /** Of a codec in one round: what its run's codec says, where rounds do not differ in it. */
-export const factsOf = ({ id, block, bodyBytesMax, sums, feedback }: Codec): CodecFacts => ({
+export const factsOf = ({ id, block, bodyBytesMax, sums, feedback, momentum }: Codec): CodecFacts => ({
   id,
   block,
   bodyBytesMax,
   sums,
   ...(feedback !== undefined && { feedback }),
+  ...(momentum !== undefined && { momentum }),
 });

@@ -19,10 +19,11 @@ const INT8_BLOCK = 256;
 export interface RandKOptions {
   readonly every: number;
   readonly feedback: number;
+  readonly momentum?: number | undefined;
 }
 
 /** @param key of the round's places */
-export function randK(length: number, { every, feedback }: RandKOptions, key: number): Codec {
+export function randK(length: number, { every, feedback, momentum }: RandKOptions, key: number): Codec {
   const kept = Math.ceil(length / every);
   const inner = int8Block(kept, INT8_BLOCK);
   const placesOf = () =>
@@ -35,6 +36,7 @@ export function randK(length: number, { every, feedback }: RandKOptions, key: nu
     block: every,
     length,
     feedback,
+    ...(momentum !== undefined && { momentum }),
     sums: true,
     bodyBytesMax: inner.bodyBytesMax,
     encode: (values) => {

@@ -7,7 +7,8 @@
 // A tensor keeps ceil(length / every) values at most; vectors (norms) keep all of theirs. Error: at most (1 − 1 / every) of the squares, and int8's. Against
 // chunk-top-k: the same number of values may lie anywhere in their tensor, and each keeps 8 bits instead of 2, for 16 bits a value instead of 9.5. Learns only with
 // error feedback.
-// Source: Aji and Heafield, 2017; with error feedback Stich et al., 2018. DGC (Lin et al., 2018) keeps 1 in 1,000 so.
+// Source: Aji and Heafield, 2017; with error feedback Stich et al., 2018. DGC (Lin et al., 2018) keeps 1 in 1,000 so,
+// with momentum in its feedback (feedback.ts); its warm-up, in which fewer are left out, is not here.
 import { assert } from "../assert.ts";
 import type { ParameterTable } from "../parameters.ts";
 import { BitReader, BitWriter, riceOf } from "./bits.ts";
@@ -21,9 +22,10 @@ const INT8_BLOCK = 256;
 export interface TopKOptions {
   readonly every: number;
   readonly feedback: number;
+  readonly momentum?: number | undefined;
 }
 
-export function topK({ tensors, length }: ParameterTable, { every, feedback }: TopKOptions): Codec {
+export function topK({ tensors, length }: ParameterTable, { every, feedback, momentum }: TopKOptions): Codec {
   const most = tensors.map((tensor) => (tensor.shape.length === 1 ? tensor.length : Math.ceil(tensor.length / every)));
   const keptMax = most.reduce((sum, k) => sum + k, 0);
   const headBytes = 4 * tensors.length;
@@ -99,6 +101,7 @@ export function topK({ tensors, length }: ParameterTable, { every, feedback }: T
     block: every,
     length,
     feedback,
+    ...(momentum !== undefined && { momentum }),
     sums: false, // the sum of eight bodies keeps eight times as many values
     bodyBytesMax: headBytes + int8Block(keptMax, INT8_BLOCK).bodyBytesMax + Math.ceil(bits / 8),
     encode,
