@@ -83,6 +83,23 @@ test("[R50] who misses a few rounds fetches nothing; who misses more goes on fro
   sim.checkAll();
 });
 
+test("[R50] where a commit names a third of a swarm, the others wait for their turn and fetch nothing", () => {
+  const spec = { rounds: { ...rounds, maxContributors: 4 }, evaluation: { everyRounds: 1_000, windows: 8 } };
+  const sim = inPairs({ seed: 46, peers: 12, spec });
+  sim.runRounds(6);
+  const fetched = sim.peerFetches + sim.host.updateFetches;
+  sim.runRounds(20);
+  sim.checkAll();
+  expect(
+    sim
+      .commits()
+      .slice(6)
+      .every(({ contributors }) => contributors.length === 4),
+  ).toBe(true);
+  expect(new Set(sim.commits().flatMap(({ contributors }) => contributors.map(({ peer }) => peer))).size).toBe(12);
+  expect(sim.peerFetches + sim.host.updateFetches - fetched).toBeLessThanOrEqual(21 * 4); // one for each that met
+});
+
 test("[R50] a commit of which nothing counts moves nobody, and who comes after it is not out of step (seeds 10479, 11478, 12131)", () => {
   const checkpoint = { everyRounds: 1_000, retain: "window" as const };
   const sim = new Simulation({ seed: 45, peers: 3, spec: { rounds, checkpoint } });

@@ -171,11 +171,15 @@ export class Follower {
       const named = this.ownIsNamed(commit);
       const isNewest = this.commitOf(commit.round + 1) === undefined;
       if (this.log.pairs && isNewest && !this.options.reader.caughtUp) return undefined; // there may be a newer one
-      const choice = this.log.pairs ? this.options.pairing.choose(named === true, isNewest) : "merge";
+      const choice = this.log.pairs ? this.choose(commit, named === true, isNewest) : "merge";
       if (choice === "merge") this.advanceFold(commit, named);
       else this.advancePair(now, commit, choice === "meet", wake);
     }
     return undefined;
+  }
+
+  private choose({ round }: EntryOf<"commit">, named: boolean, isNewest: boolean): ReturnType<Pairing["choose"]> {
+    return this.options.pairing.choose(named, isNewest, this.log.openedAt(round).rosterSize);
   }
 
   /** The open that we are at stands on another anchor: another genesis. */

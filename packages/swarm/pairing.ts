@@ -8,8 +8,8 @@ import { pairWaitMs, type Wake } from "./timing.ts";
 
 type Commit = EntryOf<"commit">;
 
-/** [R50] Further from the others a replica learns less than it drifts, as one that trains without the host. [R31] */
-const MISSED_MAX = 4;
+/** [R50] So often it may not be its turn: further from the others a replica learns less than it drifts, as one that trains without the host. [R31] */
+const TURNS_MISSED_MAX = 4;
 
 export class Pairing {
   /** The replica is no anchor: it has met a partner, or let a commit pass. */
@@ -17,19 +17,25 @@ export class Pairing {
   private readonly self: PeerId;
   private readonly seed: number;
   private readonly waitMs: Millis;
-  private missedInRow = MISSED_MAX; //   commits that it has let pass; at first it stands at an anchor of long ago
+  private readonly namedMax: number;
+  private missedInRow = Number.POSITIVE_INFINITY; // commits that it has let pass; at first it stands at an anchor of long ago
   private waiting: { readonly commit: Commit; readonly until: Millis } | undefined;
 
   constructor(self: PeerId, { seed, rounds }: RunSpec) {
     this.self = self;
     this.seed = seed;
     this.waitMs = pairWaitMs(rounds.deadlineMaxMs);
+    this.namedMax = rounds.maxContributors;
   }
 
-  /** @param newest a merge depends on its own commit alone, so those before the newest are passed by */
-  choose(named: boolean, newest: boolean): "meet" | "stay" | "merge" {
+  /**
+   * @param newest a merge depends on its own commit alone, so those before the newest are passed by
+   * @param rosterSize of a commit's round: in a large swarm commits name peers by turns
+   */
+  choose(named: boolean, newest: boolean, rosterSize: number): "meet" | "stay" | "merge" {
     if (named) return "meet";
-    return newest && this.missedInRow >= MISSED_MAX ? "merge" : "stay";
+    const turn = Math.ceil(rosterSize / this.namedMax); // in commits
+    return newest && this.missedInRow >= TURNS_MISSED_MAX * turn ? "merge" : "stay";
   }
 
   /** Whose update a peer that the commit names folds beside its own; undefined: it is the odd one out. */
@@ -49,7 +55,7 @@ export class Pairing {
   /** It stands at an anchor of perhaps long ago. */
   restored(): void {
     this.isOwn = false;
-    this.missedInRow = MISSED_MAX;
+    this.missedInRow = Number.POSITIVE_INFINITY;
   }
 
   merged(): void {
@@ -64,6 +70,6 @@ export class Pairing {
 
   stayed(): void {
     this.isOwn = true;
-    this.missedInRow = Math.min(this.missedInRow + 1, MISSED_MAX);
+    this.missedInRow += 1;
   }
 }
