@@ -162,3 +162,12 @@ test("[R3] a void takes everybody back to the anchor before it", () => {
   sim.checkAll();
   expect(sim.peers.every(isOwn)).toBe(true);
 });
+
+test("[R22] the end has its evaluation and checkpoint, and all peers hear of it", () => {
+  const sim = inPairs({ seed: 47, peers: 5, spec: { end: { roundsMax: 4 } } });
+  sim.runUntil(({ peers }) => peers.every(({ ended }) => ended !== undefined), 200_000, "the end, at everybody");
+  sim.checkAll();
+  expect(sim.state.evals.at(-1)?.round).toBe(4);
+  expect(sim.state.checkpoint?.round).toBe(4);
+  for (const { replica } of sim.peers) expect(replica?.round).toBe(4);
+});
