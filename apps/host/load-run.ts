@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { decodeShard, makeShards, splitCorpus, tokenizers } from "#data";
-import { type Method, methods, parameterTable, withMethod } from "#outer";
+import { codecOf, type Method, methods, parameterTable, UPDATE_HEADER_BYTES, updateBytesMax, withMethod } from "#outer";
 import { type DataFolder, type DiskBlobStore, readFileIfThere, writeFileWhole } from "#store/disk";
 import {
   blobName,
@@ -23,8 +23,8 @@ export class SpecError extends Error {
   override readonly name = "SpecError";
 }
 
-/** A checkpoint holds the parameters in one file, f32 behind a header of 16 bytes, and Node reads files below 2 GiB whole. */
-const PARAMETERS_MAX = (2 ** 31 - 1 - 16) >> 2;
+/** A checkpoint holds the parameters in one file, and so does an update of codec f32 behind its header, and Node reads files below 2 GiB whole. */
+const PARAMETERS_MAX = (2 ** 31 - 1 - UPDATE_HEADER_BYTES) >> 2;
 
 interface LoadedDraft {
   readonly draft: RunDraft;
@@ -93,13 +93,13 @@ export function checkDraft(value: unknown, where: string): RunDraft {
 }
 
 /** @throws SpecError when the witness could not fold on this machine; found out here, not in the first round. */
-function checkMemory({ model, rounds }: RunDraft): void {
-  const { length } = parameterTable(model);
-  // Parameters, velocity, accumulator and a checkpoint being written, in f32; the updates of a commit, a byte per parameter each.
-  const bytes = length * (4 * 4 + rounds.maxContributors);
+function checkMemory(draft: RunDraft): void {
+  const { length } = parameterTable(draft.model);
+  // Parameters, velocity, accumulator and a checkpoint being written, in f32; the updates of a commit.
+  const bytes = 4 * 4 * length + draft.rounds.maxContributors * updateBytesMax(codecOf(draft));
   if (bytes > totalmem())
     throw new SpecError(
-      `model: ${inWords(length)} parameters take a host ${gibibytes(bytes)}, this machine has ${gibibytes(totalmem())}. Make dModel, layers or rounds.maxContributors smaller.`,
+      `model: ${inWords(length)} parameters take a host ${gibibytes(bytes)}, this machine has ${gibibytes(totalmem())}. Make dModel, layers or rounds.maxContributors smaller, or name a codec of fewer bytes.`,
     );
 }
 
