@@ -181,7 +181,7 @@ function trajectory(change: Partial<RunSpec["outer"]>, missed = -1): number[][] 
   return rounds;
 }
 
-describe("golden trajectories: anchor, peer 1, peer 2, each of fragment 0 and 1", () => {
+describe("[R51] golden trajectories: anchor, peer 1, peer 2, each of fragment 0 and 1", () => {
   test("the mark rule: the others of a fragment arrive in its round, what was trained since the offer stays", () => {
     expect(trajectory({})).toEqual([
       [-3, 0, -5, -4, -7, -8],
@@ -204,7 +204,7 @@ describe("golden trajectories: anchor, peer 1, peer 2, each of fragment 0 and 1"
   });
 });
 
-test("no work of any fragment is lost or counted twice, whatever is offered, named or withdrawn", () => {
+test("[R51] no work of any fragment is lost or counted twice, whatever is offered, named or withdrawn", () => {
   const spec = exact(3);
   const fragmentAt = fragmentsOf(spec);
   const { length } = parameterTable(spec.model);
