@@ -13,6 +13,9 @@ const feedback = z
 
 const entropy = z.literal("rans").optional();
 
+/** Without feedback the mean of many updates is right then; absent: to the nearest level. */
+const rounding = z.literal("stochastic").optional();
+
 /** Before the choice, where a value waits for its turn (DGC); absent: none. It multiplies a step by 1 / (1 − momentum), as any momentum does. */
 const momentum = z.number().min(0).lt(1).optional();
 
@@ -31,18 +34,33 @@ const chunkTopK = z
   })
   .refine(({ chunk, k }) => 8 * k <= chunk, { path: ["k"], error: "must be at most an eighth of chunk" });
 
+const plain = {
+  path: ["rounding"],
+  error:
+    "is of use without feedback alone: with it the error comes later, and to the nearest it is half as large; leave one of them out",
+};
+
+const int4Block = z
+  .strictObject({
+    name: z.literal("int4-block"),
+    rotated: z.boolean().optional(), //     before it is coded, so that outliers cost less; absent: no
+    feedback: feedback.optional(), //       absent: what a body leaves out is lost
+    entropy, //                             how codes are packed; absent: in four bits each
+    rounding,
+  })
+  .refine((codec) => codec.rounding === undefined || codec.feedback === undefined, plain);
+
+const e3m0 = z
+  .strictObject({ name: z.literal("e3m0"), feedback: feedback.optional(), entropy, rounding })
+  .refine((codec) => codec.rounding === undefined || codec.feedback === undefined, plain);
+
 /** One by name; those but the first came with version 4. */
 const named = z.discriminatedUnion("name", [
   chunkTopK,
   z.strictObject({ name: z.literal("f32") }),
   z.strictObject({ name: z.literal("f16") }),
-  z.strictObject({
-    name: z.literal("int4-block"),
-    rotated: z.boolean().optional(), //     before it is coded, so that outliers cost less; absent: no
-    feedback: feedback.optional(), //       absent: what a body leaves out is lost
-    entropy, //                             how codes are packed; absent: in four bits each
-  }),
-  z.strictObject({ name: z.literal("e3m0"), feedback: feedback.optional(), entropy }),
+  int4Block,
+  e3m0,
   z.strictObject({ name: z.literal("sign"), feedback }),
   z.strictObject({ name: z.literal("two-bit"), feedback }),
   z.strictObject({ name: z.literal("rand-k"), every, feedback, momentum }),

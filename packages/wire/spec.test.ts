@@ -42,6 +42,23 @@ test("version 3 may name a codec with its settings; block size belongs to int8 b
   expect(explained(dense)).toMatch(/^outer\.codec.*an eighth/);
 });
 
+test.each<[unknown, RegExp]>([
+  [{ name: "int4-block", rotated: true, entropy: "rans", rounding: "stochastic" }, /^accepted$/],
+  [{ name: "power-sgd", rank: 4, feedback: 1 }, /^accepted$/],
+  [{ name: "e3m0", rounding: "stochastic", feedback: 1 }, /^outer\.codec\.rounding: is of use without feedback alone/],
+  [{ name: "sign" }, /^outer\.codec: feedback: is needed: such a codec learns only/],
+  [{ name: "rand-k", every: 1, feedback: 1 }, /^outer\.codec\.every: /],
+  [
+    { name: "int3" },
+    /^outer\.codec: must be "int8-block", or an object with its settings whose name is one of chunk-top-k, f32,/,
+  ],
+  ["f32", /^outer\.codec: must be "int8-block", or .*for example {"name": "f32"}$/],
+])("version 4 names codecs by settings: %j", (codec, message) => {
+  expect(explained({ ...nano, version: 4, outer: { ...outer, codec } })).toMatch(message);
+  if (message.source === "^accepted$")
+    expect(explained({ ...nano, version: 3, outer: { ...outer, codec } })).toMatch(/came with version 4/);
+});
+
 test("an adaptive outer method has its own settings, and they belong to it alone", () => {
   const adam = { ...nano.outer, method: "fedadam", beta2: 0.99, tau: 0.001 };
   expect(explained({ ...nano, version: 3, outer: adam })).toBe("accepted");

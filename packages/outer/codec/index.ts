@@ -10,7 +10,7 @@ import { e3m0 } from "./e3m0.ts";
 import { hadamard } from "./hadamard.ts";
 import { int4Block } from "./int4-block.ts";
 import { int8Block } from "./int8-block.ts";
-import { lowBits } from "./low-bits.ts";
+import { type LowBitsOptions, lowBits } from "./low-bits.ts";
 import { powerSgd } from "./power-sgd.ts";
 import { randK } from "./rand-k.ts";
 import { raw } from "./raw.ts";
@@ -42,17 +42,22 @@ const makers: Makers = {
   "chunk-top-k": (settings, { table }) => new ChunkTopK(table, settings),
   f32: (_, { table }) => raw(table.length, "f32"),
   f16: (_, { table }) => raw(table.length, "f16"),
-  "int4-block": ({ rotated, feedback, entropy }, { table, key }) => {
-    const codec = lowBits(table.length, int4Block(feedback), entropy);
+  "int4-block": ({ rotated, feedback, ...settings }, { table, key }) => {
+    const codec = lowBits(table.length, int4Block(feedback), packing(settings, key));
     return rotated ? hadamard(codec, key) : codec;
   },
-  e3m0: ({ feedback, entropy }, { table }) => lowBits(table.length, e3m0(feedback), entropy),
+  e3m0: ({ feedback, ...settings }, { table, key }) => lowBits(table.length, e3m0(feedback), packing(settings, key)),
   sign: ({ feedback }, { table }) => lowBits(table.length, sign(feedback)),
   "two-bit": ({ feedback }, { table }) => lowBits(table.length, twoBit(feedback)),
   "rand-k": (settings, { table, key }) => randK(table.length, settings, key),
   "top-k": (settings, { table }) => topK(table, settings),
   dynamic8: (_, { table }) => lowBits(table.length, dynamic8),
 };
+
+const packing = (
+  { entropy, rounding }: Pick<Extract<Apart, { name: "e3m0" }>, "entropy" | "rounding">,
+  key: number,
+): LowBitsOptions => ({ entropy, stochasticKey: rounding && key });
 
 export function codecOf({ model, outer, seed }: Pick<RunSpec, "model" | "outer" | "seed">): RunCodec {
   const { codec, extract, fragments, merge } = outer;

@@ -51,6 +51,37 @@ test("a value's own bound: half a step of int4, a third of the value in E3M0", (
   }
 });
 
+describe("stochastic rounding", () => {
+  const rounded = (grid: Grid, key: number) => lowBits(LENGTH, grid, { stochasticKey: key });
+  test.each<[string, Grid, number]>([
+    ["int4-block", int4Block(), 2],
+    ["e3m0", e3m0(), 2],
+  ])("%s: the mean over rounds comes to the value, for about twice the squared error", (_, grid, times) => {
+    const ROUNDS = 40;
+    const mean = new Float32Array(LENGTH);
+    for (let key = 0; key < ROUNDS; key++) {
+      const codec = rounded(grid, key);
+      const decoded = codec.read(codec.encode(given.normal));
+      if (typeof decoded === "string") throw new Error(decoded);
+      decoded.addTo(mean, 1 / ROUNDS, 0, LENGTH);
+    }
+    const squares = given.normal.reduce((sum, value) => sum + value * value, 0);
+    const ofMean = given.normal.reduce((sum, value, i) => sum + (value - mean[i]) ** 2, 0) / squares;
+    const once = relativeError(rounded(grid, 1), given.normal);
+    const nearest = relativeError(codecOf(grid), given.normal);
+    expect(once / nearest).toBeGreaterThan(times - 0.3);
+    expect(once / nearest).toBeLessThan(times + 0.3);
+    expect(ofMean / once).toBeLessThan(1.3 / ROUNDS); // to the nearest it would stay
+  });
+
+  test("one seed, one body; a value that is a level stays", () => {
+    const codec = rounded(int4Block(), 3);
+    expect(codec.encode(given.normal)).toEqual(codec.encode(given.normal));
+    const levels = decodedBy(codecOf(int4Block()), given.normal);
+    expect(relativeError(codec, levels)).toBeLessThan(1e-4);
+  });
+});
+
 describe("rotation", () => {
   const rotated = (length: number, key = KEY) => hadamard(lowBits(length, int4Block()), key);
 

@@ -6,6 +6,7 @@
 //
 // bf16 is the upper half of an f32: two bytes with all of its range, which a pseudo-gradient's scales need and f16 does not have.
 import { assert } from "../assert.ts";
+import { bitsAt } from "../random.ts";
 import { type Codec, type Decoded, diverged } from "./codec.ts";
 import { rans } from "./rans.ts";
 
@@ -36,8 +37,17 @@ function fromBf16(bits: number): number {
   return word[0];
 }
 
-/** @param entropy how the codes are packed: "rans" by how often each occurs; undefined: in all of their bits */
-export function lowBits(length: number, grid: Grid, entropy?: "rans"): Codec {
+export interface LowBitsOptions {
+  /** How the codes are packed: by how often each occurs; undefined: in all of their bits. */
+  readonly entropy?: "rans" | undefined;
+  /**
+   * Rounds to one of the two levels beside a value, the nearer the likelier: the mean over many updates is the value, for about twice the squared error. Drawn by
+   * this key, the value's place and its own bits, so that peers draw apart without a source of chance. Undefined: to the nearest.
+   */
+  readonly stochasticKey?: number | undefined;
+}
+
+export function lowBits(length: number, grid: Grid, { entropy, stochasticKey }: LowBitsOptions = {}): Codec {
   const { id, block, bits, feedback } = grid;
   const shape = new Shape(length, grid);
   const bodyBytes = shape.codesAt + Math.ceil((length * bits) / 8);
@@ -48,7 +58,7 @@ export function lowBits(length: number, grid: Grid, entropy?: "rans"): Codec {
     bodyBytesMax: bodyBytes,
     sums: bits >= 4, // with fewer the error of a group's aggregate, which no feedback keeps, is as large as the aggregate
     ...(feedback !== undefined && { feedback }),
-    encode: (values) => encode(values, shape, new Uint8Array(bodyBytes)),
+    encode: (values) => encode(values, shape, new Uint8Array(bodyBytes), stochasticKey),
     read: (body) =>
       body.length === bodyBytes ? read(body, shape) : `a body of ${body.length} bytes, not ${bodyBytes}`,
   };
@@ -83,7 +93,7 @@ class Shape {
   }
 }
 
-function encode(values: Float32Array, shape: Shape, body: Uint8Array): Uint8Array {
+function encode(values: Float32Array, shape: Shape, body: Uint8Array, stochasticKey: number | undefined): Uint8Array {
   const { grid, numbers, levels: count, codesAt } = shape;
   const { block, bits } = grid;
   assert(values.length === shape.length, "one value per parameter");
@@ -104,7 +114,9 @@ function encode(values: Float32Array, shape: Shape, body: Uint8Array): Uint8Arra
     if (!levels.every(Number.isFinite)) throw diverged(own[0], start, end);
     for (let i = start; i < end; i++) {
       const bit = i * bits;
-      body[codesAt + Math.floor(bit / 8)] |= nearest(levels, values[i]) << (bit % 8);
+      const code =
+        stochasticKey === undefined ? nearest(levels, values[i]) : drawn(levels, values[i], bitsAt(stochasticKey, i));
+      body[codesAt + Math.floor(bit / 8)] |= code << (bit % 8);
     }
   }
   return body;
@@ -119,6 +131,19 @@ function nearest(levels: Float32Array, value: number): number {
     else high = middle;
   }
   return low;
+}
+
+/** One of the two levels around the value; beyond the last ones, that one. */
+function drawn(levels: Float32Array, value: number, salt: number): number {
+  let [low, high] = [0, levels.length - 1];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (value >= levels[middle]) low = middle;
+    else high = middle;
+  }
+  word[0] = value;
+  const chance = (bitsAt(salt, wordBits[0]) >>> 0) / 2 ** 32;
+  return chance * (levels[high] - levels[low]) < value - levels[low] ? high : low;
 }
 
 function read(body: Uint8Array, shape: Shape): LowBits | string {

@@ -7,7 +7,7 @@ import { int4Block } from "./int4-block.ts";
 import { lowBits } from "./low-bits.ts";
 import { decodedBy, normal, student } from "./testing.ts";
 
-const coded = (length: number, of = e3m0()) => lowBits(length, of, "rans");
+const coded = (length: number, of = e3m0()) => lowBits(length, of, { entropy: "rans" });
 const same = (a: Float32Array, b: Float32Array) => a.length === b.length && a.every((v, i) => Object.is(v, b[i]));
 
 test("the bytes are golden: a scale, fifteen frequencies, a state", () => {
