@@ -406,6 +406,7 @@ describe("a host that cannot start says why", () => {
       JSON.stringify(tinyDraft({ corpus: { ...tinyDraft().corpus, path: "no.txt" } })),
       /corpus\.path: there is no file/,
     ],
+    ["a method of the simulator alone", "nano+dsgt", undefined, /browsers do not track gradients: .*--methods dsgt/],
   ])("a run spec with %s", async (_, file, content, message) => {
     const data = await freshFolder();
     await writeRun(data);

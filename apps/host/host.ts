@@ -7,7 +7,7 @@ import { Api } from "./api.ts";
 import { BUILD } from "./build.ts";
 import { certificateFor, lanAddresses } from "./certificate.ts";
 import { originIsAllowed } from "./headers.ts";
-import { loadDraft, makeSpec } from "./load-run.ts";
+import { loadDraft, makeSpec, SpecError } from "./load-run.ts";
 import { RelayServer } from "./relay.ts";
 import { relayRooms } from "./relay-room.ts";
 import { HostedRun } from "./run.ts";
@@ -126,7 +126,12 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
   try {
     const blobs = await DiskBlobStore.open(options.data, { owner: true });
     const identity = identityFrom(await data.keySeed());
-    const spec = await makeSpec(await loadDraft(options.run, options.from), identity.volunteer, data, blobs);
+    const loaded = await loadDraft(options.run, options.from);
+    if (loaded.draft.outer.extract === "tracked")
+      throw new SpecError(
+        `--run ${options.run}: browsers do not track gradients: two vectors at every step are more than their lines carry. See it in: npm run sim -- compare --methods dsgt`,
+      );
+    const spec = await makeSpec(loaded, identity.volunteer, data, blobs);
     reportSwept(await sweepBlobs(options.data, blobs), options.report);
     const witness = options.witness(spec, data, blobs);
     undo.unshift(() => witness.close());

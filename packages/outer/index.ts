@@ -16,4 +16,5 @@ export * from "./replica.ts";
 export * from "./schedule.ts";
 export * from "./state.ts";
 export * from "./topology/pairs.ts";
+export * from "./tracking.ts";
 export * from "./update.ts";

@@ -21,13 +21,25 @@ export function applyPair(
   pair: readonly PeerId[],
   blob: (hash: string) => Uint8Array | undefined,
 ): void {
-  const { bytesOf, read } = readerOf(codecOf(spec).at(commit.round), commit, blob);
+  const mean = meanOfPair(spec, commit, pair, blob);
+  if (mean !== undefined) noLoCoStep(own, mean, spec.outer);
+}
+
+/** The mean of what these peers sent, as far as it decodes; undefined: none of it does. */
+export function meanOfPair(
+  spec: RunSpec,
+  commit: EntryOf<"commit">,
+  pair: readonly PeerId[],
+  blob: (hash: string) => Uint8Array | undefined,
+): Float32Array | undefined {
+  const codec = codecOf(spec).at(commit.round);
+  const { bytesOf, read } = readerOf(codec, commit, blob);
   const decoded = commit.contributors
     .filter(({ peer }) => pair.includes(peer))
     .map((contribution) => read(contribution, checked(contribution, bytesOf(contribution))))
     .filter((update) => typeof update !== "string");
-  if (decoded.length === 0) return;
-  const mean = new Float32Array(own.parameters.length);
+  if (decoded.length === 0) return undefined;
+  const mean = new Float32Array(codec.length);
   for (const update of decoded) update.addTo(mean, fround(1 / decoded.length), 0, mean.length);
-  noLoCoStep(own, mean, spec.outer);
+  return mean;
 }

@@ -80,10 +80,10 @@ const isAdaptive = (method: string): boolean => ["fedadagrad", "fedadam", "fedyo
 export const outerSchema = z
   .strictObject({
     extract: z
-      .enum(["gradient", "parameters"])
+      .enum(["gradient", "parameters", "tracked"])
       .optional()
       .describe(
-        "what peers send: the anchor's gradient, or the parameters that they trained; absent: the pseudo-gradient, how far their inner steps went",
+        "what peers send: the anchor's gradient; the parameters that they trained; or parameters and a tracked gradient (sim compare alone); absent: the pseudo-gradient, how far their inner steps went",
       ),
     fragments: z
       .int()
@@ -95,7 +95,9 @@ export const outerSchema = z
       .strictObject({ keepLocal: z.number().gt(0).lt(1) })
       .optional()
       .describe("keepLocal: how much of what trains stays at a seal; absent: all that was trained since the offer"),
-    method: z.enum(["diloco", "fedadagrad", "fedadam", "fedyogi", "adamw", "noloco"]).describe("the outer optimizer"),
+    method: z
+      .enum(["diloco", "fedadagrad", "fedadam", "fedyogi", "adamw", "noloco", "dsgt"])
+      .describe("the outer optimizer"),
     learningRate: positive.max(2).describe("of the outer step"),
     momentum: z
       .number()

@@ -78,9 +78,9 @@ const nameOf = ({ codec }: Stack["outer"]): string => (typeof codec === "string"
 const ofPairs: readonly Rule[] = [
   {
     path: ["rounds", "topology"],
-    broken: (stack) => inPairs(stack) !== (stack.outer.method === "noloco"),
+    broken: (stack) => inPairs(stack) !== (stack.outer.method === "noloco" || tracks(stack)),
     message:
-      '"pairs" and outer.method "noloco" belong together: its step is of two peers, and every other method\'s is of all',
+      '"pairs" and outer.method "noloco" or "dsgt" belong together: their steps are of two peers, every other method\'s of all',
   },
   {
     path: ["outer", "extract"],
@@ -121,7 +121,43 @@ const ofPairs: readonly Rule[] = [
   },
 ];
 
+const tracks = ({ outer }: Stack): boolean => outer.method === "dsgt";
+
+/** Gradient tracking's. */
+const ofTracking: readonly Rule[] = [
+  {
+    path: ["outer", "extract"],
+    broken: (stack) => tracks(stack) !== (stack.outer.extract === "tracked"),
+    message: 'must be "tracked" with outer.method "dsgt", and is so with no other method',
+  },
+  {
+    path: ["inner", "steps"],
+    broken: (stack) => tracks(stack) && stack.inner.steps !== 1,
+    message: 'must be 1 with outer.method "dsgt": what is tracked is one gradient; for example 1',
+  },
+  {
+    path: ["outer", "codec"],
+    broken: (stack) => tracks(stack) && !["f32", "f16"].includes(nameOf(stack.outer)),
+    message: 'must be f32 or f16 with outer.method "dsgt": what others leave out breaks the sum that is tracked',
+  },
+  {
+    path: ["outer", "clipToMedianNorm"],
+    broken: (stack) => tracks(stack) && stack.outer.clipToMedianNorm,
+    message: 'must be false with outer.method "dsgt": clipped parameters are another model; for example false',
+  },
+  {
+    path: ["outer", "momentum"],
+    broken: (stack) => tracks(stack) && stack.outer.momentum !== 0,
+    message: 'must be 0 with outer.method "dsgt", which has none; for example 0',
+  },
+  {
+    path: ["outer", "fragments"],
+    broken: ({ outer }) => outer.method === "dsgt" && (outer.fragments ?? outer.merge) !== undefined,
+    message: 'does not go with outer.method "dsgt", nor does merge: a pair folds whole models; leave it out',
+  },
+];
+
 export function refuseStacks(spec: Stack, { addIssue }: z.RefinementCtx): void {
-  for (const { path, broken, message } of [...rules, ...ofPairs])
+  for (const { path, broken, message } of [...rules, ...ofPairs, ...ofTracking])
     if (broken(spec)) addIssue({ code: "custom", path: [...path], message });
 }

@@ -64,7 +64,9 @@ export function codecOf({ model, outer, seed }: Pick<RunSpec, "model" | "outer" 
   const keyOf = (round: number) => roundKey(seed, round);
   const fragmentAt = fragmentsOf({ model, outer });
   if (codec !== "int8-block" && codec.name === "power-sgd") return powerSgd(fragmentAt(0).table, codec, keyOf);
-  const at = (round: number) => codecFor(codec, { table: fragmentAt(round).table, key: keyOf(round) });
+  // Parameters and what is tracked beside them: two vectors, of codecs that know no tensors.
+  const tracked = extract === "tracked" && { tensors: [], length: 2 * fragmentAt(0).table.length };
+  const at = (round: number) => codecFor(codec, { table: tracked || fragmentAt(round).table, key: keyOf(round) });
   const [first, ...others] = Array.from({ length: fragments ?? 1 }, (_, fragment) => at(fragment));
   const bodyBytesMax = others.reduce((most, other) => Math.max(most, other.bodyBytesMax), first.bodyBytesMax);
   const onDevice = first.onDevice && extract === undefined && fragments === undefined && merge === undefined;

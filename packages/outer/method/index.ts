@@ -3,6 +3,7 @@ import { ddp } from "./ddp.ts";
 import { diloco } from "./diloco.ts";
 import { fedAvg } from "./fedavg.ts";
 import { fedAdagrad, fedAdam, fedYogi } from "./fedopt.ts";
+import { gradientTracking } from "./gradient-tracking.ts";
 import { localAdamW } from "./local-adamw.ts";
 import type { Method } from "./method.ts";
 import { noLoCo } from "./noloco.ts";
@@ -23,6 +24,7 @@ export const methods: readonly Method[] = [
   sparseLoCo,
   powerSgd,
   noLoCo,
+  gradientTracking,
   fedAdagrad,
   fedAdam,
   fedYogi,

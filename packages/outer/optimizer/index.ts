@@ -10,7 +10,7 @@ import { nesterovStep } from "./nesterov.ts";
 
 /** Whether the method keeps a second moment beside the velocity. */
 export const hasVariance = ({ method }: Pick<RunSpec["outer"], "method">): boolean =>
-  method !== "diloco" && method !== "noloco";
+  !["diloco", "noloco", "dsgt"].includes(method);
 
 /** Where in its run an outer step is taken. */
 export interface OuterPlace {
@@ -28,7 +28,7 @@ export function outerStep(
 ): void {
   const { method, tau } = spec.outer;
   if (method === "diloco") return nesterovStep(state, mean, spec.outer);
-  if (method === "noloco") return merge(state, mean);
+  if (method === "noloco" || method === "dsgt") return merge(state, mean);
   if (method === "adamw") {
     assert(opened !== undefined, "AdamW's rate follows the schedule: the fold is told how its round was opened");
     const learningRate = learningRateAt(spec, opened.tokensBefore, 0, opened.rosterSize);
@@ -38,7 +38,7 @@ export function outerStep(
   adaptiveStep(state, mean, { ...spec.outer, method, tau });
 }
 
-/** NoLoCo's anchor is the mean of the parameters that its peers trained, whatever was before; what they go on from is their own (pair.ts). */
+/** In pairs the anchor is the mean of its peers' parameters, whatever was before; what they go on from is their own (pair.ts). */
 function merge({ parameters, velocity }: SharedState, mean: Float32Array): void {
   velocity.fill(0);
   for (let i = 0; i < mean.length; i++) if (mean[i] - mean[i] === 0) parameters[i] = mean[i] + 0; // -0 + 0 is +0

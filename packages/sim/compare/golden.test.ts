@@ -14,6 +14,7 @@ const golden: Readonly<Record<string, string>> = {
   sparseloco: "8077980fba36d0cd",
   "power-sgd": "e36b1d46bf41eb05",
   noloco: "5fa10814fb5b6f17",
+  dsgt: "ff1a9f22cbf86ded",
   fedadagrad: "9d1766b99d24828b",
   fedadam: "11714b06fe6ceef8",
   fedyogi: "1e54f61d9b48ecad",

@@ -1,25 +1,59 @@
 // Methods whose peers keep parameters of their own and exchange with one other each round (parity class "plan"): no barrier, nobody waits for a third.
 //
-//   phi --H steps--> theta --codec--> partner;   phi' = outer step towards the mean of both thetas;   judged by: the mean of all thetas
+//   NoLoCo   phi --H steps--> theta --codec--> partner;   phi' = outer step towards the mean of both thetas
+//   DSGT     x --gradient--> (x − η y, y) --codec--> partner;   x' and y' = the means of both
+//
+// Judged by the mean of all that was sent: the merged anchor.
 import {
   anchorHashOf,
   applyCommit,
   applyPair,
   codecOf,
-  extractOf,
   genesisState,
+  meanOfPair,
   pairOf,
   type SharedState,
+  Tracker,
 } from "#outer";
+import type { EntryOf, PeerId, RunSpec } from "#wire";
 import { Offers } from "./offers.ts";
 import { type Setting, Swarm, type SwarmPeer, type Trained, type Trainers } from "./swarm.ts";
 import { swap } from "./traffic.ts";
 import type { Course } from "./trainer.ts";
 
-/** Parameters and velocity of one peer, and when it is ready for the next round: peers are not in step. */
+/** What one peer goes on from, and when it is ready for the next round: peers are not in step. */
 interface Own {
-  readonly state: SharedState;
+  readonly replica: Replica;
   clockMs: number;
+}
+
+interface Replica {
+  /** From where it trains. */
+  readonly parameters: Float32Array;
+  /** @param trained parameters, or a gradient */
+  toEncode(trained: Float32Array): Float32Array;
+  fold(commit: EntryOf<"commit">, pair: readonly PeerId[], blobOf: Offers["blobOf"]): void;
+  /** Others take part than in the round before. */
+  changed(): void;
+}
+
+function replicaOf(spec: RunSpec, anchor: Float32Array): Replica {
+  if (spec.outer.extract === "tracked") {
+    const tracker = new Tracker(anchor, spec.outer.learningRate);
+    return {
+      parameters: tracker.parameters,
+      toEncode: (gradient) => tracker.toEncode(gradient),
+      fold: (commit, pair, blobOf) => tracker.fold(meanOfPair(spec, commit, pair, blobOf)!),
+      changed: () => tracker.restart(),
+    };
+  }
+  const own: SharedState = { parameters: anchor.slice(), velocity: new Float32Array(anchor.length) };
+  return {
+    parameters: own.parameters,
+    toEncode: (parameters) => parameters,
+    fold: (commit, pair, blobOf) => applyPair(own, spec, commit, pair, blobOf),
+    changed: () => {},
+  };
 }
 
 export async function trainPairs(course: Course, setting: Setting, trainers: Trainers): Promise<Trained> {
@@ -29,18 +63,20 @@ export async function trainPairs(course: Course, setting: Setting, trainers: Tra
   const swarm = new Swarm(course, setting, trainers);
   const merged = genesisState(spec);
   const ownBy = new Map<SwarmPeer, Own>();
+  let rosterBefore = "";
 
   const enter = (peer: SwarmPeer): void => {
     if (ownBy.has(peer)) return;
-    const state = { parameters: merged.parameters.slice(), velocity: new Float32Array(merged.velocity.length) };
-    ownBy.set(peer, { state, clockMs: swarm.nowMs });
+    ownBy.set(peer, { replica: replicaOf(spec, merged.parameters), clockMs: swarm.nowMs });
     peer.trainer.resetMoments();
     if (swarm.rounds === 0) return;
     swarm.joins += 1;
     swarm.moved(peer, { sent: 0, received: 4 * merged.parameters.length });
   };
   const train = async (peer: SwarmPeer, position: number, roster: number): Promise<Float32Array> => {
-    peer.trainer.load(ownBy.get(peer)!.state.parameters);
+    peer.trainer.load(ownBy.get(peer)!.replica.parameters);
+    if (spec.outer.extract === "tracked")
+      return (await peer.trainer.gradient(swarm.lesson(position, roster, 0).ids)).gradient;
     for (let innerStep = 0; innerStep < steps; innerStep++) {
       const { ids, learningRate } = swarm.lesson(position, roster, innerStep);
       await peer.trainer.step(ids, { ...spec.inner, learningRate });
@@ -51,6 +87,10 @@ export async function trainPairs(course: Course, setting: Setting, trainers: Tra
   while (!swarm.over) {
     const here = swarm.here();
     here.forEach(enter);
+    const stayed = here.filter((peer) => swarm.stays(peer));
+    const roster = stayed.map(({ id }) => id).join();
+    if (roster !== rosterBefore) for (const peer of stayed) ownBy.get(peer)!.replica.changed();
+    rosterBefore = roster;
     const locals = await Promise.all(here.map((peer, at) => train(peer, at, here.length)));
     const offers = new Offers(runCodec.at(swarm.rounds), swarm.rounds, { tokens: swarm.tokensPerRound, steps });
     const readyMsBy = new Map<SwarmPeer, number>();
@@ -64,7 +104,7 @@ export async function trainPairs(course: Course, setting: Setting, trainers: Tra
       }
       peer.meter.trainedMs += trainedMs;
       readyMsBy.set(peer, ownBy.get(peer)!.clockMs + trainedMs);
-      const sent = offers.add(peer, extractOf(spec, merged.parameters).toEncode(locals[at], swarm.rounds));
+      const sent = offers.add(peer, ownBy.get(peer)!.replica.toEncode(locals[at]));
       if (sent === undefined) return swarm.result(merged.parameters, true);
     }
 
@@ -74,7 +114,7 @@ export async function trainPairs(course: Course, setting: Setting, trainers: Tra
       const own = ownBy.get(peer)!;
       const partnerId = pairOf(commit, peer.id, spec.seed);
       const partner = swarm.peers.find(({ id }) => id === partnerId);
-      applyPair(own.state, spec, commit, partner ? [peer.id, partner.id] : [peer.id], offers.blobOf);
+      own.replica.fold(commit, partner ? [peer.id, partner.id] : [peer.id], offers.blobOf);
       let nowMs = readyMsBy.get(peer)!;
       if (partner) {
         if (pairOf(elsewhere, partner.id, spec.seed) !== peer.id)
