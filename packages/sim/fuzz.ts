@@ -63,6 +63,9 @@ const ROUNDS_SETTLED = 10;
 const SETTLES = 0.25;
 /** Drawn last: the other seeds stay what they were. */
 const PAIRS = 0.15;
+const GRADIENTS = 0.1;
+/** One step then takes as long as a round's eight otherwise. */
+const GRADIENT_STEPS = 8;
 /** A link is tried again after a minute at the latest, and each end may be the one that waits. */
 const LINKS_MS = 130_000;
 
@@ -114,13 +117,23 @@ export function draw(seed: number, peersGiven?: number): Drawn {
     entriesLost: random.chance(0.15) ? 1 + random.int(ENTRIES_LOST_MAX) : 0,
     settles,
   };
-  return !kept && random.chance(PAIRS) ? inPairs(drawn) : drawn;
+  if (!kept && random.chance(PAIRS)) return inPairs(drawn);
+  return random.chance(GRADIENTS) ? ofGradients(drawn) : drawn;
 }
 
 const inPairs = (drawn: Drawn): Drawn => {
   const { overlap: _, ...rounds } = drawn.spec.rounds;
   return { ...drawn, spec: { ...drawn.spec, rounds: { ...rounds, topology: "pairs" } } };
 };
+
+function ofGradients(drawn: Drawn): Drawn {
+  const { overlap: _, ...rounds } = drawn.spec.rounds;
+  const { steps: __, ...spec } = drawn.spec;
+  return { ...drawn, spec: { ...spec, rounds, gradients: true } };
+}
+
+const stepMsOf = ({ spec }: Drawn, [least, most]: readonly [number, number]): readonly [number, number] =>
+  spec.gradients ? [GRADIENT_STEPS * least, GRADIENT_STEPS * most] : [least, most];
 
 export function fuzz({ seed, peers: peersGiven, trace, plant }: FuzzOptions): FuzzResult {
   const drawn = draw(seed, peersGiven);
@@ -133,7 +146,7 @@ export function fuzz({ seed, peers: peersGiven, trace, plant }: FuzzOptions): Fu
     seed,
     peers: drawn.peers,
     validate: false,
-    stepMs: STEP_STORM_MS,
+    stepMs: stepMsOf(drawn, STEP_STORM_MS),
     network: { delayMs, shares, ...lines },
     unlinkable: drawn.unlinkable,
     relay: drawn.relay,
@@ -183,7 +196,8 @@ function storm(sim: Simulation, { faults: names, everyMs, stormMs }: Drawn): voi
 const LET_GO_MS = 3_000;
 
 /** Liveness: without faults the swarm gathers, and goes on round by round. */
-function calm(sim: Simulation, { unlinkable, relay, entriesLost, settles }: Drawn): void {
+function calm(sim: Simulation, drawn: Drawn): void {
+  const { unlinkable, relay, entriesLost, settles } = drawn;
   const { peers, host, network } = sim;
   sim.tell(() => "the storm is over");
   network.shares = {};
@@ -192,7 +206,7 @@ function calm(sim: Simulation, { unlinkable, relay, entriesLost, settles }: Draw
   for (const peer of peers) {
     if (peer.lied) peer.crash(); // what its lies left behind in it is its own affair: an honest page takes its place
     peer.start(); // those whom the swarm refused, with a reloaded page
-    peer.stepMs = sim.random.between(...STEP_CALM_MS);
+    peer.stepMs = sim.random.between(...stepMsOf(drawn, STEP_CALM_MS));
     peer.reloads = true; // who is still sent away for what it did in the storm (seeds 200594, 1008570)
   }
   sim.tell(() => "everybody is back");

@@ -6,17 +6,20 @@ import { fakeHash } from "./random.ts";
 
 export type SpecChange = Partial<Pick<RunSpec, "model" | "rounds" | "evaluation" | "checkpoint" | "end">> & {
   steps?: number;
+  /** Peers send gradients: H is 1. [R47] */
+  gradients?: boolean;
 };
 
 export function simulatedSpec(change: SpecChange = {}): RunSpec {
   const { corpus: _, ...draft } = presets.nano;
-  const { steps = 8, ...rest } = change;
+  const { steps = change.gradients ? 1 : 8, gradients = false, ...rest } = change;
+  const ddp = { extract: "gradient", method: "adamw", learningRate: 1, momentum: 0 } as const;
   const noloco = { method: "noloco", extract: "parameters", clipToMedianNorm: false } as const;
   return {
     ...draft,
     version: 4,
     inner: { ...draft.inner, steps },
-    outer: { ...draft.outer, ...(rest.rounds?.topology === "pairs" && noloco) },
+    outer: { ...draft.outer, ...(rest.rounds?.topology === "pairs" && noloco), ...(gradients && ddp) },
     rounds: { quorum: 32, maxContributors: 32, deadlineMinMs: 2_000, deadlineMaxMs: 20_000 },
     evaluation: { everyRounds: 3, windows: 8 },
     checkpoint: { everyRounds: 4, retain: "window" },

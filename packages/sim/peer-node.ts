@@ -449,7 +449,7 @@ export class PeerNode implements PeerSocketEnd {
     this.replicaWork([5, 100], () => {
       sim.check(!blobs.some(({ hash }) => !this.blobs.has(hash)), "a peer restores from blobs that it holds");
       const anchor = round === 0 ? sim.genesisHash : anchorHash;
-      this.replica = new ReplicaNode(sim.arithmetic, round, anchor);
+      this.replica = new ReplicaNode(sim.arithmetic, round, anchor, sim.spec.outer.extract === "gradient");
       sim.plant.replica?.(this.replica);
       this.input({ type: "restored", round, anchorHash: anchor });
     });
@@ -468,6 +468,7 @@ export class PeerNode implements PeerSocketEnd {
       const update = fakeHash("update", this.id, round, baseHash, this.offerNonce++);
       sim.check(replica?.own || replica?.anchorHash === baseHash, "an update starts from the replica's anchor");
       sim.check(replica!.inFlight === undefined, "one offer in flight at most");
+      sim.check(replica!.isCurrent, "a gradient is offered from the anchor that it is of");
       replica!.encoded(update, snapshot);
       if (this.bad) {
         sim.strike("bad-update");
@@ -565,11 +566,12 @@ export class PeerNode implements PeerSocketEnd {
   private trainStep(work: Training): void {
     const { job, assignment, until } = work.asked;
     const tookMs = this.stepMs * this.sim.random.between(...this.sim.stepSpread);
+    const begunAt = this.replica!.round;
     this.time.after(tookMs, () => {
       if (this.work !== work) return; // the replica was restored, and trains again
       this.trainedMs += tookMs;
       work.step += 1;
-      this.replica?.step();
+      this.replica?.step(begunAt);
       const { round } = assignment;
       this.input({ type: "progress", job, round, step: work.step, loss: 4, tokensPerSecond: 1, stepMs: this.stepMs });
       if (work.stop || work.step >= until) this.trained(work);

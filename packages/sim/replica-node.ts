@@ -25,9 +25,12 @@ export class ReplicaNode {
   private readonly arithmetic: Arithmetic;
   private readonly replica: Replica;
   private local: Float32Array;
+  /** In a run of gradients: the anchor's is here. One that no commit names is lost, so they are not counted. [R47] */
+  private gradient: boolean | undefined;
 
-  constructor(arithmetic: Arithmetic, round: number, anchorHash: string) {
+  constructor(arithmetic: Arithmetic, round: number, anchorHash: string, gradients: boolean) {
     this.arithmetic = arithmetic;
+    this.gradient = gradients ? false : undefined;
     this.round = round;
     this.anchorHash = anchorHash;
     const anchor = new Float32Array([arithmetic.valueOf(anchorHash)]);
@@ -36,7 +39,12 @@ export class ReplicaNode {
     this.known = this.snapshot();
   }
 
-  step(): void {
+  /** @param begunAt the round of the replica then */
+  step(begunAt: number): void {
+    if (this.gradient !== undefined) {
+      this.gradient = begunAt === this.round;
+      return;
+    }
     this.trained += 1;
     this.local[0] -= 1;
   }
@@ -51,9 +59,15 @@ export class ReplicaNode {
     return { local: this.local.slice(), trained: this.trained };
   }
 
+  /** What is encoded is of this anchor. */
+  get isCurrent(): boolean {
+    return this.gradient !== false;
+  }
+
   encoded(update: string, snapshot: Snapshot): void {
     const { local } = snapshot;
-    this.arithmetic.workByUpdate.set(update, this.replica.pseudoGradient(local)[0]);
+    const work = this.gradient === undefined ? this.replica.pseudoGradient(local)[0] : 1;
+    this.arithmetic.workByUpdate.set(update, work);
     this.arithmetic.localByUpdate.set(update, local[0]);
     this.inFlight = update;
     this.replica.offered(local.slice());
@@ -80,9 +94,11 @@ export class ReplicaNode {
 
   private sealed(commit: EntryOf<"commit">, named: boolean, value: number): void {
     const anchor = new Float32Array([value]);
-    if (named && this.inFlight !== undefined) this.named += this.arithmetic.workByUpdate.get(this.inFlight)!;
+    if (named && this.inFlight !== undefined && this.gradient === undefined)
+      this.named += this.arithmetic.workByUpdate.get(this.inFlight)!;
     rebase(this.local, anchor, this.replica.sealed(anchor, named));
     this.inFlight = undefined;
+    if (this.gradient !== undefined) this.gradient = false;
     this.round = commit.round + 1;
     this.known = this.snapshot();
   }

@@ -295,9 +295,7 @@ export class Peer {
       case "seal": {
         this.follower.sealed(entry.anchorHash);
         this.holdings.groupOver(this.reduction.close(), this.work.update);
-        const { update, out } = this.work.close();
-        this.emit(...out);
-        return this.holdings.sealed(entry.round, update);
+        return this.holdings.sealed(entry.round, this.work.close());
       }
       case "void":
         this.holdings.groupOver(this.reduction.close(), this.work.update);

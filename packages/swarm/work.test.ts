@@ -249,6 +249,21 @@ describe("[R47] gradients", () => {
     expect(given.acts(trained(1, 1))).toMatchObject([{ type: "encode", round: 1, tokens: TOKENS }]);
   });
 
+  test("one that was begun without the host, while a commit was still being folded, is of the anchor before it (fuzz seed 1092)", () => {
+    const given = new GivenPeer([], gradients).atGenesis();
+    given.entry(openBody());
+    given.entry(commitBody(others));
+    given.acts(trained(0, 0));
+    expect(types(given.acts({ type: "fetched", hash: offerOf(bob).update }))).toEqual(["fold"]);
+    given.entry(seal);
+    given.acts({ type: "host-closed" });
+    given.now += 2_000;
+    expect(given.acts({ type: "tick" })).toMatchObject([{ type: "train", job: 1 }]);
+    const folded = given.acts({ type: "folded", round: 0, anchorHash: hash("anchor 1"), refused: [] });
+    expect(folded).toMatchObject([{ type: "stop-training" }, { type: "train", job: 2, firstStep: 0 }]);
+    expect(given.acts(trained(1, 1))).toEqual([]);
+  });
+
   test("without the host a peer takes the round's one step, and none after its offer", () => {
     const given = new GivenPeer([], gradients).atGenesis();
     given.entry(openBody());

@@ -79,6 +79,8 @@ export class Work {
   private made: Made | undefined;
   private stepMs: Millis = 0;
   private notBefore: Millis = Number.NEGATIVE_INFINITY;
+  /** The replica's round when it was looked at last. */
+  private trainsAt: number | undefined;
 
   constructor(self: PeerId, log: RunState) {
     this.self = self;
@@ -106,10 +108,10 @@ export class Work {
   }
 
   /** The round is over. @returns our update, if there was one */
-  close(): { readonly update: string | undefined; readonly out: PeerOutput[] } {
+  close(): string | undefined {
     const update = this.made?.update;
     this.made = undefined;
-    return { update, out: this.carries ? [] : this.drop() };
+    return update;
   }
 
   /** [R47] Whether steps that are in no commit count for a later round; a gradient is of one anchor alone. */
@@ -209,8 +211,14 @@ export class Work {
   // ---- what comes next --------------------------------------------------------------------------------------------------
 
   advance(now: Millis, situation: Situation, wake: Wake): PeerOutput[] {
+    const dropped = this.carries || situation.round === this.trainsAt ? [] : this.drop();
+    this.trainsAt = situation.round;
     this.takeSeat(now, situation);
-    return [...this.advanceTraining(now, situation, wake), ...this.advanceOffer(now, situation.connected, wake)];
+    return [
+      ...dropped,
+      ...this.advanceTraining(now, situation, wake),
+      ...this.advanceOffer(now, situation.connected, wake),
+    ];
   }
 
   /** The open names us, and we are at its base. */
