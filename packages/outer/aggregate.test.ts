@@ -1,6 +1,6 @@
 // Aggregates: the same bits for every member, fair weights inside and outside of a group.
 import { describe, expect, test } from "vitest";
-import { blobName, type EntryOf, type GroupContribution } from "#wire";
+import { blobName, type EntryOf, type GroupContribution, type NamedCodecSpec } from "#wire";
 import { aggregateUpdates } from "./aggregate.ts";
 import { codecOf } from "./codec/index.ts";
 import { combineWeights } from "./combine.ts";
@@ -81,6 +81,58 @@ describe("[R27] the aggregate of a group", () => {
     const worst = Math.max(...single.parameters.map((value, i) => Math.abs(value - grouped.parameters[i])));
     expect(worst).toBeGreaterThan(0); // it was encoded once more
     expect(worst).toBeLessThan(3e-4); // two int8 steps of 0.01 / 127, times the outer step
+  });
+
+  test.each<NamedCodecSpec>([
+    { name: "f32" },
+    { name: "f16" },
+    { name: "dynamic8" },
+    { name: "int4-block", rotated: true },
+    { name: "e3m0", entropy: "rans", rounding: "stochastic" },
+    { name: "rand-k", every: 4, feedback: 1 },
+  ])("$name: whoever makes it makes the same bytes, about the mean of what its members decode to", (settings) => {
+    const { blockSize: _, ...outer } = spec.outer;
+    const other = { ...spec, version: 4 as const, outer: { ...outer, codec: settings } };
+    const bound = codecOf(other).at(0);
+    expect(bound.sums).toBe(true);
+    const blobs = new Map<string, Uint8Array>();
+    const decoded: Float32Array[] = [];
+    const members = [1, 2].map((i) => {
+      const bytes = encodeUpdate({ round: 0, baseHash, tokens: 100, delta: noise(i, length, 0.01), codec: bound });
+      const update = readUpdate(bytes, { round: 0, baseHash, tokens: 100, codec: bound });
+      if (typeof update === "string") throw new Error(update);
+      decoded.push(new Float32Array(length));
+      update.addTo(decoded[decoded.length - 1], 1, 0, length);
+      blobs.set(blobName(bytes), bytes);
+      return { peer: peer(i), update: blobName(bytes), tokens: 100 };
+    });
+    const made = (order: typeof members) =>
+      aggregateUpdates(other, { round: 0, baseHash, members: order }, (hash) => blobs.get(hash))!;
+    const { update } = made(members);
+    expect(made([...members].reverse()).update).toEqual(update);
+    const read = readUpdate(update, { round: 0, baseHash, tokens: 200, codec: bound });
+    if (typeof read === "string") throw new Error(read);
+    const values = new Float32Array(length);
+    read.addTo(values, 1, 0, length);
+    const squares = decoded[0].reduce((sum, value, i) => sum + ((value + decoded[1][i]) / 2) ** 2, 0);
+    const error = values.reduce((sum, value, i) => sum + (value - (decoded[0][i] + decoded[1][i]) / 2) ** 2, 0);
+    expect(error / squares).toBeLessThan(0.1);
+  });
+
+  test("what comes to more than can be encoded is no aggregate, for anybody", () => {
+    const { blockSize: _, ...outer } = spec.outer;
+    const other = {
+      ...spec,
+      version: 4 as const,
+      outer: { ...outer, codec: { name: "int4-block", rotated: true } },
+    } as const;
+    const bound = codecOf(other).at(0);
+    const bytes = encodeUpdate({ round: 0, baseHash, tokens: 100, delta: noise(1, length, 0.01), codec: bound });
+    const view = new DataView(bytes.buffer);
+    for (let scale = 56; scale < bytes.length - Math.ceil(length / 2); scale += 2) view.setUint16(scale, 0x7b00, true); // 6.6e35
+    const members = [{ peer: peer(1), update: blobName(bytes), tokens: 100 }];
+    expect(readUpdate(bytes, { round: 0, baseHash, tokens: 100, codec: bound })).not.toBeTypeOf("string");
+    expect(aggregateUpdates(other, { round: 0, baseHash, members }, () => bytes)).toBeUndefined();
   });
 
   test("a group's cap grows with its members", () => {

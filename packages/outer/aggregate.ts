@@ -27,7 +27,7 @@ export interface Aggregate {
 
 /**
  * @param blob the bytes of that name; asked twice per member
- * @returns undefined when no member's update counts
+ * @returns undefined when no member's update counts, and when what they come to is too large to encode: then nobody has an aggregate
  * @throws Error when a blob is missing or is not the one of its name
  */
 export function aggregateUpdates(
@@ -63,5 +63,10 @@ export function aggregateUpdates(
     if (weight !== undefined && typeof update !== "string") update.addTo(delta, weight, 0, codec.length);
   }
   const sum = Math.min(TOKENS_MAX, Math.max(1, tokens));
-  return { update: encodeUpdate({ round, baseHash, tokens: sum, delta, codec }), tokens: sum, refused };
+  try {
+    return { update: encodeUpdate({ round, baseHash, tokens: sum, delta, codec }), tokens: sum, refused };
+  } catch (error) {
+    if (error instanceof RangeError) return undefined; // a member's doing, not a fault of ours
+    throw error;
+  }
 }
