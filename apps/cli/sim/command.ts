@@ -170,10 +170,10 @@ Examples:
   npm run sim -- compare --methods ddp,diloco,sparseloco --tokens 2000000 --seeds 5 --html compare.html
   npm run sim -- compare --methods diloco --variant '4-bit=diloco outer.codec={"name":"e3m0"} outer.blockSize='`,
     )
-    .action(async ({ quick: isQuick, variant: variants, ...options }) => {
-      await compareCommand({ ...options, variants, ...(isQuick ? quick : {}), from }, out, (line) =>
-        console.error(line),
-      );
+    .action(async ({ quick: isQuick, variant: variants, ...options }, command: Command) => {
+      const unasked = Object.entries(quick).filter(([name]) => command.getOptionValueSource(name) === "default");
+      const asked = isQuick ? { ...options, ...Object.fromEntries(unasked) } : options;
+      await compareCommand({ ...asked, variants, from }, out, (line) => console.error(line));
     });
   sim
     .command("headline")
