@@ -1,18 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { RunSpec } from "#wire";
+import { offersIn, type RunSpec } from "#wire";
 import {
+  aggregateUpdates,
   applyCommit,
   codecOf,
+  type Decoded,
   fragmentsOf,
   gather,
   genesisState,
   mergeOf,
   parameterTable,
   Replica,
+  readUpdate,
   scatter,
 } from "./index.ts";
-import { commitOf, noise, peerOf, tinySpec } from "./test-given.ts";
+import { BASE_HASH, commitOf, noise, peerOf, tinySpec } from "./test-given.ts";
 
 const plain = tinySpec();
 const { blockSize: _, ...outer } = plain.outer;
@@ -112,6 +115,24 @@ test("a round's codec is its fragment's: its length, its limits, and an update o
     ),
   ).toMatchObject([{ reason: "made for round 2, not 3" }]);
   expect(applyCommit(state, spec, commit, blob)).toEqual([]);
+});
+
+test("a group's aggregate is of the round's fragment, and the mean of its members", () => {
+  const spec = exact(2);
+  const codec = codecOf(spec).at(1);
+  const deltas = [1, 2].map((n) => noise(n, codec.length).map((x) => 2 * Math.round(100 * x)));
+  const { commit, blob } = commitOf(
+    1,
+    deltas.map((delta, n) => ({ peer: peerOf(n + 1), tokens: 64, delta })),
+    () => {},
+    spec,
+  );
+  const members = offersIn(commit);
+  const made = aggregateUpdates(spec, { round: 1, baseHash: BASE_HASH, members }, blob)!;
+  const read = readUpdate(made.update, { round: 1, baseHash: BASE_HASH, tokens: made.tokens, codec }) as Decoded;
+  const mean = new Float32Array(codec.length);
+  read.addTo(mean, 1, 0, codec.length);
+  expect(mean).toEqual(deltas[0].map((x, i) => (x + deltas[1][i]) / 2));
 });
 
 test("F rounds of F fragments move the anchor as one whole round, where nothing is trained in between", () => {
