@@ -49,8 +49,8 @@ export const headlines: readonly Headline[] = [
   {
     name: "streaming",
     claim: "Streaming DiLoCo in 4 bits is within 1 % of f32 DiLoCo's loss at a tenth of its peak",
-    methods: ["ddp"],
-    variants: ['diloco-f32=diloco outer.codec={"name":"f32"} outer.blockSize=', "streaming=streaming"],
+    methods: ["ddp", "streaming"],
+    variants: ['diloco-f32=diloco outer.codec={"name":"f32"} outer.blockSize='],
     claims: (row) => [
       lossClaim(row("streaming"), row("diloco-f32"), 0.01),
       ratioClaim(
@@ -64,9 +64,12 @@ export const headlines: readonly Headline[] = [
     name: "sparseloco",
     claim: "SparseLoCo's loss is no worse than DiLoCo's, with far fewer bytes",
     methods: ["ddp", "diloco", "sparseloco"],
+    // An eighth of the values: in the thirty rounds that there are, a sixty-fourth does not get far.
+    variants: ['sparseloco-512=sparseloco outer.codec={"name":"chunk-top-k","chunk":4096,"k":512,"feedback":0.95}'],
     claims: (row) => [
+      lossClaim(row("sparseloco-512"), row("diloco"), 0),
+      ratioClaim("bytes over DiLoCo's", row("sparseloco-512").bytes / row("diloco").bytes, 0.1),
       lossClaim(row("sparseloco"), row("diloco"), 0),
-      ratioClaim("bytes over DiLoCo's", row("sparseloco").bytes / row("diloco").bytes, 0.1),
     ],
   },
   {
