@@ -1,19 +1,11 @@
-// NoLoCo by naming it in the run spec: three browsers with parameters of their own, each round two of them meet and one is alone.
+// NoLoCo by naming it behind the run: three browsers with parameters of their own, each round two of them meet and one is alone.
 import { expect, test } from "@playwright/test";
 import type { RunDetail } from "../packages/wire/index.ts";
 import { expectReplay, openDonor, specLike, startHost, untilRun } from "./support.ts";
 
 test("NoLoCo: three browsers average in pairs, the merged model learns, and the log replays to it", async () => {
-  const spec = specLike(({ outer: { blockSize: _, ...outer }, rounds, checkpoint }) => ({
-    version: 4,
-    outer: {
-      ...{ ...outer, method: "noloco", extract: "parameters", learningRate: 0.7, momentum: 0.5 },
-      ...{ codec: { name: "f16" }, clipToMedianNorm: false },
-    },
-    rounds: { ...rounds, topology: "pairs" },
-    checkpoint: { ...checkpoint, everyRounds: 2 },
-  }));
-  const host = await startHost({ run: spec.file });
+  const spec = specLike(({ checkpoint }) => ({ checkpoint: { ...checkpoint, everyRounds: 2 } }));
+  const host = await startHost({ run: `${spec.file}+noloco` });
   const onProcessor = { path: "/?backend=wasm", press: false };
   const donors = await Promise.all([
     openDonor(host.url),
