@@ -151,7 +151,7 @@ const machine = (): string =>
 function commitOf(root: string): string {
   try {
     const git = (...args: string[]): string => execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
-    return `${git("rev-parse", "HEAD")}${git("status", "--porcelain") === "" ? "" : ", with changes"}`;
+    return `${git("rev-parse", "HEAD")}${git("status", "--porcelain", "--", ".", ":!docs/headlines") === "" ? "" : ", with changes"}`;
   } catch {
     return "unknown: no git repository";
   }
