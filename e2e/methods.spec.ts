@@ -6,7 +6,6 @@ import { expectOneAnchor, openDonor, specLike, startHost, untilRun } from "./sup
 /** By its name, and what a short run of it needs beside that. */
 const named: readonly (readonly [method: string, change?: (spec: RunDraft) => Partial<RunDraft>])[] = [
   ["sparseloco"],
-  ["fedadam"],
   ["power-sgd"],
   ["fedavg"],
   [
@@ -29,8 +28,8 @@ for (const [method, change = () => ({})] of named)
     ]);
     try {
       await donors[1].page.getByRole("button", { name: "Donate this processor" }).click();
-      const both = ({ peers }: RunDetail) => peers.filter(({ rounds }) => rounds >= 4).length === 2;
-      const { peers, head } = await untilRun(host, "four rounds of each", both);
+      const both = ({ peers }: RunDetail) => peers.filter(({ rounds }) => rounds >= 3).length === 2;
+      const { peers, head } = await untilRun(host, "three rounds of each", both);
       expect(new Set(peers.map(({ adapter }) => adapter?.backend))).toEqual(new Set(["webgpu", "wasm"]));
       expect(head.evalLoss).toBeLessThan(Math.log(256));
       const log = await expectOneAnchor(host, donors);

@@ -179,7 +179,7 @@ Examples:
     .command("headline")
     .description("a paper's claim at small scale, over five seeds, with a verdict; exit code 1 when it is missed")
     .addArgument(new Argument("<name>", "which claim").choices(headlines.map(({ name }) => name)))
-    .option("--short", "a hundredth of the tokens, one seed: does it run?", false)
+    .option("--short", "a few rounds of one seed: does it run?", false)
     .addHelpText(
       "after",
       `
