@@ -1,6 +1,7 @@
 // What the fuzzer once found, as stories that stay true when its seeds mean something else.
 import { expect, test } from "vitest";
 import { Simulation } from "./simulation.ts";
+import { voidCommit } from "./void.ts";
 
 const everybodyKnows = (sim: Simulation): void =>
   sim.runUntil(
@@ -44,20 +45,12 @@ test.each([
   const spec = { checkpoint: { everyRounds: 5, retain: "all" as const } };
   const sim = new Simulation({ seed: 2, peers: 4, spec }).startAll();
   sim.runRounds(2);
-  sim.runUntil(({ state }) => state.commit !== undefined, 20_000);
-  const { commit } = sim.state;
-  sim.host.crash();
-  sim.judge.blobsLost += 1;
-  for (const { update } of commit!.contributors) sim.host.blobs.delete(update);
-  sim.host.full = true;
-  sim.host.start();
-  sim.runUntil(({ host }) => host.log.some(({ type }) => type === "void"), 60_000, "the void");
-  sim.host.full = false;
+  const commit = voidCommit(sim);
   sim.runRounds(1);
   everybodyKnows(sim);
   sim.host.crash();
-  sim.host.disk.restoreBackup(sim.host.log.length - commit!.seq - kept);
-  for (const { update, bytes } of commit!.contributors) sim.host.blobs.add(update, bytes); // the backup has them
+  sim.host.disk.restoreBackup(sim.host.log.length - commit.seq - kept);
+  for (const { update, bytes } of commit.contributors) sim.host.blobs.add(update, bytes); // the backup has them
   sim.host.start();
   sim.runRounds(2, 60_000);
   sim.checkAll();

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import type { PeerNode } from "./peer-node.ts";
 import { Simulation, type SimulationOptions } from "./simulation.ts";
+import { voidCommit } from "./void.ts";
 
 const rounds = {
   quorum: 32,
@@ -149,15 +150,7 @@ test("[R21] [R49] anchors are evaluated by peers that merge them; joins, crashes
 test("[R3] a void takes everybody back to the anchor before it", () => {
   const sim = inPairs({ seed: 44, peers: 4, spec: { checkpoint: { everyRounds: 2, retain: "window" } } });
   sim.runRounds(3);
-  sim.runUntil(({ state }) => state.commit !== undefined, 20_000);
-  const { commit } = sim.state;
-  sim.host.crash();
-  sim.judge.blobsLost += 1;
-  for (const { update } of commit!.contributors) sim.host.blobs.delete(update);
-  sim.host.full = true;
-  sim.host.start();
-  sim.runUntil(({ host }) => host.log.some(({ type }) => type === "void"), 60_000, "the void");
-  sim.host.full = false;
+  voidCommit(sim);
   sim.runRounds(3);
   sim.checkAll();
   expect(sim.peers.every(isOwn)).toBe(true);
