@@ -11,7 +11,7 @@ export const gradientTracking: Method = {
     outer: {
       extract: "tracked",
       method: "dsgt",
-      learningRate: 0.5,
+      learningRate: Math.min(2, 100 * inner.learningRate), // SGD's; so a sweep of inner rates is one of these
       momentum: 0,
       codec: { name: "f32" },
       clipToMedianNorm: false,
