@@ -26,7 +26,7 @@ export class SpecError extends Error {
 /** A checkpoint holds the parameters in one file, and so does an update of codec f32 behind its header, and Node reads files below 2 GiB whole. */
 const PARAMETERS_MAX = (2 ** 31 - 1 - UPDATE_HEADER_BYTES) >> 2;
 
-interface LoadedDraft {
+export interface LoadedDraft {
   readonly draft: RunDraft;
   /** Folder that corpus.path is relative to. */
   readonly folder: string;

@@ -2,31 +2,17 @@
 // (`--zero-attention` holds its output projections at zero, so that nothing of it reaches the residual stream).
 //
 //   spec -> rounds of N peers (an engine each, data's assignment, outer's codec, mark and fold) -> evaluation loss every few rounds
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-
-import { decodeShard, microbatchIds, TokenSource, windowsPerRound } from "#data";
-import { createEngine, type Engine, type EngineOptions, type Gradient, type Moments, type Precision } from "#engine";
+import { microbatchIds, windowsPerRound } from "#data";
+import type { Moments, Precision } from "#engine";
 import { openDawn } from "#engine/dawn";
 import { ReferenceTrainer } from "#engine/reference";
-import {
-  applyCommit,
-  codecOf,
-  type Decoded,
-  extractOf,
-  genesisState,
-  learningRateAt,
-  mergeOf,
-  parameterTable,
-  readOwn,
-  updateOf,
-} from "#outer";
-import { DiskBlobStore, openDataFolder } from "#store/disk";
-import { blobName, type Contribution, type EntryOf, peerIdOf, type RunSpec } from "#wire";
-import { checkDraft, loadDraft, makeSpec, SpecError } from "../../host/load-run.ts";
+import { applyCommit, codecOf, extractOf, genesisState, learningRateAt, mergeOf, parameterTable } from "#outer";
+import { type Course, Offers, type Trainer } from "#sim";
+import { type PeerId, peerIdOf, type RunSpec } from "#wire";
+import { checkDraft, loadDraft, SpecError } from "../../host/load-run.ts";
 import { changedDraft } from "../changed-draft.ts";
-import { readEvaluationSet } from "../replay.ts";
+import { openCourse } from "../sim/course.ts";
+import { engineTrainer, onProcessor } from "../sim/trainers.ts";
 import { findDawn } from "./engine.ts";
 
 export interface BenchRunOptions {
@@ -65,41 +51,18 @@ export async function benchRun(
   if (options.engine !== "dawn" && options.precision === "f16")
     throw new SpecError("--precision f16: only WebGPU has it. Add --engine dawn, on an adapter with shader-f16.");
   if (options.engine === "dawn") await openDawn((await findDawn(say)).folder);
-  const data = await mkdtemp(join(tmpdir(), "gossamer-bench-"));
-  const folder = await openDataFolder(data);
-  try {
-    const blobs = await DiskBlobStore.open(data, { owner: true });
-    const loaded = await loadDraft(options.run, options.from);
-    const draft = checkDraft(changedDraft(loaded.draft, options.set), [options.run, ...options.set].join(", "));
-    if (draft.rounds.topology === "pairs")
-      throw new SpecError(
-        'rounds.topology "pairs": this bench has one anchor for all peers. `npm run sim -- compare` has one for each.',
-      );
-    const spec = await makeSpec({ ...loaded, draft }, "0".repeat(64), folder, blobs);
-    const shards = await Promise.all(
-      spec.data.train.map(async ({ hash }) => decodeShard((await blobs.get(hash))!).ids),
+  const loaded = await loadDraft(options.run, options.from);
+  const draft = checkDraft(changedDraft(loaded.draft, options.set), [options.run, ...options.set].join(", "));
+  if (draft.rounds.topology === "pairs")
+    throw new SpecError(
+      'rounds.topology "pairs": this bench has one anchor for all peers. `npm run sim -- compare` has one for each.',
     );
-    const { windows } = await readEvaluationSet(spec, blobs);
-    const points = await train(spec, new TokenSource(shards), windows, options, options.json ? () => {} : out);
-    const { peers, set, zeroAttention, engine, precision = "f32" } = options;
-    const report = { run: spec.name, engine, precision, peers, set, attention: !zeroAttention, points };
-    if (options.json) out(JSON.stringify(report));
-    return report;
-  } finally {
-    await folder.close();
-    await rm(data, { recursive: true, force: true });
-  }
-}
-
-/** What a peer of the bench trains with. */
-interface Trainer {
-  load(parameters: Float32Array): void;
-  resetMoments(): void;
-  step(ids: Uint16Array, options: Parameters<Engine["step"]>[1]): Promise<number>; // its loss
-  gradient(ids: Uint16Array): Promise<Gradient>;
-  read(): Promise<Float32Array>;
-  evaluate(windows: readonly Uint16Array[]): Promise<number>;
-  end(): void;
+  const course = await openCourse({ ...loaded, draft });
+  const points = await train(course, options, options.json ? () => {} : out);
+  const { peers, set, zeroAttention, engine, precision = "f32" } = options;
+  const report = { run: course.spec.name, engine, precision, peers, set, attention: !zeroAttention, points };
+  if (options.json) out(JSON.stringify(report));
+  return report;
 }
 
 function referenceTrainer(spec: RunSpec, moments?: Moments): Trainer {
@@ -115,33 +78,11 @@ function referenceTrainer(spec: RunSpec, moments?: Moments): Trainer {
   };
 }
 
-async function engineTrainer(spec: RunSpec, options: Partial<EngineOptions>, onSkip: () => void): Promise<Trainer> {
-  const engine = await createEngine({ ...options, model: spec.model, microbatch: spec.inner.windowsPerStep });
-  return {
-    load: (parameters) => engine.load(parameters),
-    resetMoments: () => engine.resetMoments(),
-    step: async (ids, options) => {
-      const { loss, skipped } = await engine.step([ids], options);
-      if (skipped) onSkip();
-      return loss;
-    },
-    gradient: (ids) => engine.gradient([ids]),
-    read: () => engine.read(),
-    evaluate: (windows) => engine.evaluate(windows),
-    end: () => engine.destroy(),
-  };
-}
-
-/** Stands in for the anchor's hash: nobody else is there to start from another one. */
-const baseHash = "0".repeat(64);
-
 /** Stand-ins for volunteers' keys: the fold only sorts by them. */
 const peerId = (n: number): string => peerIdOf(n.toString(16).padStart(64, "0"), 0);
 
 async function train(
-  spec: RunSpec,
-  source: TokenSource,
-  windows: readonly Uint16Array[],
+  { spec, source, windows }: Course,
   { peers, rounds, zeroAttention, moments = "f32", precision = "f32", engine }: BenchRunOptions,
   out: (line: string) => void,
 ): Promise<RunReport["points"]> {
@@ -156,73 +97,61 @@ async function train(
   zero(state.parameters);
   const plan = { seed: spec.seed, trainTokens: source.length, contextLength: spec.model.contextLength };
   const runCodec = codecOf(spec);
-  const ids = Array.from({ length: peers }, (_, n) => peerId(n));
+  const swarm = Array.from({ length: peers }, (_, n) => ({ id: peerId(n) }));
   const merge = mergeOf(spec);
-  const locals: Float32Array[] = ids.map(() => state.parameters.slice());
-  const extracts = ids.map(() => extractOf(spec, state.parameters));
+  const locals: Float32Array[] = swarm.map(() => state.parameters.slice());
+  const extracts = swarm.map(() => extractOf(spec, state.parameters));
   const trainers: Trainer[] = [];
   const points: { round: number; tokens: number; evalLoss: number }[] = [];
   let skipped = 0;
   const trainerOf = {
     reference: async () => referenceTrainer(spec, moments),
-    wasm: () => engineTrainer(spec, { backend: "wasm", threads: 1 }, () => {}), // one thread each: peers train side by side
+    wasm: () => engineTrainer(spec, onProcessor),
     dawn: () => engineTrainer(spec, { moments, precision }, () => skipped++),
   };
   try {
-    for (const _ of ids) trainers.push(await trainerOf[engine]());
+    for (const _ of swarm) trainers.push(await trainerOf[engine]());
     let tokensBefore = 0;
     let cursor = 0;
     for (let round = 0; round < rounds; round++) {
-      const blobByName = new Map<string, Uint8Array>();
-      const sentBy: Decoded[] = [];
-      const codec = runCodec.at(round, state.codec);
-      const contribute = async (trainer: Trainer, position: number): Promise<Contribution> => {
+      const trainedBy = async (trainer: Trainer, position: number): Promise<Float32Array> => {
         const place = { cursor, rosterSize: peers, position, windowsPerStep };
         trainer.load(locals[position]!);
         if (spec.inner.resetMoments) trainer.resetMoments();
         const batchOf = (innerStep: number): Uint16Array =>
           microbatchIds(source, plan, place, { innerStep, firstSequence: 0, count: windowsPerStep });
-        let loss = 0;
-        let trained: Float32Array | undefined;
-        if (spec.outer.extract === "gradient") {
-          const computed = await trainer.gradient(batchOf(0));
-          loss = computed.loss;
-          trained = zero(computed.gradient);
-        } else
-          for (let innerStep = 0; innerStep < steps; innerStep++) {
-            const learningRate = learningRateAt(spec, tokensBefore, innerStep, peers);
-            loss += (await trainer.step(batchOf(innerStep), { ...spec.inner, learningRate })) / steps;
-            if (zeroAttention) trainer.load(zero(await trainer.read()));
-          }
-        if (trained === undefined) {
-          trained = await trainer.read();
-          locals[position] = trained;
+        if (spec.outer.extract === "gradient") return zero((await trainer.gradient(batchOf(0))).gradient);
+        for (let innerStep = 0; innerStep < steps; innerStep++) {
+          const learningRate = learningRateAt(spec, tokensBefore, innerStep, peers);
+          await trainer.step(batchOf(innerStep), { ...spec.inner, learningRate });
+          if (zeroAttention) trainer.load(zero(await trainer.read()));
         }
-        const tokens = steps * windowsPerStep * spec.model.contextLength;
-        const body = codec.encode(extracts[position]!.toEncode(trained, round));
-        sentBy[position] = readOwn(codec, body);
-        extracts[position]!.offered(trained, round);
-        const bytes = updateOf({ round, baseHash, tokens, codec }, body);
-        const update = blobName(bytes);
-        blobByName.set(update, bytes);
-        const offer = { round, openSeq: 0, baseHash, peer: ids[position]!, update, bytes: bytes.length };
-        return { ...offer, tokens, steps, loss, signature: "" };
+        locals[position] = await trainer.read();
+        return locals[position]!;
       };
-      const contributors = await Promise.all(trainers.map(contribute));
-      const commit = { round, baseHash, contributors } as unknown as EntryOf<"commit">; // the fold reads nothing else
+      const tokens = steps * windowsPerStep * spec.model.contextLength;
+      const offers = new Offers<{ readonly id: PeerId }>(runCodec.at(round, state.codec), round, { tokens, steps });
+      const trained = await Promise.all(trainers.map(trainedBy));
+      const sentBy = extracts.map((extract, position) => {
+        const sent = offers.add(swarm[position]!, extract.toEncode(trained[position]!, round));
+        if (sent === undefined)
+          throw new Error(`round ${round + 1}: training diverged. Give a smaller inner.learningRate.`);
+        extract.offered(trained[position]!, round);
+        return sent;
+      });
       const opened = { tokensBefore, rosterSize: peers };
-      applyCommit(state, spec, commit, (name) => blobByName.get(name), opened);
+      applyCommit(state, spec, offers.commit(), offers.blobOf, opened);
       for (const [position, extract] of extracts.entries()) {
         const from = extract.sealed(state.parameters, true, sentBy[position], round);
         if (from === undefined) locals[position] = state.parameters;
         else merge(locals[position]!, { round, anchor: state.parameters, from, named: true });
       }
-      tokensBefore += contributors.reduce((sum, { tokens }) => sum + tokens, 0);
+      tokensBefore += peers * tokens;
       cursor += windowsPerRound({ rosterSize: peers, windowsPerStep, steps });
       if ((round + 1) % spec.evaluation.everyRounds !== 0) continue;
       trainers[0]!.load(state.parameters); // the next round loads them again
       const evalLoss = await trainers[0]!.evaluate(windows);
-      const updateBytes = Math.max(...contributors.map(({ bytes }) => bytes));
+      const updateBytes = Math.max(...offers.bytesBy.values());
       points.push({ round: round + 1, tokens: tokensBefore, evalLoss });
       out(
         `  round ${round + 1}, ${tokensBefore} tokens: evaluation ${evalLoss.toFixed(4)} nats per byte, updates of ${updateBytes} bytes${skipped > 0 ? `, ${skipped} steps skipped` : ""}`,

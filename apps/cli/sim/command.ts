@@ -185,7 +185,8 @@ Examples:
       `
 ${headlines.map(({ name, claim }) => `  ${name.padEnd(16)}${claim}`).join("\n")}
 
-Each takes an hour or more; what was trained is kept in .cache/headlines.jsonl, and is shared among them.`,
+Each takes an hour or more; what was trained is kept in .cache/headlines.jsonl, and is shared among them:
+remove it after a change of what is computed.`,
     )
     .action(async (name: string, { short }: { short: boolean }) =>
       failWhen(!(await headlineCommand({ name, root, short }, out, (line) => console.error(line)))),

@@ -14,7 +14,7 @@ import {
   train,
 } from "#sim";
 import { presets, type RunDraft } from "#wire";
-import { methodOf } from "../../host/load-run.ts";
+import { loadDraft, methodOf } from "../../host/load-run.ts";
 import { comparePage } from "./compare-page.ts";
 import { variantFrom } from "./contestants.ts";
 import { courseOf, openCourse } from "./course.ts";
@@ -57,10 +57,12 @@ export async function compareCommand(options: CompareOptions, out: Out, say: Out
   const { peers, tokens, stepMs, spread, churn, rates, points, steps } = options;
   const link = linkFrom(options.link);
   const chosen = [...options.methods.map(methodOf), ...options.variants.map(variantFrom)];
-  const book = await openCourse(options.run, options.from);
+  const { run, from } = options;
+  const book = await openCourse(typeof run === "string" ? await loadDraft(run, from) : { draft: run, folder: from });
   for (const method of chosen) courseOf(book, method, { seed: 0, rate: 1 }, { tokens, steps }); // a stack that makes no sense is refused before hours pass
   const seeds = Array.from({ length: options.seeds }, (_, i) => options.firstSeed + i);
   const plan: ComparePlan = { methods: chosen, seeds, rates, peers, tokens, link, stepMs, spread, churn, points };
+  const { methods: _, seeds: __, rates: ___, ...setting } = plan; // what a lesson's outcome depends on beside its spec
   const { model, inner } = book.spec;
   const { length } = parameterTable(model);
   const ddpSteps = tokens / (peers * inner.windowsPerStep * model.contextLength);
@@ -75,9 +77,7 @@ export async function compareCommand(options: CompareOptions, out: Out, say: Out
       plan,
       async (lesson, method) => {
         const course = courseOf(book, method, lesson, { tokens, steps });
-        const trained = await lessons.once({ spec: course.spec, setting: settingOf(plan) }, () =>
-          train(course, plan, trainers),
-        );
+        const trained = await lessons.once({ spec: course.spec, setting }, () => train(course, plan, trainers));
         done += 1;
         const seconds = (performance.now() - startedAt) / 1000;
         say(lessonLine(lesson, trained, `${done} of ${lessonsInAll}, ${seconds.toFixed(0)} s`));
@@ -94,17 +94,6 @@ export async function compareCommand(options: CompareOptions, out: Out, say: Out
     endTrainers(trainers);
   }
 }
-
-/** What a lesson's outcome depends on beside its spec. */
-const settingOf = ({ peers, tokens, link, stepMs, spread, churn, points }: ComparePlan) => ({
-  peers,
-  tokens,
-  link,
-  stepMs,
-  spread,
-  churn,
-  points,
-});
 
 const lessonLine = ({ method, seed, rate }: Lesson, trained: Trained, progress: string): string =>
   `${method} seed ${seed} rate x${rate}: ${trained.diverged ? "diverged" : `loss ${finalLoss(trained).toFixed(4)}`}, ${trained.rounds} rounds, ${trained.checks} checks (${progress})`;

@@ -7,7 +7,7 @@ import { type Method, withMethod } from "#outer";
 import type { Course, Lesson } from "#sim";
 import { DiskBlobStore, openDataFolder } from "#store/disk";
 import type { RunDraft, RunSpec } from "#wire";
-import { checkDraft, loadDraft, makeSpec } from "../../host/load-run.ts";
+import { checkDraft, type LoadedDraft, makeSpec } from "../../host/load-run.ts";
 import { readEvaluationSet } from "../replay.ts";
 
 /** No peer checks a signature here. */
@@ -23,9 +23,8 @@ export interface CourseBook {
   readonly windows: readonly Uint16Array[];
 }
 
-/** @param run preset or file; or a draft that is used as it is. @throws SpecError */
-export async function openCourse(run: string | RunDraft, from: string): Promise<CourseBook> {
-  const loaded = typeof run === "string" ? await loadDraft(run, from) : { draft: run, folder: from };
+/** @throws SpecError */
+export async function openCourse(loaded: LoadedDraft): Promise<CourseBook> {
   const data = await mkdtemp(join(tmpdir(), "gossamer-course-"));
   const folder = await openDataFolder(data);
   try {

@@ -32,7 +32,7 @@ interface Replica {
   readonly parameters: Float32Array;
   /** @param trained parameters, or a gradient */
   toEncode(trained: Float32Array): Float32Array;
-  fold(commit: EntryOf<"commit">, pair: readonly PeerId[], blobOf: Offers["blobOf"]): void;
+  fold(commit: EntryOf<"commit">, pair: readonly PeerId[], blobOf: Offers<SwarmPeer>["blobOf"]): void;
   /** Others take part than in the round before. */
   changed(): void;
 }
@@ -92,7 +92,10 @@ export async function trainPairs(course: Course, setting: Setting, trainers: Tra
     if (roster !== rosterBefore) for (const peer of stayed) ownBy.get(peer)!.replica.changed();
     rosterBefore = roster;
     const locals = await Promise.all(here.map((peer, at) => train(peer, at, here.length)));
-    const offers = new Offers(runCodec.at(swarm.rounds), swarm.rounds, { tokens: swarm.tokensPerRound, steps });
+    const offers = new Offers<SwarmPeer>(runCodec.at(swarm.rounds), swarm.rounds, {
+      tokens: swarm.tokensPerRound,
+      steps,
+    });
     const readyMsBy = new Map<SwarmPeer, number>();
     for (const [at, peer] of here.entries()) {
       const trainedMs = steps * swarm.stepMs();

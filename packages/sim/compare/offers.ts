@@ -1,14 +1,13 @@
 // A round's offers, as a commit names them: what the fold reads, without log, signatures and network.
 import { type Codec, type Decoded, readOwn, updateOf } from "#outer";
-import { blobName, type Contribution, type EntryOf } from "#wire";
-import type { SwarmPeer } from "./swarm.ts";
+import { blobName, type Contribution, type EntryOf, type PeerId } from "#wire";
 
 /** Nobody here starts from another anchor. */
 const baseHash = "0".repeat(64);
 
-export class Offers {
+export class Offers<Peer extends { readonly id: PeerId }> {
   /** Bytes of each offer, by its peer. */
-  readonly bytesBy = new Map<SwarmPeer, number>();
+  readonly bytesBy = new Map<Peer, number>();
   private readonly contributors: Contribution[] = [];
   private readonly blobByName = new Map<string, Uint8Array>();
   private readonly codec: Codec;
@@ -23,7 +22,7 @@ export class Offers {
   }
 
   /** @returns what it decodes to; undefined: the values are no numbers, or too large */
-  add(peer: SwarmPeer, values: Float32Array): Decoded | undefined {
+  add(peer: Peer, values: Float32Array): Decoded | undefined {
     const { codec, round, work } = this;
     let body: Uint8Array;
     try {

@@ -90,7 +90,7 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
     const stepMsOf = here.map(() => swarm.stepMs());
     const locals = await Promise.all(here.map((peer, at) => train(peer, at, here.length, stepMsOf[at])));
     const codec = runCodec.at(swarm.rounds, state.codec);
-    const offers = new Offers(codec, swarm.rounds, { tokens: swarm.tokensPerRound, steps });
+    const offers = new Offers<SwarmPeer>(codec, swarm.rounds, { tokens: swarm.tokensPerRound, steps });
     const sentBy = new Map<Extract, Decoded>();
     let trainedMs = 0;
     for (const [at, peer] of here.entries()) {

@@ -17,7 +17,7 @@ export interface Trainer {
   /** @returns its mean loss, nats per token */
   step(ids: Uint16Array, options: InnerOptions): Promise<number>;
   /** Of the parameters, which stay. */
-  gradient(ids: Uint16Array): Promise<{ readonly gradient: Float32Array }>;
+  gradient(ids: Uint16Array): Promise<{ readonly loss: number; readonly gradient: Float32Array }>;
   read(): Promise<Float32Array>;
   evaluate(windows: readonly Uint16Array[]): Promise<number>;
   end(): void;
