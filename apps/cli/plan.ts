@@ -2,7 +2,7 @@
 import { DEFAULT_LIMITS, largestFit, type ModelPlan, type Moments, type Precision, planModel } from "#engine";
 import { parameterTable } from "#outer";
 import { SpecError } from "../host/load-run.ts";
-import { bytes } from "../web/views/format.ts";
+import { english } from "../web/words/format.ts";
 import { loadModel, modelLine } from "./models.ts";
 
 export interface PlanCommandOptions {
@@ -49,7 +49,7 @@ export async function planCommand(options: PlanCommandOptions, out: (line: strin
       const wide = widest
         ? `; one sequence of d=${widest.dModel} (${parameterTable(widest).length.toLocaleString("en")} parameters)`
         : "";
-      out(`in ${bytes(memoryBytes).padEnd(11)}${own}${wide}`);
+      out(`in ${english.bytes(memoryBytes).padEnd(11)}${own}${wide}`);
     }
     if (plan.problem) out(`Does not fit. ${plan.problem}`);
   }
@@ -57,16 +57,16 @@ export async function planCommand(options: PlanCommandOptions, out: (line: strin
 }
 
 export const planLines = (layers: number, plan: Omit<ModelPlan, "problem">): string[] => [
-  `GPU memory    ${bytes(plan.totalBytes)} with ${plan.microbatch} ${plan.microbatch === 1 ? "sequence" : "sequences"} at once, ${plan.recomputedLayers} of ${layers} layers recomputed`,
+  `GPU memory    ${english.bytes(plan.totalBytes)} with ${plan.microbatch} ${plan.microbatch === 1 ? "sequence" : "sequences"} at once, ${plan.recomputedLayers} of ${layers} layers recomputed`,
   ...Object.entries(plan.bytesByPart)
     .filter(([, size]) => size > 0)
-    .map(([part, size]) => `  ${part.padEnd(12)}${bytes(size).padStart(8)}`),
+    .map(([part, size]) => `  ${part.padEnd(12)}${english.bytes(size).padStart(8)}`),
 ];
 
 /** The same model in other ways: fewer sequences, and activations computed again. */
 function otherwise(given: Parameters<typeof planModel>[0]): string[] {
   const total = (microbatch: number, recomputedLayers: number): string =>
-    bytes(planModel({ ...given, microbatch, recomputedLayers }).totalBytes);
+    english.bytes(planModel({ ...given, microbatch, recomputedLayers }).totalBytes);
   return [...new Set([1, given.microbatch])].map(
     (B) =>
       `${`${B} at once`.padEnd(14)}${total(B, 0)}; ${total(B, given.model.layers - 1)} with its layers recomputed, which takes 15 to 20 % more time`,

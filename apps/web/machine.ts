@@ -4,6 +4,7 @@
 import type { AdapterDescription, MemoryLimits } from "#engine";
 import type { BackendWish } from "./views/places.ts";
 import type { Problem } from "./window/types.ts";
+import { problems } from "./worker/problems.ts";
 
 export type Browser = "chromium" | "firefox" | "safari" | "other";
 
@@ -49,15 +50,6 @@ export async function probeMachine(wish: BackendWish): Promise<Machine> {
   };
 }
 
-const WEBGPU_ADVICE: Record<Browser, string> = {
-  chromium:
-    "Update the browser. If it is current, open chrome://gpu and look for “WebGPU”: hardware acceleration may be off (Settings, System), or the graphics driver may be on the browser’s block list, which is common on Linux.",
-  firefox:
-    "Update Firefox: Windows and Macs with Apple silicon have WebGPU, other systems may not yet. Elsewhere, open this page in Chrome or Edge.",
-  safari: "Safari has WebGPU since version 26 (macOS, iOS and iPadOS 26). Update the system, or use Chrome or Edge.",
-  other: "Open this page in a current Chrome, Edge, Firefox or Safari.",
-};
-
 /** Why this machine cannot donate, or null when it can. The run can be watched all the same. */
 export function machineProblem({ state, browser }: Machine): Problem | null {
   switch (state) {
@@ -65,26 +57,10 @@ export function machineProblem({ state, browser }: Machine): Problem | null {
     case "ready":
       return null;
     case "insecure":
-      return {
-        code: "insecure-context",
-        message: "Browsers give WebGPU only to pages that came over HTTPS, or from this machine itself.",
-        remedy:
-          "Open the page’s https:// address, or http://localhost on the machine that hosts. Whoever hosts can start with --share: that serves HTTPS to the whole network.",
-      };
+      return problems.insecureContext();
     case "no-webgpu":
-      return {
-        code: "no-webgpu",
-        message: "This browser does not offer WebGPU, which training runs on.",
-        remedy: WEBGPU_ADVICE[browser],
-      };
+      return problems.noWebGpu(browser);
     case "no-adapter":
-      return {
-        code: "no-adapter",
-        message: "The browser has WebGPU, but found no graphics adapter that it trusts.",
-        remedy:
-          browser === "chromium"
-            ? "Turn on hardware acceleration (Settings, System), update the graphics driver, then restart the browser. chrome://gpu says what is switched off."
-            : "Turn on hardware acceleration in the browser’s settings and update the graphics driver, then restart the browser.",
-      };
+      return problems.noAdapter(browser);
   }
 }

@@ -8,17 +8,27 @@ import "./styles.css";
 import { Page } from "./views/page.tsx";
 import { backendOf, donateHref, placeOf, watchHref } from "./views/places.ts";
 import { createWatcher } from "./window/watcher.ts";
+import { languageFor, loadWords, rememberedLanguage, rememberLanguage } from "./words/index.ts";
 
 const { place, runName } = placeOf(new URL(location.href));
 const backend = backendOf(new URL(location.href));
+
+const language = languageFor(rememberedLanguage(), navigator.languages);
+const words = await loadWords(language).catch(() => loadWords("en"));
+document.documentElement.lang = words.language;
 
 const store = new PageStore(
   {
     loadDonor: async () => (await import("./window/donor.ts")).createDonor(runName, backend),
     memoryNeed: async (spec, limits) => (await import("./memory-need.ts")).memoryNeed(spec, limits),
+    loadWords,
+    speaks(language) {
+      document.documentElement.lang = language;
+      rememberLanguage(language);
+    },
     navigate: (to) => history.pushState(null, "", to === "watch" ? watchHref(runName) : donateHref(runName)),
   },
-  { place, runName, machine: uncheckedMachine },
+  { place, runName, machine: uncheckedMachine, words },
 );
 addEventListener("popstate", () => store.placed(placeOf(new URL(location.href)).place));
 void probeMachine(backend).then(store.machineProbed);

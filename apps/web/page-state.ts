@@ -2,11 +2,14 @@
 import type { Machine } from "./machine.ts";
 import type { MemoryNeed } from "./memory-need.ts";
 import type { DonorSnapshot, WatcherSnapshot } from "./window/types.ts";
+import type { Language, Words } from "./words/index.ts";
 
 export type Place = "donate" | "watch";
 export type ChartAxis = "rounds" | "tokens";
 
 export interface PageSnapshot {
+  /** Every text, in the language that the person reads. */
+  readonly words: Words;
   readonly place: Place;
   /** As the address names it: a run's id, or "default". */
   readonly runName: string;
@@ -27,6 +30,7 @@ export interface PageActions {
   setDuty(share: number): void;
   setAxis(axis: ChartAxis): void;
   go(place: Place): void;
+  speak(language: Language): void;
 }
 
 /** The donor before its code is loaded: what the page shows until the button is pressed. */

@@ -4,6 +4,7 @@ import { idleDonor, type Place } from "./page-state.ts";
 import { PageStore } from "./page-store.ts";
 import * as fixtures from "./views/fixtures.ts";
 import type { Donor, DonorSnapshot } from "./window/types.ts";
+import { en } from "./words/en.ts";
 
 class FakeDonor implements Donor {
   readonly calls: string[] = [];
@@ -27,7 +28,7 @@ class FakeDonor implements Donor {
 }
 
 const memory = { mostBytes: 2, leastBytes: 1, problem: null };
-const ports = { memoryNeed: async () => memory, navigate: () => {} };
+const ports = { memoryNeed: async () => memory, navigate: () => {}, loadWords: async () => en, speaks: () => {} };
 const start = { place: "donate", runName: "default", machine: uncheckedMachine } as const;
 const settled = () => new Promise<void>((resolve) => setTimeout(resolve)); // lets every queued promise run
 

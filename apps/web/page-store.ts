@@ -6,6 +6,9 @@ import type { Machine } from "./machine.ts";
 import type { MemoryNeed } from "./memory-need.ts";
 import { emptyWatcher, idleDonor, type PageActions, type PageSnapshot, type Place } from "./page-state.ts";
 import type { Donor, SnapshotStore, WatcherSnapshot } from "./window/types.ts";
+import { en } from "./words/en.ts";
+import type { Language, Words } from "./words/index.ts";
+import { problems } from "./worker/problems.ts";
 
 export interface PagePorts {
   /** Loads the donor's code and makes the donor; rejects when the code cannot be fetched. */
@@ -14,6 +17,10 @@ export interface PagePorts {
   memoryNeed(spec: RunSpec, limits: MemoryLimits): Promise<MemoryNeed>;
   /** Puts the place into the address bar. */
   navigate(place: Place): void;
+  /** Loads the page's texts in that language; rejects when they cannot be fetched. */
+  loadWords(language: Language): Promise<Words>;
+  /** The words are there: the document says so, and this browser keeps the choice. */
+  speaks(language: Language): void;
 }
 
 export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
@@ -22,10 +29,14 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
   readonly #ports: PagePorts;
   #donor: Promise<Donor> | null = null;
   #memoryAsked = false;
+  #languageAsked: symbol | undefined;
 
-  constructor(ports: PagePorts, start: Pick<PageSnapshot, "place" | "runName" | "machine">) {
+  constructor(
+    ports: PagePorts,
+    start: Pick<PageSnapshot, "place" | "runName" | "machine"> & { readonly words?: Words },
+  ) {
     this.#ports = ports;
-    this.#snapshot = { ...start, axis: "rounds", memory: null, donor: idleDonor, watcher: emptyWatcher };
+    this.#snapshot = { words: en, ...start, axis: "rounds", memory: null, donor: idleDonor, watcher: emptyWatcher };
   }
 
   readonly subscribe = (onChange: () => void): (() => void) => {
@@ -48,6 +59,19 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
     this.#askForMemory();
   };
   readonly setAxis = (axis: PageSnapshot["axis"]): void => this.#set({ axis });
+  /** The last choice counts, however long each takes to load. What cannot be fetched leaves the page as it is. */
+  readonly speak = (language: Language): void => {
+    const asked = Symbol();
+    this.#languageAsked = asked;
+    this.#ports.loadWords(language).then(
+      (words) => {
+        if (this.#languageAsked !== asked) return;
+        this.#ports.speaks(language);
+        this.#set({ words });
+      },
+      () => {},
+    );
+  };
   watch(watcher: SnapshotStore<WatcherSnapshot>): void {
     const update = () => {
       this.#set({ watcher: watcher.getSnapshot() });
@@ -88,15 +112,7 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
     this.#donor.then(act, (error: unknown) => {
       this.#donor = null;
       this.#set({
-        donor: {
-          ...idleDonor,
-          status: "blocked",
-          problem: {
-            code: "worker-failed",
-            message: `The code that trains could not be loaded: ${error instanceof Error ? error.message : String(error)}.`,
-            remedy: "Check that the host still runs, then reload this page.",
-          },
-        },
+        donor: { ...idleDonor, status: "blocked", problem: problems.codeNotLoaded(error) },
       });
     });
   }

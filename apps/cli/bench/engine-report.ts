@@ -1,7 +1,7 @@
 // What the engine's bench is asked and what it found, as lines for people.
 import type { DeviceMeasurement, DeviceOptions, EngineMeasurement, MeasureOptions, TuningMeasurement } from "#engine";
 import { type PresetName, presets } from "#wire";
-import { bytes } from "../../web/views/format.ts";
+import { english } from "../../web/words/format.ts";
 import { GPT2_SMALL } from "../gpt2-small.ts";
 import { type PyTorchMeasurement, pytorchLines } from "./pytorch.ts";
 
@@ -81,7 +81,7 @@ export function engineLines(report: BenchReport): string[] {
     `model         ${report.shape}: d=${model.dModel} L=${model.layers} heads=${model.heads} T=${model.contextLength} V=${model.vocabSize} B=${microbatch}, ${report.parameters.toLocaleString("en")} parameters${report.precision === "f16" ? ", mixed precision (f16)" : ""}`,
     conformanceLine(report),
     `first loss    ${(report.firstLossMs / 1000).toFixed(1)} s after createEngine`,
-    `memory        ${bytes(report.allocatedBytes)}`,
+    `memory        ${english.bytes(report.allocatedBytes)}`,
     `step          ${report.stepMs.toFixed(0)} ms (${report.dispatchesPerStep} ${adapter.backend === "wasm" ? "phases" : "dispatches"}), ${report.tokensPerSecond.toFixed(0)} tokens/s`,
     `model         ${giga(report.modelFlopsPerSecond)} (${(report.modelFlopsPerStep / 1e9).toFixed(3)} GFLOP a step)`,
     `matmul 512³   ${giga(report.matmulFlopsPerSecond)} (${Object.entries(report.matmuls)

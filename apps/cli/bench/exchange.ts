@@ -1,7 +1,7 @@
 // `gossamer bench exchange`: what an offer and a seal cost, where the CPU keeps the mark and where the device does.
 import { openDawn } from "#engine/dawn";
 import type { ModelShape } from "#wire";
-import { bytes } from "../../web/views/format.ts";
+import { english } from "../../web/words/format.ts";
 import { loadModel } from "../models.ts";
 import { findDawn } from "./engine.ts";
 import { type Crossing, type ExchangeMeasurement, measureExchange } from "./exchange-measure.ts";
@@ -52,9 +52,9 @@ async function measure(
 
 function lines({ adapter, parameters, codec, updateBytes, offer, seal }: ExchangeMeasurement): string[] {
   const crossing = ({ ms, bytesDown, bytesUp }: Crossing): string =>
-    `${ms.toFixed(1).padStart(8)} ms${bytes(bytesDown).padStart(10)} read${bytes(bytesUp).padStart(10)} written`;
+    `${ms.toFixed(1).padStart(8)} ms${english.bytes(bytesDown).padStart(10)} read${english.bytes(bytesUp).padStart(10)} written`;
   return [
-    `${parameters.toLocaleString("en")} parameters, ${codec}: an update of ${bytes(updateBytes)}, on ${adapter}`,
+    `${parameters.toLocaleString("en")} parameters, ${codec}: an update of ${english.bytes(updateBytes)}, on ${adapter}`,
     `  offer   CPU   ${crossing(offer.cpu)}`,
     `       device   ${crossing(offer.device)}`,
     `  seal    CPU   ${crossing(seal.cpu)}`,

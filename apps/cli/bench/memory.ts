@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import type { Browser } from "playwright-core";
 import { planModel } from "#engine";
 import { parameterTable } from "#outer";
-import { bytes } from "../../web/views/format.ts";
+import { english } from "../../web/words/format.ts";
 import { loadModel, modelLine } from "../models.ts";
 import { type PlanCommandOptions, planLines } from "../plan.ts";
 import type { MemoryMeasurement } from "./memory-page.ts";
@@ -56,7 +56,8 @@ export async function benchMemory(options: BenchMemoryOptions, out: (line: strin
 }
 
 function lines({ adapter, peakBytes, predictedBytes, residentBytes, step, passed }: MemoryReport): string[] {
-  const beside = (size: number): string => `${bytes(size)}, ${(size / predictedBytes).toFixed(3)} of the prediction`;
+  const beside = (size: number): string =>
+    `${english.bytes(size)}, ${(size / predictedBytes).toFixed(3)} of the prediction`;
   return [
     `adapter       ${adapter}`,
     `created       ${beside(peakBytes)} (buffers that lived at once, ${peakBytes.toLocaleString("en")} bytes)`,

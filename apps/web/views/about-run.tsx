@@ -1,52 +1,44 @@
 // What the run is and who answers for it: everything a person should know before giving it anything.
 import type { RunDetail } from "#wire";
+import { useWords } from "../words/index.ts";
 import type { DonationCost } from "./estimate.ts";
-import { count, sizeInWords } from "./format.ts";
 import { peersHere } from "./presence.ts";
-import { runStateWords } from "./words.ts";
 
 export const AboutRun = ({ run, cost }: { run: RunDetail; cost: DonationCost }) => {
-  const { spec } = run;
-  const here = peersHere(run).length;
-  const { model, data, end } = spec;
+  const { about } = useWords();
+  const { model, data, end, ...spec } = run.spec;
   const goals = [
-    end.tokensMax === undefined ? "" : `${sizeInWords(end.tokensMax)} tokens`,
-    end.roundsMax === undefined ? "" : `${count(end.roundsMax)} rounds`,
-  ].filter((goal) => goal !== "");
+    ...(end.tokensMax === undefined ? [] : [about.goalTokens(end.tokensMax)]),
+    ...(end.roundsMax === undefined ? [] : [about.goalRounds(end.roundsMax)]),
+  ];
   return (
     <section aria-labelledby="about" className="about">
       <h1 id="about">{spec.name}</h1>
       <p className="purpose">{spec.purpose}</p>
       <dl className="facts">
         <div>
-          <dt>Operated by</dt>
+          <dt>{about.operator}</dt>
           <dd>{spec.operator}</dd>
         </div>
         <div>
-          <dt>Model</dt>
+          <dt>{about.model}</dt>
           <dd>
-            {sizeInWords(cost.parameters)} parameters: a Llama-style transformer of {model.layers}{" "}
-            {model.layers === 1 ? "layer" : "layers"}, width {model.dModel}, context {count(model.contextLength)}.
-            Licence: {spec.modelLicence}
+            {about.modelText(cost.parameters, model.layers, model.dModel, model.contextLength, spec.modelLicence)}
           </dd>
         </div>
         <div>
-          <dt>Learns from</dt>
-          <dd>
-            {data.source}. Licence: {data.licence}
-          </dd>
+          <dt>{about.data}</dt>
+          <dd>{about.dataText(data.source, data.licence)}</dd>
         </div>
         <div>
-          <dt>Here now</dt>
-          <dd>
-            {here === 0 ? "Nobody" : here === 1 ? "1 peer" : `${count(here)} peers`}. {runStateWords[run.state]}
-          </dd>
+          <dt>{about.here}</dt>
+          <dd>{about.hereText(peersHere(run).length, run.state)}</dd>
         </div>
         <div>
-          <dt>So far</dt>
+          <dt>{about.soFar}</dt>
           <dd>
-            {count(run.round)} {run.round === 1 ? "round" : "rounds"}, {sizeInWords(run.tokens)} tokens
-            {goals.length > 0 && run.state !== "ended" ? `. It ends after ${goals.join(" or ")}` : ""}
+            {about.soFarText(run.round, run.tokens)}
+            {goals.length > 0 && run.state !== "ended" ? `. ${about.endsAfter(goals)}` : ""}
           </dd>
         </div>
       </dl>

@@ -2,7 +2,7 @@
 // something to draw; the words and the table need no script library and no eyes.
 import { useEffect, useRef } from "react";
 import type uPlot from "uplot";
-import { count } from "./format.ts";
+import { useWords } from "../words/index.ts";
 
 export interface ChartLine {
   readonly label: string;
@@ -10,6 +10,11 @@ export interface ChartLine {
   /** Lines differ by stroke and by dash; "dots" marks single measurements. */
   readonly look: "solid" | "dots";
   readonly tone: "dew" | "amber" | "plain";
+}
+
+/** How whole numbers are written along the x axis. */
+interface Ticks {
+  readonly tick: (value: number) => string;
 }
 
 export interface ChartProps {
@@ -39,7 +44,7 @@ export function aligned(lines: readonly ChartLine[]): [number[], ...(number | nu
 const property = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const toneOf = { dew: "--dew", amber: "--amber", plain: "--ink-soft" } as const;
 
-function options({ lines, xLabel, format }: ChartProps, width: number): uPlot.Options {
+function options({ lines, xLabel, format, tick }: ChartProps & Ticks, width: number): uPlot.Options {
   const axis = {
     stroke: () => property("--ink-soft"),
     grid: { stroke: () => property("--hair"), width: 1 },
@@ -61,9 +66,9 @@ function options({ lines, xLabel, format }: ChartProps, width: number): uPlot.Op
         label: xLabel,
         size: 30,
         incrs: WHOLE_STEPS,
-        values: (_, ticks) => ticks.map((tick) => shortTick(tick)),
+        values: (_, ticks) => ticks.map(tick),
       },
-      { ...axis, size: 48, values: (_, ticks) => ticks.map((tick) => format(tick)) },
+      { ...axis, size: 48, values: (_, ticks) => ticks.map(format) },
     ],
     series: [
       {},
@@ -87,16 +92,14 @@ function options({ lines, xLabel, format }: ChartProps, width: number): uPlot.Op
 
 /** Rounds, steps and tokens are whole: 1, 2, 5, 10, ... up to 10^15. */
 const WHOLE_STEPS = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
-const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
-const shortTick = (tick: number): string => compact.format(tick);
 
 /** Draws into the box, follows its width and the colour scheme; new data is set on the same plot. */
-function usePlot(props: ChartProps) {
+function usePlot(props: ChartProps & Ticks) {
   const box = useRef<HTMLDivElement>(null);
   const newest = useRef(props);
   const plot = useRef<uPlot | null>(null);
   newest.current = props;
-  const shape = props.lines.map(({ label, look }) => `${label}/${look}`).join() + props.xLabel;
+  const shape = props.lines.map(({ label, look }) => `${label}/${look}`).join() + props.xLabel + props.unit;
   // biome-ignore lint/correctness/useExhaustiveDependencies: a plot is built anew when its lines change, and fed by the effect below
   useEffect(() => {
     const element = box.current;
@@ -125,7 +128,10 @@ function usePlot(props: ChartProps) {
   return box;
 }
 
-const Drawing = (props: ChartProps) => <div ref={usePlot(props)} className="plot" aria-hidden="true" />;
+const Drawing = (props: ChartProps) => {
+  const { tick } = useWords().format;
+  return <div ref={usePlot({ ...props, tick })} className="plot" aria-hidden="true" />;
+};
 
 const Newest = ({ line, format }: { line: ChartLine; format: ChartProps["format"] }) => {
   const newest = line.points.at(-1);
@@ -140,6 +146,7 @@ const Newest = ({ line, format }: { line: ChartLine; format: ChartProps["format"
 
 export const Chart = (props: ChartProps) => {
   const { title, lines, empty, format, unit, xLabel } = props;
+  const words = useWords();
   const drawn = lines.filter(({ points }) => points.length > 0);
   return (
     <figure className="chart">
@@ -157,7 +164,7 @@ export const Chart = (props: ChartProps) => {
         <>
           <Drawing {...props} lines={drawn} />
           <details>
-            <summary>Newest values as a table</summary>
+            <summary>{words.charts.table}</summary>
             {drawn.map((line) => (
               <table key={line.label}>
                 <caption>{line.label}</caption>
@@ -173,7 +180,7 @@ export const Chart = (props: ChartProps) => {
                     .reverse()
                     .map(({ x, y }) => (
                       <tr key={x}>
-                        <td>{count(x)}</td>
+                        <td>{words.format.count(x)}</td>
                         <td>{format(y)}</td>
                       </tr>
                     ))}

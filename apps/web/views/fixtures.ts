@@ -2,6 +2,8 @@
 import type { PeerId, PeerRow, RunDetail, RunSpec } from "#wire";
 import { emptyWatcher, idleDonor, type PageActions, type PageSnapshot } from "../page-state.ts";
 import { type DonorSnapshot, linkKey, type Problem, type SeriesPoint, type WatcherSnapshot } from "../window/types.ts";
+import { en } from "../words/en.ts";
+import { problems } from "../worker/problems.ts";
 
 const hex = (digit: string, length = 64) => digit.repeat(length);
 /** 2026-11-21 03:00:00 UTC. */
@@ -255,6 +257,7 @@ export const machine = { state: "ready", adapter: gpu, limits: null, browser: "c
 
 /** The page before anything is pressed, with changes. */
 export const page = (change: Partial<PageSnapshot> = {}): PageSnapshot => ({
+  words: en,
   place: "donate",
   runName: "default",
   axis: "rounds",
@@ -306,4 +309,101 @@ export const actions: PageActions = {
   setDuty: nothing,
   setAxis: nothing,
   go: nothing,
+  speak: nothing,
+};
+
+/** What strangers, the host and the machine say: not the page's texts, so in nobody's catalogue. */
+const data: readonly string[] = [
+  spec.name,
+  spec.purpose,
+  spec.operator,
+  "Gossamer",
+  "nvidia ada",
+  "google swiftshader",
+  ...run.churn.map(({ reason }) => reason),
+  "200,000,000 tokens are committed.",
+  '{"failed": ["rope"]}',
+];
+const entities = (text: string): string => text.replaceAll("&#x27;", "'").replaceAll("&quot;", '"');
+const isHash = (text: string): boolean => /^[0-9a-f]{64,66}$/.test(text);
+export const isData = (text: string): boolean => isHash(text) || data.includes(entities(text));
+
+const blocked = (code: Problem["code"]): PageSnapshot =>
+  page({ donor: { ...donating, status: "blocked", problem: allProblems.find((problem) => problem.code === code)! } });
+
+/** One of each that there is, as a worker reports it. */
+const allProblems: readonly Problem[] = [
+  problems.insecureContext(),
+  problems.noWebGpu("chromium"),
+  problems.noAdapter("firefox"),
+  problems.gpuFailed("gone"),
+  problems.deviceLost("gone"),
+  problems.outOfMemory("gone"),
+  problems.modelTooLarge("gradient needs 494 MiB in one piece"),
+  { ...problems.noSlot(), code: "wrong-results", report: '{"failed": ["rope"]}' },
+  problems.noSlot(),
+  problems.refused("fork", "gone"),
+  problems.workerFailed("gone"),
+  problems.hostGone("closed"),
+  problems.storageRefused("gone"),
+  problems.storageFull(),
+  problems.softwareAdapter("SwiftShader"),
+  problems.noGpu(),
+  problems.secondTab(),
+  problems.slept(90_000),
+  problems.noLinks(),
+];
+
+const withDonor = (donor: Partial<DonorSnapshot>): PageSnapshot => page({ donor: { ...donating, ...donor } });
+
+/** The page in every state that it has. */
+export const everyState: Readonly<Record<string, PageSnapshot>> = {
+  before: page(),
+  "before, memory of one size": page({ memory: { mostBytes: 5e6, leastBytes: 5e6, problem: null } }),
+  "before, software adapter": page({ machine: { ...machine, adapter: software } }),
+  "before, processor": page({ machine: { ...machine, adapter: processor }, memory: null }),
+  "before, looking for a GPU": page({ machine: { ...machine, state: "checking", adapter: null }, memory: null }),
+  "insecure address": page({ machine: { ...machine, state: "insecure", adapter: null } }),
+  "no WebGPU": page({ machine: { ...machine, state: "no-webgpu", adapter: null } }),
+  "no adapter": page({ machine: { ...machine, state: "no-adapter", adapter: null } }),
+  empty: emptyPage,
+  connecting: page({ watcher: emptyWatcher }),
+  retrying: page({ watcher: { ...watcher, connection: "retrying" } }),
+  "retrying, never heard": page({ watcher: { ...emptyWatcher, connection: "retrying" } }),
+  "unknown run": page({ runName: "⟦nope⟧", watcher: { ...emptyWatcher, connection: "unknown-run" } }),
+  watching: page({ place: "watch" }),
+  "watching while donating": page({ place: "watch", donor: donating }),
+  "against tokens": page({ axis: "tokens" }),
+  "paused by the host": page({ watcher: { ...watcher, run: { ...run, state: "paused", phase: "waiting" } } }),
+  folding: page({ watcher: { ...watcher, run: { ...run, phase: "folding" } } }),
+  "many peers": page({ watcher: { ...watcher, run: { ...run, peersTotal: 1_000 } } }),
+  ended: page({
+    donor: { ...donating, status: "ended" },
+    watcher: { ...watcher, run: endedRun },
+  }),
+  "ended, nobody": page({ watcher: { ...watcher, run: { ...emptyRun, state: "ended", phase: "ended" } } }),
+  starting: withDonor({ status: "starting", task: null }),
+  ...Object.fromEntries(
+    (["connecting", "measuring", "kernels", "data", "checkpoint", "catch-up"] as const).flatMap((what) =>
+      [17, null].map((total) => [
+        `starting: ${what} ${total}`,
+        withDonor({ status: "starting", task: { what, done: 3, total } }),
+      ]),
+    ),
+  ),
+  ...Object.fromEntries(
+    (
+      ["connecting", "catch-up", "waiting", "training", "exchange", "folding", "paused", "ended", "refused"] as const
+    ).flatMap((phase) =>
+      [true, false].map((hostConnected) => [
+        `donating: ${phase}, host ${hostConnected ? "here" : "away"}`,
+        withDonor({ phase, hostConnected }),
+      ]),
+    ),
+  ),
+  "donating with less": withDonor({ duty: 0.5, windows: 4, desyncs: 2, secondTab: true }),
+  "donating, every notice": withDonor({ notices: allProblems.slice(-8) }),
+  paused: withDonor({ status: "paused" }),
+  stopped: withDonor({ status: "stopped" }),
+  ...Object.fromEntries(allProblems.map(({ code }) => [`blocked: ${code}`, blocked(code)])),
 };

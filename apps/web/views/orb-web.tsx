@@ -1,9 +1,8 @@
 // The swarm as an orb web: one radial thread per peer, one drop on it. The drop starts at the rim and runs to the hub as the peer's
 // inner steps go by; an offer sits on the hub's ring. States differ by shape, not by colour alone.
 import type { PeerId, PeerRow, RunDetail } from "#wire";
-import { count, nameOf } from "./format.ts";
+import { useWords } from "../words/index.ts";
 import { peersHere } from "./presence.ts";
-import { peerStateWords } from "./words.ts";
 
 /** More threads than this are a grey disc: the table below names everybody. */
 const DROPS_MAX = 60;
@@ -35,6 +34,7 @@ function progressOf(peer: PeerRow, run: RunDetail): number {
 }
 
 const Drop = ({ peer, run, angle, self }: { peer: PeerRow; run: RunDetail; angle: number; self: boolean }) => {
+  const words = useWords();
   const [x, y] = at(angle, RIM - (RIM - HUB) * progressOf(peer, run));
   const size = self ? 8 : 6;
   return (
@@ -43,7 +43,7 @@ const Drop = ({ peer, run, angle, self }: { peer: PeerRow; run: RunDetail; angle
       data-state={peer.state}
       style={{ transform: `translate(${x}px, ${y}px)` }}
     >
-      <title>{`${nameOf(peer.id, peer.name)}${self ? " (you)" : ""}: ${peerStateWords[peer.state]}`}</title>
+      <title>{`${words.nameOf(peer.id, peer.name)}${self ? ` ${words.now.youInBrackets}` : ""}: ${words.states.peer[peer.state]}`}</title>
       {peer.state === "paused" ? (
         <rect x={-size + 1} y={-size + 1} width={2 * size - 2} height={2 * size - 2} />
       ) : (
@@ -55,19 +55,17 @@ const Drop = ({ peer, run, angle, self }: { peer: PeerRow; run: RunDetail; angle
 };
 
 export const OrbWeb = ({ run, self }: { run: RunDetail; self: PeerId | null }) => {
+  const { now, states } = useWords();
   const here = peersHere(run).slice(0, DROPS_MAX);
   const threads = Math.max(THREADS_MIN, here.length);
   // Peers are spread over the threads, so that two of them do not sit side by side on a wide web.
   const angles = Array.from({ length: threads }, (_, i) => (i / threads) * 2 * Math.PI - Math.PI / 2);
   const threadOf = (i: number) => Math.floor((i * threads) / Math.max(1, here.length));
-  const tally = Object.entries(peerStateWords)
+  const tally = Object.entries(states.peer)
     .map(([state, words]) => ({ words, peers: here.filter((peer) => peer.state === state).length }))
     .filter(({ peers }) => peers > 0)
     .map(({ words, peers }) => `${peers} ${words}`);
-  const label =
-    here.length === 0
-      ? "The web is empty: nobody donates"
-      : `${count(peersHere(run).length)} peers: ${tally.join(", ")}`;
+  const label = here.length === 0 ? now.webEmpty : now.webLabel(peersHere(run).length, tally.join(", "));
   return (
     <svg className="orb" viewBox="-200 -200 400 400" role="img" aria-label={label}>
       <g className="silk">

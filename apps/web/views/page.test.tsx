@@ -5,10 +5,10 @@ import { runDetailSchema } from "#wire";
 import type { Machine } from "../machine.ts";
 import { emptyWatcher, idleDonor, type PageSnapshot } from "../page-state.ts";
 import type { ProblemCode } from "../window/types.ts";
+import { problemTitles } from "../words/problems-en.ts";
 import { problems } from "../worker/problems.ts";
 import * as fixtures from "./fixtures.ts";
 import { Page } from "./page.tsx";
-import { problemTitle } from "./words.ts";
 
 const { actions, donating, page, problem } = fixtures;
 
@@ -91,7 +91,7 @@ describe("before donating", () => {
     expect(text(page())).toContain("This machine nvidia ada");
     const slow = text(page({ machine: { ...fixtures.machine, adapter: fixtures.software } }));
     expect(slow).toContain("google swiftshader software adapter");
-    expect(slow).toContain(problemTitle["software-adapter"]);
+    expect(slow).toContain(problemTitles["software-adapter"]);
   });
 
   test("a machine without WebGPU gives its processor, and reads so", () => {
@@ -99,8 +99,8 @@ describe("before donating", () => {
     const before = page({ machine, memory: null });
     expect(buttons(before)).toEqual(["Donate this processor"]);
     expect(text(before)).toContain("Processor (2 threads, relaxed SIMD) no GPU");
-    expect(text(before)).toContain(problemTitle["no-gpu"]);
-    expect(text(before)).not.toContain(problemTitle["software-adapter"]);
+    expect(text(before)).toContain(problemTitles["no-gpu"]);
+    expect(text(before)).not.toContain(problemTitles["software-adapter"]);
   });
 
   test("where the processor was faster than the software adapter, it is what is named", () => {
@@ -196,7 +196,7 @@ describe("problems", () => {
   ] as const)("a machine that cannot: %j", (state, code, remedy) => {
     const machine: Machine = { ...state, adapter: null, limits: null };
     const snapshot = page({ machine });
-    expect(text(snapshot)).toContain(problemTitle[code]);
+    expect(text(snapshot)).toContain(problemTitles[code]);
     expect(text(snapshot)).toContain(remedy);
     expect(html(snapshot)).toMatch(/role="alert"/);
     expect(buttons(snapshot)).toEqual([]);
@@ -216,7 +216,7 @@ describe("problems", () => {
   ] as const satisfies ProblemCode[])("blocked by %s: an alert with message, remedy and a way to try again", (code) => {
     const snapshot = page({ donor: { ...donating, status: "blocked", problem: problem(code) } });
     const alert = /<div class="problem" role="alert".*?<\/div>/.exec(html(snapshot))?.[0] ?? "";
-    expect(textOf(alert)).toContain(problemTitle[code]);
+    expect(textOf(alert)).toContain(problemTitles[code]);
     expect(textOf(alert)).toContain(`What ${code} is.`);
     expect(textOf(alert)).toContain(`What helps against ${code}.`);
   });
@@ -235,7 +235,7 @@ describe("problems", () => {
     "%s is a notice, and donating goes on",
     (code) => {
       const snapshot = page({ donor: { ...donating, notices: [problem(code)] } });
-      expect(text(snapshot)).toContain(`${problemTitle[code]}. What ${code} is. What helps against ${code}.`);
+      expect(text(snapshot)).toContain(`${problemTitles[code]}. What ${code} is. What helps against ${code}.`);
       expect(html(snapshot)).not.toContain('role="alert"');
       expect(buttons(snapshot)).toEqual(["Pause", "Stop"]);
     },

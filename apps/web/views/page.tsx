@@ -2,6 +2,8 @@
 import type { MouseEvent } from "react";
 import { machineProblem } from "../machine.ts";
 import type { PageActions, PageSnapshot, Place } from "../page-state.ts";
+import { type Language, languages, useWords, type Words, WordsContext } from "../words/index.ts";
+import { Rich } from "../words/rich.tsx";
 import { AboutRun } from "./about-run.tsx";
 import { Bandwidth } from "./bandwidth.tsx";
 import { Charts } from "./charts.tsx";
@@ -13,7 +15,7 @@ import { Peers } from "./peers.tsx";
 import { donateHref, watchHref } from "./places.ts";
 import { othersHere } from "./presence.ts";
 import { RunNow } from "./run-now.tsx";
-import { announcement, stateLine } from "./words.ts";
+import { announcement, stateTitle } from "./state-lines.ts";
 
 /** Changes the place without leaving the page: a donation in this tab goes on. With a modifier key the browser does as it always does. */
 const visit = (go: PageActions["go"], to: Place) => (event: MouseEvent) => {
@@ -22,36 +24,56 @@ const visit = (go: PageActions["go"], to: Place) => (event: MouseEvent) => {
   go(to);
 };
 
-const Header = ({ page: { place, runName }, actions: { go } }: { page: PageSnapshot; actions: PageActions }) => (
-  <header className="top">
-    <a className="brand" href={donateHref(runName)} onClick={visit(go, "donate")}>
-      <img src="/icon.svg" alt="" width="28" height="28" />
-      Gossamer
-    </a>
-    <nav aria-label="Pages">
-      <a
-        href={donateHref(runName)}
-        onClick={visit(go, "donate")}
-        aria-current={place === "donate" ? "page" : undefined}
-      >
-        Donate
+const LanguageChoice = ({ speak }: Pick<PageActions, "speak">) => {
+  const { frame, language } = useWords();
+  return (
+    <label className="language">
+      <span className="sr-only">{frame.language}</span>
+      <select value={language} onChange={({ target }) => speak(target.value as Language)}>
+        {Object.entries(languages).map(([tag, name]) => (
+          <option key={tag} value={tag} lang={tag}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+};
+
+const Header = ({ page: { place, runName }, actions: { go, speak } }: { page: PageSnapshot; actions: PageActions }) => {
+  const { frame } = useWords();
+  return (
+    <header className="top">
+      <a className="brand" href={donateHref(runName)} onClick={visit(go, "donate")}>
+        <img src="/icon.svg" alt="" width="28" height="28" />
+        Gossamer
       </a>
-      <a href={watchHref(runName)} onClick={visit(go, "watch")} aria-current={place === "watch" ? "page" : undefined}>
-        Watch
-      </a>
-    </nav>
-  </header>
-);
+      <nav aria-label={frame.pages}>
+        <a
+          href={donateHref(runName)}
+          onClick={visit(go, "donate")}
+          aria-current={place === "donate" ? "page" : undefined}
+        >
+          {frame.donate}
+        </a>
+        <a href={watchHref(runName)} onClick={visit(go, "watch")} aria-current={place === "watch" ? "page" : undefined}>
+          {frame.watch}
+        </a>
+      </nav>
+      <LanguageChoice speak={speak} />
+    </header>
+  );
+};
 
 /** What the host says, or that it says nothing. While donating, the donor's own notice tells the same. */
 const HostState = ({ watcher, donor, runName }: PageSnapshot) => {
+  const { frame } = useWords();
   const told = donor.notices.some(({ code }) => code === "host-gone");
   if (watcher.connection === "unknown-run")
     return (
       <div className="banner" role="alert">
         <p>
-          <strong>The host knows no run “{runName}”.</strong> The address may be mistyped, or the host keeps it no
-          longer. <a href="/">Open the run that this host offers.</a>
+          <strong>{frame.unknownRun(runName)}</strong> {frame.unknownRunMore} <a href="/">{frame.openOffered}</a>
         </p>
       </div>
     );
@@ -59,52 +81,55 @@ const HostState = ({ watcher, donor, runName }: PageSnapshot) => {
     return (
       <div className="banner" role="status">
         <p>
-          <strong>The host does not answer.</strong> This page tries again by itself
-          {watcher.run
-            ? "; what you see is the last that it said. Peers that are linked go on training for a while."
-            : "."}
+          <strong>{frame.hostGone}</strong> {watcher.run ? frame.hostGoneStale : frame.hostGoneMore}
         </p>
       </div>
     );
   if (watcher.connection === "connecting" && watcher.run === null)
     return (
       <p className="banner quiet" role="status">
-        Asking the host about its run…
+        {frame.asking}
       </p>
     );
   return null;
 };
 
-function titleOf({ place, donor, watcher }: PageSnapshot): string {
+function titleOf(words: Words, { place, donor, watcher }: PageSnapshot): string {
   const name = watcher.run?.name ?? "Gossamer";
-  if (place === "watch") return `${name}, watching – Gossamer`;
-  if (donor.status === "idle") return watcher.run ? `${name} – Gossamer` : "Gossamer";
-  return `${stateLine(donor).split(":")[0]} – ${name}`;
+  if (place === "watch") return words.frame.title(words.frame.watching(name), "Gossamer");
+  if (donor.status === "idle") return watcher.run ? words.frame.title(name, "Gossamer") : "Gossamer";
+  return words.frame.title(stateTitle(words, donor), name);
 }
 
-const Footer = ({ watcher }: PageSnapshot) => (
-  <footer>
-    <p>
-      Gossamer trains one transformer in borrowed browsers. The page talks to its host and to the other peers, and to
-      nobody else.
-    </p>
-    {watcher.run ? (
-      <p className="fine">
-        Run <code title={watcher.run.id}>{watcher.run.id.slice(0, 12)}</code>, build <code>{watcher.run.build}</code>
-      </p>
-    ) : null}
-  </footer>
-);
+const Footer = ({ watcher }: PageSnapshot) => {
+  const { frame } = useWords();
+  return (
+    <footer>
+      <p>{frame.footer}</p>
+      {watcher.run ? (
+        <p className="fine">
+          <Rich
+            text={frame.runAndBuild}
+            run={<code title={watcher.run.id}>{watcher.run.id.slice(0, 12)}</code>}
+            build={<code>{watcher.run.build}</code>}
+          />
+        </p>
+      ) : null}
+    </footer>
+  );
+};
 
-const About = ({ watcher: { run, trainLoss }, donor }: PageSnapshot) =>
-  run ? (
+const About = ({ watcher: { run, trainLoss }, donor }: PageSnapshot) => {
+  const { frame } = useWords();
+  return run ? (
     <AboutRun run={run} cost={donationCost(run.spec, othersHere(run, donor.peer), roundMsOf(trainLoss))} />
   ) : (
     <section className="about" aria-labelledby="about">
-      <h1 id="about">Train a transformer with borrowed browsers</h1>
-      <p className="purpose">Volunteers open a page, give their GPU for a while, and one model learns from all.</p>
+      <h1 id="about">{frame.slogan}</h1>
+      <p className="purpose">{frame.sloganMore}</p>
     </section>
   );
+};
 
 /** Before the button, terms follow the run's description; afterwards what this GPU does comes first. */
 const First = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) => {
@@ -125,22 +150,22 @@ const First = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) 
 };
 
 export const Page = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) => {
-  const { place, donor, watcher } = page;
+  const { place, donor, watcher, words } = page;
   const { run } = watcher;
   return (
-    <>
-      <title>{titleOf(page)}</title>
+    <WordsContext value={words}>
+      <title>{titleOf(words, page)}</title>
       <a className="skip" href="#main">
-        Skip to the content
+        {words.frame.skip}
       </a>
       <p className="sr-only" role="status">
-        {announcement(page)}
+        {announcement(words, page)}
       </p>
       <Header page={page} actions={actions} />
       <main id="main" data-place={place}>
         <HostState {...page} />
         {place === "watch" && (donor.status === "donating" || donor.status === "starting") ? (
-          <p className="banner quiet">This tab goes on donating; “Donate” above leads back to its buttons.</p>
+          <p className="banner quiet">{words.frame.stillDonating}</p>
         ) : null}
         <First page={page} actions={actions} />
         {run ? (
@@ -156,6 +181,6 @@ export const Page = ({ page, actions }: { page: PageSnapshot; actions: PageActio
         ) : null}
       </main>
       <Footer {...page} />
-    </>
+    </WordsContext>
   );
 };

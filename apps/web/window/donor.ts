@@ -9,6 +9,7 @@ import { version } from "../../../package.json";
 import { idleDonor } from "../page-state.ts";
 import type { BackendWish } from "../views/places.ts";
 import type { PeerApi, StartConfig } from "../worker/api.ts";
+import { problems } from "../worker/problems.ts";
 import { findHost } from "./find-host.ts";
 import { exposeHolds } from "./holds.ts";
 import type { Donor, DonorSnapshot } from "./types.ts";
@@ -32,11 +33,7 @@ export function createDonor(run: string, backend: BackendWish): Donor {
       ...snapshot,
       status: "blocked",
       task: null,
-      problem: {
-        code: "worker-failed",
-        message: `The part of this page that trains did not start: ${message}`,
-        remedy: "Reload the page. If it stays, an extension or a network filter may block its workers.",
-      },
+      problem: problems.workerDidNotStart(message),
     });
   /** Runs `act` once the worker knows its host; starts it first if need be. */
   const withPeer = (act: (peer: Remote<PeerApi>) => Promise<void>) => {

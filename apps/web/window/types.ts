@@ -7,6 +7,7 @@
 import type { AdapterDescription } from "#engine";
 import type { PeerPhase } from "#swarm";
 import type { LinkReport, Member, PeerId, RunDetail, RunSpec } from "#wire";
+import type { Words } from "../words/index.ts";
 
 /**
  * idle: the button was not pressed. starting: identity, adapter, engine, host. donating: takes part (phase says what it does now).
@@ -38,8 +39,10 @@ export type ProblemCode =
 /** Something that the person should read: what it is, and what to do about it. */
 export interface Problem {
   readonly code: ProblemCode;
-  readonly message: string;
+  readonly message: string; // in English, as reports and tests have it
   readonly remedy: string;
+  /** Which text of the catalogue that is, and what was put into it: the page says it in its own language. */
+  readonly told?: { readonly text: keyof Words["problems"]; readonly given: readonly unknown[] };
   /** What whoever mends it needs to see, as text to pass on. */
   readonly report?: string;
 }

@@ -16,6 +16,7 @@ import {
 import { codecOf } from "#outer";
 import type { Settings } from "#store";
 import type { RunSpec } from "#wire";
+import { browserOf } from "../machine.ts";
 import { attemptsOf, keepsAll, markedAttemptsOf } from "../memory-need.ts";
 import type { Problem } from "../window/types.ts";
 import type { StartConfig } from "./api.ts";
@@ -56,7 +57,8 @@ export async function findDevice(
   const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
   if (!adapter) {
     if (cpu && wish === null) return cpu;
-    throw new BlockedError(navigator.gpu === undefined ? problems.noWebGpu() : problems.noAdapter());
+    const browser = browserOf(navigator.userAgent);
+    throw new BlockedError(navigator.gpu === undefined ? problems.noWebGpu(browser) : problems.noAdapter(browser));
   }
   const description = describeAdapter(adapter);
   if (!description.isFallback || wish === "webgpu" || !cpu || !MEASURES) return description;
@@ -158,7 +160,7 @@ async function largestThatFits(
   if (last instanceof ModelTooLargeError) throw new BlockedError(problems.modelTooLarge(last));
   if (isOutOfMemory(last)) throw new BlockedError(problems.outOfMemory(last));
   if (last instanceof DeviceLostError) throw last;
-  if (last instanceof GpuError) throw new BlockedError({ ...problems.noAdapter(), message: last.message });
+  if (last instanceof GpuError) throw new BlockedError(problems.gpuFailed(last));
   throw last;
 }
 

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
-import * as format from "./format.ts";
+import { english, nameOf, sentence, shortPeer } from "./format.ts";
+
+const format = { ...english, nameOf, sentence, shortPeer };
 
 test("bytes take the unit that keeps three figures", () => {
   expect([0, 999, 1000, 999_600, 1_234_567, 2_100_000_000].map(format.bytes)).toEqual([

@@ -1,0 +1,155 @@
+// Was nicht geht, und was hilft: problems-en.ts auf Deutsch.
+import type { Browser } from "../machine.ts";
+import { formats } from "./format.ts";
+import type { problemTexts, problemTitles } from "./problems-en.ts";
+
+const f = formats("de");
+
+const span = (ms: number): string => (ms < 120_000 ? `${Math.round(ms / 1_000)} s` : `${Math.round(ms / 60_000)} min`);
+
+const webGpuAdvice: Record<Browser, string> = {
+  chromium:
+    "Aktualisiere den Browser. Ist er aktuell, öffne chrome://gpu und suche nach „WebGPU“: Vielleicht ist die Hardwarebeschleunigung ausgeschaltet (Einstellungen, System), oder der Grafiktreiber steht auf der Sperrliste des Browsers, was unter Linux häufig ist.",
+  firefox:
+    "Aktualisiere Firefox: Windows und Macs mit Apple-Chip haben WebGPU, andere Systeme vielleicht noch nicht. Öffne die Seite sonst in Chrome oder Edge.",
+  safari:
+    "Safari hat WebGPU ab Version 26 (macOS, iOS und iPadOS 26). Aktualisiere das System, oder nimm Chrome oder Edge.",
+  other: "Öffne diese Seite in einem aktuellen Chrome, Edge, Firefox oder Safari.",
+};
+
+const refusalRemedies: Readonly<Record<string, string>> = {
+  fork: "Sag es dem Betreiber des Laufs: Es gibt zwei Verläufe, und dieser Browser hat beide unterschriebenen Einträge als Beleg behalten. Traue den Zahlen dieses Hosts nicht, bis das geklärt ist.",
+  version: "Lade die Seite neu: Der Host läuft in einer neueren Version.",
+  "run-unknown": "Prüfe die Adresse: Dieser Host kennt den Lauf nicht.",
+  "run-ended": "Der Lauf ist zu Ende: danke. Sein Ergebnis bleibt auf dieser Seite.",
+  superseded: "Derselbe Peer hat sich anderswo verbunden. Drücke den Knopf, um stattdessen von hier zu spenden.",
+  signature: "Lade die Seite neu. Hilft das nicht, lösche die Daten dieser Seite: Dann entsteht eine neue Identität.",
+};
+
+export const titles: typeof problemTitles = {
+  "insecure-context": "Diese Adresse ist nicht sicher, deshalb ist die GPU nicht erreichbar",
+  "no-webgpu": "Dieser Browser hat kein WebGPU",
+  "no-adapter": "Keine brauchbare GPU gefunden",
+  "device-lost": "Das Gerät ist verschwunden",
+  "out-of-memory": "Dem Gerät ist der Speicher ausgegangen",
+  "model-too-large": "Das Modell ist zu groß für dieses Gerät",
+  "wrong-results": "Diese GPU rechnet falsch",
+  "no-slot": "Schon zu viele Tabs spenden",
+  refused: "Der Host hat diesen Browser nicht angenommen",
+  "worker-failed": "Das Training ist unerwartet stehen geblieben",
+  "host-gone": "Der Host antwortet nicht",
+  "storage-refused": "Der Browser erlaubt kein Speichern",
+  "storage-full": "Der Speicher des Browsers ist voll",
+  "software-adapter": "Keine GPU: Ein Software-Adapter rechnet",
+  "no-gpu": "Keine GPU: Der Prozessor trainiert",
+  "second-tab": "Ein anderer Tab spendet schon",
+  "no-links": "Keine direkte Verbindung zu einem anderen Peer",
+  slept: "Dieser Rechner hat geschlafen",
+};
+
+export const texts: typeof problemTexts = {
+  insecureContext: () => ({
+    message: "Browser geben WebGPU nur Seiten, die über HTTPS oder von diesem Rechner selbst kommen.",
+    remedy:
+      "Öffne die https://-Adresse der Seite, oder http://localhost auf dem Rechner des Hosts. Wer ihn betreibt, kann mit --share starten: Dann gibt es HTTPS im ganzen Netz.",
+  }),
+  noWebGpu: (browser) => ({
+    message: "Dieser Browser bietet kein WebGPU, auf dem das Training läuft.",
+    remedy: webGpuAdvice[browser],
+  }),
+  noAdapter: (browser) => ({
+    message: "Der Browser hat WebGPU, fand aber keinen Grafikadapter, dem er traut.",
+    remedy:
+      browser === "chromium"
+        ? "Schalte die Hardwarebeschleunigung ein (Einstellungen, System), aktualisiere den Grafiktreiber und starte den Browser neu. chrome://gpu sagt, was ausgeschaltet ist."
+        : "Schalte in den Einstellungen des Browsers die Hardwarebeschleunigung ein, aktualisiere den Grafiktreiber und starte den Browser neu.",
+  }),
+  gpuFailed: (reason) => ({
+    message: reason,
+    remedy:
+      "Schalte in den Einstellungen des Browsers die Hardwarebeschleunigung ein, oder aktualisiere den Grafiktreiber, und drücke den Knopf noch einmal.",
+  }),
+  deviceLost: (reason) => ({
+    message: `Was hier trainiert, ist zweimal verschwunden (${reason}).`,
+    remedy:
+      "Schließe, was die GPU sonst noch nutzt, und drücke den Knopf noch einmal. Von dem, was zählt, ist nichts verloren. Nach mehreren Verlusten verweigern Browser die GPU: Starte dann den Browser neu.",
+  }),
+  outOfMemory: (reason) => ({
+    message: `Der Speicher dieses Geräts reicht nicht: ${reason}`,
+    remedy: "Schließe andere Tabs und Programme, die die GPU nutzen, und drücke den Knopf noch einmal.",
+  }),
+  modelTooLarge: (reason) => ({
+    message: reason,
+    remedy:
+      "Dieser Lauf braucht eine größere GPU. Du kannst ihm hier zusehen, oder einem Lauf mit kleinerem Modell spenden.",
+  }),
+  wrongResults: (failed, checks, kernels) => ({
+    message: `${f.count(failed)} von ${f.count(checks)} Ergebnissen dieser GPU sind nicht, was sie sein müssen (${kernels}). Was sie trainiert, wäre für die anderen Rauschen.`,
+    remedy:
+      "Aktualisiere Browser und Grafiktreiber und drücke den Knopf noch einmal. Hilft das nicht, gib den Bericht unten weiter: Er enthält nichts Persönliches.",
+  }),
+  noSlot: () => ({
+    message: "Sechzehn Tabs dieses Browsers spenden diesem Lauf schon.",
+    remedy: "Ein Tab nutzt die ganze GPU: Schließe die anderen.",
+  }),
+  refused: (code, reason) => ({
+    message: `Der Host nimmt diesen Peer nicht an (${code}): ${reason}`,
+    remedy: refusalRemedies[code] ?? "Lade die Seite neu; hilft das nicht, sag es dem Betreiber des Laufs.",
+  }),
+  workerFailed: (reason) => ({
+    message: `Das Training endete mit einem Fehler: ${reason}`,
+    remedy: "Drücke den Knopf noch einmal. Kommt der Fehler wieder, melde ihn bitte mit dem Text oben.",
+  }),
+  workerDidNotStart: (reason) => ({
+    message: `Der Teil dieser Seite, der trainiert, ist nicht gestartet: ${reason}`,
+    remedy:
+      "Lade die Seite neu. Hilft das nicht, blockiert vielleicht eine Erweiterung oder ein Netzfilter ihre Worker.",
+  }),
+  codeNotLoaded: (reason) => ({
+    message: `Der Code, der trainiert, konnte nicht geladen werden: ${reason}.`,
+    remedy: "Sieh nach, ob der Host noch läuft, und lade die Seite dann neu.",
+  }),
+  dataUnusable: (reason) => ({
+    message: `Der Trainingstext des Laufs ist nicht brauchbar: ${reason}`,
+    remedy: "Sag es dem Betreiber des Laufs.",
+  }),
+  hostGone: (reason) => ({
+    message: `Keine Verbindung zum Host: ${reason}`,
+    remedy:
+      "Nichts zu tun: Diese Seite versucht es weiter, und nichts ist verloren. Was trainiert wurde, wartet hier, und Verbindungen zu anderen Peers bleiben.",
+  }),
+  storageRefused: (reason) => ({
+    message: `Dieser Browser lässt die Seite nichts speichern (${reason}).`,
+    remedy:
+      "Spenden geht, aber deine Identität endet mit diesem Tab, und beim nächsten Mal wird alles neu geholt. Verlasse das private Fenster, um beides zu behalten.",
+  }),
+  storageFull: () => ({
+    message: "Der Speicher des Browsers ist voll oder wurde geleert.",
+    remedy:
+      "Die Spende geht aus dem Arbeitsspeicher weiter. Mach etwas Platz, damit Geholtes für das nächste Mal bleibt.",
+  }),
+  softwareAdapter: (name) => ({
+    message: `${name} ist ein Software-Adapter: Der Prozessor gibt sich als GPU aus und ist zehn- bis hundertmal langsamer.`,
+    remedy:
+      "Es geht. Hat dieser Rechner eine GPU, schalte in den Einstellungen des Browsers die Hardwarebeschleunigung ein.",
+  }),
+  noGpu: () => ({
+    message: "Hier trainiert der Prozessor, ohne GPU.",
+    remedy:
+      "Es geht, langsamer als mit GPU. Hat dieser Rechner eine, schalte in den Einstellungen des Browsers die Hardwarebeschleunigung ein.",
+  }),
+  secondTab: () => ({
+    message: "Ein anderer Tab dieses Browsers spendet schon.",
+    remedy: "Ein zweiter Tab auf einer GPU bringt nichts: Schließe einen.",
+  }),
+  slept: (ms) => ({
+    message: `Dieser Rechner hat ${span(ms)} geschlafen.`,
+    remedy:
+      "Nichts zu tun: Die Seite sucht den Host und die anderen Peers wieder und steigt dort ein, wo der Lauf jetzt ist.",
+  }),
+  noLinks: () => ({
+    message: "Andere Peers sind da, aber keine direkte Verbindung zu ihnen kam zustande.",
+    remedy:
+      "Ihre Updates kommen stattdessen über den Host. Meist liegt es an einer Firewall oder einem strengen Router.",
+  }),
+};
