@@ -1,13 +1,15 @@
 // The HTTP API, as design and README describe it: documents from the run, blobs from the disk, events as they happen.
 //
+//   GET /badge/:id.svg         the run as a picture for other pages
 //   GET /api/runs/:id/log      commits carry tokens, bytes, contributorCount and, once sealed, anchorHash; `raw=1` gives entries exactly as
 //                              they were signed, for peers and auditors (their schema and hash know no further fields)
 import { createReadStream } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { StorageError } from "#store";
 import { BlobRefused, type DiskBlobStore } from "#store/disk";
-import { hashSchema, holdersOf, type LogEntry, PEERS_PAGE, type PeerId, seriesMetrics } from "#wire";
+import { hashSchema, holdersOf, type LogEntry, PEERS_PAGE, type PeerId, ROUNDS_PAGE, seriesMetrics } from "#wire";
 import { ApiError, answerJson, answerText, notFound } from "./answer.ts";
+import { badgeSvg } from "./badge.ts";
 import { EventStreams } from "./events.ts";
 import { GzipCache } from "./gzip-cache.ts";
 import { metricsText } from "./metrics.ts";
@@ -15,6 +17,7 @@ import { PieceLists } from "./piece-lists.ts";
 import type { RelayMeter } from "./relay.ts";
 import type { HostedRun } from "./run.ts";
 import { type Metric, POINTS_MAX } from "./series.ts";
+import { Watching } from "./watching.ts";
 
 /** Entries and bytes in one answer: 1,000 commits of one contributor are 1 MB; large rosters stop at the bytes. */
 const LOG_ENTRIES_MAX = 1000;
@@ -41,6 +44,7 @@ export interface ApiOptions {
 export class Api {
   readonly #options: ApiOptions;
   readonly #events: EventStreams;
+  readonly #watching: Watching;
   readonly #gzips: GzipCache;
   readonly #pieceLists: PieceLists;
   readonly #uploadsByPeer = new Map<PeerId, number>();
@@ -50,7 +54,12 @@ export class Api {
   constructor(options: ApiOptions) {
     this.#options = options;
     const { run } = options;
-    this.#events = new EventStreams(run);
+    this.#watching = new Watching({
+      ...options,
+      watchers: () => this.#events.size,
+      freeBytes: () => options.blobs.freeBytes(),
+    });
+    this.#events = new EventStreams(run, () => this.#watching.overview());
     this.#gzips = new GzipCache((name) => options.blobs.get(name));
     this.#pieceLists = new PieceLists((name) => options.blobs.pieceList(name));
     for (const entry of run.entries) this.#learn(entry);
@@ -73,6 +82,8 @@ export class Api {
           metricsText(this.#options.run, this.#options.connections(), this.#options.relay()),
         ),
       );
+    const badge = /^\/badge\/([^/]+)\.svg$/.exec(path)?.[1];
+    if (badge !== undefined) return this.#get(request, () => this.#badge(response, badge));
     if (!path.startsWith("/api/")) return false;
     const [, , noun, id, ...rest] = path.split("/");
     if (noun === "runs") {
@@ -98,7 +109,13 @@ export class Api {
 
   #run(request: IncomingMessage, response: ServerResponse, id: string, what: string, query: URLSearchParams): void {
     const { run } = this.#options;
-    if (id !== "default" && id !== run.id) throw notFound(`This host serves run ${run.id}, not ${id}.`);
+    this.#mustServe(id);
+    const momentOf = /^rounds\/([^/]+)$/.exec(what)?.[1];
+    if (momentOf !== undefined) return answerJson(response, 200, this.#watching.moment(momentOf));
+    const page = (limitMax: number): [from: number, limit: number] => [
+      numberOf(query, "from", 0, 0, Number.MAX_SAFE_INTEGER),
+      numberOf(query, "limit", limitMax, 1, limitMax),
+    ];
     switch (what) {
       case "":
         return answerJson(response, 200, run.detail(numberOf(query, "peers", 0, 0, 1_000_000), PEERS_PAGE));
@@ -111,9 +128,29 @@ export class Api {
         return this.#events.add(response);
       case "checkpoints/latest":
         return answerJson(response, 200, this.#latestCheckpoint());
+      case "peers":
+        return answerJson(response, 200, this.#watching.peers(...page(PEERS_PAGE)));
+      case "rounds":
+        return answerJson(response, 200, this.#watching.rounds(...page(ROUNDS_PAGE)));
+      case "overview":
+        return answerJson(response, 200, this.#watching.overview());
       default:
-        throw notFound(`A run has no "${what}". It has log, series, events, checkpoints/latest.`);
+        throw notFound(
+          `A run has no "${what}". It has log, series, events, checkpoints/latest, peers, rounds, overview.`,
+        );
     }
+  }
+
+  #mustServe(id: string): void {
+    const { run } = this.#options;
+    if (id !== "default" && id !== run.id) throw notFound(`This host serves run ${run.id}, not ${id}.`);
+  }
+
+  /** For pages of anybody: a picture, which scripts there cannot read. */
+  #badge(response: ServerResponse, id: string): void {
+    this.#mustServe(id);
+    response.setHeader("Cross-Origin-Resource-Policy", "cross-origin");
+    answerText(response, "image/svg+xml", badgeSvg(this.#options.run.detail(0, Number.MAX_SAFE_INTEGER)));
   }
 
   #log(query: URLSearchParams): unknown[] {
@@ -298,6 +335,7 @@ export class Api {
 
   close(): void {
     this.#events.close();
+    this.#watching.close();
   }
 }
 

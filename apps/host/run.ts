@@ -39,9 +39,12 @@ import {
   volunteerOf,
 } from "#wire";
 import { Bans } from "./bans.ts";
+import { DdpBytes, overviewOf, type RunOverview } from "./overview.ts";
 import { peerRows } from "./peer-rows.ts";
+import { RoundBook } from "./round-book.ts";
 import { SeriesStore } from "./series.ts";
 import type { RefusalCode } from "./signal.ts";
+import { Standings } from "./standings.ts";
 import { BlobDamagedError, BlobLostError, type WitnessPort, type WitnessStart } from "./witness.ts";
 
 /** How the run reaches its peers: the signal server, or a test. */
@@ -83,6 +86,8 @@ export class HostedRun {
   readonly spec: RunSpec;
   readonly entries: LogEntry[];
   readonly series = new SeriesStore();
+  readonly rounds: RoundBook;
+  readonly standings: Standings;
   readonly started: WitnessStart;
   /** Bytes of blobs sent to clients, by kind. */
   readonly bytesServed: Record<BlobKind, number> = { update: 0, checkpoint: 0, shard: 0, other: 0 };
@@ -94,6 +99,7 @@ export class HostedRun {
   readonly #kindByBlob = new Map<string, BlobKind>();
   readonly #bans = new Bans();
   readonly #churn: ChurnRow[] = [];
+  readonly #ddp: DdpBytes; // of what this host saw sealed, as the traffic that it is set against
   readonly #inputs: SequencerInput[] = [];
   #ports: RunPorts = noPorts;
   #stepping = false;
@@ -114,6 +120,9 @@ export class HostedRun {
     this.spec = options.spec;
     this.entries = entries;
     this.started = started;
+    this.#ddp = new DdpBytes(options.spec);
+    this.rounds = new RoundBook(entries, options.spec, (peer) => this.nameOf(peer));
+    this.standings = new Standings(entries, (hash) => goodBlob(options.blobs, hash));
     for (const { hash } of [...this.spec.data.train, ...this.spec.data.evaluation]) this.#kindByBlob.set(hash, "shard");
     for (const entry of entries) this.#learn(entry);
     // Nobody can know it, and it is the same after a restart: so everybody finds his neighbours again.
@@ -228,6 +237,7 @@ export class HostedRun {
       });
       return this.input({ type: "fault", peer: from, reason: "an offer with another's signature" });
     }
+    this.rounds.heard(from, message, Date.now());
     this.input({ type: "message", from, message });
   }
 
@@ -245,6 +255,11 @@ export class HostedRun {
   /** Call it before an upload is deleted: from then on no offer counts with it. */
   blobDropped(hash: string): void {
     this.input({ type: "blob-dropped", hash });
+  }
+
+  /** As it called itself when it was last here; empty when that is not remembered. */
+  nameOf(peer: PeerId): string {
+    return this.#memberByPeer.get(peer)?.name ?? "";
   }
 
   kindOf(hash: string): BlobKind {
@@ -317,6 +332,7 @@ export class HostedRun {
     await this.#log.append(entry);
     this.entries.push(entry);
     this.#learn(entry);
+    this.#ddp.apply(entry);
     this.input({ type: "appended", entry });
     for (const listener of this.#listeners) listener.entry?.(entry);
   }
@@ -373,14 +389,14 @@ export class HostedRun {
   }
 
   #event(event: { kind: ChurnRow["kind"]; peer: PeerId; reason: string }): void {
-    const name = this.#memberByPeer.get(event.peer)?.name ?? "";
-    this.#churn.push({ time: Date.now(), name, ...event });
+    this.#churn.push({ time: Date.now(), name: this.nameOf(event.peer), ...event });
     if (this.#churn.length > CHURN_PAGE) this.#churn.shift();
   }
 
   /** What the API keeps of an entry. */
   #learn(entry: LogEntry): void {
     this.series.apply(entry);
+    this.rounds.apply(entry);
     if (entry.type === "commit")
       for (const { update } of entry.contributors)
         if (!this.#kindByBlob.has(update)) this.#kindByBlob.set(update, "update"); // a shard stays one, whoever offers it
@@ -437,6 +453,11 @@ export class HostedRun {
       updateBytesServed: this.bytesServed.update,
       endReason: log.ended ?? null,
     };
+  }
+
+  /** Everybody who is here, in sums. */
+  overview(): RunOverview {
+    return { ...overviewOf(this.view.peers), ddpBytes: this.#ddp.bytes };
   }
 
   /** After the entry under way; the witness ends too. */

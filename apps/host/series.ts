@@ -1,5 +1,5 @@
 // A run's numbers by round, for charts: a fold of the log, kept while the host runs.
-import type { LogEntry, Series, seriesMetrics } from "#wire";
+import { type LogEntry, type Series, type seriesMetrics, sizeOfRoster } from "#wire";
 
 export type Metric = (typeof seriesMetrics)[number];
 type Point = Series["points"][number];
@@ -14,13 +14,19 @@ export class SeriesStore {
     tokensPerSecond: [],
     contributors: [],
     updateBytes: [],
+    roster: [],
+    roundMs: [],
   };
   #tokens = 0;
   #openedAt: number | undefined;
+  #rosterSize = 0;
   #commit: Extract<LogEntry, { type: "commit" }> | undefined;
 
   apply(entry: LogEntry): void {
-    if (entry.type === "open") this.#openedAt = entry.time;
+    if (entry.type === "open") {
+      this.#openedAt = entry.time;
+      this.#rosterSize = sizeOfRoster(entry.roster);
+    }
     if (entry.type === "commit") this.#commit = entry;
     if (entry.type === "seal" && this.#commit !== undefined) this.#sealed(this.#commit, entry);
     if (entry.type === "eval") this.#add("evalLoss", entry.round, entry.time, entry.loss);
@@ -35,7 +41,11 @@ export class SeriesStore {
     const add = (metric: Metric, value: number) => this.#add(metric, round, seal.time, value);
     if (tokens > 0) add("trainLoss", counted.reduce((sum, c) => sum + c.tokens * c.loss, 0) / tokens);
     const seconds = this.#openedAt === undefined ? 0 : (seal.time - this.#openedAt) / 1000;
-    if (seconds > 0) add("tokensPerSecond", tokens / seconds);
+    if (seconds > 0) {
+      add("tokensPerSecond", tokens / seconds);
+      add("roundMs", seconds * 1000);
+    }
+    add("roster", this.#rosterSize);
     add("contributors", counted.length);
     add(
       "updateBytes",
@@ -51,6 +61,19 @@ export class SeriesStore {
 
   last(metric: Metric): number | null {
     return this.#points[metric].at(-1)?.value ?? null;
+  }
+
+  /** The newest point of that round or an earlier one. */
+  at(metric: Metric, round: number): Point | undefined {
+    const points = this.#points[metric];
+    let low = 0;
+    let high = points.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (points[middle].round <= round) low = middle + 1;
+      else high = middle;
+    }
+    return points[low - 1];
   }
 
   /** @param points at most so many: neighbours are averaged, the last round of each group names it */

@@ -97,7 +97,7 @@ export async function startServer(options: ServerOptions): Promise<ListeningServ
       );
     const url = urlOf(request);
     if (url === undefined) throw new ApiError(400, "url", "The request's path is none.");
-    const isPage = !/^\/(api\/|healthz$|metrics$)/.test(url.pathname);
+    const isPage = !/^\/(api\/|badge\/|healthz$|metrics$)/.test(url.pathname);
     const headers = isPage ? pageHeaders(host, options.connect) : apiHeaders(request, policy);
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (request.method === "OPTIONS" && !isPage) return void response.writeHead(204).end();

@@ -1,6 +1,7 @@
 // The host's public API as the page and scripts read it (JSON over HTTP, and the same documents as server-sent events).
 //
-//   GET /api/runs/:id/events     event "run": RunDetail, at most twice a second;  event "entry": LogEntry, as it is appended
+//   GET /api/runs/:id/events     event "run": RunDetail, at most twice a second;  event "entry": LogEntry, as it is appended;
+//                                event "rounds": RoundTimes of what moved since;  event "overview": Overview, every two seconds
 import { z } from "zod";
 import { peerIdSchema } from "./identity.ts";
 import { adapterSchema, linkReportSchema } from "./messages.ts";
@@ -87,11 +88,100 @@ export const runDetailSchema = z.object({
 export type RunDetail = z.infer<typeof runDetailSchema>;
 
 /** GET /api/runs/:id/series?metric=trainLoss&points=500: x is the round, tokens the running total at it. */
-export const seriesMetrics = ["trainLoss", "evalLoss", "tokensPerSecond", "contributors", "updateBytes"] as const;
+export const seriesMetrics = [
+  "trainLoss",
+  "evalLoss",
+  "tokensPerSecond",
+  "contributors",
+  "updateBytes",
+  "roster", //                  peers that the round's open names
+  "roundMs", //                 from open to seal
+] as const;
 export const seriesSchema = z.object({
   metric: z.enum(seriesMetrics),
   points: z.array(z.object({ round: z.int(), tokens: z.number(), time: z.int(), value: z.number() })),
 });
 export type Series = z.infer<typeof seriesSchema>;
+
+/** Peers whose part in one round is told one by one: a screen of rows. */
+export const ROUND_PEERS_MAX = 64;
+/** Rounds in one answer: at 64 peers each 600 kB. */
+export const ROUNDS_PAGE = 64;
+
+/** What one peer did in one round, by the host's clock; null: it has not, or this host did not see it. */
+export const roundPeerSchema = z.object({
+  peer: peerIdSchema,
+  name: z.string(),
+  offeredAt: z.int().nullable(),
+  /** Trained on after its offer until then: so much of the exchange was hidden. */
+  busyUntil: z.int().nullable(),
+  /** Said which anchor its own fold made. */
+  foldedAt: z.int().nullable(),
+  /** That anchor is the sealed one; null until both are known. */
+  agrees: z.boolean().nullable(),
+  named: z.boolean(), //        the commit names it, or its group
+  tokens: z.number(),
+  loss: z.number().nullable(),
+  bytes: z.number(), //         of its update
+});
+export type RoundPeer = z.infer<typeof roundPeerSchema>;
+
+/** GET /api/runs/:id/rounds?from=&limit=: who did what when. Offers and folds are known of the newest rounds, commits of all. */
+export const roundTimesSchema = z.object({
+  round: z.int(), //            of its open: the first is 0
+  openedAt: z.int(),
+  committedAt: z.int().nullable(),
+  sealedAt: z.int().nullable(),
+  voided: z.string().nullable(),
+  anchorHash: hashSchema.nullable(), //  that its seal names
+  rosterSize: z.int(),
+  attesters: z.int(),
+  peers: z.array(roundPeerSchema).max(ROUND_PEERS_MAX),
+  peersTotal: z.int(),
+  refused: z.array(z.object({ peer: peerIdSchema, reason: z.string() })),
+});
+export type RoundTimes = z.infer<typeof roundTimesSchema>;
+
+/** GET /api/runs/:id/rounds/:round: the run as it was when so many rounds were sealed. */
+export const momentSchema = z.object({
+  round: z.int(), //            rounds sealed
+  time: z.int(),
+  tokens: z.number(),
+  anchorHash: hashSchema,
+  trainLoss: z.number().nullable(),
+  evalLoss: z.number().nullable(),
+  times: roundTimesSchema, //   of the round that this seal ended
+  /** By tokens, a page of them. */
+  standings: z.array(z.object({ peer: peerIdSchema, name: z.string(), tokens: z.number(), rounds: z.int() })),
+  standingsTotal: z.int(),
+});
+export type Moment = z.infer<typeof momentSchema>;
+
+/** GET /api/runs/:id/overview: all peers in sums, whatever page of them is shown, and how the host is. */
+export const overviewSchema = z.object({
+  peersByState: z.record(z.enum(peerStates), z.int()),
+  tokensPerSecond: z.number(), // of who trains now
+  adapters: z.array(
+    z.object({ adapter: adapterSchema.nullable(), peers: z.int(), training: z.int(), tokensPerSecond: z.number() }),
+  ), //                            most peers first
+  adaptersTotal: z.int(),
+  linksByKind: z.object({ direct: z.int(), turn: z.int(), relayed: z.int() }), // as their ends report them, each once
+  /** What all-reducing the gradient at every inner step would have moved between the same peers since this host started. */
+  ddpBytes: z.number(),
+  host: z.object({
+    startedAt: z.int(),
+    connections: z.int(), //    open /signal sockets
+    watchers: z.int(),
+    relayLinks: z.int(),
+    relayBytes: z.number(),
+    served: z.record(z.string(), z.number()), // blob bytes by kind
+    memoryBytes: z.number(),
+    /** How late the event loop's timers were, 99th percentile over the last seconds. */
+    loopDelayMs: z.number(),
+    diskFreeBytes: z.number().nullable(),
+    logEntries: z.int(),
+  }),
+});
+export type Overview = z.infer<typeof overviewSchema>;
 
 export const apiErrorSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
