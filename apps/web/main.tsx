@@ -19,7 +19,8 @@ document.documentElement.lang = words.language;
 
 const store = new PageStore(
   {
-    loadDonor: async () => (await import("./window/donor.ts")).createDonor(runName, backend),
+    loadVolunteer: async () => (await import("./window/volunteer.ts")).openVolunteer(),
+    loadDonor: async (volunteer) => (await import("./window/donor.ts")).createDonor(runName, backend, volunteer),
     memoryNeed: async (spec, limits) => (await import("./memory-need.ts")).memoryNeed(spec, limits),
     loadWords,
     speaks(language) {
@@ -33,6 +34,7 @@ const store = new PageStore(
 addEventListener("popstate", () => store.placed(placeOf(new URL(location.href)).place));
 void probeMachine(backend).then(store.machineProbed);
 store.watch(createWatcher(runName));
+store.open();
 
 const App = () => <Page page={useSyncExternalStore(store.subscribe, store.getSnapshot)} actions={store} />;
 

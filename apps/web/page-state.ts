@@ -1,7 +1,7 @@
 // The one snapshot that the whole page is a function of, and what a person can do to it.
 import type { Machine } from "./machine.ts";
 import type { MemoryNeed } from "./memory-need.ts";
-import type { DonorSnapshot, WatcherSnapshot } from "./window/types.ts";
+import type { DonorSnapshot, Volunteer, VolunteerSnapshot, WatcherSnapshot } from "./window/types.ts";
 import type { Language, Words } from "./words/index.ts";
 
 export type Place = "donate" | "watch";
@@ -17,17 +17,17 @@ export interface PageSnapshot {
   readonly machine: Machine;
   /** null until run and adapter are known. */
   readonly memory: MemoryNeed | null;
+  /** null until what this browser keeps is read. */
+  readonly volunteer: VolunteerSnapshot | null;
   readonly donor: DonorSnapshot;
   readonly watcher: WatcherSnapshot;
 }
 
-export interface PageActions {
+export interface PageActions extends Pick<Volunteer, "allow" | "rename" | "allowNetwork"> {
   donate(): void;
   pause(): void;
   resume(): void;
   stop(): void;
-  rename(name: string): void;
-  setDuty(share: number): void;
   setAxis(axis: ChartAxis): void;
   go(place: Place): void;
   speak(language: Language): void;
@@ -39,6 +39,7 @@ export const idleDonor: DonorSnapshot = {
   task: null,
   problem: null,
   notices: [],
+  pausedBecause: [],
   hostConnected: false,
   peer: null,
   name: "",
@@ -54,7 +55,7 @@ export const idleDonor: DonorSnapshot = {
   steps: 0,
   stepMs: null,
   windows: null,
-  duty: 1,
+  bytesToday: 0,
   tokensPerSecond: 0,
   tokensOffered: 0,
   rounds: 0,

@@ -3,7 +3,8 @@ import { uncheckedMachine } from "./machine.ts";
 import { idleDonor, type Place } from "./page-state.ts";
 import { PageStore } from "./page-store.ts";
 import * as fixtures from "./views/fixtures.ts";
-import type { Donor, DonorSnapshot } from "./window/types.ts";
+import { volunteer } from "./views/fixtures-volunteer.ts";
+import type { Donor, DonorSnapshot, Volunteer } from "./window/types.ts";
 import { en } from "./words/en.ts";
 
 class FakeDonor implements Donor {
@@ -23,12 +24,26 @@ class FakeDonor implements Donor {
   pause = () => void this.calls.push("pause");
   resume = () => void this.calls.push("resume");
   stop = () => void this.calls.push("stop");
-  setDuty = (share: number) => void this.calls.push(`duty ${share}`);
+}
+
+class FakeVolunteer implements Volunteer {
+  readonly calls: string[] = [];
+  subscribe = () => () => {};
+  getSnapshot = () => volunteer;
+  allow = (change: object) => void this.calls.push(`allow ${JSON.stringify(change)}`);
   rename = (name: string) => void this.calls.push(`rename ${name}`);
+  allowNetwork = () => void this.calls.push("allow network");
+  keepAwake = () => {};
 }
 
 const memory = { mostBytes: 2, leastBytes: 1, problem: null };
-const ports = { memoryNeed: async () => memory, navigate: () => {}, loadWords: async () => en, speaks: () => {} };
+const ports = {
+  memoryNeed: async () => memory,
+  navigate: () => {},
+  loadWords: async () => en,
+  speaks: () => {},
+  loadVolunteer: async () => new FakeVolunteer(),
+};
 const start = { place: "donate", runName: "default", machine: uncheckedMachine } as const;
 const settled = () => new Promise<void>((resolve) => setTimeout(resolve)); // lets every queued promise run
 
@@ -41,11 +56,32 @@ test("the donor's code is loaded once, when it is wanted, and actions keep their
   };
   const store = new PageStore({ ...ports, loadDonor }, start);
   expect(loads).toBe(0);
-  store.rename("Ada");
   store.donate();
   store.pause();
+  store.resume();
   await settled();
-  expect([loads, donor.calls]).toEqual([1, ["rename Ada", "donate", "pause"]]);
+  expect([loads, donor.calls]).toEqual([1, ["donate", "pause", "resume"]]);
+});
+
+test("what this browser keeps is opened where one may donate, and changed without the donor's code", async () => {
+  const fake = new FakeVolunteer();
+  let loads = 0;
+  const loadVolunteer = async () => {
+    loads++;
+    return fake;
+  };
+  const loadDonor = () => Promise.reject(new Error("not wanted"));
+  const store = new PageStore({ ...ports, loadVolunteer, loadDonor }, { ...start, place: "watch" });
+  store.open();
+  await settled();
+  expect([loads, store.getSnapshot().volunteer]).toEqual([0, null]);
+  store.placed("donate");
+  await settled();
+  expect([loads, store.getSnapshot().volunteer]).toEqual([1, volunteer]);
+  store.rename("Ada");
+  store.allow({ duty: 0.5 });
+  await settled();
+  expect([loads, fake.calls]).toEqual([1, ["rename Ada", 'allow {"duty":0.5}']]);
 });
 
 test("what the donor shows is what the page shows", async () => {

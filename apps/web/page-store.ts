@@ -2,17 +2,20 @@
 // is loaded when the button is pressed; who only watches never loads it.
 import type { MemoryLimits } from "#engine";
 import type { RunSpec } from "#wire";
+import type { Controls } from "./controls/settings.ts";
 import type { Machine } from "./machine.ts";
 import type { MemoryNeed } from "./memory-need.ts";
 import { emptyWatcher, idleDonor, type PageActions, type PageSnapshot, type Place } from "./page-state.ts";
-import type { Donor, SnapshotStore, WatcherSnapshot } from "./window/types.ts";
+import type { Donor, SnapshotStore, Volunteer, WatcherSnapshot } from "./window/types.ts";
 import { en } from "./words/en.ts";
 import type { Language, Words } from "./words/index.ts";
 import { problems } from "./worker/problems.ts";
 
 export interface PagePorts {
+  /** Opens what this browser keeps; rejects when the code cannot be fetched. */
+  loadVolunteer(): Promise<Volunteer>;
   /** Loads the donor's code and makes the donor; rejects when the code cannot be fetched. */
-  loadDonor(): Promise<Donor>;
+  loadDonor(volunteer: Volunteer): Promise<Donor>;
   /** What the run takes of an adapter with such limits; the planner's code is loaded for it. */
   memoryNeed(spec: RunSpec, limits: MemoryLimits): Promise<MemoryNeed>;
   /** Puts the place into the address bar. */
@@ -27,6 +30,7 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
   #snapshot: PageSnapshot;
   readonly #listeners = new Set<() => void>();
   readonly #ports: PagePorts;
+  #volunteer: Promise<Volunteer> | null = null;
   #donor: Promise<Donor> | null = null;
   #memoryAsked = false;
   #languageAsked: symbol | undefined;
@@ -36,7 +40,15 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
     start: Pick<PageSnapshot, "place" | "runName" | "machine"> & { readonly words?: Words },
   ) {
     this.#ports = ports;
-    this.#snapshot = { words: en, ...start, axis: "rounds", memory: null, donor: idleDonor, watcher: emptyWatcher };
+    this.#snapshot = {
+      words: en,
+      ...start,
+      axis: "rounds",
+      memory: null,
+      volunteer: null,
+      donor: idleDonor,
+      watcher: emptyWatcher,
+    };
   }
 
   readonly subscribe = (onChange: () => void): (() => void) => {
@@ -57,6 +69,7 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
   readonly placed = (place: Place): void => {
     this.#set({ place });
     this.#askForMemory();
+    this.open();
   };
   readonly setAxis = (axis: PageSnapshot["axis"]): void => this.#set({ axis });
   /** The last choice counts, however long each takes to load. What cannot be fetched leaves the page as it is. */
@@ -92,6 +105,35 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
     );
   }
 
+  /** Where one may donate, what this browser keeps is shown. Without its code the button says what is wrong. */
+  open(): void {
+    if (this.#snapshot.place === "donate") this.#openVolunteer().catch(() => {});
+  }
+
+  #openVolunteer(): Promise<Volunteer> {
+    this.#volunteer ??= this.#ports.loadVolunteer().then(
+      (volunteer) => {
+        const update = () => this.#set({ volunteer: volunteer.getSnapshot() });
+        volunteer.subscribe(update);
+        update();
+        return volunteer;
+      },
+      (error: unknown) => {
+        this.#volunteer = null;
+        throw error;
+      },
+    );
+    return this.#volunteer;
+  }
+
+  readonly allow = (change: Partial<Controls>): void => this.#withVolunteer((volunteer) => volunteer.allow(change));
+  readonly rename = (name: string): void => this.#withVolunteer((volunteer) => volunteer.rename(name));
+  readonly allowNetwork = (): void => this.#withVolunteer((volunteer) => volunteer.allowNetwork());
+
+  #withVolunteer(act: (volunteer: Volunteer) => void): void {
+    this.#openVolunteer().then(act, () => {});
+  }
+
   readonly go = (place: Place): void => {
     this.#ports.navigate(place);
     this.placed(place);
@@ -100,15 +142,15 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
   readonly pause = (): void => this.#withDonor((donor) => donor.pause());
   readonly resume = (): void => this.#withDonor((donor) => donor.resume());
   readonly stop = (): void => this.#withDonor((donor) => donor.stop());
-  readonly setDuty = (share: number): void => this.#withDonor((donor) => donor.setDuty(share));
-  readonly rename = (name: string): void => this.#withDonor((donor) => donor.rename(name));
 
   #withDonor(act: (donor: Donor) => void): void {
-    this.#donor ??= this.#ports.loadDonor().then((donor) => {
-      donor.subscribe(() => this.#set({ donor: donor.getSnapshot() }));
-      this.#set({ donor: donor.getSnapshot() });
-      return donor;
-    });
+    this.#donor ??= this.#openVolunteer()
+      .then((volunteer) => this.#ports.loadDonor(volunteer))
+      .then((donor) => {
+        donor.subscribe(() => this.#set({ donor: donor.getSnapshot() }));
+        this.#set({ donor: donor.getSnapshot() });
+        return donor;
+      });
     this.#donor.then(act, (error: unknown) => {
       this.#donor = null;
       this.#set({

@@ -27,13 +27,13 @@ export class Connection {
   #up = false;
   #ended = false;
 
-  constructor(initiator: boolean, iceServers: RTCIceServer[], events: ConnectionEvents) {
+  constructor(initiator: boolean, config: RTCConfiguration, events: ConnectionEvents) {
     this.initiator = initiator;
     this.#events = events;
     const peer = new SimplePeer({
       initiator,
       objectMode: true, // keeps message boundaries
-      config: { iceServers },
+      config,
     }) as SimplePeer.Instance & Hidden;
     this.#peer = peer;
     peer.on("signal", (signal) => this.#tell(() => events.onSignal(signal)));

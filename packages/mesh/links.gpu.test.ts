@@ -60,9 +60,9 @@ function tab(own: PeerId, other: PeerId, deliver: (data: string) => void, blobs:
 }
 
 /** @param overhear hears every signal */
-function pair(blobs: ReadonlyMap<string, Uint8Array>, overhear: (data: string) => void = () => {}) {
+function pair(blobs: ReadonlyMap<string, Uint8Array>, overhear: (data: string, from: PeerId) => void = () => {}) {
   const deliver = (from: PeerId, to: () => Links) => (data: string) => {
-    overhear(data);
+    overhear(data, from);
     to().signal(from, data);
   };
   const a = tab(
@@ -138,4 +138,37 @@ test("[R44] when the network changes, ICE begins anew and the link stays; either
   }
   expect(a.links.meters()).toHaveLength(1);
   a.links.closeAll("done");
+});
+
+test("who hides its address opens nothing without a TURN server, and says so for either end", async () => {
+  const overheard: string[] = [];
+  const { a, b } = pair(new Map(), (data) => overheard.push(data));
+  a.links.setIceServers([{ urls: "stun:127.0.0.1:9" }]);
+  a.links.setRelayOnly(true);
+  a.links.open("b", true);
+  expect(await a.down).toContain("hides its address");
+  expect(overheard).toEqual([]);
+  b.links.open("a", true); // its signals reach who hides
+  await vi.waitFor(() => expect(overheard.length).toBeGreaterThan(0));
+  expect(overheard.every((data) => /candidate|offer/.test(data))).toBe(true); // no answer comes
+  b.links.closeAll("done");
+});
+
+test("with a TURN server who hides its address names no other way to it; what was direct ends", async () => {
+  const overheard: string[] = [];
+  const { a, b } = pair(new Map(), (data, from) => {
+    if (from === "a") overheard.push(data);
+  });
+  a.links.open("b", true);
+  await Promise.all([a.up, b.up]);
+  expect(overheard.some((data) => data.includes("typ host"))).toBe(true);
+  a.links.setIceServers([{ urls: "turn:127.0.0.1:9", username: "u", credential: "c" }]);
+  a.links.setRelayOnly(true);
+  expect(await a.down).toContain("hides its address");
+  overheard.length = 0;
+  a.links.open("b", true);
+  await vi.waitFor(() => expect(overheard.some((data) => data.includes("offer"))).toBe(true));
+  expect(overheard.filter((data) => data.includes("typ host"))).toEqual([]);
+  a.links.closeAll("done");
+  b.links.closeAll("done");
 });

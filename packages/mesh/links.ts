@@ -75,6 +75,7 @@ export class Links {
   readonly #options: LinksOptions;
   readonly #linkByPeer = new Map<PeerId, Link>();
   #iceServers: RTCIceServer[] = [];
+  #relayOnly = false;
   #sweep: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: LinksOptions) {
@@ -86,8 +87,20 @@ export class Links {
     this.#iceServers = servers;
   }
 
+  /**
+   * From now on no other peer learns this machine's address: connections go through a TURN server of the host's, and where it names none there
+   * are none; its relay carries the links then. [R42] What is open ends, for it may be direct.
+   */
+  setRelayOnly(relayOnly: boolean): void {
+    if (relayOnly === this.#relayOnly) return;
+    this.#relayOnly = relayOnly;
+    if (relayOnly) this.closeAll("this end hides its address from now on");
+  }
+
   /** The initiator opens; the other side waits for its signal. A link that is up or on the way stays. */
   open(peer: PeerId, initiator: boolean): void {
+    if (this.#isHiding())
+      return this.#options.onDown(peer, "this end hides its address, and the host has no TURN server");
     if (!initiator || this.#linkByPeer.has(peer)) return;
     this.#create(peer, crypto.randomUUID(), true);
   }
@@ -95,7 +108,7 @@ export class Links {
   /** Signalling from the other side, as it came through the host: a stranger's text. */
   signal(from: PeerId, data: string): void {
     const parsed = parseSignal(data);
-    if (!parsed) return;
+    if (!parsed || this.#isHiding()) return;
     let link = this.#linkByPeer.get(from);
     let strand = link && (link.first.id === parsed.link ? link.first : link.extraById.get(parsed.link));
     if (!strand) {
@@ -167,6 +180,11 @@ export class Links {
       .map(({ peer, kind, bytesSent, bytesReceived }) => ({ peer, kind, bytesSent, bytesReceived }));
   }
 
+  /** Only a TURN server hides an address. */
+  #isHiding(): boolean {
+    return this.#relayOnly && !this.#iceServers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/i.test(url)));
+  }
+
   #create(peer: PeerId, id: string, initiator: boolean): Link | undefined {
     if (this.#connections() >= CONNECTIONS_MAX) {
       this.#options.onDown(peer, `no room: ${CONNECTIONS_MAX} connections are open`);
@@ -196,7 +214,7 @@ export class Links {
   }
 
   #strand(linkOf: () => Link, id: string, initiator: boolean, beside: string | undefined): Strand {
-    const connection = new Connection(initiator, this.#iceServers, {
+    const connection = new Connection(initiator, this.#config(), {
       onSignal: (signal) => this.#tell(linkOf(), { link: id, ...(beside === undefined ? {} : { beside }), signal }),
       onUp: () => {
         strand.up = true;
@@ -231,6 +249,10 @@ export class Links {
       restartedAt: Number.NEGATIVE_INFINITY,
     };
     return strand;
+  }
+
+  #config(): RTCConfiguration {
+    return { iceServers: this.#iceServers, iceTransportPolicy: this.#relayOnly ? "relay" : "all" };
   }
 
   #tell({ peer }: Link, signal: Omit<Signal, "signal"> & { readonly signal?: object }): void {

@@ -40,6 +40,6 @@ export interface BlobStore {
 export interface Settings {
   get(key: string): Promise<unknown>;
   set(key: string, value: unknown): Promise<void>;
-  /** Stores `value` unless the key has one, in one transaction; resolves to what is stored then: two tabs agree. */
-  addIfAbsent(key: string, value: unknown): Promise<unknown>;
+  /** Stores what `change` makes of the value (undefined: none), in one transaction, and resolves to it: two tabs agree. */
+  update(key: string, change: (value: unknown) => unknown): Promise<unknown>;
 }

@@ -34,8 +34,7 @@ const SEED_BYTES = 32;
  */
 export async function identitySeed(settings: Settings, fresh: Uint8Array): Promise<Uint8Array> {
   if (fresh.length !== SEED_BYTES) throw new TypeError(`an identity seed has ${SEED_BYTES} bytes, not ${fresh.length}`);
-  const stored = await settings.addIfAbsent(IDENTITY_KEY, fresh);
-  if (stored instanceof Uint8Array && stored.length === SEED_BYTES) return stored;
-  await settings.set(IDENTITY_KEY, fresh);
-  return fresh;
+  return (await settings.update(IDENTITY_KEY, (stored) => (isSeed(stored) ? stored : fresh))) as Uint8Array;
 }
+
+const isSeed = (stored: unknown): stored is Uint8Array => stored instanceof Uint8Array && stored.length === SEED_BYTES;

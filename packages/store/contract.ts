@@ -81,9 +81,17 @@ export function settingsContract(kind: string, open: () => Promise<Settings>): v
 
     test("of two tabs that add at once, both get the first one's value", async () => {
       const settings = await open();
-      const [one, two] = await Promise.all([settings.addIfAbsent("key", 1), settings.addIfAbsent("key", 2)]);
+      const addIfAbsent = (value: number) => settings.update("key", (present) => present ?? value);
+      const [one, two] = await Promise.all([addIfAbsent(1), addIfAbsent(2)]);
       expect(one).toBe(two);
       expect(await settings.get("key")).toBe(one);
+    });
+
+    test("of two tabs that count at once, neither is forgotten", async () => {
+      const settings = await open();
+      const count = (by: number) => settings.update("sum", (sum) => ((sum as number | undefined) ?? 0) + by);
+      await Promise.all([count(1), count(20), count(300)]);
+      expect(await settings.get("sum")).toBe(321);
     });
 
     test("an identity is made once, and a broken one is replaced", async () => {

@@ -165,12 +165,11 @@ class IdbSettings implements Settings {
     }
   }
 
-  async addIfAbsent(key: string, value: unknown): Promise<unknown> {
+  async update(key: string, change: (value: unknown) => unknown): Promise<unknown> {
     try {
       const transaction = this.#database.transaction("settings", "readwrite");
       const work = async () => {
-        const present = await transaction.store.get(key);
-        if (present !== undefined) return present;
+        const value = change(await transaction.store.get(key));
         await transaction.store.put(value, key);
         return value;
       };

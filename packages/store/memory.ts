@@ -56,8 +56,8 @@ export class MemorySettings implements Settings {
     this.#valueByKey.set(key, structuredClone(value));
   }
 
-  async addIfAbsent(key: string, value: unknown): Promise<unknown> {
-    if (!this.#valueByKey.has(key)) await this.set(key, value);
+  async update(key: string, change: (value: unknown) => unknown): Promise<unknown> {
+    await this.set(key, change(structuredClone(this.#valueByKey.get(key))));
     return this.get(key);
   }
 }

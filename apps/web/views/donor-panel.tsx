@@ -1,15 +1,18 @@
 // The person's side: this machine, one button, then what it does for the run right now.
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef } from "react";
+import { decide, type PauseReason } from "../controls/decide.ts";
+import { DUTY_MIN } from "../controls/settings.ts";
 import { type Machine, machineProblem } from "../machine.ts";
 import type { PageActions, PageSnapshot } from "../page-state.ts";
-import type { DonorSnapshot, Problem, Task } from "../window/types.ts";
+import type { DonorSnapshot, Problem, Task, VolunteerSnapshot } from "../window/types.ts";
 import { sentence } from "../words/format.ts";
 import { useWords, type Words } from "../words/index.ts";
 import { Rich } from "../words/rich.tsx";
-import { DUTY_MIN } from "../worker/duty.ts";
 import { problems } from "../worker/problems.ts";
 import { adapterName, standIn } from "./adapter.ts";
-import { donationCost, roundMsOf } from "./estimate.ts";
+import { ControlsForm } from "./controls.tsx";
+import { type DonationCost, donationCost, roundMsOf } from "./estimate.ts";
+import { PauseReasons } from "./pause-reasons.tsx";
 import { processorHref, watchHref } from "./places.ts";
 import { othersHere } from "./presence.ts";
 import { Notices, ProblemAlert } from "./problem.tsx";
@@ -132,8 +135,19 @@ interface ButtonsProps {
   readonly actions: PageActions;
 }
 
-const Buttons = ({ donor: { status }, device, actions }: ButtonsProps) => {
+/** Known before anything is sent: phones ask before they use mobile data. What else stands against it is said once it is wanted. */
+const networkReasons = ({ controls, observed }: VolunteerSnapshot): readonly PauseReason[] =>
+  decide(controls, { ...observed, pausedByHand: false, minuteOfDay: 0, bytesToday: 0 }).because.filter(
+    ({ code }) => code === "metered" || code === "network-unknown",
+  );
+
+/** What paused by itself goes on by itself; only the person's own pause waits for a press. */
+const byHand = (because: readonly PauseReason[]): boolean =>
+  because.length === 0 || because.some(({ code }) => code === "by-hand");
+
+const Buttons = ({ donor: { status, pausedBecause }, device, actions }: ButtonsProps) => {
   const { panel } = useWords();
+  const pause = <Button key="pause" label={panel.pause} press={actions.pause} />;
   const stop = <Button key="stop" label={panel.stop} press={actions.stop} />;
   switch (status) {
     case "idle":
@@ -144,19 +158,32 @@ const Buttons = ({ donor: { status }, device, actions }: ButtonsProps) => {
     case "starting":
       return [stop];
     case "donating":
-      return [<Button key="pause" label={panel.pause} press={actions.pause} />, stop];
+      return [pause, stop];
     case "paused":
-      return [<Button key="resume" label={panel.resume} press={actions.resume} primary />, stop];
+      return byHand(pausedBecause)
+        ? [<Button key="resume" label={panel.resume} press={actions.resume} primary />, stop]
+        : [pause, stop];
     case "ended":
       return [];
   }
 };
 
-const StateText = ({ donor }: { donor: DonorSnapshot }) => {
-  const { panel } = useWords();
+interface StateProps {
+  readonly donor: DonorSnapshot;
+  readonly cost: DonationCost | null;
+  readonly actions: PageActions;
+}
+
+const StateText = ({ donor, cost, actions }: StateProps) => {
+  const { panel, pause } = useWords();
   switch (donor.status) {
     case "paused":
-      return <p>{panel.pausedText}</p>;
+      return (
+        <>
+          <PauseReasons because={donor.pausedBecause} label={pause.title} cost={cost} actions={actions} />
+          <p>{panel.pausedText}</p>
+        </>
+      );
     case "stopped":
       return <p>{panel.stoppedText}</p>;
     case "ended":
@@ -170,18 +197,18 @@ const StateText = ({ donor }: { donor: DonorSnapshot }) => {
   }
 };
 
-const NameField = ({ donor, actions }: { donor: DonorSnapshot; actions: PageActions }) => (
+const NameField = ({ name, actions }: { name: string; actions: PageActions }) => (
   <p className="name-field">
     <label htmlFor="name">{useWords().panel.name}</label>
     <input
       id="name"
-      key={donor.name}
-      defaultValue={donor.name}
+      key={name}
+      defaultValue={name}
       maxLength={NAME_LENGTH_MAX}
       autoComplete="nickname"
       spellCheck={false}
       onBlur={({ target }) => {
-        if (target.value !== donor.name) actions.rename(target.value);
+        if (target.value !== name) actions.rename(target.value);
       }}
     />
   </p>
@@ -190,9 +217,8 @@ const NameField = ({ donor, actions }: { donor: DonorSnapshot; actions: PageActi
 const DUTY_STEP = 0.1;
 
 /** What the person wants for other things: the device rests between two steps. */
-const DutySlider = ({ donor, device, actions }: ButtonsProps) => {
+const DutySlider = ({ duty, device, actions }: { duty: number } & Pick<ButtonsProps, "device" | "actions">) => {
   const { panel, format } = useWords();
-  const [duty, setDuty] = useState(donor.duty); // the hand is ahead of the worker's next snapshot
   return (
     <p className="name-field">
       <label htmlFor="duty">{panel.duty}</label>
@@ -206,10 +232,7 @@ const DutySlider = ({ donor, device, actions }: ButtonsProps) => {
           value={duty}
           aria-valuetext={panel.dutyOfTime(format.share(duty, 1))}
           aria-describedby="duty-meaning"
-          onChange={({ target }) => {
-            setDuty(Number(target.value));
-            actions.setDuty(Number(target.value));
-          }}
+          onChange={({ target }) => actions.allow({ duty: Number(target.value) })}
         />
         <span aria-hidden="true">{format.share(duty, 1)}</span>
       </span>
@@ -243,7 +266,7 @@ function useFocusKept(status: DonorSnapshot["status"]) {
 
 export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) => {
   const words = useWords();
-  const { donor, machine, memory, watcher } = page;
+  const { donor, machine, memory, volunteer, watcher } = page;
   const panel = useFocusKept(donor.status);
   const { run } = watcher;
   const device = deviceOf(machine, donor);
@@ -251,7 +274,7 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
   const tooLarge = machine.adapter?.isFallback ? null : (memory?.problem ?? null); // the processor may hold it
   const cannot: Problem | null = before || donor.status === "stopped" ? (machineProblem(machine) ?? tooLarge) : null;
   const others = run ? othersHere(run, donor.peer) : 0;
-  const cost = run && donationCost(run.spec, others, roundMsOf(watcher.trainLoss));
+  const cost = run === null ? null : donationCost(run.spec, others, roundMsOf(watcher.trainLoss));
   const progress = donor.status === "donating" && donor.phase === "training" && donor.task === null;
   return (
     <section ref={panel} tabIndex={-1} className="panel" aria-labelledby="panel-title" data-status={donor.status}>
@@ -264,7 +287,7 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
       {progress ? (
         <progress className="thread" aria-label={words.panel.stepsOfRound} max={donor.steps || 1} value={donor.step} />
       ) : null}
-      <StateText donor={donor} />
+      <StateText donor={donor} cost={cost} actions={actions} />
       {donor.problem && donor.status === "blocked" ? (
         <ProblemAlert problem={donor.problem}>
           <ProcessorInstead problem={donor.problem} page={page} />
@@ -284,10 +307,16 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
       <Notices notices={noticesOf(words, page)} />
       <ThisMachine machine={machine} donor={donor} />
       {before || donor.status === "blocked" ? null : <Mine donor={donor} page={page} />}
-      {donor.status === "donating" || donor.status === "paused" ? (
-        <DutySlider donor={donor} device={device} actions={actions} />
+      {volunteer && before && !cannot ? (
+        <PauseReasons because={networkReasons(volunteer)} label={words.pause.before} cost={cost} actions={actions} />
       ) : null}
-      {before && !cannot ? <NameField donor={donor} actions={actions} /> : null}
+      {volunteer && (donor.status === "donating" || donor.status === "paused") ? (
+        <DutySlider duty={volunteer.controls.duty} device={device} actions={actions} />
+      ) : null}
+      {volunteer && !cannot && donor.status !== "ended" && donor.status !== "blocked" ? (
+        <ControlsForm volunteer={volunteer} bytesToday={before ? null : donor.bytesToday} actions={actions} />
+      ) : null}
+      {volunteer && before && !cannot ? <NameField name={volunteer.name} actions={actions} /> : null}
       {cannot ? null : (
         <div className="buttons">
           <Buttons donor={donor} device={device} actions={actions} />

@@ -4,6 +4,7 @@ import { emptyWatcher, idleDonor, type PageActions, type PageSnapshot } from "..
 import { type DonorSnapshot, linkKey, type Problem, type SeriesPoint, type WatcherSnapshot } from "../window/types.ts";
 import { en } from "../words/en.ts";
 import { problems } from "../worker/problems.ts";
+import { everyReason, strict, volunteer, volunteers } from "./fixtures-volunteer.ts";
 
 const hex = (digit: string, length = 64) => digit.repeat(length);
 /** 2026-11-21 03:00:00 UTC. */
@@ -263,6 +264,7 @@ export const page = (change: Partial<PageSnapshot> = {}): PageSnapshot => ({
   axis: "rounds",
   machine,
   memory: { mostBytes: 462e6, leastBytes: 23e6, problem: null },
+  volunteer,
   donor: idleDonor,
   watcher,
   ...change,
@@ -305,8 +307,9 @@ export const actions: PageActions = {
   pause: nothing,
   resume: nothing,
   stop: nothing,
+  allow: nothing,
   rename: nothing,
-  setDuty: nothing,
+  allowNetwork: nothing,
   setAxis: nothing,
   go: nothing,
   speak: nothing,
@@ -401,7 +404,14 @@ export const everyState: Readonly<Record<string, PageSnapshot>> = {
       ]),
     ),
   ),
-  "donating with less": withDonor({ duty: 0.5, windows: 4, desyncs: 2, secondTab: true }),
+  "donating with less": {
+    ...withDonor({ windows: 4, desyncs: 2, secondTab: true, bytesToday: 1.2e9 }),
+    volunteer: strict,
+  },
+  ...Object.fromEntries(
+    Object.entries(volunteers).map(([name, volunteer]) => [`before, volunteer ${name}`, page({ volunteer })]),
+  ),
+  "paused by every limit": withDonor({ status: "paused", pausedBecause: everyReason }),
   "donating, every notice": withDonor({ notices: allProblems.slice(-8) }),
   paused: withDonor({ status: "paused" }),
   stopped: withDonor({ status: "stopped" }),

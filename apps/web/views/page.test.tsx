@@ -2,12 +2,14 @@
 import { renderToString } from "react-dom/server";
 import { describe, expect, test } from "vitest";
 import { runDetailSchema } from "#wire";
+import type { PauseReason } from "../controls/decide.ts";
 import type { Machine } from "../machine.ts";
 import { emptyWatcher, idleDonor, type PageSnapshot } from "../page-state.ts";
 import type { ProblemCode } from "../window/types.ts";
 import { problemTitles } from "../words/problems-en.ts";
 import { problems } from "../worker/problems.ts";
 import * as fixtures from "./fixtures.ts";
+import { volunteer } from "./fixtures-volunteer.ts";
 import { Page } from "./page.tsx";
 
 const { actions, donating, page, problem } = fixtures;
@@ -126,11 +128,23 @@ describe("one button, then pause, resume, stop", () => {
     expect(buttons(page({ donor }))).toEqual(expected);
   });
 
+  test("what pauses by itself says every reason and goes on by itself; the person's own pause waits for Resume", () => {
+    const paused = (...pausedBecause: readonly PauseReason[]) =>
+      page({ donor: { ...donating, status: "paused", pausedBecause } });
+    const battery = { code: "battery-low", level: 0.12, min: 0.2 } as const;
+    const auto = paused(battery, { code: "quiet-hours", untilMinute: 425 });
+    expect(text(auto)).toContain("The battery is at 12%, and you keep 20%.");
+    expect(text(auto)).toContain("These are your quiet hours. It goes on at 7:05.");
+    expect(buttons(auto)).toEqual(["Pause", "Stop"]);
+    expect(buttons(paused(battery, { code: "by-hand" }))).toEqual(["Resume", "Stop"]);
+  });
+
   test("how much of the time it trains is the person's choice once it takes part", () => {
+    const halved = { ...volunteer, controls: { ...volunteer.controls, duty: 0.5 } };
     const slider = (donor: Partial<typeof donating>) =>
-      /<input[^>]*type="range"[^>]*>/.exec(html(page({ donor: { ...donating, ...donor } })))?.[0];
-    expect(slider({ duty: 0.5 })).toContain('aria-valuetext="50% of the time"');
-    expect(text(page({ donor: { ...donating, duty: 0.5 } }))).toContain("The GPU rests after each step.");
+      /<input[^>]*type="range"[^>]*>/.exec(html(page({ volunteer: halved, donor: { ...donating, ...donor } })))?.[0];
+    expect(slider({})).toContain('aria-valuetext="50% of the time"');
+    expect(text(page({ volunteer: halved, donor: donating }))).toContain("The GPU rests after each step.");
     expect(slider({ status: "stopped" })).toBeUndefined();
   });
 

@@ -12,13 +12,13 @@ import type { PeerApi, StartConfig } from "../worker/api.ts";
 import { problems } from "../worker/problems.ts";
 import { findHost } from "./find-host.ts";
 import { exposeHolds } from "./holds.ts";
-import type { Donor, DonorSnapshot } from "./types.ts";
+import type { Donor, DonorSnapshot, Volunteer, VolunteerSnapshot } from "./types.ts";
 
 /** sessionStorage: a reload keeps it, a new tab has none, a duplicated tab has a copy (and finds the slot taken). */
 const SLOT_KEY = "gossamer-slot";
 
 /** @param run a run's id, or "default". Nothing starts before the button. */
-export function createDonor(run: string, backend: BackendWish): Donor {
+export function createDonor(run: string, backend: BackendWish, volunteer: Volunteer): Donor {
   let snapshot = idleDonor;
   const listeners = new Set<() => void>();
   let started: StartedPeer | undefined;
@@ -26,8 +26,13 @@ export function createDonor(run: string, backend: BackendWish): Donor {
   const show = (next: DonorSnapshot) => {
     snapshot = next;
     if (next.slot !== null) rememberSlot(next.slot);
+    keepAwake();
     for (const listener of listeners) listener();
   };
+  /** Only while it trains: a paused tab has no reason to. */
+  const keepAwake = () =>
+    volunteer.keepAwake(volunteer.getSnapshot().controls.keepAwake && snapshot.status === "donating");
+  volunteer.subscribe(keepAwake);
   const failed = (message: string) =>
     show({
       ...snapshot,
@@ -37,7 +42,7 @@ export function createDonor(run: string, backend: BackendWish): Donor {
     });
   /** Runs `act` once the worker knows its host; starts it first if need be. */
   const withPeer = (act: (peer: Remote<PeerApi>) => Promise<void>) => {
-    started ??= startWorker({ run, backend }, show, failed);
+    started ??= startWorker({ run, backend }, volunteer, show, failed);
     const { peer, connected } = started;
     connected.then(() => act(peer)).catch((error: unknown) => failed(String(error)));
   };
@@ -52,11 +57,9 @@ export function createDonor(run: string, backend: BackendWish): Donor {
       if (snapshot.status === "idle") show({ ...snapshot, status: "starting" }); // answers the press at once
       withPeer((peer) => peer.donate());
     },
-    pause: () => withPeer((peer) => peer.pause("paused by the volunteer")),
+    pause: () => withPeer((peer) => peer.pause()),
     resume: () => withPeer((peer) => peer.resume()),
     stop: () => withPeer((peer) => peer.stop("stopped by the volunteer")),
-    rename: (name) => withPeer((peer) => peer.rename(name)),
-    setDuty: (share) => withPeer((peer) => peer.setDuty(share)),
   };
 }
 
@@ -67,6 +70,7 @@ interface StartedPeer {
 
 function startWorker(
   wish: Pick<StartConfig, "run" | "backend">,
+  volunteer: Volunteer,
   show: (snapshot: DonorSnapshot) => void,
   failed: (message: string) => void,
 ): StartedPeer {
@@ -89,6 +93,9 @@ function startWorker(
       if (!toWorker.post({ type: "frame", peer: from, bytes })) links.close(from, "sends more than this page can take");
     },
   });
+  const hideAddress = () => links.setRelayOnly(volunteer.getSnapshot().controls.relayOnly);
+  volunteer.subscribe(hideAddress);
+  hideAddress();
   const toWorker = new BatchPort<ToWorker, ToWindow>(channel.port1, (message) => {
     switch (message.type) {
       case "ice":
@@ -119,9 +126,17 @@ function startWorker(
   });
 
   const connected = findHost().then(({ base, room }) => {
-    const config = { ...wish, hostBase: base, room, build: version, preferredSlot: rememberedSlot() };
+    const { name, controls, observed } = volunteer.getSnapshot();
+    const config: StartConfig = {
+      ...{ ...wish, hostBase: base, room, build: version, preferredSlot: rememberedSlot() },
+      ...{ name, controls, observed },
+    };
     return peer.connect(config, transfer(channel.port2, [channel.port2]), proxy(show));
   });
+  void connected.then(
+    () => follow(volunteer, peer),
+    () => {}, // told to whoever acts
+  );
   onNetworkChange(() => {
     void peer.nudge();
     links.findPaths();
@@ -129,6 +144,20 @@ function startWorker(
   addEventListener("pagehide", () => links.closeAll("the page was closed")); // others notice at once instead of after eight seconds
   exposeHolds(peer);
   return { peer, connected };
+}
+
+/** Tells the worker what changes of the volunteer's wishes and of this machine. */
+function follow(volunteer: Volunteer, peer: Remote<PeerApi>): void {
+  let told: VolunteerSnapshot | undefined;
+  const tell = () => {
+    const { controls, observed, name } = volunteer.getSnapshot();
+    if (controls !== told?.controls) void peer.allow(controls);
+    if (observed !== told?.observed) void peer.observe(observed);
+    if (name !== told?.name) void peer.rename(name);
+    told = volunteer.getSnapshot();
+  };
+  volunteer.subscribe(tell);
+  tell(); // what changed while it connected
 }
 
 /** Online again, or from one kind of network to another (phones and Chromebooks tell which). */

@@ -7,11 +7,15 @@
 import type { AdapterDescription } from "#engine";
 import type { PeerPhase } from "#swarm";
 import type { LinkReport, Member, PeerId, RunDetail, RunSpec } from "#wire";
+import type { PauseReason } from "../controls/decide.ts";
+import type { ControlName, Controls } from "../controls/settings.ts";
 import type { Words } from "../words/index.ts";
+import type { Abilities, Observed } from "./conditions.ts";
+import type { Awake } from "./keep-awake.ts";
 
 /**
  * idle: the button was not pressed. starting: identity, adapter, engine, host. donating: takes part (phase says what it does now).
- * paused, stopped: the person's wish. ended: the run is over. blocked: cannot go on by itself; `problem` says why and the way out.
+ * paused: `pausedBecause` says why. stopped: the person's wish. ended: the run is over. blocked: cannot go on by itself; `problem` says why and the way out.
  */
 type DonorStatus = "idle" | "starting" | "donating" | "paused" | "stopped" | "ended" | "blocked";
 
@@ -76,6 +80,7 @@ export interface DonorSnapshot {
   readonly task: Task | null; //             null: no such work now
   readonly problem: Problem | null; //       why it is blocked
   readonly notices: readonly Problem[]; //   true right now, and not in the way
+  readonly pausedBecause: readonly PauseReason[]; // all that holds it back now; while it is starting or donating none
   readonly hostConnected: boolean;
   readonly peer: PeerId | null;
   readonly name: string;
@@ -91,7 +96,7 @@ export interface DonorSnapshot {
   readonly steps: number;
   readonly stepMs: number | null;
   readonly windows: number | null; //        sequences per inner step that this device takes: at most the spec's windowsPerStep
-  readonly duty: number; //                  the part of the time in which the device may train
+  readonly bytesToday: number; //            of this local day, both ways, all tabs
   readonly tokensPerSecond: number;
   readonly tokensOffered: number; //         by this page since it was opened; what counts is in the run's log
   readonly rounds: number; //                commits that named this peer since the page was opened
@@ -119,10 +124,29 @@ export interface Donor extends SnapshotStore<DonorSnapshot> {
   pause(): void;
   resume(): void;
   stop(): void;
-  /** Shown to others from the next connection on; at most 40 characters. Kept in this browser. */
+}
+
+/** What this browser keeps for its volunteer, and what it tells of the machine. */
+export interface VolunteerSnapshot {
+  readonly controls: Controls;
+  /** Stored settings that could not be used and have their defaults; until the person sets one. */
+  readonly unusable: readonly (ControlName | "version")[];
+  readonly observed: Observed;
+  readonly abilities: Abilities;
+  readonly awake: Awake;
+  readonly name: string;
+  /** False: storage is refused, and all this ends with the page. */
+  readonly remembers: boolean;
+}
+
+export interface Volunteer extends SnapshotStore<VolunteerSnapshot> {
+  /** Nothing changes if a value is none. To train only while nobody is here the browser asks the person first, and nothing changes without a yes. */
+  allow(change: Partial<Controls>): void;
+  /** Shown to others from the next connection on; at most 40 characters. */
   rename(name: string): void;
-  /** The part of the time in which the device may train, above 0 and at most 1. Kept in this browser. */
-  setDuty(share: number): void;
+  allowNetwork(): void;
+  /** While it trains. */
+  keepAwake(wanted: boolean): void;
 }
 
 /** connecting: first answer outstanding. live: events arrive. retrying: the host is gone for now. unknown-run: the host has no such run. */

@@ -1,4 +1,5 @@
 // Alle Texte der Seite auf Deutsch, in der Gestalt von en.ts.
+import { controls, pause } from "./controls-de.ts";
 import type { Words } from "./en.ts";
 import { formats, nameOf } from "./format.ts";
 import { plurals } from "./plural.ts";
@@ -176,6 +177,9 @@ export const de: Words = {
     watchInsteadMore: "{link}: Das braucht keine GPU.",
     stepsOfRound: "Schritte dieser Runde",
   },
+
+  controls,
+  pause,
 
   terms: {
     power: "GPU und Akku",

@@ -1,6 +1,7 @@
 // Every text of the page, in English. Plain text, or functions of plain data; {braces} mark where an element stands (rich.tsx).
 // Other languages have the same shape (Words): a text that one lacks does not compile.
 import type { ChurnRow, PeerRow, RunDetail } from "#wire";
+import { controlTexts, pauseTexts } from "./controls-en.ts";
 import { english as f, nameOf } from "./format.ts";
 import { plurals } from "./plural.ts";
 import { problemTexts, problemTitles } from "./problems-en.ts";
@@ -179,6 +180,9 @@ export const en = {
     watchInsteadMore: "{link}: that needs no GPU.",
     stepsOfRound: "Steps of this round",
   },
+
+  controls: controlTexts,
+  pause: pauseTexts,
 
   terms: {
     power: "GPU and battery",

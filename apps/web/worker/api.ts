@@ -1,5 +1,7 @@
 // What crosses between window and peer worker by comlink: control one way, snapshots the other. Bytes of links take their own port.
+import type { Controls } from "../controls/settings.ts";
 import type { BackendWish } from "../views/places.ts";
+import type { Observed } from "../window/conditions.ts";
 import type { DonorSnapshot } from "../window/types.ts";
 
 export interface StartConfig {
@@ -13,18 +15,24 @@ export interface StartConfig {
   readonly build: string;
   /** The slot that this tab had before a reload; a duplicated tab brings its original's. */
   readonly preferredSlot: number | null;
+  readonly name: string;
+  readonly controls: Controls;
+  readonly observed: Observed;
 }
 
 export interface PeerApi {
   /** Once, before anything else. `links` is the worker's end of the port to the window's connections. */
-  connect(config: StartConfig, links: MessagePort, onSnapshot: (snapshot: DonorSnapshot) => void): void;
+  connect(config: StartConfig, links: MessagePort, onSnapshot: (snapshot: DonorSnapshot) => void): Promise<void>;
+  /** The person wants to; it begins as soon as settings and conditions let it. */
   donate(): void;
-  pause(reason: string): void;
+  /** The person's own hand. */
+  pause(): void;
   resume(): void;
   stop(reason: string): Promise<void>;
-  rename(name: string): Promise<void>;
-  /** The part of the time in which the device may train, above 0 and at most 1. Kept in this browser. */
-  setDuty(share: number): Promise<void>;
+  /** Shown to others from the next connection on. */
+  rename(name: string): void;
+  allow(controls: Controls): void;
+  observe(observed: Observed): void;
   /** The browser says that it is online again: do not wait out the backoff. */
   nudge(): void;
   /** Test builds only: block this phase of every round from now on, until it is released. */

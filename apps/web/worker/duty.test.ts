@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { DUTY_MIN, Duty } from "./duty.ts";
+import { DUTY_MIN } from "../controls/settings.ts";
+import { Duty } from "./duty.ts";
 
 /** A clock that stands, and timers that ring when it is set. */
 function setUp() {

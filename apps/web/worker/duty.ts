@@ -3,9 +3,8 @@
 //   worked(stepMs) -> rest() before the next step: resolves when the rest is over, when the person allows more, or at wake()
 //
 // Whatever else passes between two steps (exchange, fold, waiting for the others) is rest as well.
+import { DUTY_MIN } from "../controls/settings.ts";
 
-/** Below this a device would hardly ever end a round. */
-export const DUTY_MIN = 0.1;
 /** A step that hung for minutes must not be followed by hours of rest. */
 const REST_MAX_MS = 30_000;
 

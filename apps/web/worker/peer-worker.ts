@@ -4,7 +4,9 @@ import { expose } from "comlink";
 import { BatchPort, type ToWindow, type ToWorker } from "#mesh";
 import { type BrowserStore, identitySeed, openBrowserStore, StorageError } from "#store";
 import { identityFrom } from "#wire";
+import { DailyUse, dayOf } from "../controls/daily-use.ts";
 import type { DonorSnapshot, Problem } from "../window/types.ts";
+import { Allowance } from "./allowance.ts";
 import type { PeerApi, StartConfig } from "./api.ts";
 import { BlobShelf } from "./blob-shelf.ts";
 import { Board } from "./board.ts";
@@ -17,9 +19,7 @@ import { problems } from "./problems.ts";
 import { Session } from "./session.ts";
 import { type HeldSlot, takeSlot } from "./slots.ts";
 
-const NAME_KEY = "name";
-const NAME_LENGTH_MAX = 40;
-const DUTY_KEY = "duty";
+const CONTROLS_EVERY_MS = 1_000;
 
 let config: StartConfig | undefined;
 let board = new Board(() => {});
@@ -32,8 +32,10 @@ let foldThread: FoldThread | undefined;
 let starting: Promise<void> | undefined;
 /** Counts presses and stops: a start that was overtaken by a stop ends itself. */
 let wish = 0;
-/** In this tab, so that what the browser remembers does not matter any more. */
-let dutyChosen = false;
+/** The person pressed the button, and nothing has ended it since. */
+let wanted = false;
+let allowance: Allowance | undefined;
+let daily: DailyUse | undefined;
 const holds = new Holds();
 const duty = new Duty({ now: scheduler.now, after: scheduler.after });
 
@@ -47,17 +49,12 @@ async function start(own: number): Promise<void> {
     task: { what: "connecting", done: 0, total: null },
   });
   try {
-    store ??= await openBrowserStore();
-    const { settings, blobs, refused } = store;
+    const { settings, blobs, refused } = await openStore();
     const adapter = await findDevice(config, settings, () =>
       board.set({ task: { what: "measuring", done: 0, total: null } }),
     );
     board.set({ adapter });
     const identity = identityFrom(await identitySeed(settings, crypto.getRandomValues(new Uint8Array(32))));
-    const name = await settings.get(NAME_KEY);
-    if (typeof name === "string" && board.get().name === "") board.set({ name: name.slice(0, NAME_LENGTH_MAX) });
-    const allowed = await settings.get(DUTY_KEY);
-    if (typeof allowed === "number" && !dutyChosen) allow(allowed);
     const held = await takeSlot(identity.volunteer, board.get().slot ?? config.preferredSlot);
     if (!held) throw new BlockedError(problems.noSlot());
     if (own !== wish) return void held.release();
@@ -86,6 +83,7 @@ async function start(own: number): Promise<void> {
       onBlocked: block,
     });
     session.start();
+    follow();
   } catch (error) {
     if (own !== wish) return;
     if (!(error instanceof BlockedError)) console.error(error);
@@ -99,12 +97,48 @@ function storageFault(error: unknown): void {
   board.notice(fault === "refused" ? problems.storageRefused(String(error)) : problems.storageFull());
 }
 
-function allow(share: number): void {
-  duty.share = share;
-  board.set({ duty: duty.share });
+async function openStore(): Promise<BrowserStore> {
+  store ??= await openBrowserStore();
+  return store;
+}
+
+/** Does what settings and conditions say: begins, pauses, goes on, or takes leave of the run until it may train again. */
+function follow(): void {
+  const { status } = board.get();
+  if (!wanted || !allowance || status === "ended") return;
+  const { because, leaves } = allowance.decision;
+  board.set({ pausedBecause: because });
+  if (because.length === 0) {
+    if (session) session.resume();
+    else begin();
+  } else if (leaves) {
+    end(PAUSED);
+    board.set({ status: "paused", task: null });
+  } else if (session) session.pause(PAUSED);
+  else if (!starting) board.set({ status: "paused", task: null });
+}
+
+/** All that others hear: which of the person's conditions it is, is nobody's business. */
+const PAUSED = "paused by the volunteer";
+
+function begin(): void {
+  if (starting) return; // looks again when that one is over
+  starting = start(++wish).finally(() => {
+    starting = undefined;
+    if (!session) follow(); // it was overtaken by a pause that is over by now
+  });
+}
+
+function controlled(): void {
+  const { bytesSent, bytesReceived, bytesFromHost, bytesToHost } = board.get();
+  daily?.take(bytesSent + bytesReceived + bytesFromHost + bytesToHost);
+  const bytesToday = daily?.bytesToday ?? 0;
+  if (bytesToday !== board.get().bytesToday) board.set({ bytesToday });
+  allowance?.tick();
 }
 
 function block(problem: Problem): void {
+  wanted = false;
   end(problem.message);
   board.set({ status: "blocked", problem, task: null });
 }
@@ -120,41 +154,47 @@ function end(reason: string): void {
 }
 
 const api: PeerApi = {
-  connect(given, links, onSnapshot) {
+  async connect(given, links, onSnapshot) {
     config = given;
     board = new Board((snapshot: DonorSnapshot) => onSnapshot(snapshot));
+    board.set({ name: given.name });
     port = new BatchPort<ToWindow, ToWorker>(links, (message) => session?.fromWindow(message));
+    const { settings } = await openStore();
+    const use = new DailyUse({ settings, now: scheduler.now, day: () => dayOf(new Date()) });
+    await use.load();
+    daily = use;
+    allowance = new Allowance(given.controls, given.observed, {
+      minuteOfDay: () => new Date().getHours() * 60 + new Date().getMinutes(),
+      bytesToday: () => use.bytesToday,
+      onChange: follow,
+    });
+    duty.share = given.controls.duty;
+    setInterval(controlled, CONTROLS_EVERY_MS);
   },
   donate() {
-    if (board.get().status === "paused") return api.resume();
-    if (session || starting) return;
-    starting = start(++wish).finally(() => {
-      starting = undefined;
-    });
+    wanted = true;
+    allowance?.pauseByHand(false);
+    if (!session) follow();
   },
-  pause(reason) {
-    session?.pause(reason);
+  pause() {
+    allowance?.pauseByHand(true);
   },
   resume() {
-    session?.resume();
+    allowance?.pauseByHand(false);
   },
   async stop(reason) {
+    wanted = false;
     end(reason);
     await starting;
-    board.set({ status: "stopped", task: null });
+    allowance?.pauseByHand(false);
+    board.set({ status: "stopped", task: null, pausedBecause: [] });
   },
-  async rename(name) {
-    const short = name.trim().slice(0, NAME_LENGTH_MAX);
-    board.set({ name: short });
-    store ??= await openBrowserStore();
-    await store.settings.set(NAME_KEY, short).catch(storageFault);
+  rename: (name) => board.set({ name }),
+  allow(controls) {
+    duty.share = controls.duty;
+    allowance?.allow(controls);
   },
-  async setDuty(share) {
-    dutyChosen = true;
-    allow(share);
-    store ??= await openBrowserStore();
-    await store.settings.set(DUTY_KEY, duty.share).catch(storageFault);
-  },
+  observe: (observed) => allowance?.observe(observed),
   nudge() {
     session?.nudge();
   },

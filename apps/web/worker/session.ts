@@ -19,6 +19,7 @@ import {
 import type { Settings } from "#store";
 import { Peer, type PeerInput, type PeerOutput } from "#swarm";
 import { type Identity, type PeerId, signOffer } from "#wire";
+import type { DonorSnapshot } from "../window/types.ts";
 import type { HoldPhase, StartConfig } from "./api.ts";
 import type { BlobShelf } from "./blob-shelf.ts";
 import type { Board } from "./board.ts";
@@ -100,6 +101,8 @@ export class Session {
   readonly #sleep = new SleepWatch(now, Date.now);
   #sleptAt = Number.NEGATIVE_INFINITY;
   #measuredAt = 0;
+  /** What earlier stretches of this page moved. */
+  readonly #before: Pick<DonorSnapshot, "bytesSent" | "bytesReceived" | "bytesFromHost" | "bytesToHost">;
   #linkedAt = now();
   /** Test builds: messages of the host wait behind this. */
   #gate: Promise<void> | undefined;
@@ -107,6 +110,7 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     const { config, identity, slot, adapter, shelf, board, toWindow } = options;
+    this.#before = board.get();
     this.#host = new HostLine(config.hostBase);
     this.#paths = new Paths({
       relay: {
@@ -158,13 +162,19 @@ export class Session {
   }
 
   pause(reason: string): void {
+    if (!this.#wanted) return;
     this.#wanted = false;
-    this.#options.board.set({ status: "paused" });
+    this.#options.board.set({ status: "paused", tokensPerSecond: 0 });
     this.#input({ type: "pause", reason });
   }
 
   resume(): void {
+    if (this.#wanted) return;
     this.#wanted = true;
+    this.#takePart();
+  }
+
+  #takePart(): void {
     this.#options.board.set({ status: this.#gpu?.isReady ? "donating" : "starting" });
     if (this.#gpu?.isReady) this.#input({ type: "donate" });
   }
@@ -248,7 +258,7 @@ export class Session {
       ...{ adapter: this.#options.adapter, build: this.#options.config.build, settings: this.#options.settings },
       fetch: (name, bytes) => exchange.fetch(name, bytes, "last", "background"),
       onReady: () => {
-        if (this.#wanted) this.resume();
+        if (this.#wanted) this.#takePart();
       },
       onLost: () => this.#input({ type: "pause", reason: "its GPU was lost", lost: true }),
       onFailed: (error) => this.#failed(error),
@@ -464,7 +474,16 @@ export class Session {
     const rttMs = (peer: PeerId) => this.#heartbeat.rttMs(peer);
     const { bytesFromHost, bytesToHost } = this.#host;
     const { members } = board.get();
-    board.set({ links: this.#views.views(rttMs, members), ...this.#views.totals(), bytesFromHost, bytesToHost });
+    const links = this.#views.views(rttMs, members);
+    const { bytesSent, bytesReceived } = this.#views.totals();
+    const before = this.#before;
+    board.set({
+      links,
+      bytesSent: before.bytesSent + bytesSent,
+      bytesReceived: before.bytesReceived + bytesReceived,
+      bytesFromHost: before.bytesFromHost + bytesFromHost,
+      bytesToHost: before.bytesToHost + bytesToHost,
+    });
     this.#input({ type: "links", links: this.#views.reports(rttMs), bytesFromHost, bytesToHost });
     if (meters.length > 0 || members.length === 0) this.#linkedAt = now();
     if (now() - this.#linkedAt > NO_LINKS_MS) board.notice(problems.noLinks());

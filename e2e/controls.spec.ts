@@ -1,0 +1,225 @@
+// The volunteer's limits, obeyed and explained, in a browser whose battery, network, idleness and view are stood in for.
+import { expect, type Page, test } from "@playwright/test";
+import { openDonor, SHORT_ROUNDS, startHost, type TestHost, untilRun } from "./support.ts";
+
+let host: TestHost;
+test.beforeAll(async () => {
+  host = await startHost({ run: SHORT_ROUNDS });
+});
+test.afterAll(async () => {
+  await host.stop();
+  host.remove();
+});
+
+/** What the stood-in machine is; the page hears of every change. */
+interface StoodIn {
+  charging: boolean;
+  level: number;
+  network: string;
+  idle: boolean;
+  visible: boolean;
+}
+declare global {
+  interface Window {
+    __machine: { be(change: Partial<StoodIn>): void; locks: number };
+  }
+}
+
+/** Runs in the page, before its scripts: a phone, plugged in, over mobile data. */
+function standIn(): void {
+  const so: StoodIn = { charging: true, level: 0.6, network: "cellular", idle: false, visible: true };
+  const [battery, connection] = [new EventTarget(), new EventTarget()];
+  const detectors: EventTarget[] = [];
+  const read = (of: object, name: string, value: () => unknown) => Object.defineProperty(of, name, { get: value });
+  read(battery, "charging", () => so.charging);
+  read(battery, "level", () => so.level);
+  read(connection, "type", () => so.network);
+  read(connection, "saveData", () => false);
+  read(document, "visibilityState", () => (so.visible ? "visible" : "hidden"));
+  read(navigator, "connection", () => connection);
+  read(navigator, "getBattery", () => async () => battery);
+  class IdleDetector extends EventTarget {
+    static requestPermission = async () => "granted";
+    constructor() {
+      super();
+      detectors.push(this);
+    }
+    start = async () => {};
+    screenState = "unlocked";
+    get userState() {
+      return so.idle ? "idle" : "active";
+    }
+  }
+  Reflect.set(globalThis, "IdleDetector", IdleDetector);
+  let lock: EventTarget | undefined;
+  window.__machine = {
+    locks: 0,
+    be(change) {
+      Object.assign(so, change);
+      for (const event of ["chargingchange", "levelchange"]) battery.dispatchEvent(new Event(event));
+      for (const target of [connection, ...detectors]) target.dispatchEvent(new Event("change"));
+      if (!so.visible) lock?.dispatchEvent(new Event("release")); // as a browser does
+      document.dispatchEvent(new Event("visibilitychange"));
+    },
+  };
+  read(navigator, "wakeLock", () => ({
+    request: async () => {
+      window.__machine.locks++;
+      const own = new EventTarget();
+      lock = own;
+      return Object.assign(own, { release: async () => own.dispatchEvent(new Event("release")) });
+    },
+  }));
+}
+
+const be = (page: Page, change: Partial<StoodIn>) => page.evaluate((so) => window.__machine.be(so), change);
+
+/** Puts a value among what the page keeps in this browser. */
+function keep(page: Page, name: string, value: unknown): Promise<void> {
+  return page.evaluate(
+    ([key, kept]) =>
+      new Promise<void>((resolve, reject) => {
+        const opening = indexedDB.open("gossamer");
+        opening.onerror = () => reject(opening.error);
+        opening.onsuccess = () => {
+          const transaction = opening.result.transaction("settings", "readwrite");
+          transaction.objectStore("settings").put(kept, key as string);
+          transaction.oncomplete = () => {
+            opening.result.close();
+            resolve();
+          };
+        };
+      }),
+    [name, value] as const,
+  );
+}
+
+test("every limit pauses, says why and until when, and goes on by itself; what is set is remembered", async () => {
+  const { page, close } = await openDonor(host.url, { press: false });
+  const reasons = page.locator(".pause-reasons > li");
+  const codes = () => reasons.evaluateAll((items) => items.map((item) => item.getAttribute("data-code")));
+  const paused = (...expected: string[]) => expect.poll(codes, { timeout: 20_000 }).toEqual(expected);
+  const donating = () =>
+    expect(page.locator("[data-status]")).toHaveAttribute("data-status", "donating", { timeout: 60_000 });
+  const here = (what: string, ...states: string[]) =>
+    untilRun(host, what, ({ peers }) => {
+      const present = peers.map(({ state }) => state).filter((state) => state !== "left");
+      return present.length === (states.length === 0 ? 0 : 1) && present.every((state) => states.includes(state));
+    });
+  try {
+    await page.addInitScript(standIn);
+    await page.reload();
+    const button = (name: string) => page.getByRole("button", { name, exact: true });
+    const limits = page.locator(".controls summary");
+
+    // Before the button: mobile data is asked about, and nothing is sent before the answer.
+    await expect(button("Use this connection")).toBeVisible();
+    const today = await page.evaluate(() => {
+      const now = new Date();
+      return [now.getFullYear(), now.getMonth() + 1, now.getDate()].map((n) => String(n).padStart(2, "0")).join("-");
+    });
+    await keep(page, "bytes of the day", { day: today, bytes: 6e9 });
+    await button("Donate this GPU").click();
+    await paused("metered", "daily-cap");
+    await expect(page.getByText("6 GB were sent and received today, and your limit is 5 GB.")).toBeVisible();
+    expect((await host.run()).peers).toEqual([]);
+    await button("Use this connection").click();
+    await paused("daily-cap");
+    await limits.click();
+    await page.getByLabel("Data a day").selectOption("no limit");
+    await donating();
+    await here("it takes part", "ready", "training", "offered");
+    const [{ id }] = (await host.run()).peers;
+
+    // For minutes: it stays with the run, and off the roster.
+    await page.getByLabel("When to train").selectOption("only while this page is in view");
+    await be(page, { visible: false });
+    await paused("hidden");
+    await here("paused", "paused");
+    await be(page, { visible: true });
+    await donating();
+    await page.getByLabel("When to train").selectOption("only while you are away from the machine");
+    await paused("in-use");
+    await be(page, { idle: true });
+    await donating();
+    await page.getByLabel("When to train").selectOption("at any time");
+
+    // The person's own pause needs the person; others do not end it.
+    await button("Pause").click();
+    await paused("by-hand");
+    await expect(button("Resume")).toBeVisible();
+
+    // For hours, or against traffic: it takes leave of the run. All reasons at once, each lifted by itself.
+    await page.getByLabel("Battery to keep").selectOption("70%");
+    await be(page, { charging: false, network: "wifi" });
+    await paused("by-hand", "battery-low");
+    await expect(page.getByText("The battery is at 60%, and you keep 70%.")).toBeVisible();
+    await page.getByLabel("Only when plugged in").check();
+    await be(page, { network: "cellular" }); // what was allowed was another network
+    const hour = await page.evaluate(() => new Date().getHours());
+    const clock = (hours: number) => `${String((hours + 24) % 24).padStart(2, "0")}:00`;
+    await page.locator("#quiet").check();
+    await page.getByLabel("Quiet hours, from").fill(clock(hour - 1));
+    await page.getByLabel("Quiet hours, to").fill(clock(hour + 2));
+    await paused("by-hand", "unplugged", "battery-low", "metered", "quiet-hours");
+    await here("it took leave");
+    await button("Resume").click();
+    await paused("unplugged", "battery-low", "metered", "quiet-hours");
+    await page.locator("#quiet").uncheck();
+    await page.getByLabel("Mobile data").selectOption("use it");
+    await paused("unplugged", "battery-low");
+    await be(page, { charging: true });
+    await donating();
+    await here("it is back", "ready", "training", "offered");
+    expect((await host.run()).peers.filter(({ state }) => state !== "left").map((peer) => peer.id)).toEqual([id]);
+
+    // The screen: asked for while it trains, and again when the page is back in view.
+    await page.getByLabel("Keep the machine awake").check();
+    await expect(page.getByText("The screen stays on.", { exact: true })).toBeVisible();
+    await be(page, { visible: false });
+    await expect(page.getByText("bring it back to keep the screen on")).toBeVisible();
+    await be(page, { visible: true });
+    await expect(page.getByText("The screen stays on.", { exact: true })).toBeVisible();
+    expect(await page.evaluate(() => window.__machine.locks)).toBe(2);
+
+    await page.reload();
+    await limits.click();
+    await expect(page.getByLabel("Battery to keep")).toHaveValue(/\d/);
+    await expect(page.getByLabel("Battery to keep").locator("option:checked")).toHaveText("70%");
+    await expect(page.getByLabel("Mobile data").locator("option:checked")).toHaveText("use it");
+    await expect(page.getByLabel("Data a day").locator("option:checked")).toHaveText("no limit");
+    await expect(page.getByLabel("Only when plugged in")).toBeChecked();
+    await expect(page.getByLabel("Keep the machine awake")).toBeChecked();
+    await expect(page.locator("#quiet")).not.toBeChecked();
+  } finally {
+    await close();
+  }
+});
+
+test("a control that this browser cannot observe is there, disabled, with the reason; what is stored and damaged is said", async ({
+  page,
+}) => {
+  await page.addInitScript(() => {
+    for (const name of ["getBattery", "connection", "wakeLock"]) Reflect.deleteProperty(Navigator.prototype, name);
+    Reflect.deleteProperty(globalThis, "IdleDetector");
+  });
+  await page.goto(host.url);
+  await page.locator(".controls summary").click();
+  for (const [label, reason] of [
+    ["Only when plugged in", "This browser does not tell how the battery is."],
+    ["Battery to keep", "This browser does not tell how the battery is."],
+    ["Mobile data", "This browser does not tell Wi-Fi from mobile data."],
+    ["Keep the machine awake", "This browser cannot keep a screen on."],
+  ]) {
+    await expect(page.getByLabel(label)).toBeDisabled();
+    await expect(page.getByLabel(label)).toHaveAccessibleDescription(reason);
+  }
+  await expect(page.getByLabel("When to train").locator("option", { hasText: "away" })).toBeDisabled();
+  await expect(page.getByLabel("When to train")).toHaveAccessibleDescription(/“Away” is not offered/);
+
+  await keep(page, "controls", { version: 1, duty: 0.5, batteryMin: "much" });
+  await page.reload();
+  await expect(page.getByText(/Some stored limits could not be read .*battery/)).toBeVisible();
+  await page.getByLabel("Data a day").selectOption("1 GB");
+  await expect(page.getByText(/Some stored limits could not be read/)).toHaveCount(0);
+});
