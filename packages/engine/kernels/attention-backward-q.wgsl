@@ -32,15 +32,23 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let kAt = (shape.heads + head * shape.kvHeads / shape.heads) * HS4;
   let vAt = kAt + shape.kvHeads * HS4;
   let query$u = min(id.x * PER + $uu, last);
-  let qAt$u = (base + query$u) * stride + head * HS4;
-  let yAt$u = ((base + query$u) * shape.heads + head) * HS4;
   let statistic$u = (id.z * shape.heads + head) * shape.T + query$u;
   let ownLse$u = lse[statistic$u];
-  let q$u_$d = vec4f(qkv[qAt$u + $du]) * shape.scale;
-  let dy$u_$d = vec4f(dy[yAt$u + $du]);
+  // Loaded and stored in loops: written out, a software adapter compiles them longer than all the rest.
+  var own: array<vec4f, PER * HS4>;
+  var ownDy: array<vec4f, PER * HS4>;
+  var deltas: array<f32, PER>;
+  for (var i = 0u; i < PER * HS4; i++) {
+    let row = base + min(id.x * PER + i / HS4, last);
+    let at = (row * shape.heads + head) * HS4 + i % HS4;
+    own[i] = vec4f(qkv[row * stride + head * HS4 + i % HS4]) * shape.scale;
+    ownDy[i] = vec4f(dy[at]);
+    deltas[i / HS4] += dot(ownDy[i], vec4f(y[at]));
+  }
+  let ownDelta$u = deltas[$u];
+  let q$u_$d = own[$uu * HS4 + $du];
+  let dy$u_$d = ownDy[$uu * HS4 + $du];
   var dq$u_$d = vec4f();
-  var ownDelta$u = 0.0;
-  ownDelta$u += dot(dy$u_$d, vec4f(y[yAt$u + $du]));
   for (var key = 0u; key <= end; key += 4u) {
     var s$u_$i = 0.0;
     var dp$u_$i = 0.0;
@@ -62,6 +70,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let ds$u = p$u * (vec4f(dp$u_0, dp$u_1, dp$u_2, dp$u_3) - ownDelta$u) * shape.scale;
     dq$u_$d += ds$u[$i] * k$d_$i;
   }
-  if (id.x * PER + $uu <= last) { dqkv[qAt$u + $du] = vec4<Stored>(dq$u_$d); }
+  own[$uu * HS4 + $du] = dq$u_$d;
+  for (var i = 0u; i < PER * HS4; i++) {
+    let query = id.x * PER + i / HS4;
+    if (query <= last) { dqkv[(base + query) * stride + head * HS4 + i % HS4] = vec4<Stored>(own[i]); }
+  }
   if (id.x * PER + $uu <= last) { delta[statistic$u] = ownDelta$u; }
 }

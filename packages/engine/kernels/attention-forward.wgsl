@@ -29,7 +29,13 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let kAt = (shape.heads + head * shape.kvHeads / shape.heads) * HS4;
   let vAt = kAt + shape.kvHeads * HS4;
   let query$u = min(id.x * PER + $uu, last);
-  let q$u_$d = vec4f(qkv[(base + query$u) * stride + head * HS4 + $du]) * shape.scale;
+  // Loaded and stored in loops: written out, a software adapter compiles them longer than all the rest.
+  var own: array<vec4f, PER * HS4>;
+  for (var i = 0u; i < PER * HS4; i++) {
+    let row = base + min(id.x * PER + i / HS4, last);
+    own[i] = vec4f(qkv[row * stride + head * HS4 + i % HS4]) * shape.scale;
+  }
+  let q$u_$d = own[$uu * HS4 + $du];
   var y$u_$d = vec4f();
   var highest$u = NONE;
   var sum$u = 0.0;
@@ -60,6 +66,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 #end
     y$u_$d += p$u[$i] * v$d_$i;
   }
-  if (id.x * PER + $uu <= last) { y[((base + query$u) * shape.heads + head) * HS4 + $du] = vec4<Stored>(y$u_$d / sum$u); }
+  own[$uu * HS4 + $du] = y$u_$d / sum$u;
+  for (var i = 0u; i < PER * HS4; i++) {
+    let query = id.x * PER + i / HS4;
+    if (query <= last) { y[((base + query) * shape.heads + head) * HS4 + i % HS4] = vec4<Stored>(own[i]); }
+  }
   if (id.x * PER + $uu <= last) { lse[(id.z * shape.heads + head) * shape.T + query$u] = highest$u + log(sum$u); }
 }

@@ -15,8 +15,8 @@ const groupOf = ({ quads, tile }: Variant): number => tile?.groupX ?? (quads ? 1
 
 /**
  * Channels of queries (or keys) that an invocation keeps live in quads. Rows that are loaded once serve more of them with more: at 32 channels two queries are a
- * quarter to two fifths faster than one, in all three kernels. They compile twice as long, 0.1 s forward and 0.3 s for each kernel of the backward pass, which the first
- * step waits for (SwiftShader, 2026-11). At twice as much a compiler may take minutes.
+ * quarter to two fifths faster than one, in all three kernels, which take 0.2 s longer to compile for it (SwiftShader, 2026-11). At twice as much a compiler may
+ * take minutes.
  */
 const LIVE = 64;
 const PER_MAX = 4;

@@ -22,23 +22,22 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let col4 = id.x * COLS4;
   var c$g$j$i_$v = vec4f();
   for (var k = 0u; k < K4; k++) {
-    let row0_$v = vec4f(b[(4u * k) * N4 + col4 + $vu]);
-    let row1_$v = vec4f(b[(4u * k + 1u) * N4 + col4 + $vu]);
-    let row2_$v = vec4f(b[(4u * k + 2u) * N4 + col4 + $vu]);
-    let row3_$v = vec4f(b[(4u * k + 3u) * N4 + col4 + $vu]);
-    let b$v$i = vec4f(row0_$v[$i], row1_$v[$i], row2_$v[$i], row3_$v[$i]);
+    let b$v_$i = vec4f(b[(4u * k + $iu) * N4 + col4 + $vu]);
+    let b$v = mat4x4f(b$v_0, b$v_1, b$v_2, b$v_3); // b's rows are its columns
 #if QUADS
     let a$g$j = vec4f(a[(row + 16u * $gu + 4u * $ju + mine) * K4 + k]);
     let a$g$j$i = quadBroadcast(a$g$j, $iu);
 #else
     let a$g$j$i = vec4f(a[(row + 16u * $gu + 4u * $ju + $iu) * K4 + k]);
 #end
-    c$g$j$i_$v += vec4f(dot(a$g$j$i, b$v0), dot(a$g$j$i, b$v1), dot(a$g$j$i, b$v2), dot(a$g$j$i, b$v3));
+    c$g$j$i_$v += b$v * a$g$j$i;
   }
   // Stored in a loop: written out, the stores are more code than all the rest, and a software adapter compiles twice as long.
   var sums: array<vec4f, ROWS * COLS4>;
   sums[(16u * $gu + 4u * $ju + $iu) * COLS4 + $vu] = c$g$j$i_$v;
-  for (var r = 0u; r < ROWS; r++) {
-    if (row + r < shape.M && col4 + $vu < N4) { c[(row + r) * N4 + col4 + $vu] = vec4<Stored>(sums[r * COLS4 + $vu]); }
+  for (var i = 0u; i < ROWS * COLS4; i++) {
+    let r = row + i / COLS4;
+    let v = col4 + i % COLS4;
+    if (r < shape.M && v < N4) { c[r * N4 + v] = vec4<Stored>(sums[i]); }
   }
 }

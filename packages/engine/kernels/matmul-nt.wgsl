@@ -22,22 +22,22 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let col4 = id.x * COLS4;
   var c$g$j$i_$v = vec4f();
   for (var k = 0u; k < K4; k++) {
-    let b$v0 = vec4f(b[((col4 + $vu) * 4u) * K4 + k]);
-    let b$v1 = vec4f(b[((col4 + $vu) * 4u + 1u) * K4 + k]);
-    let b$v2 = vec4f(b[((col4 + $vu) * 4u + 2u) * K4 + k]);
-    let b$v3 = vec4f(b[((col4 + $vu) * 4u + 3u) * K4 + k]);
+    let b$v_$i = vec4f(b[((col4 + $vu) * 4u + $iu) * K4 + k]);
+    let b$v = mat4x4f(b$v_0, b$v_1, b$v_2, b$v_3); // b's rows are its columns
 #if QUADS
     let a$g$j = vec4f(a[(row + 16u * $gu + 4u * $ju + mine) * K4 + k]);
     let a$g$j$i = quadBroadcast(a$g$j, $iu);
 #else
     let a$g$j$i = vec4f(a[(row + 16u * $gu + 4u * $ju + $iu) * K4 + k]);
 #end
-    c$g$j$i_$v += vec4f(dot(a$g$j$i, b$v0), dot(a$g$j$i, b$v1), dot(a$g$j$i, b$v2), dot(a$g$j$i, b$v3));
+    c$g$j$i_$v += a$g$j$i * b$v;
   }
   // Stored in a loop: written out, the stores are more code than all the rest, and a software adapter compiles twice as long.
   var sums: array<vec4f, ROWS * COLS4>;
   sums[(16u * $gu + 4u * $ju + $iu) * COLS4 + $vu] = c$g$j$i_$v;
-  for (var r = 0u; r < ROWS; r++) {
-    if (row + r < shape.M && col4 + $vu < N4) { c[(row + r) * N4 + col4 + $vu] = vec4<Stored>(sums[r * COLS4 + $vu]); }
+  for (var i = 0u; i < ROWS * COLS4; i++) {
+    let r = row + i / COLS4;
+    let v = col4 + i % COLS4;
+    if (r < shape.M && v < N4) { c[r * N4 + v] = vec4<Stored>(sums[i]); }
   }
 }

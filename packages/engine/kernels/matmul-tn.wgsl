@@ -23,11 +23,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let col4 = id.x * COLS4;
   var c$g$j$i_$v = vec4f();
   for (var k = 0u; k < shape.K; k += 4u) {
-    let row0_$v = vec4f(b[k * N4 + col4 + $vu]);
-    let row1_$v = vec4f(b[(k + 1u) * N4 + col4 + $vu]);
-    let row2_$v = vec4f(b[(k + 2u) * N4 + col4 + $vu]);
-    let row3_$v = vec4f(b[(k + 3u) * N4 + col4 + $vu]);
-    let b$v$i = vec4f(row0_$v[$i], row1_$v[$i], row2_$v[$i], row3_$v[$i]);
+    let b$v_$i = vec4f(b[(k + $iu) * N4 + col4 + $vu]);
+    let b$v = mat4x4f(b$v_0, b$v_1, b$v_2, b$v_3); // b's rows are its columns
 #if QUADS
     let w$g_0 = vec4f(a[k * M4 + row4 + 4u * $gu + mine]);
     let w$g_1 = select(vec4f(), vec4f(a[(k + 1u) * M4 + row4 + 4u * $gu + mine]), k + 1u < shape.K);
@@ -42,12 +39,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let w$g$j3 = select(vec4f(), vec4f(a[(k + 3u) * M4 + row4 + 4u * $gu + $ju]), k + 3u < shape.K);
     let a$g$j$i = vec4f(w$g$j0[$i], w$g$j1[$i], w$g$j2[$i], w$g$j3[$i]);
 #end
-    c$g$j$i_$v += vec4f(dot(a$g$j$i, b$v0), dot(a$g$j$i, b$v1), dot(a$g$j$i, b$v2), dot(a$g$j$i, b$v3));
+    c$g$j$i_$v += b$v * a$g$j$i;
   }
   // Stored in a loop: written out, the stores are more code than all the rest, and a software adapter compiles twice as long.
   var sums: array<vec4f, ROWS * COLS4>;
   sums[(16u * $gu + 4u * $ju + $iu) * COLS4 + $vu] = c$g$j$i_$v;
-  for (var r = 0u; r < ROWS; r++) {
-    if (row4 * 4u + r < shape.M && col4 + $vu < N4) { c[(row4 * 4u + r) * N4 + col4 + $vu] += sums[r * COLS4 + $vu]; }
+  for (var i = 0u; i < ROWS * COLS4; i++) {
+    let r = row4 * 4u + i / COLS4;
+    let v = col4 + i % COLS4;
+    if (r < shape.M && v < N4) { c[r * N4 + v] += sums[i]; }
   }
 }
