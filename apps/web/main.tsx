@@ -6,12 +6,15 @@ import { probeMachine, uncheckedMachine } from "./machine.ts";
 import { PageStore } from "./page-store.ts";
 import "./styles.css";
 import { Page } from "./views/page.tsx";
-import { backendOf, donateHref, placeOf, watchHref } from "./views/places.ts";
+import { backendOf, donateHref, forgottenHref, isForgotten, placeOf, watchHref } from "./views/places.ts";
 import { createWatcher } from "./window/watcher.ts";
 import { languageFor, loadWords, rememberedLanguage, rememberLanguage } from "./words/index.ts";
 
 const { place, runName } = placeOf(new URL(location.href));
 const backend = backendOf(new URL(location.href));
+
+const forgotten = isForgotten(new URL(location.href));
+if (forgotten) history.replaceState(null, "", donateHref(runName));
 
 const language = languageFor(rememberedLanguage(), navigator.languages);
 const words = await loadWords(language).catch(() => loadWords("en"));
@@ -27,9 +30,10 @@ const store = new PageStore(
       document.documentElement.lang = language;
       rememberLanguage(language);
     },
+    beginAnew: () => location.assign(forgottenHref(runName)),
     navigate: (to) => history.pushState(null, "", to === "watch" ? watchHref(runName) : donateHref(runName)),
   },
-  { place, runName, machine: uncheckedMachine, words },
+  { place, runName, machine: uncheckedMachine, words, forgotten },
 );
 addEventListener("popstate", () => store.placed(placeOf(new URL(location.href)).place));
 void probeMachine(backend).then(store.machineProbed);

@@ -13,6 +13,8 @@ export interface PageSnapshot {
   readonly place: Place;
   /** As the address names it: a run's id, or "default". */
   readonly runName: string;
+  /** Everything that this browser kept of the volunteer was deleted just now. */
+  readonly forgotten: boolean;
   readonly axis: ChartAxis;
   readonly machine: Machine;
   /** null until run and adapter are known. */
@@ -23,7 +25,10 @@ export interface PageSnapshot {
   readonly watcher: WatcherSnapshot;
 }
 
-export interface PageActions extends Pick<Volunteer, "allow" | "rename" | "allowNetwork"> {
+export interface PageActions
+  extends Pick<Volunteer, "allow" | "rename" | "allowNetwork" | "exportKey" | "importKey" | "measureStorage"> {
+  /** Everything that this browser keeps of this site goes; then the page begins anew. */
+  forget(): void;
   donate(): void;
   pause(): void;
   resume(): void;

@@ -24,6 +24,7 @@ class FakeDonor implements Donor {
   pause = () => void this.calls.push("pause");
   resume = () => void this.calls.push("resume");
   stop = () => void this.calls.push("stop");
+  end = async () => void this.calls.push("end");
 }
 
 class FakeVolunteer implements Volunteer {
@@ -34,6 +35,10 @@ class FakeVolunteer implements Volunteer {
   rename = (name: string) => void this.calls.push(`rename ${name}`);
   allowNetwork = () => void this.calls.push("allow network");
   keepAwake = () => {};
+  exportKey = () => {};
+  importKey = () => {};
+  measureStorage = () => {};
+  forget = async () => void this.calls.push("forget");
 }
 
 const memory = { mostBytes: 2, leastBytes: 1, problem: null };
@@ -42,6 +47,7 @@ const ports = {
   navigate: () => {},
   loadWords: async () => en,
   speaks: () => {},
+  beginAnew: () => {},
   loadVolunteer: async () => new FakeVolunteer(),
 };
 const start = { place: "donate", runName: "default", machine: uncheckedMachine } as const;
@@ -151,4 +157,23 @@ test("what the run takes is asked once, where one may donate, when run and adapt
   await settled();
   expect(asked).toEqual([[watcher.run?.spec, limits]]);
   expect(store.getSnapshot().memory).toBe(memory);
+});
+
+test("to forget ends the donor first, then deletes, then begins anew; what could not be deleted is told", async () => {
+  const [donor, fake] = [new FakeDonor(), new FakeVolunteer()];
+  const order: string[] = [];
+  donor.end = async () => void order.push("end");
+  fake.forget = async () => void order.push("forget");
+  const beginAnew = () => void order.push("anew");
+  const loadVolunteer = async () => fake;
+  const store = new PageStore({ ...ports, beginAnew, loadVolunteer, loadDonor: async () => donor }, start);
+  store.donate();
+  store.forget();
+  await settled();
+  expect(order).toEqual(["end", "forget", "anew"]);
+  fake.forget = () => Promise.reject(new Error("blocked"));
+  store.forget();
+  await settled();
+  expect(store.getSnapshot().donor.notices).toMatchObject([{ code: "not-forgotten" }]);
+  expect(order).toEqual(["end", "forget", "anew", "end"]);
 });

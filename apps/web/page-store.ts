@@ -18,6 +18,8 @@ export interface PagePorts {
   loadDonor(volunteer: Volunteer): Promise<Donor>;
   /** What the run takes of an adapter with such limits; the planner's code is loaded for it. */
   memoryNeed(spec: RunSpec, limits: MemoryLimits): Promise<MemoryNeed>;
+  /** After everything was forgotten: loads the page as a stranger's, which says so. */
+  beginAnew(): void;
   /** Puts the place into the address bar. */
   navigate(place: Place): void;
   /** Loads the page's texts in that language; rejects when they cannot be fetched. */
@@ -37,11 +39,15 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
 
   constructor(
     ports: PagePorts,
-    start: Pick<PageSnapshot, "place" | "runName" | "machine"> & { readonly words?: Words },
+    start: Pick<PageSnapshot, "place" | "runName" | "machine"> & {
+      readonly words?: Words;
+      readonly forgotten?: boolean;
+    },
   ) {
     this.#ports = ports;
     this.#snapshot = {
       words: en,
+      forgotten: false,
       ...start,
       axis: "rounds",
       memory: null,
@@ -129,6 +135,23 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
   readonly allow = (change: Partial<Controls>): void => this.#withVolunteer((volunteer) => volunteer.allow(change));
   readonly rename = (name: string): void => this.#withVolunteer((volunteer) => volunteer.rename(name));
   readonly allowNetwork = (): void => this.#withVolunteer((volunteer) => volunteer.allowNetwork());
+
+  readonly exportKey = (passphrase: string): void =>
+    this.#withVolunteer((volunteer) => volunteer.exportKey(passphrase));
+  readonly importKey = (text: string, passphrase: string): void =>
+    this.#withVolunteer((volunteer) => volunteer.importKey(text, passphrase));
+  readonly measureStorage = (): void => this.#withVolunteer((volunteer) => volunteer.measureStorage());
+  readonly forget = (): void => {
+    const done = (async () => {
+      await (await this.#donor)?.end();
+      await (await this.#openVolunteer()).forget();
+      this.#ports.beginAnew();
+    })();
+    done.catch((error: unknown) => {
+      const donor = this.#snapshot.donor;
+      this.#set({ donor: { ...donor, notices: [...donor.notices, problems.notForgotten(error)] } });
+    });
+  };
 
   #withVolunteer(act: (volunteer: Volunteer) => void): void {
     this.#openVolunteer().then(act, () => {});

@@ -1,7 +1,7 @@
 // What every blob store and every settings store does: one suite for memory, IndexedDB and disk. Imported by tests only.
 import { describe, expect, test } from "vitest";
 import { type BlobStore, type Settings, StorageError } from "./blob-store.ts";
-import { identitySeed } from "./browser.ts";
+import { identitySeed, setIdentitySeed } from "./browser.ts";
 
 const nameOf = (digit: string) => digit.repeat(64);
 const A = nameOf("a");
@@ -100,6 +100,9 @@ export function settingsContract(kind: string, open: () => Promise<Settings>): v
       expect(await identitySeed(settings, new Uint8Array(32).fill(2))).toEqual(first);
       await settings.set("identity", "broken");
       expect(await identitySeed(settings, new Uint8Array(32).fill(3))).toEqual(new Uint8Array(32).fill(3));
+      await setIdentitySeed(settings, new Uint8Array(32).fill(4));
+      expect(await identitySeed(settings, new Uint8Array(32).fill(5))).toEqual(new Uint8Array(32).fill(4));
+      await expect(setIdentitySeed(settings, new Uint8Array(31))).rejects.toThrow("32 bytes");
     });
   });
 }

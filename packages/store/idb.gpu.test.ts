@@ -1,6 +1,6 @@
 import { openDB } from "idb";
 import { expect, test } from "vitest";
-import { openBrowserStore } from "./browser.ts";
+import { forgetBrowserStore, openBrowserStore } from "./browser.ts";
 import { blobStoreContract, settingsContract } from "./contract.ts";
 import { IDB_VERSION, IdbStore } from "./idb.ts";
 
@@ -38,4 +38,13 @@ test("a newer page's database is not touched: memory serves, and the reason is k
   await store.blobs.put("a".repeat(64), Uint8Array.of(1));
   expect(await store.blobs.has("a".repeat(64))).toBe(true);
   newer.close();
+});
+
+test("what is forgotten is gone for every tab, and the next one starts anew", async () => {
+  const name = freshName();
+  const open = await openBrowserStore(name);
+  await open.settings.set("name", "Ada");
+  await forgetBrowserStore(name);
+  await expect(open.settings.get("name")).rejects.toMatchObject({ fault: "gone" });
+  expect(await (await openBrowserStore(name)).settings.get("name")).toBeUndefined();
 });

@@ -3,7 +3,7 @@
 //   blobs: name -> bytes     sizes: name -> {bytes, storedAt}     settings: key -> value
 //
 // Sizes are apart so that usage and pruning never load a blob. storedAt is wall-clock ms: it orders pruning and decides nothing else.
-import { type DBSchema, type IDBPDatabase, openDB } from "idb";
+import { type DBSchema, deleteDB, type IDBPDatabase, openDB } from "idb";
 import { type BlobStore, type Settings, StorageError, type StorageFault, type StorageUsage } from "./blob-store.ts";
 
 /** A newer page upgrades; an older page finds a newer database and says so ("gone": reload the page). */
@@ -139,6 +139,15 @@ export class IdbStore implements BlobStore {
 
   close(): void {
     this.#database.close();
+  }
+}
+
+/** Who has it open closes it (`blocking` above), and hears "gone" from then on. */
+export async function deleteIdb(name: string): Promise<void> {
+  try {
+    await deleteDB(name);
+  } catch (cause) {
+    throw storageError(`deleting the database ${name}`, cause);
   }
 }
 

@@ -12,6 +12,7 @@ import { problems } from "../worker/problems.ts";
 import { adapterName, standIn } from "./adapter.ts";
 import { ControlsForm } from "./controls.tsx";
 import { type DonationCost, donationCost, roundMsOf } from "./estimate.ts";
+import { Identity } from "./identity.tsx";
 import { PauseReasons } from "./pause-reasons.tsx";
 import { processorHref, watchHref } from "./places.ts";
 import { othersHere } from "./presence.ts";
@@ -317,6 +318,13 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
         <ControlsForm volunteer={volunteer} bytesToday={before ? null : donor.bytesToday} actions={actions} />
       ) : null}
       {volunteer && before && !cannot ? <NameField name={volunteer.name} actions={actions} /> : null}
+      {volunteer ? (
+        <Identity
+          volunteer={volunteer}
+          busy={donor.status === "starting" || donor.status === "donating" || donor.status === "paused"}
+          actions={actions}
+        />
+      ) : null}
       {cannot ? null : (
         <div className="buttons">
           <Buttons donor={donor} device={device} actions={actions} />

@@ -19,6 +19,9 @@ export const volunteer: VolunteerSnapshot = {
   awake: "off",
   name: "Ada",
   remembers: true,
+  key: { kind: "untouched" },
+  offeredKey: null,
+  storedBytes: null,
 };
 
 /** A browser that tells nothing. */
@@ -76,5 +79,24 @@ export const volunteers: Readonly<Record<string, VolunteerSnapshot>> = {
   "idle refused": { ...volunteer, abilities: { ...volunteer.abilities, idle: "refused" } },
   view: { ...volunteer, controls: { ...defaultControls, when: "visible", dailyBytesMax: null, batteryMin: 0 } },
   "some unusable": { ...volunteer, unusable: ["duty", "quiet"] },
+  "key at work": { ...volunteer, key: { kind: "working" }, storedBytes: 23.4e6 },
+  "key exported": {
+    ...volunteer,
+    key: {
+      kind: "exported",
+      volunteer: "a".repeat(64),
+      text: "{}",
+      link: "https://host.example/#key=e30",
+      qr: { side: 5, path: "M2 2h1v1h-1z" },
+    },
+  },
+  "key imported": { ...volunteer, key: { kind: "imported", volunteer: "b".repeat(64) } },
+  "key offered": { ...volunteer, offeredKey: "{}" },
+  ...Object.fromEntries(
+    (["not-a-key", "version", "damaged", "passphrase", "too-short", "storage"] as const).map((fault) => [
+      `key failed: ${fault}`,
+      { ...volunteer, key: { kind: "failed", fault } },
+    ]),
+  ),
   "all unusable": { ...volunteer, unusable: ["version"] },
 };

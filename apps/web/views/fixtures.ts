@@ -261,6 +261,7 @@ export const page = (change: Partial<PageSnapshot> = {}): PageSnapshot => ({
   words: en,
   place: "donate",
   runName: "default",
+  forgotten: false,
   axis: "rounds",
   machine,
   memory: { mostBytes: 462e6, leastBytes: 23e6, problem: null },
@@ -310,6 +311,10 @@ export const actions: PageActions = {
   allow: nothing,
   rename: nothing,
   allowNetwork: nothing,
+  exportKey: nothing,
+  importKey: nothing,
+  measureStorage: nothing,
+  forget: nothing,
   setAxis: nothing,
   go: nothing,
   speak: nothing,
@@ -355,6 +360,7 @@ const allProblems: readonly Problem[] = [
   problems.secondTab(),
   problems.slept(90_000),
   problems.noLinks(),
+  problems.notForgotten("blocked"),
 ];
 
 const withDonor = (donor: Partial<DonorSnapshot>): PageSnapshot => page({ donor: { ...donating, ...donor } });
@@ -412,8 +418,9 @@ export const everyState: Readonly<Record<string, PageSnapshot>> = {
     Object.entries(volunteers).map(([name, volunteer]) => [`before, volunteer ${name}`, page({ volunteer })]),
   ),
   "paused by every limit": withDonor({ status: "paused", pausedBecause: everyReason }),
-  "donating, every notice": withDonor({ notices: allProblems.slice(-8) }),
+  "donating, every notice": withDonor({ notices: allProblems.slice(-9) }),
   paused: withDonor({ status: "paused" }),
   stopped: withDonor({ status: "stopped" }),
+  forgotten: page({ forgotten: true }),
   ...Object.fromEntries(allProblems.map(({ code }) => [`blocked: ${code}`, blocked(code)])),
 };

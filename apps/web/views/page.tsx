@@ -164,6 +164,11 @@ export const Page = ({ page, actions }: { page: PageSnapshot; actions: PageActio
       <Header page={page} actions={actions} />
       <main id="main" data-place={place}>
         <HostState {...page} />
+        {page.forgotten ? (
+          <p className="banner quiet" role="status">
+            {words.identity.forgotten}
+          </p>
+        ) : null}
         {place === "watch" && (donor.status === "donating" || donor.status === "starting") ? (
           <p className="banner quiet">{words.frame.stillDonating}</p>
         ) : null}

@@ -26,3 +26,10 @@ export function placeOf(url: URL): { place: Place; runName: string } {
     runName: url.searchParams.get("run") ?? "default",
   };
 }
+
+/** Where the page begins anew once everything is forgotten: it says so, once. */
+export const forgottenHref = (runName: string): string => {
+  const href = donateHref(runName);
+  return `${href}${href.includes("?") ? "&" : "?"}forgotten=1`;
+};
+export const isForgotten = (url: URL): boolean => url.searchParams.has("forgotten");

@@ -60,10 +60,18 @@ export function createDonor(run: string, backend: BackendWish, volunteer: Volunt
     pause: () => withPeer((peer) => peer.pause()),
     resume: () => withPeer((peer) => peer.resume()),
     stop: () => withPeer((peer) => peer.stop("stopped by the volunteer")),
+    async end() {
+      if (!started) return;
+      const { peer, connected, worker } = started;
+      await connected.then(() => peer.stop("stopped by the volunteer")).catch(() => {});
+      worker.terminate();
+      started = undefined;
+    },
   };
 }
 
 interface StartedPeer {
+  readonly worker: Worker;
   readonly peer: Remote<PeerApi>;
   readonly connected: Promise<void>;
 }
@@ -143,7 +151,7 @@ function startWorker(
   });
   addEventListener("pagehide", () => links.closeAll("the page was closed")); // others notice at once instead of after eight seconds
   exposeHolds(peer);
-  return { peer, connected };
+  return { worker, peer, connected };
 }
 
 /** Tells the worker what changes of the volunteer's wishes and of this machine. */

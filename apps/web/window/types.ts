@@ -6,9 +6,10 @@
 
 import type { AdapterDescription } from "#engine";
 import type { PeerPhase } from "#swarm";
-import type { LinkReport, Member, PeerId, RunDetail, RunSpec } from "#wire";
+import type { LinkReport, Member, PeerId, RunDetail, RunSpec, VolunteerId } from "#wire";
 import type { PauseReason } from "../controls/decide.ts";
 import type { ControlName, Controls } from "../controls/settings.ts";
+import type { KeyFault } from "../identity/key-file.ts";
 import type { Words } from "../words/index.ts";
 import type { Abilities, Observed } from "./conditions.ts";
 import type { Awake } from "./keep-awake.ts";
@@ -37,6 +38,7 @@ export type ProblemCode =
   | "software-adapter" // a CPU poses as a GPU: slow
   | "no-gpu" //           the processor trains, through WebAssembly
   | "second-tab" //       another tab of this browser donates: one GPU serves both
+  | "not-forgotten" //    the browser did not delete what it keeps for this site
   | "no-links"
   | "slept"; //        other peers are here but no link opened: their updates come through the host
 
@@ -119,6 +121,8 @@ export interface SnapshotStore<T> {
 }
 
 export interface Donor extends SnapshotStore<DonorSnapshot> {
+  /** Takes leave of the run and lets go of everything, for good. */
+  end(): Promise<void>;
   /** The one button. Also after stop, and after a blocked state (tries again). */
   donate(): void;
   pause(): void;
@@ -137,7 +141,25 @@ export interface VolunteerSnapshot {
   readonly name: string;
   /** False: storage is refused, and all this ends with the page. */
   readonly remembers: boolean;
+  readonly key: KeyState;
+  /** A key that the address brought; it waits for its passphrase. */
+  readonly offeredKey: string | null;
+  /** What this site takes of the disk, as the browser reckons it; null: it was not asked, or does not tell. */
+  readonly storedBytes: number | null;
 }
+
+/** What was last done with the key. */
+export type KeyState =
+  | { readonly kind: "untouched" | "working" }
+  | {
+      readonly kind: "exported";
+      readonly volunteer: VolunteerId;
+      readonly text: string;
+      readonly link: string;
+      readonly qr: { readonly side: number; readonly path: string }; // modules a side; what is dark, as an SVG path
+    }
+  | { readonly kind: "imported"; readonly volunteer: VolunteerId }
+  | { readonly kind: "failed"; readonly fault: KeyFault | "storage" };
 
 export interface Volunteer extends SnapshotStore<VolunteerSnapshot> {
   /** Nothing changes if a value is none. To train only while nobody is here the browser asks the person first, and nothing changes without a yes. */
@@ -145,6 +167,13 @@ export interface Volunteer extends SnapshotStore<VolunteerSnapshot> {
   /** Shown to others from the next connection on; at most 40 characters. */
   rename(name: string): void;
   allowNetwork(): void;
+  exportKey(passphrase: string): void;
+  /** From a file, or the one that the address brought. Counts from the next press of the button on. */
+  importKey(text: string, passphrase: string): void;
+  /** Asks the browser what this site takes of the disk. */
+  measureStorage(): void;
+  /** Key, text, settings: everything that this browser keeps of this site. Rejects when it cannot be deleted. */
+  forget(): Promise<void>;
   /** While it trains. */
   keepAwake(wanted: boolean): void;
 }

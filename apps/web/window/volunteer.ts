@@ -1,11 +1,12 @@
 // What this browser keeps for its volunteer, with or without donating: what is allowed, a name, a key. Owned by the window, told to the worker.
 //
 //   openVolunteer() -> subscribe, getSnapshot: VolunteerSnapshot, actions
-import { type BrowserStore, openBrowserStore } from "#store";
+import { type BrowserStore, forgetBrowserStore, openBrowserStore } from "#store";
 import { type Controls, changedControls, readControls, storedControls } from "../controls/settings.ts";
+import { KeyFileError, keyOfFragment } from "../identity/key-file.ts";
 import { ConditionsWatch } from "./conditions.ts";
 import { KeepAwake } from "./keep-awake.ts";
-import type { Volunteer, VolunteerSnapshot } from "./types.ts";
+import type { KeyState, Volunteer, VolunteerSnapshot } from "./types.ts";
 
 const CONTROLS_KEY = "controls";
 /** Of builds before there were controls. */
@@ -26,6 +27,9 @@ export async function openVolunteer(): Promise<Volunteer> {
     abilities: conditions.abilities,
     awake: "off",
     remembers: store.refused === undefined,
+    key: { kind: "untouched" },
+    offeredKey: takeOfferedKey(),
+    storedBytes: null,
   };
   await conditions.start();
 
@@ -43,6 +47,22 @@ export async function openVolunteer(): Promise<Volunteer> {
     keep(CONTROLS_KEY, storedControls(controls));
   }
 
+  function rename(name: string): void {
+    const short = name.trim().slice(0, NAME_LENGTH_MAX);
+    set({ name: short });
+    keep(NAME_KEY, short);
+  }
+
+  /** The code is fetched with the first wish; what fails is a fault of the file, or else of the storage. */
+  async function withKeys(work: (keys: typeof import("./keys.ts")) => Promise<KeyState>): Promise<void> {
+    set({ key: { kind: "working" } });
+    try {
+      set({ key: await work(await import("./keys.ts")) });
+    } catch (error) {
+      set({ key: { kind: "failed", fault: error instanceof KeyFileError ? error.fault : "storage" } });
+    }
+  }
+
   return {
     subscribe(onChange) {
       listeners.add(onChange);
@@ -55,12 +75,28 @@ export async function openVolunteer(): Promise<Volunteer> {
         if (snapshot.abilities.idle === "told") take(change);
       });
     },
-    rename(name) {
-      const short = name.trim().slice(0, NAME_LENGTH_MAX);
-      set({ name: short });
-      keep(NAME_KEY, short);
-    },
+    rename,
     allowNetwork: () => conditions.allowNetwork(),
+    exportKey: (passphrase) => void withKeys((keys) => keys.exportKey(store.settings, snapshot.name, passphrase)),
+    importKey: (text, passphrase) =>
+      void withKeys(async (keys) => {
+        const { volunteer, name } = await keys.importKey(store.settings, text, passphrase);
+        if (name !== "") rename(name);
+        set({ offeredKey: null });
+        return { kind: "imported", volunteer };
+      }),
+    measureStorage: () =>
+      void navigator.storage?.estimate().then(
+        ({ usage = null }) => set({ storedBytes: usage }),
+        () => {},
+      ),
+    async forget() {
+      await forgetBrowserStore();
+      for (const kept of [() => localStorage, () => sessionStorage]) clear(kept);
+      for (const name of (await globalThis.caches?.keys()) ?? []) await caches.delete(name);
+      for (const registration of (await navigator.serviceWorker?.getRegistrations()) ?? [])
+        await registration.unregister();
+    },
     keepAwake: (wanted) => awake.want(wanted),
   };
 }
@@ -76,4 +112,20 @@ async function remembered({
     unusable,
     name: typeof name === "string" ? name.slice(0, NAME_LENGTH_MAX) : "",
   };
+}
+
+/** It leaves the address bar at once: who looks over a shoulder, or shares the address, does not get it. */
+function takeOfferedKey(): string | null {
+  const key = keyOfFragment(location.hash);
+  if (key === undefined) return null;
+  history.replaceState(null, "", location.pathname + location.search);
+  return key;
+}
+
+function clear(storage: () => Storage): void {
+  try {
+    storage().clear();
+  } catch {
+    // refused: then it holds nothing
+  }
 }

@@ -2,6 +2,7 @@
 import { controls, pause } from "./controls-de.ts";
 import type { Words } from "./en.ts";
 import { formats, nameOf } from "./format.ts";
+import { identity } from "./identity-de.ts";
 import { plurals } from "./plural.ts";
 import { texts, titles } from "./problems-de.ts";
 
@@ -180,6 +181,7 @@ export const de: Words = {
 
   controls,
   pause,
+  identity,
 
   terms: {
     power: "GPU und Akku",

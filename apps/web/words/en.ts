@@ -3,6 +3,7 @@
 import type { ChurnRow, PeerRow, RunDetail } from "#wire";
 import { controlTexts, pauseTexts } from "./controls-en.ts";
 import { english as f, nameOf } from "./format.ts";
+import { identityTexts } from "./identity-en.ts";
 import { plurals } from "./plural.ts";
 import { problemTexts, problemTitles } from "./problems-en.ts";
 
@@ -183,6 +184,7 @@ export const en = {
 
   controls: controlTexts,
   pause: pauseTexts,
+  identity: identityTexts,
 
   terms: {
     power: "GPU and battery",

@@ -44,6 +44,7 @@ export const titles: typeof problemTitles = {
   "no-gpu": "Keine GPU: Der Prozessor trainiert",
   "second-tab": "Ein anderer Tab spendet schon",
   "no-links": "Keine direkte Verbindung zu einem anderen Peer",
+  "not-forgotten": "Nicht alles wurde vergessen",
   slept: "Dieser Rechner hat geschlafen",
 };
 
@@ -146,6 +147,10 @@ export const texts: typeof problemTexts = {
     message: `Dieser Rechner hat ${span(ms)} geschlafen.`,
     remedy:
       "Nichts zu tun: Die Seite sucht den Host und die anderen Peers wieder und steigt dort ein, wo der Lauf jetzt ist.",
+  }),
+  notForgotten: (error) => ({
+    message: `Der Browser hat nicht gelöscht, was diese Seite behält: ${error}`,
+    remedy: "Lösche die Daten dieser Seite in den Einstellungen des Browsers: Das löscht dasselbe.",
   }),
   noLinks: () => ({
     message: "Andere Peers sind da, aber keine direkte Verbindung zu ihnen kam zustande.",

@@ -47,6 +47,7 @@ export const problemTitles: Record<ProblemCode, string> = {
   "no-gpu": "No GPU here: the processor trains",
   "second-tab": "Another tab donates already",
   "no-links": "No direct link to another peer",
+  "not-forgotten": "Not everything was forgotten",
   slept: "This machine slept",
 };
 
@@ -146,6 +147,10 @@ export const problemTexts = {
     message: `This machine slept ${span(ms)}.`,
     remedy:
       "Nothing to do: the page looks for the host and the other peers again, and takes up the run where it is now.",
+  }),
+  notForgotten: (error: string): ProblemText => ({
+    message: `The browser did not delete what this page keeps: ${error}`,
+    remedy: "Clear this site’s data in the browser’s settings: that deletes the same.",
   }),
   noLinks: (): ProblemText => ({
     message: "Other peers are here, but no direct link to them opened.",

@@ -44,6 +44,7 @@ export const problems = {
   softwareAdapter: (name: string) => problem("software-adapter", "softwareAdapter", name),
   noGpu: () => problem("no-gpu", "noGpu"),
   secondTab: () => problem("second-tab", "secondTab"),
+  notForgotten: (error: unknown) => problem("not-forgotten", "notForgotten", words(error)),
   slept: (ms: number) => problem("slept", "slept", ms),
   noLinks: () => problem("no-links", "noLinks"),
 };
