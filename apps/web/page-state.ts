@@ -60,6 +60,7 @@ export const idleDonor: DonorSnapshot = {
   steps: 0,
   stepMs: null,
   windows: null,
+  trainedMs: 0,
   bytesToday: 0,
   tokensPerSecond: 0,
   tokensOffered: 0,

@@ -19,6 +19,7 @@ import { othersHere } from "./presence.ts";
 import { Notices, ProblemAlert } from "./problem.tsx";
 import { stateLine, taskLine } from "./state-lines.ts";
 import { Terms } from "./terms.tsx";
+import { YourPart } from "./your-part.tsx";
 
 /** Peers see at most 40 characters (the host's schema). */
 const NAME_LENGTH_MAX = 40;
@@ -63,65 +64,6 @@ const TaskProgress = ({ task }: { task: Task }) => (
     {...(task.total === null ? {} : { max: Math.max(1, task.total), value: Math.min(task.done, task.total) })}
   />
 );
-
-/** Only of a device that takes less than it was given: a note that reassures, not another figure. */
-const ShareOfStep = ({ donor: { windows, spec } }: { donor: DonorSnapshot }) => {
-  const { panel } = useWords();
-  return windows === null || spec === null || windows >= spec.inner.windowsPerStep ? null : (
-    <div>
-      <dt>{panel.shareOfStep}</dt>
-      <dd>
-        {panel.shareOfStepText(windows, spec.inner.windowsPerStep)} <small>{panel.shareOfStepMore}</small>
-      </dd>
-    </div>
-  );
-};
-
-const Mine = ({ donor, page }: { donor: DonorSnapshot; page: PageSnapshot }) => {
-  const { panel, format } = useWords();
-  const row = page.watcher.run?.peers.find(({ id }) => id === donor.peer);
-  const latest = donor.lossHistory.at(-1);
-  return (
-    <dl className="figures" aria-label={panel.yourPart}>
-      <div>
-        <dt>{panel.ownLoss}</dt>
-        <dd data-figure="own-loss">{format.loss(latest?.loss)}</dd>
-      </div>
-      <div>
-        <dt>{panel.ownSpeed}</dt>
-        <dd>{donor.tokensPerSecond > 0 ? format.count(donor.tokensPerSecond) : "–"}</dd>
-      </div>
-      <div>
-        <dt>{panel.stepTime}</dt>
-        <dd>{donor.stepMs === null ? "–" : format.duration(donor.stepMs)}</dd>
-      </div>
-      <ShareOfStep donor={donor} />
-      <div>
-        <dt>{panel.contribution}</dt>
-        <dd>
-          {format.count(row?.tokens ?? 0)}{" "}
-          <small>{panel.contributionMore(format.share(row?.tokens ?? 0, page.watcher.run?.tokens ?? 0))}</small>
-        </dd>
-      </div>
-      <div>
-        <dt>{panel.rounds}</dt>
-        <dd>{format.count(row?.rounds ?? donor.rounds)}</dd>
-      </div>
-      <div>
-        <dt>{panel.traffic}</dt>
-        <dd>
-          ↑ {format.bytes(donor.bytesSent)} <span className="sep">↓</span> {format.bytes(donor.bytesReceived)}
-        </dd>
-      </div>
-      {donor.desyncs > 0 ? (
-        <div>
-          <dt>{panel.desyncs}</dt>
-          <dd>{format.count(donor.desyncs)}</dd>
-        </div>
-      ) : null}
-    </dl>
-  );
-};
 
 /** Keyed by what they do: a button never turns into another one under a finger that pressed it twice. */
 const Button = ({ label, press, primary = false }: { label: string; press: () => void; primary?: boolean }) => (
@@ -271,6 +213,7 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
   const panel = useFocusKept(donor.status);
   const { run } = watcher;
   const device = deviceOf(machine, donor);
+  const hidden = volunteer?.controls.relayOnly ?? false;
   const before = donor.status === "idle";
   const tooLarge = machine.adapter?.isFallback ? null : (memory?.problem ?? null); // the processor may hold it
   const cannot: Problem | null = before || donor.status === "stopped" ? (machineProblem(machine) ?? tooLarge) : null;
@@ -280,7 +223,7 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
   return (
     <section ref={panel} tabIndex={-1} className="panel" aria-labelledby="panel-title" data-status={donor.status}>
       <h2 id="panel-title">{before && run ? words.panel.meaning : words.panel.yours[device]}</h2>
-      {before && run && cost ? <Terms others={others} cost={cost} memory={memory} /> : null}
+      {before && run && cost ? <Terms others={others} cost={cost} memory={memory} hidden={hidden} /> : null}
       {before || donor.status === "blocked" ? null : <p className="state-line">{stateLine(words, donor)}</p>}
       {donor.task !== null && (donor.status === "starting" || donor.status === "donating") ? (
         <TaskProgress task={donor.task} />
@@ -307,7 +250,7 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
       ) : null}
       <Notices notices={noticesOf(words, page)} />
       <ThisMachine machine={machine} donor={donor} />
-      {before || donor.status === "blocked" ? null : <Mine donor={donor} page={page} />}
+      {before || donor.status === "blocked" ? null : <YourPart donor={donor} page={page} />}
       {volunteer && before && !cannot ? (
         <PauseReasons because={networkReasons(volunteer)} label={words.pause.before} cost={cost} actions={actions} />
       ) : null}
@@ -333,7 +276,7 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
       {!before && run && cost && donor.status !== "ended" ? (
         <details>
           <summary>{words.panel.meaning}</summary>
-          <Terms others={others} cost={cost} memory={memory} />
+          <Terms others={others} cost={cost} memory={memory} hidden={hidden} />
         </details>
       ) : null}
     </section>

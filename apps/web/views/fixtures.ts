@@ -230,6 +230,7 @@ export const donating: DonorSnapshot = {
   step: 19,
   steps: 32,
   stepMs: 41,
+  trainedMs: 2.5 * 3_600_000,
   tokensPerSecond: 41_200,
   tokensOffered: 1_310_720,
   rounds: 10,

@@ -173,6 +173,22 @@ describe("one button, then pause, resume, stop", () => {
     );
   });
 
+  test("your part says bytes, an estimate of energy with its basis, and has a card to share", () => {
+    const read = text(page({ donor: donating }));
+    expect(read).toContain("To and from the host ↑ 76 MB ↓ 22 MB");
+    expect(read).toContain(
+      "75 Wh to 1.1 kWh in 2.5 h at work, reckoned with 30 to 450 W for devices of this kind: browsers tell no watts",
+    );
+    expect(read).toContain("A card to share");
+    expect(text(page({ donor: { ...donating, peer: null } }))).not.toContain("A card to share"); // nothing counts yet
+  });
+
+  test("who hides the address reads that the host alone sees it", () => {
+    const hidden = { ...volunteer, controls: { ...volunteer.controls, relayOnly: true } };
+    expect(text(page({ volunteer: hidden }))).toContain("Your IP address is visible to the host alone");
+    expect(text(page({ volunteer: hidden }))).not.toContain("visible to the other peers");
+  });
+
   test("the live region tells states, not steps", () => {
     const live = (snapshot: PageSnapshot) => /role="status">(.*?)</.exec(html(snapshot))?.[1];
     expect(live(page({ donor: donating }))).toBe("Donating");

@@ -30,9 +30,11 @@ interface TermsProps {
   readonly others: number;
   readonly cost: DonationCost;
   readonly memory: MemoryNeed | null;
+  /** The person hides this machine's address from other volunteers. */
+  readonly hidden: boolean;
 }
 
-export const Terms = ({ others, cost, memory }: TermsProps) => {
+export const Terms = ({ others, cost, memory, hidden }: TermsProps) => {
   const words = useWords();
   const { terms, format } = words;
   return (
@@ -47,12 +49,12 @@ export const Terms = ({ others, cost, memory }: TermsProps) => {
       <div>
         <dt>{terms.network}</dt>
         <dd>
-          {network(words, cost, others)} {terms.once(format.bytes(cost.onceBytes))}
+          {network(words, cost, others)} {terms.serves} {terms.once(format.bytes(cost.onceBytes))}
         </dd>
       </div>
       <div>
         <dt>{terms.privacy}</dt>
-        <dd>{terms.privacyText}</dd>
+        <dd>{hidden ? terms.privacyHidden : `${terms.privacyText} ${terms.privacyHide}`}</dd>
       </div>
       <div>
         <dt>{terms.storage}</dt>

@@ -98,6 +98,7 @@ export interface DonorSnapshot {
   readonly steps: number;
   readonly stepMs: number | null;
   readonly windows: number | null; //        sequences per inner step that this device takes: at most the spec's windowsPerStep
+  readonly trainedMs: number; //             that the device computed, since the page was opened
   readonly bytesToday: number; //            of this local day, both ways, all tabs
   readonly tokensPerSecond: number;
   readonly tokensOffered: number; //         by this page since it was opened; what counts is in the run's log

@@ -1,5 +1,5 @@
 // Was Freiwillige erlauben, und warum gerade Pause ist, auf Deutsch.
-import type { controlTexts, pauseTexts } from "./controls-en.ts";
+import type { controlTexts, partTexts, pauseTexts } from "./controls-en.ts";
 
 export const controls: typeof controlTexts = {
   title: "Grenzen",
@@ -83,4 +83,16 @@ export const pause: typeof pauseTexts = {
     `${bytes} wurden heute gesendet und empfangen, und deine Grenze ist ${max}. Um Mitternacht geht es weiter.`,
   quietHours: (until) => `Das ist deine Ruhezeit. Um ${until} geht es weiter.`,
   before: "Was gerade dagegen steht",
+};
+
+export const part: typeof partTexts = {
+  host: "Zum und vom Host",
+  energy: "Energie, grob",
+  energyText: (least, most) => `${least} bis ${most}`,
+  energyBasis: (time, wattsMin, wattsMax) =>
+    `in ${time} Arbeit, geschätzt mit ${wattsMin} bis ${wattsMax} W für Geräte dieser Art: Browser verraten keine Watt`,
+  card: "Eine Karte zum Teilen",
+  cardText: (tokens, share, rounds, run) =>
+    `Mein Browser hat auf ${tokens} Token trainiert (${share} des Laufs), und ${rounds} seiner Runden zählen in „${run}“, einem Sprachmodell aus geliehenen Browsern, mit Gossamer.`,
+  copy: "Text kopieren",
 };

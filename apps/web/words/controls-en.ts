@@ -84,6 +84,18 @@ export const pauseTexts = {
   before: "What stands against it now",
 };
 
+export const partTexts = {
+  host: "To and from the host",
+  energy: "Energy, roughly",
+  energyText: (least: string, most: string) => `${least} to ${most}`,
+  energyBasis: (time: string, wattsMin: number, wattsMax: number) =>
+    `in ${time} at work, reckoned with ${wattsMin} to ${wattsMax} W for devices of this kind: browsers tell no watts`,
+  card: "A card to share",
+  cardText: (tokens: string, share: string, rounds: number, run: string) =>
+    `My browser trained on ${tokens} tokens (${share} of the run), and ${rounds} of its rounds count in “${run}”, a language model made in borrowed browsers with Gossamer.`,
+  copy: "Copy the text",
+};
+
 /** 425 -> "7:05". */
 export const clockOf = (minuteOfDay: number): string =>
   `${Math.floor(minuteOfDay / 60)}:${String(minuteOfDay % 60).padStart(2, "0")}`;

@@ -1,5 +1,5 @@
 // Alle Texte der Seite auf Deutsch, in der Gestalt von en.ts.
-import { controls, pause } from "./controls-de.ts";
+import { controls, part, pause } from "./controls-de.ts";
 import type { Words } from "./en.ts";
 import { formats, nameOf } from "./format.ts";
 import { identity } from "./identity-de.ts";
@@ -181,6 +181,7 @@ export const de: Words = {
 
   controls,
   pause,
+  part,
   identity,
 
   terms: {
@@ -202,6 +203,10 @@ export const de: Words = {
     paceAssumed: "wenn eine Runde eine Minute dauert (gemessen ist noch keine)",
     once: (bytes) => `Einmal bis zu ${bytes} Text und Modell.`,
     privacy: "Privates",
+    serves: "Zum Gesendeten gehören Updates anderer, die dein Browser weitergibt: Jeder Peer bedient andere.",
+    privacyHidden:
+      "Deine IP-Adresse sieht allein der Host, wie du es unter „Grenzen“ eingestellt hast. Andere sehen den Namen deines Adapters und den Namen, den du wählst. Sonst wird auf diesem Gerät nichts gelesen.",
+    privacyHide: "Unter „Grenzen“ kannst du sie vor den anderen Peers verbergen.",
     privacyText:
       "Die anderen Peers und der Host sehen deine IP-Adresse, den Namen deines Adapters und den Namen, den du wählst. Sonst wird von diesem Rechner nichts gelesen.",
     storage: "Speicher",

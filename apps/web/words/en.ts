@@ -1,7 +1,7 @@
 // Every text of the page, in English. Plain text, or functions of plain data; {braces} mark where an element stands (rich.tsx).
 // Other languages have the same shape (Words): a text that one lacks does not compile.
 import type { ChurnRow, PeerRow, RunDetail } from "#wire";
-import { controlTexts, pauseTexts } from "./controls-en.ts";
+import { controlTexts, partTexts, pauseTexts } from "./controls-en.ts";
 import { english as f, nameOf } from "./format.ts";
 import { identityTexts } from "./identity-en.ts";
 import { plurals } from "./plural.ts";
@@ -184,6 +184,7 @@ export const en = {
 
   controls: controlTexts,
   pause: pauseTexts,
+  part: partTexts,
   identity: identityTexts,
 
   terms: {
@@ -205,8 +206,12 @@ export const en = {
     paceAssumed: "if a round takes a minute (none has been measured)",
     once: (bytes: string) => `Once, up to ${bytes} of text and model.`,
     privacy: "Privacy",
+    serves: "What is sent includes updates of others that your browser passes on: each peer serves others.",
     privacyText:
       "Your IP address is visible to the other peers and to the host, and so are your adapter’s name and the name that you choose. Nothing else on this machine is read.",
+    privacyHidden:
+      "Your IP address is visible to the host alone, as you set it under “Limits”. Others see your adapter’s name and the name that you choose. Nothing else on this machine is read.",
+    privacyHide: "Under “Limits” you can hide it from the other peers.",
     storage: "Storage",
     storageText:
       "The browser keeps the text and a random key, which your credit belongs to. Clearing this site’s data deletes both.",

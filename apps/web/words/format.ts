@@ -8,6 +8,7 @@ const BYTE_UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 export function formats(locale: string) {
   const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
   const scaled = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
+  const rough = new Intl.NumberFormat(locale, { maximumSignificantDigits: 2 });
   const inWords = new Intl.NumberFormat(locale, {
     notation: "compact",
     compactDisplay: "long",
@@ -66,6 +67,9 @@ export function formats(locale: string) {
     /** A loss where there is less room, or less to tell. */
     nats: (value: number): string => two.format(value),
     share: (part: number, all: number): string => parts.format(all > 0 ? part / all : 0),
+
+    /** Two figures: an estimate has no more. */
+    energy: (kWh: number): string => (kWh < 1 ? `${rough.format(1_000 * kWh)} Wh` : `${rough.format(kWh)} kWh`),
 
     duration(ms: number): string {
       const seconds = ms / 1000;

@@ -279,11 +279,11 @@ export class Session {
 
   // ---- machine ----------------------------------------------------------------------------------------------------------
 
-  #stepped({ job, round, step, loss, stepMs, windows, tokensPerSecond }: StepDone): void {
+  #stepped({ job, round, step, loss, stepMs, busyMs, windows, tokensPerSecond }: StepDone): void {
     const { board } = this.#options;
     const point = board.get().lossHistory.at(-1);
     if (loss !== null) board.loss({ round, step: (point?.step ?? 0) + 1, loss });
-    board.set({ stepMs, windows, tokensPerSecond });
+    board.set({ stepMs, windows, tokensPerSecond, trainedMs: board.get().trainedMs + busyMs });
     this.#input({ type: "progress", job, round, step, loss, tokensPerSecond, stepMs });
   }
 

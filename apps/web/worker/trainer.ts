@@ -36,6 +36,7 @@ export interface StepDone {
   readonly step: number; //          since the mark
   readonly loss: number | null;
   readonly stepMs: number; //        smoothed
+  readonly busyMs: number; //        of the device: without rests, and without what overlaps the step before
   readonly windows: number; //       sequences that the step read
   readonly tokensPerSecond: number;
 }
@@ -265,6 +266,7 @@ export class Trainer {
         step: firstStep + done,
         loss: Number.isFinite(loss) ? loss : null,
         stepMs: this.#stepMs,
+        busyMs: Math.min(tookMs, now - begunAt),
         windows,
         tokensPerSecond: tookMs > 0 ? (1000 * windows * contextLength) / this.#stepMs : 0,
       });
