@@ -39,6 +39,10 @@ const gradients: RunSpec = {
   inner: { ...spec.inner, warmupTokens: 6000 },
   outer: { ...spec.outer, extract: "gradient", method: "adamw", learningRate: 1, momentum: 0 },
 };
+const late: RunSpec = {
+  ...{ ...spec, version: 4, rounds: { ...spec.rounds, overlap: true } },
+  outer: { ...spec.outer, method: "co2", momentum: 0.5, momentumClip: 0.01 },
+};
 const pairs: RunSpec = {
   ...{ ...spec, version: 4, rounds: { ...spec.rounds, topology: "pairs" } },
   outer: { ...outer, method: "noloco", extract: "parameters", codec: { name: "f16" }, clipToMedianNorm: false },
@@ -126,6 +130,7 @@ test.each<[string, RunSpec]>([
     { ...sparse, version: 4, outer: { ...outer, method: "fedyogi", beta2: 0.99, tau: 1e-3, codec, fragments: 3 } },
   ],
   ["an adaptive outer step", adaptive],
+  ["means that come late", late],
   ["gradients for one AdamW", gradients],
   ["peers that fold in pairs", pairs],
   ["another one", { ...adaptive, outer: { ...adaptive.outer, method: "fedadam" as const } }],

@@ -43,6 +43,7 @@ interface Spec {
     readonly method: string;
     readonly beta2?: number | undefined;
     readonly tau?: number | undefined;
+    readonly momentumClip?: number | undefined;
     readonly codec: CodecSpec;
     readonly clipToMedianNorm: boolean;
     readonly fragments?: number | undefined;
@@ -290,6 +291,7 @@ function fold(
     powerAdvance(state.codec, mean, tensors(spec.model), { rank, round: at.round, seed: spec.seed });
   if (state.variance && spec.outer.method === "adamw") adamwStep(spec, state.variance, state, mean, at);
   else if (state.variance) adaptiveStep(spec.outer, state.variance, state, mean);
+  else if (spec.outer.method === "co2") co2Step(spec, state, mean);
   else if (spec.outer.method === "noloco") merge(state, mean);
   else nesterovStep(spec.outer, state, mean);
   for (const [i, place] of places.entries())
@@ -380,6 +382,28 @@ function nesterovStep(outer: Spec["outer"], { parameters, velocity }: State, mea
   }
 }
 
+function co2Step(spec: Spec, { parameters, velocity }: State, mean: Float32Array): void {
+  const { learningRate, momentum, momentumClip = Number.POSITIVE_INFINITY } = spec.outer;
+  const [rate, most] = [fround(learningRate), fround(momentumClip)];
+  let start = 0;
+  for (const [, rows, columns] of tensors(spec.model)) {
+    const places = Array.from({ length: rows * columns }, (_, i) => start + i);
+    start += places.length;
+    const finite = places.filter((i) => Number.isFinite(mean[i]));
+    const apart = finite.map((i) => rate * velocity[i] - mean[i]);
+    const gap = apart.reduce((sum, x) => sum + x * x, 0);
+    const went = finite.reduce((sum, i) => sum + mean[i] * mean[i], 0);
+    const penalty = went > 0 ? fround(1 + sqrt(gap) / sqrt(went)) : 1;
+    for (const i of places) {
+      const m = fround(fround(fround(momentum) * velocity[i]) + fround(mean[i] / penalty));
+      const phi = fround(parameters[i] - fround(rate * Math.max(-most, min(most, m))));
+      if (!Number.isFinite(m) || !Number.isFinite(phi)) continue;
+      velocity[i] = Math.max(-most, min(most, m)) + 0;
+      parameters[i] = phi + 0;
+    }
+  }
+}
+
 function merge({ parameters, velocity }: State, mean: Float32Array): void {
   velocity.fill(0);
   for (let i = 0; i < mean.length; i++) if (Number.isFinite(mean[i])) parameters[i] = mean[i] + 0;
@@ -402,7 +426,7 @@ export function readRun(spec: Spec, log: readonly Entry[], blobs: Map<string, Ui
     ...(rank && { codec: powerGenesis(tensors(spec.model), rank, spec.seed) }),
     parameters,
     velocity: zeros(),
-    ...(!["diloco", "noloco"].includes(spec.outer.method) && { variance: zeros() }),
+    ...(!["diloco", "co2", "noloco"].includes(spec.outer.method) && { variance: zeros() }),
   };
   const sealed: string[] = [];
   let before = run;

@@ -96,16 +96,17 @@ export const outerSchema = z
       .optional()
       .describe("keepLocal: how much of what trains stays at a seal; absent: all that was trained since the offer"),
     method: z
-      .enum(["diloco", "fedadagrad", "fedadam", "fedyogi", "adamw", "noloco", "dsgt"])
+      .enum(["diloco", "co2", "fedadagrad", "fedadam", "fedyogi", "adamw", "noloco", "dsgt"])
       .describe("the outer optimizer"),
     learningRate: positive.max(2).describe("of the outer step"),
     momentum: z
       .number()
       .min(0)
       .lt(1)
-      .describe("diloco: Nesterov's; noloco: a heavy ball's; the adaptive methods': beta1"),
+      .describe("diloco: Nesterov's; co2 and noloco: a heavy ball's; the adaptive methods': beta1"),
     beta2: z.number().min(0).lt(1).optional().describe("fedadam's and fedyogi's: how much of the variance stays"),
     tau: positive.max(1).optional().describe("the adaptive methods': what is added to the root of the variance"),
+    momentumClip: positive.optional().describe("co2's: no value of its momentum is larger; absent: as it is"),
     codec: codecSchema.describe("how updates become bytes"),
     blockSize: z.literal(256).optional().describe("int8-block's, and always there with it"),
     clipToMedianNorm: z.boolean().describe("whether no update counts with more than the round's median norm"),
@@ -118,6 +119,10 @@ export const outerSchema = z
     path: ["tau"],
     error:
       'belongs to "fedadagrad", "fedadam" and "fedyogi": what is added to the root of the variance, for example 0.001',
+  })
+  .refine(({ method, momentumClip }) => method === "co2" || momentumClip === undefined, {
+    path: ["momentumClip"],
+    error: 'belongs to "co2"; leave it out',
   })
   .refine(({ method, beta2 }) => (method === "fedadam" || method === "fedyogi") === (beta2 !== undefined), {
     path: ["beta2"],
@@ -183,6 +188,7 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
   { path: ["outer", "extract"], since: 4 },
   { path: ["outer", "fragments"], since: 4 },
   { path: ["outer", "merge"], since: 4 },
+  { path: ["outer", "momentumClip"], since: 4 },
 ];
 
 function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue }: z.RefinementCtx): void {

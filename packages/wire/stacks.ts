@@ -68,6 +68,20 @@ const rules: readonly Rule[] = [
   },
 ];
 
+/** CO2's. */
+const ofLateMeans: readonly Rule[] = [
+  {
+    path: ["rounds", "overlap"],
+    broken: ({ outer, rounds }) => outer.method === "co2" && rounds.overlap !== true,
+    message: 'must be true with outer.method "co2", whose penalty is for means that come a round late; for example true',
+  },
+  {
+    path: ["outer", "fragments"],
+    broken: ({ outer }) => outer.method === "co2" && outer.fragments !== undefined,
+    message: 'does not go with outer.method "co2", whose penalty is of whole tensors; leave it out',
+  },
+];
+
 const inPairs = ({ rounds }: Stack): boolean => rounds.topology === "pairs";
 const sendsParameters = ({ outer }: Stack): boolean => outer.extract === "parameters";
 /** They keep every value, to a hundredth of the largest near it at least. */
@@ -158,6 +172,6 @@ const ofTracking: readonly Rule[] = [
 ];
 
 export function refuseStacks(spec: Stack, { addIssue }: z.RefinementCtx): void {
-  for (const { path, broken, message } of [...rules, ...ofPairs, ...ofTracking])
+  for (const { path, broken, message } of [...rules, ...ofLateMeans, ...ofPairs, ...ofTracking])
     if (broken(spec)) addIssue({ code: "custom", path: [...path], message });
 }

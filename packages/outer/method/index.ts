@@ -1,4 +1,5 @@
 // The methods that a run can name. A new one is a file beside this one, and a line here.
+import { co2 } from "./co2.ts";
 import { ddp } from "./ddp.ts";
 import { diloco } from "./diloco.ts";
 import { fedAvg } from "./fedavg.ts";
@@ -20,6 +21,7 @@ export const methods: readonly Method[] = [
   localAdamW,
   diloco,
   oneStepDelay,
+  co2,
   streaming,
   sparseLoCo,
   powerSgd,

@@ -6,11 +6,12 @@ import { learningRateAt, type OpenedAt } from "../schedule.ts";
 import type { SharedState } from "../state.ts";
 import { adamwStep } from "./adamw.ts";
 import { adaptiveStep } from "./adaptive.ts";
+import { co2Step } from "./co2.ts";
 import { nesterovStep } from "./nesterov.ts";
 
 /** Whether the method keeps a second moment beside the velocity. */
 export const hasVariance = ({ method }: Pick<RunSpec["outer"], "method">): boolean =>
-  !["diloco", "noloco", "dsgt"].includes(method);
+  !["diloco", "co2", "noloco", "dsgt"].includes(method);
 
 /** Where in its run an outer step is taken. */
 export interface OuterPlace {
@@ -28,6 +29,7 @@ export function outerStep(
 ): void {
   const { method, tau } = spec.outer;
   if (method === "diloco") return nesterovStep(state, mean, spec.outer);
+  if (method === "co2") return co2Step(state, mean, parameterTable(spec.model), spec.outer);
   if (method === "noloco" || method === "dsgt") return merge(state, mean);
   if (method === "adamw") {
     assert(opened !== undefined, "AdamW's rate follows the schedule: the fold is told how its round was opened");

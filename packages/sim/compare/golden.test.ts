@@ -10,6 +10,7 @@ const golden: Readonly<Record<string, string>> = {
   "local-adamw": "e7d710061c4bd4e6",
   diloco: "f6a393693dc7a85a",
   "one-step-delay": "cdc684397bf933ec",
+  co2: "312867ee99dc6b9f",
   streaming: "c3a02faac6bad37d",
   sparseloco: "8077980fba36d0cd",
   "power-sgd": "e36b1d46bf41eb05",
