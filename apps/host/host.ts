@@ -131,6 +131,10 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
       throw new SpecError(
         `--run ${options.run}: browsers do not track gradients: two vectors at every step are more than their lines carry. See it in: npm run sim -- compare --methods dsgt`,
       );
+    if (loaded.draft.inner.growth !== undefined)
+      throw new SpecError(
+        `--run ${options.run}: inner.growth: rounds in browsers have one length. See it in: npm run sim -- compare --methods qsr`,
+      );
     const spec = await makeSpec(loaded, identity.volunteer, data, blobs);
     reportSwept(await sweepBlobs(options.data, blobs), options.report);
     const witness = options.witness(spec, data, blobs);

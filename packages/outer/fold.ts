@@ -9,7 +9,7 @@ import { byPeer, type Counted, combineWeights } from "./combine.ts";
 import { checked, readerOf } from "./contribution.ts";
 import { fragmentsOf } from "./fragment.ts";
 import { outerStep } from "./optimizer/index.ts";
-import type { OpenedAt } from "./schedule.ts";
+import { type OpenedAt, stepsAt } from "./schedule.ts";
 import { anchorHashOf, type SharedState } from "./state.ts";
 
 type Commit = EntryOf<"commit">;
@@ -63,9 +63,8 @@ export function applyCommit(
   }
   if (counted.length === 0) return refused;
 
-  const { steps, windowsPerStep } = spec.inner;
   const weightByPeer = combineWeights(counted, {
-    assignmentTokens: steps * windowsPerStep * spec.model.contextLength,
+    assignmentTokens: stepsAt(spec, opened) * spec.inner.windowsPerStep * spec.model.contextLength,
     clipToMedianNorm: spec.outer.clipToMedianNorm,
   });
   const mean = new Float32Array(codec.length);

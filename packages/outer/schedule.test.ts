@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { learningRateAt } from "./index.ts";
+import { learningRateAt, stepsAt } from "./index.ts";
 import { tinySpec } from "./test-given.ts";
 
 const base = tinySpec();
@@ -48,4 +48,28 @@ test("always above 0 and never above the peak; rises, then never rises again", (
       if (tokens > 1000) expect(next).toBeLessThanOrEqual(rate);
     }),
   );
+});
+
+test("rounds have one length, and with growth as many steps as the square of growth over the rate: at most what is left of the run", () => {
+  expect(stepsAt(spec, undefined)).toBe(spec.inner.steps);
+  const grown = { ...spec, inner: { ...spec.inner, steps: 4, growth: 0.02 } }; // (0.02 / 0.01)² = 4 at the peak
+  const at = (tokensBefore: number, rosterSize = 1): number => stepsAt(grown, { tokensBefore, rosterSize });
+  expect(at(0)).toBe(4); // the warm-up's rate is lower still
+  expect(at(5_000)).toBe(4);
+  expect(at(8_000)).toBe(13); // (0.02 / 0.0055)² = 13.2
+  expect(at(9_200)).toBe(8); // 51 by the rule
+  expect(at(9_200, 2)).toBe(4);
+  expect(at(10_000)).toBe(1);
+  expect(stepsAt({ ...grown, end: {} }, { tokensBefore: 1e9, rosterSize: 1 })).toBe(4); // no end, no decay
+});
+
+test("rounds grow rare towards the end, and their steps are those of a run whose rounds have one length", () => {
+  const grown = { ...spec, inner: { ...spec.inner, steps: 2, growth: 0.015 } };
+  const lengths: number[] = [];
+  for (let tokens = 0; tokens < 10_000; tokens += 100 * lengths.at(-1)!)
+    lengths.push(stepsAt(grown, { tokensBefore: tokens, rosterSize: 1 }));
+  expect(lengths.reduce((sum, steps) => sum + steps, 0)).toBe(100);
+  expect(lengths.length).toBeLessThan(45); // of 50
+  expect(lengths.slice(0, 20).every((steps) => steps === 2)).toBe(true);
+  expect(Math.max(...lengths)).toBeGreaterThan(8);
 });

@@ -56,6 +56,11 @@ export type ModelShape = z.infer<typeof modelSchema>;
 /** Inner optimizer: AdamW with the run's schedule. The schedule counts tokens committed before the round, plus the inner step. */
 export const innerSchema = z.strictObject({
   steps: count(10_000).describe("H, inner steps of a round, equal for all peers"),
+  growth: positive
+    .optional()
+    .describe(
+      "a: a round has (a / rate)² steps where that is more than steps (sim compare and bench run alone); absent: all rounds have steps",
+    ),
   windowsPerStep: count(4096).describe("sequences of T tokens that a full-speed peer takes per inner step"),
   learningRate: positive.max(1).describe("AdamW's, after the warm-up"),
   learningRateMin: z.number().min(0).max(1).describe("where the decay ends"),
@@ -184,6 +189,7 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
   { path: ["outer", "codec", "name"], since: 4, old: "chunk-top-k" },
   { path: ["outer", "method"], since: 3, old: "diloco" },
   { path: ["inner", "resetMoments"], since: 4 },
+  { path: ["inner", "growth"], since: 4 },
   { path: ["rounds", "topology"], since: 4 },
   { path: ["outer", "extract"], since: 4 },
   { path: ["outer", "fragments"], since: 4 },

@@ -73,12 +73,35 @@ const ofLateMeans: readonly Rule[] = [
   {
     path: ["rounds", "overlap"],
     broken: ({ outer, rounds }) => outer.method === "co2" && rounds.overlap !== true,
-    message: 'must be true with outer.method "co2", whose penalty is for means that come a round late; for example true',
+    message:
+      'must be true with outer.method "co2", whose penalty is for means that come a round late; for example true',
   },
   {
     path: ["outer", "fragments"],
     broken: ({ outer }) => outer.method === "co2" && outer.fragments !== undefined,
     message: 'does not go with outer.method "co2", whose penalty is of whole tensors; leave it out',
+  },
+];
+
+const grows = ({ inner }: Stack): boolean => inner.growth !== undefined;
+
+/** QSR's. */
+const ofGrowth: readonly Rule[] = [
+  {
+    path: ["inner", "growth"],
+    broken: (stack) => grows(stack) && (sendsGradients(stack) || inPairs(stack)),
+    message:
+      "does not go with gradients of every step, nor with pairs: their rounds are as long as they are; leave it out",
+  },
+  {
+    path: ["outer", "momentum"],
+    broken: (stack) => grows(stack) && stack.outer.momentum !== 0,
+    message: "must be 0 with inner.growth: it would mix means of rounds of different length; for example 0",
+  },
+  {
+    path: ["outer", "fragments"],
+    broken: (stack) => grows(stack) && stack.outer.fragments !== undefined,
+    message: "does not go with inner.growth: a fragment's turn comes at even distances; leave it out",
   },
 ];
 
@@ -172,6 +195,6 @@ const ofTracking: readonly Rule[] = [
 ];
 
 export function refuseStacks(spec: Stack, { addIssue }: z.RefinementCtx): void {
-  for (const { path, broken, message } of [...rules, ...ofLateMeans, ...ofPairs, ...ofTracking])
+  for (const { path, broken, message } of [...rules, ...ofLateMeans, ...ofGrowth, ...ofPairs, ...ofTracking])
     if (broken(spec)) addIssue({ code: "custom", path: [...path], message });
 }

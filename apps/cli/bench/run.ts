@@ -6,7 +6,16 @@ import { microbatchIds, windowsPerRound } from "#data";
 import type { Moments, Precision } from "#engine";
 import { openDawn } from "#engine/dawn";
 import { ReferenceTrainer } from "#engine/reference";
-import { applyCommit, codecOf, extractOf, genesisState, learningRateAt, mergeOf, parameterTable } from "#outer";
+import {
+  applyCommit,
+  codecOf,
+  extractOf,
+  genesisState,
+  learningRateAt,
+  mergeOf,
+  parameterTable,
+  stepsAt,
+} from "#outer";
 import { type Course, Offers, type Trainer } from "#sim";
 import { type PeerId, peerIdOf, type RunSpec } from "#wire";
 import { checkDraft, loadDraft, SpecError } from "../../host/load-run.ts";
@@ -86,7 +95,7 @@ async function train(
   { peers, rounds, zeroAttention, moments = "f32", precision = "f32", engine }: BenchRunOptions,
   out: (line: string) => void,
 ): Promise<RunReport["points"]> {
-  const { steps, windowsPerStep } = spec.inner;
+  const { windowsPerStep } = spec.inner;
   const state = genesisState(spec);
   const { tensors } = parameterTable(spec.model);
   const zeroed = zeroAttention ? tensors.filter(({ name }) => name.endsWith("o_proj.weight")) : [];
@@ -114,6 +123,8 @@ async function train(
     let tokensBefore = 0;
     let cursor = 0;
     for (let round = 0; round < rounds; round++) {
+      const opened = { tokensBefore, rosterSize: peers };
+      const steps = stepsAt(spec, opened);
       const trainedBy = async (trainer: Trainer, position: number): Promise<Float32Array> => {
         const place = { cursor, rosterSize: peers, position, windowsPerStep };
         trainer.load(locals[position]!);
@@ -139,7 +150,6 @@ async function train(
         extract.offered(trained[position]!, round);
         return sent;
       });
-      const opened = { tokensBefore, rosterSize: peers };
       applyCommit(state, spec, offers.commit(), offers.blobOf, opened);
       for (const [position, extract] of extracts.entries()) {
         const from = extract.sealed(state.parameters, true, sentBy[position], round);

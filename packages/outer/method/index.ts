@@ -10,6 +10,7 @@ import type { Method } from "./method.ts";
 import { noLoCo } from "./noloco.ts";
 import { oneStepDelay } from "./one-step-delay.ts";
 import { powerSgd } from "./power-sgd.ts";
+import { qsr } from "./qsr.ts";
 import { sparseLoCo } from "./sparseloco.ts";
 import { streaming } from "./streaming.ts";
 
@@ -19,6 +20,7 @@ export const methods: readonly Method[] = [
   ddp,
   fedAvg,
   localAdamW,
+  qsr,
   diloco,
   oneStepDelay,
   co2,

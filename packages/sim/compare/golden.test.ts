@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { methods } from "#outer";
-import { arithmeticCourse, arithmeticTrainers, setting } from "./test-given.ts";
+import { arithmeticCourse, arithmeticTrainers, fallingCourse, methodOf, setting } from "./test-given.ts";
 import { train } from "./train.ts";
 
 /** Ten rounds of four peers that count: the same bits on every machine. A change here is another method for runs that are under way. */
@@ -8,6 +8,7 @@ const golden: Readonly<Record<string, string>> = {
   ddp: "d8296b2262bf7f14",
   fedavg: "0944b064fb3cfb1b",
   "local-adamw": "e7d710061c4bd4e6",
+  qsr: "e7d710061c4bd4e6", // at a constant rate its rounds do not grow
   diloco: "f6a393693dc7a85a",
   "one-step-delay": "cdc684397bf933ec",
   co2: "312867ee99dc6b9f",
@@ -25,5 +26,15 @@ describe("golden trajectories", () => {
   test.each(methods)("$name", async (method) => {
     const { anchorHash } = await train(arithmeticCourse(method), setting, arithmeticTrainers(4));
     expect(anchorHash.slice(0, 16)).toBe(golden[method.name]);
+  });
+
+  test("qsr as its rate falls", async () => {
+    const { anchorHash, rounds } = await train(
+      fallingCourse(methodOf("qsr"), setting.tokens),
+      setting,
+      arithmeticTrainers(4),
+    );
+    expect(rounds).toBe(5);
+    expect(anchorHash.slice(0, 16)).toBe("9081f66e821d7361");
   });
 });

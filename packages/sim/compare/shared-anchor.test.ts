@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { genesisState, type Method, methods } from "#outer";
+import { genesisState, methods } from "#outer";
 import { trainSharedAnchor } from "./shared-anchor.ts";
-import { arithmeticCourse, arithmeticTrainers, setting } from "./test-given.ts";
+import { arithmeticCourse, arithmeticTrainers, fallingCourse, methodOf, setting } from "./test-given.ts";
 
-const methodOf = (name: string): Method => methods.find((method) => method.name === name)!;
 /** What is sent is what comes, and the anchor is the mean of what the peers trained. */
 const exact = { codec: { name: "f32" }, learningRate: 1, momentum: 0, clipToMedianNorm: false } as const;
 
@@ -38,6 +37,20 @@ describe("a shared anchor", () => {
     );
     expect(utilization).toBeGreaterThan(0.4);
     expect(utilization).toBeLessThan(0.6);
+  });
+
+  test("rounds that grow take all of a run's tokens in fewer exchanges, under churn too", async () => {
+    const long = { ...setting, tokens: 10 * setting.tokens };
+    for (const churn of [0, 0.6]) {
+      const trained = (name: string) =>
+        trainSharedAnchor(fallingCourse(methodOf(name), long.tokens), { ...long, churn }, arithmeticTrainers(4));
+      const [grown, even] = [await trained("qsr"), await trained("local-adamw")];
+      expect(grown.points.at(-1)!.tokens).toBeGreaterThanOrEqual(long.tokens);
+      expect(grown.rounds).toBeLessThan(0.7 * even.rounds);
+      expect(grown.points.at(-1)!.bytes).toBeLessThan(0.7 * even.points.at(-1)!.bytes);
+      expect(grown.joins > 0).toBe(churn > 0);
+      expect(grown.checks).toBeGreaterThan(0);
+    }
   });
 
   test.each(methods.filter(({ parity }) => parity === "full"))(

@@ -36,7 +36,6 @@ interface Sealed {
 
 export async function trainSharedAnchor(course: Course, setting: Setting, trainers: Trainers): Promise<Trained> {
   const { spec } = course;
-  const { steps } = spec.inner;
   const overlap = spec.rounds.overlap === true;
   const runCodec = codecOf(spec);
   // Gradients that nothing was left out of can be added on their way, as DDP does: it is counted at its best. Browsers gather them.
@@ -70,6 +69,7 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
     peer.trainer.load(goesOn ? merge(await peer.trainer.read(), { round, anchor, from, named: true }) : anchor);
   };
   const train = async (peer: SwarmPeer, position: number, roster: number, stepMs: number): Promise<Float32Array> => {
+    const { steps } = swarm;
     const sealed = arriving;
     const sealAt = sealed === undefined ? -1 : Math.min(steps, Math.ceil(sealed.delayMs / stepMs));
     if (spec.outer.extract === "gradient")
@@ -86,6 +86,7 @@ export async function trainSharedAnchor(course: Course, setting: Setting, traine
 
   while (!swarm.over) {
     const here = swarm.here();
+    const { steps } = swarm;
     const joined = here.map(enter).includes(true);
     const stepMsOf = here.map(() => swarm.stepMs());
     const locals = await Promise.all(here.map((peer, at) => train(peer, at, here.length, stepMsOf[at])));

@@ -1,6 +1,6 @@
 // What the drivers of a comparison share: who takes part, what they train on, and what is written down.
 import { type DataPlan, microbatchIds, windowsPerRound } from "#data";
-import { learningRateAt } from "#outer";
+import { learningRateAt, stepsAt } from "#outer";
 import { blobName, type PeerId, peerIdOf } from "#wire";
 import { Random } from "../random.ts";
 import { Presence } from "./presence.ts";
@@ -98,9 +98,15 @@ export class Swarm {
     });
   }
 
+  /** Inner steps of this round. */
+  get steps(): number {
+    return stepsAt(this.course.spec, { tokensBefore: this.tokens, rosterSize: this.here().length });
+  }
+
+  /** Of a peer. */
   get tokensPerRound(): number {
-    const { steps, windowsPerStep } = this.course.spec.inner;
-    return steps * windowsPerStep * this.course.spec.model.contextLength;
+    const { inner, model } = this.course.spec;
+    return this.steps * inner.windowsPerStep * model.contextLength;
   }
 
   get over(): boolean {
@@ -113,7 +119,7 @@ export class Swarm {
 
   /** Still there when the round's steps are taken. */
   stays({ index }: SwarmPeer): boolean {
-    return this.presence.staysFor(index, this.step, this.step + this.course.spec.inner.steps);
+    return this.presence.staysFor(index, this.step, this.step + this.steps);
   }
 
   /** What the peer at that place of the roster reads in an inner step, and how fast it learns from it. */
@@ -139,13 +145,14 @@ export class Swarm {
   /** The round's steps are over, and so many peers' tokens count. Evaluates when it is time. */
   async advance(rosterSize: number, counted: number, anchor: () => Float32Array): Promise<void> {
     const { spec, windows } = this.course;
-    const { steps, windowsPerStep } = spec.inner;
+    const { windowsPerStep } = spec.inner;
+    const { steps, tokensPerRound } = this;
     const every = this.setting.tokens / this.setting.points;
     const before = Math.floor(this.tokens / every);
     this.cursor += windowsPerRound({ rosterSize, windowsPerStep, steps });
     this.step += steps;
     this.rounds += 1;
-    this.tokens += counted * this.tokensPerRound;
+    this.tokens += counted * tokensPerRound;
     if (!this.over && Math.floor(this.tokens / every) === before) return;
     this.evaluator.load(anchor());
     const bytes = this.peers.reduce((sum, { meter }) => sum + meter.bytes, 0) / this.peers.length;

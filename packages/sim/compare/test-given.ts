@@ -1,6 +1,6 @@
 // A course that takes no engine: parameters that go down by whole numbers, so that every method's trajectory is exact and the same everywhere.
 import { TokenSource } from "#data";
-import { type Method, withMethod } from "#outer";
+import { type Method, methods, withMethod } from "#outer";
 import { draftSchema, presets, type RunSpec } from "#wire";
 import { simulatedSpec } from "../given.ts";
 import type { Setting, Trainers } from "./swarm.ts";
@@ -67,4 +67,12 @@ export function arithmeticCourse(method: Method, change: Partial<RunSpec["outer"
   const { data, hostKey } = simulatedSpec();
   const ids = Uint16Array.from({ length: 50_000 }, (_, i) => (i * i) % 256);
   return { spec: { ...composed, data, hostKey }, source: new TokenSource([ids]), windows: [] };
+}
+
+export const methodOf = (name: string): Method => methods.find((method) => method.name === name)!;
+
+/** The same, whose rate falls from the first token to the last. */
+export function fallingCourse(method: Method, tokensMax: number): Course {
+  const { spec, ...rest } = arithmeticCourse(method);
+  return { ...rest, spec: { ...spec, inner: { ...spec.inner, decayTokens: tokensMax }, end: { tokensMax } } };
 }
