@@ -131,9 +131,9 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
       throw new SpecError(
         `--run ${options.run}: browsers do not track gradients: two vectors at every step are more than their lines carry. See it in: npm run sim -- compare --methods dsgt`,
       );
-    if (loaded.draft.inner.growth !== undefined)
+    if ((loaded.draft.inner.growth ?? loaded.draft.inner.lateExchanges) !== undefined)
       throw new SpecError(
-        `--run ${options.run}: inner.growth: rounds in browsers have one length. See it in: npm run sim -- compare --methods qsr`,
+        `--run ${options.run}: rounds in browsers have one length, without inner.growth and inner.lateExchanges. See them in: npm run sim -- compare --methods qsr,late-merge`,
       );
     const spec = await makeSpec(loaded, identity.volunteer, data, blobs);
     reportSwept(await sweepBlobs(options.data, blobs), options.report);

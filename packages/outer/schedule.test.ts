@@ -73,3 +73,16 @@ test("rounds grow rare towards the end, and their steps are those of a run whose
   expect(lengths.slice(0, 20).every((steps) => steps === 2)).toBe(true);
   expect(Math.max(...lengths)).toBeGreaterThan(8);
 });
+
+test("with late exchanges as many as without, most of them in the last tenth", () => {
+  const concentrated = { ...spec, inner: { ...spec.inner, steps: 5, lateExchanges: 0.9 } };
+  const starts: number[] = [];
+  let tokens = 0;
+  while (tokens < 10_000) {
+    starts.push(tokens);
+    tokens += 100 * stepsAt(concentrated, { tokensBefore: tokens, rosterSize: 1 });
+  }
+  expect(tokens).toBe(10_000);
+  expect(starts.filter((start) => start < 9_000)).toEqual([0, 4_500]); // of 20 in all
+  expect(starts.length).toBe(12); // a round of half a step is one of a whole one
+});

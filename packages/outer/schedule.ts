@@ -45,19 +45,33 @@ function decayedRate({ inner, end }: Pick<RunSpec, "inner" | "end">, tokens: num
   return learningRate * left + learningRateMin * (1 - left);
 }
 
+/** An update counts its tokens in 32 bits. */
+const UPDATE_TOKENS_MAX = 0xffff_ffff;
+/** Where communication comes late, this part of a run is its end. */
+const LATE_PART = 0.1;
+
 /**
- * Inner steps of a round. With `growth`, by the quadratic synchronisation rule (Gu et al., 2024, arXiv:2310.14423):
+ * Inner steps of a round, at most what is left of the run, or of its part:
  *
- *   max(steps, ⌊(growth / rate)²⌋)      rate: at the round's start, without the warm-up, during which rounds stay short; at most what the run has left
+ *   absent         steps
+ *   growth         max(steps, ⌊(growth / rate)²⌋)             rate: at the round's start, without the warm-up, during which rounds stay short. QSR: Gu et al., 2024,
+ *                                                             arXiv:2310.14423
+ *   lateExchanges  steps · 0.9 / (1 − lateExchanges), and steps · 0.1 / lateExchanges in the last tenth: as many exchanges as with `steps`, that part of them there
  */
 export function stepsAt(spec: Pick<RunSpec, "inner" | "model" | "end">, opened: OpenedAt | undefined): number {
-  const { steps, growth } = spec.inner;
-  if (growth === undefined) return steps;
-  assert(opened !== undefined, "rounds that grow are as long as their open says");
-  const ratio = growth / decayedRate(spec, opened.tokensBefore);
-  const grown = Math.max(steps, Math.floor(ratio * ratio));
-  const { tokensMax } = spec.end;
-  if (tokensMax === undefined) return grown;
-  const left = Math.ceil((tokensMax - opened.tokensBefore) / tokensPerStepOf(spec, opened.rosterSize));
-  return Math.max(1, Math.min(grown, left));
+  const { steps, growth, lateExchanges } = spec.inner;
+  if (growth === undefined && lateExchanges === undefined) return steps;
+  assert(opened !== undefined, "rounds whose length varies are as long as their open says");
+  const { tokensBefore, rosterSize } = opened;
+  const tokensMax = spec.end.tokensMax ?? Number.POSITIVE_INFINITY;
+  const lateFrom = (1 - LATE_PART) * tokensMax;
+  const isEarly = lateExchanges !== undefined && tokensBefore < lateFrom;
+  const tokensLeft = (isEarly ? lateFrom : tokensMax) - tokensBefore;
+  const ratio = (growth ?? 0) / decayedRate(spec, tokensBefore);
+  const wished =
+    lateExchanges === undefined
+      ? Math.max(steps, Math.floor(ratio * ratio))
+      : Math.round((steps * (isEarly ? 1 - LATE_PART : LATE_PART)) / (isEarly ? 1 - lateExchanges : lateExchanges));
+  const most = Math.floor(UPDATE_TOKENS_MAX / tokensPerStepOf(spec, 1));
+  return Math.max(1, Math.min(wished, most, Math.ceil(tokensLeft / tokensPerStepOf(spec, rosterSize))));
 }

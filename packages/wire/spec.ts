@@ -61,6 +61,14 @@ export const innerSchema = z.strictObject({
     .describe(
       "a: a round has (a / rate)² steps where that is more than steps (sim compare and bench run alone); absent: all rounds have steps",
     ),
+  lateExchanges: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .optional()
+    .describe(
+      "part of a run's exchanges that lie in its last tenth, by rounds of another length (sim compare and bench run alone); absent: evenly",
+    ),
   windowsPerStep: count(4096).describe("sequences of T tokens that a full-speed peer takes per inner step"),
   learningRate: positive.max(1).describe("AdamW's, after the warm-up"),
   learningRateMin: z.number().min(0).max(1).describe("where the decay ends"),
@@ -190,6 +198,7 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
   { path: ["outer", "method"], since: 3, old: "diloco" },
   { path: ["inner", "resetMoments"], since: 4 },
   { path: ["inner", "growth"], since: 4 },
+  { path: ["inner", "lateExchanges"], since: 4 },
   { path: ["rounds", "topology"], since: 4 },
   { path: ["outer", "extract"], since: 4 },
   { path: ["outer", "fragments"], since: 4 },

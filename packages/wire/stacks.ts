@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import type { RunDraft } from "./spec.ts";
 
-type Stack = Pick<RunDraft, "model" | "inner" | "outer" | "rounds">;
+type Stack = Pick<RunDraft, "model" | "inner" | "outer" | "rounds" | "end">;
 
 interface Rule {
   readonly path: readonly string[];
@@ -84,24 +84,35 @@ const ofLateMeans: readonly Rule[] = [
 ];
 
 const grows = ({ inner }: Stack): boolean => inner.growth !== undefined;
+const concentrates = ({ inner }: Stack): boolean => inner.lateExchanges !== undefined;
+const variesLength = (stack: Stack): boolean => grows(stack) || concentrates(stack);
 
-/** QSR's. */
-const ofGrowth: readonly Rule[] = [
+/** Of rounds whose length varies: QSR's, and those that come late. */
+const ofLengths: readonly Rule[] = [
   {
-    path: ["inner", "growth"],
-    broken: (stack) => grows(stack) && (sendsGradients(stack) || inPairs(stack)),
-    message:
-      "does not go with gradients of every step, nor with pairs: their rounds are as long as they are; leave it out",
+    path: ["inner", "lateExchanges"],
+    broken: (stack) => grows(stack) && concentrates(stack),
+    message: "does not go with growth: each says how long rounds are; leave one out",
+  },
+  {
+    path: ["inner"],
+    broken: (stack) => variesLength(stack) && stack.inner.steps === 1 && (sendsGradients(stack) || tracks(stack)),
+    message: "has no growth and no lateExchanges where gradients cross at every step; leave them out",
+  },
+  {
+    path: ["end", "tokensMax"],
+    broken: (stack) => concentrates(stack) && stack.end.tokensMax === undefined,
+    message: "is required with inner.lateExchanges, which is about a run's last tenth; for example 3000000",
   },
   {
     path: ["outer", "momentum"],
-    broken: (stack) => grows(stack) && stack.outer.momentum !== 0,
-    message: "must be 0 with inner.growth: it would mix means of rounds of different length; for example 0",
+    broken: (stack) => variesLength(stack) && stack.outer.momentum !== 0,
+    message: "must be 0 where rounds vary in length: it would mix means of many steps and of few; for example 0",
   },
   {
     path: ["outer", "fragments"],
-    broken: (stack) => grows(stack) && stack.outer.fragments !== undefined,
-    message: "does not go with inner.growth: a fragment's turn comes at even distances; leave it out",
+    broken: (stack) => variesLength(stack) && stack.outer.fragments !== undefined,
+    message: "does not go with rounds that vary in length: a fragment's turn comes at even distances; leave it out",
   },
 ];
 
@@ -195,6 +206,6 @@ const ofTracking: readonly Rule[] = [
 ];
 
 export function refuseStacks(spec: Stack, { addIssue }: z.RefinementCtx): void {
-  for (const { path, broken, message } of [...rules, ...ofLateMeans, ...ofGrowth, ...ofPairs, ...ofTracking])
+  for (const { path, broken, message } of [...rules, ...ofLateMeans, ...ofLengths, ...ofPairs, ...ofTracking])
     if (broken(spec)) addIssue({ code: "custom", path: [...path], message });
 }

@@ -2,7 +2,8 @@ import type { Method } from "./method.ts";
 
 /**
  * Local steps whose mean comes a round late, beside the next round's training, and counts the less the further the anchor is from where it leads to. Momentum, rate and
- * clip are those of the authors' code, in which the clip has no effect by mistake; the mark rule, which keeps what was trained meanwhile, is ours.
+ * clip are those of the authors' code, in which the clip has no effect by mistake; the penalty's formula and the mark rule, which keeps what was
+ * trained meanwhile, are ours.
  */
 export const co2: Method = {
   name: "co2",

@@ -5,6 +5,7 @@ import { diloco } from "./diloco.ts";
 import { fedAvg } from "./fedavg.ts";
 import { fedAdagrad, fedAdam, fedYogi } from "./fedopt.ts";
 import { gradientTracking } from "./gradient-tracking.ts";
+import { lateMerge } from "./late-merge.ts";
 import { localAdamW } from "./local-adamw.ts";
 import type { Method } from "./method.ts";
 import { noLoCo } from "./noloco.ts";
@@ -28,6 +29,7 @@ export const methods: readonly Method[] = [
   sparseLoCo,
   powerSgd,
   noLoCo,
+  lateMerge,
   gradientTracking,
   fedAdagrad,
   fedAdam,

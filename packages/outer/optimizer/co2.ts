@@ -1,4 +1,5 @@
-// CO2's outer step (Sun et al., 2024, arXiv:2401.16265) for means that come a round late, on the CPU, tensor by tensor, rounded to f32 after each operation.
+// CO2's outer step (Sun et al., 2024, arXiv:2401.16265; the formula of Λ is ours, after its idea) for means that come a round late, on the CPU, tensor by tensor,
+// rounded to f32 after each operation.
 //
 //   Λ   = 1 + |lr · m − D| / |D|          D: the mean of the pseudo-gradients, measured from the anchor before the last; norms in f64, rounded once
 //   m   = mu · m + D / Λ

@@ -1,10 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { methods } from "#outer";
 import { trainPairs } from "./gossip.ts";
 import { trainSharedAnchor } from "./shared-anchor.ts";
-import { arithmeticCourse, arithmeticTrainers, setting } from "./test-given.ts";
-
-const methodOf = (name: string) => methods.find((method) => method.name === name)!;
+import { arithmeticCourse, arithmeticTrainers, fallingCourse, methodOf, setting } from "./test-given.ts";
 
 describe("pairs", () => {
   test("at rate 1 without momentum, all that is trained is in the merged anchor", async () => {
@@ -32,6 +29,23 @@ describe("pairs", () => {
       return (await trainPairs(arithmeticCourse(methodOf("noloco")), given, arithmeticTrainers(peers))).points.at(-1)!;
     };
     expect((await of(12)).bytes).toBe((await of(4)).bytes);
+  });
+
+  test("exchanges that come late are as many as evenly spread ones, and all that was trained is in the last mean; under churn too they are pairs", async () => {
+    const long = { ...setting, tokens: 10 * setting.tokens };
+    const trained = (name: string, churn: number) =>
+      trainPairs(fallingCourse(methodOf(name), long.tokens), { ...long, churn }, arithmeticTrainers(4));
+    const [late, even] = [await trained("late-merge", 0), await trained("noloco", 0)];
+    const [few, many] = [0.85, 1.15]; // a round of 8 ninths of a step is one of a whole one
+    for (const ratio of [late.rounds / even.rounds, late.points.at(-1)!.bytes / even.points.at(-1)!.bytes]) {
+      expect(ratio).toBeGreaterThan(few);
+      expect(ratio).toBeLessThan(many);
+    }
+    expect(late.points.at(-1)!.loss).toBeCloseTo(-100 * 8 - 1, 0);
+    const churned = await trained("late-merge", 0.6);
+    expect(churned.diverged).toBe(false);
+    expect(churned.joins).toBeGreaterThan(2);
+    expect(churned.checks).toBeGreaterThan(churned.rounds); // partners that chose each other
   });
 
   test("under churn, those who come start from the merged anchor, and the odd one out goes on alone", async () => {

@@ -58,7 +58,6 @@ function replicaOf(spec: RunSpec, anchor: Float32Array): Replica {
 
 export async function trainPairs(course: Course, setting: Setting, trainers: Trainers): Promise<Trained> {
   const { spec } = course;
-  const { steps } = spec.inner;
   const runCodec = codecOf(spec);
   const swarm = new Swarm(course, setting, trainers);
   const merged = genesisState(spec);
@@ -77,7 +76,7 @@ export async function trainPairs(course: Course, setting: Setting, trainers: Tra
     peer.trainer.load(ownBy.get(peer)!.replica.parameters);
     if (spec.outer.extract === "tracked")
       return (await peer.trainer.gradient(swarm.lesson(position, roster, 0).ids)).gradient;
-    for (let innerStep = 0; innerStep < steps; innerStep++) {
+    for (let innerStep = 0; innerStep < swarm.steps; innerStep++) {
       const { ids, learningRate } = swarm.lesson(position, roster, innerStep);
       await peer.trainer.step(ids, { ...spec.inner, learningRate });
     }
@@ -86,6 +85,7 @@ export async function trainPairs(course: Course, setting: Setting, trainers: Tra
 
   while (!swarm.over) {
     const here = swarm.here();
+    const { steps } = swarm;
     here.forEach(enter);
     const stayed = here.filter((peer) => swarm.stays(peer));
     const roster = stayed.map(({ id }) => id).join();
@@ -130,9 +130,10 @@ export async function trainPairs(course: Course, setting: Setting, trainers: Tra
       peer.presentMs += nowMs - own.clockMs;
       own.clockMs = nowMs;
     }
-    applyCommit(merged, spec, commit, offers.blobOf);
+    const opened = { tokensBefore: swarm.tokens, rosterSize: here.length };
+    applyCommit(merged, spec, commit, offers.blobOf, opened);
     const witness = { parameters: merged.parameters.map(() => 0), velocity: merged.velocity.slice() };
-    applyCommit(witness, spec, elsewhere, offers.blobOf); // the merged anchor depends on the commit alone
+    applyCommit(witness, spec, elsewhere, offers.blobOf, opened); // the merged anchor depends on the commit alone
     if (anchorHashOf(witness) !== anchorHashOf(merged))
       throw new Error(`seed ${spec.seed}, round ${swarm.rounds}: who knows the commit alone merges another anchor`);
     const clocks = [...offers.bytesBy.keys()].map((peer) => ownBy.get(peer)!.clockMs);
