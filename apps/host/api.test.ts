@@ -48,6 +48,13 @@ const get = (path: string, headers: Record<string, string> = {}) => fetch(host.u
 const json = async (path: string) => (await get(path)).json();
 
 describe("documents", () => {
+  test("what it offers to those who would link up, without credentials", async () => {
+    expect(await json("/api/network")).toEqual({
+      stun: expect.stringMatching(/^stun:(localhost|127\.0\.0\.1):\d+$/),
+      turn: false,
+      relay: true,
+    });
+  });
   test("healthz", async () => expect(await json("/healthz")).toEqual({ ok: true }));
 
   test("the list of runs, and the run by id and as default", async () => {

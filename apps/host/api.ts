@@ -7,7 +7,16 @@ import { createReadStream } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { StorageError } from "#store";
 import { BlobRefused, type DiskBlobStore } from "#store/disk";
-import { hashSchema, holdersOf, type LogEntry, PEERS_PAGE, type PeerId, ROUNDS_PAGE, seriesMetrics } from "#wire";
+import {
+  hashSchema,
+  holdersOf,
+  type LogEntry,
+  type NetworkOffer,
+  PEERS_PAGE,
+  type PeerId,
+  ROUNDS_PAGE,
+  seriesMetrics,
+} from "#wire";
 import { ApiError, answerJson, answerText, notFound } from "./answer.ts";
 import { badgeSvg } from "./badge.ts";
 import { EventStreams } from "./events.ts";
@@ -38,6 +47,7 @@ export interface ApiOptions {
   readonly peerOfToken: (token: string) => { run: string; peer: PeerId } | undefined;
   readonly connections: () => number;
   readonly relay: () => RelayMeter;
+  readonly network: (request: IncomingMessage) => NetworkOffer;
   readonly originIsAllowed: (request: IncomingMessage) => boolean;
 }
 
@@ -91,6 +101,8 @@ export class Api {
         return this.#get(request, () => answerJson(response, 200, [this.#options.run.summary()]));
       return this.#get(request, () => this.#run(request, response, id, rest.join("/"), url.searchParams));
     }
+    if (path === "/api/network")
+      return this.#get(request, () => answerJson(response, 200, this.#options.network(request)));
     if (noun === "blobs" && id !== undefined && rest.join("/") === "pieces")
       return this.#get(request, () => this.#sendPieceList(response, id));
     if (noun === "blobs" && id !== undefined && rest.length === 0) {

@@ -172,6 +172,11 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
       peerOfToken: (token) => signal.peerOfToken(token),
       connections: () => signal.connections,
       relay: () => relay?.meter() ?? { links: 0, bytes: 0 },
+      network: (request) => ({
+        stun: network?.stun === undefined ? null : `stun:${reachedAs(request)}:${network.stun.port}`,
+        turn: options.turn !== undefined,
+        relay: options.relayMbit > 0,
+      }),
       originIsAllowed: (request) => network !== undefined && originIsAllowed(request, network.server.policy),
     });
     const server = await startServer({

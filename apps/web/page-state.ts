@@ -29,6 +29,8 @@ export interface PageActions
   extends Pick<Volunteer, "allow" | "rename" | "allowNetwork" | "exportKey" | "importKey" | "measureStorage"> {
   /** Everything that this browser keeps of this site goes; then the page begins anew. */
   forget(): void;
+  /** Tries this machine for the run, and trains nothing. */
+  check(): void;
   donate(): void;
   pause(): void;
   resume(): void;
@@ -43,6 +45,8 @@ export const idleDonor: DonorSnapshot = {
   status: "idle",
   task: null,
   problem: null,
+  check: null,
+  link: "waiting",
   notices: [],
   pausedBecause: [],
   hostConnected: false,

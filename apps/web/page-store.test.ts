@@ -20,6 +20,7 @@ class FakeDonor implements Donor {
     this.#snapshot = { ...this.#snapshot, ...change };
     this.#onChange();
   }
+  check = () => void this.calls.push("check");
   donate = () => void this.calls.push("donate");
   pause = () => void this.calls.push("pause");
   resume = () => void this.calls.push("resume");

@@ -161,6 +161,10 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
     this.#ports.navigate(place);
     this.placed(place);
   };
+  readonly check = (): void => {
+    const { run } = this.#snapshot.watcher;
+    if (run !== null) this.#withDonor((donor) => donor.check(run.spec));
+  };
   readonly donate = (): void => this.#withDonor((donor) => donor.donate());
   readonly pause = (): void => this.#withDonor((donor) => donor.pause());
   readonly resume = (): void => this.#withDonor((donor) => donor.resume());

@@ -2,6 +2,7 @@
 //
 //   GET /api/runs/:id/events     event "run": RunDetail, at most twice a second;  event "entry": LogEntry, as it is appended;
 //                                event "rounds": RoundTimes of what moved since;  event "overview": Overview, every two seconds
+//   GET /api/network             NetworkOffer
 import { z } from "zod";
 import { peerIdSchema } from "./identity.ts";
 import { adapterSchema, linkReportSchema } from "./messages.ts";
@@ -11,6 +12,14 @@ export const API_VERSION = 1;
 /** Peers in one page of RunDetail, and churn events kept: what a screen shows, and 200 rows are 100 kB. */
 export const PEERS_PAGE = 200;
 export const CHURN_PAGE = 200;
+
+/** What a host offers to those who would link up, before they are anybody: no credentials, and no addresses but its own. */
+export const networkOfferSchema = z.object({
+  stun: z.string().nullable(), // its address; null: none
+  turn: z.boolean(), //           the operator names a TURN server
+  relay: z.boolean(), //          the host relays what finds no other way
+});
+export type NetworkOffer = z.infer<typeof networkOfferSchema>;
 
 export const runStates = ["running", "resting", "paused", "ended"] as const;
 /** connected, not yet at the anchor | ready for the next open | in this round's roster | offered | paused | gone (kept for credit) */

@@ -15,6 +15,7 @@ import { type DonationCost, donationCost, roundMsOf } from "./estimate.ts";
 import { Identity } from "./identity.tsx";
 import { PauseReasons } from "./pause-reasons.tsx";
 import { processorHref, watchHref } from "./places.ts";
+import { Preflight } from "./preflight.tsx";
 import { othersHere } from "./presence.ts";
 import { Notices, ProblemAlert } from "./problem.tsx";
 import { stateLine, taskLine } from "./state-lines.ts";
@@ -261,6 +262,7 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
         <ControlsForm volunteer={volunteer} bytesToday={before ? null : donor.bytesToday} actions={actions} />
       ) : null}
       {volunteer && before && !cannot ? <NameField name={volunteer.name} actions={actions} /> : null}
+      {run && !cannot && (before || donor.status === "stopped") ? <Preflight page={page} actions={actions} /> : null}
       {volunteer ? (
         <Identity
           volunteer={volunteer}

@@ -305,6 +305,7 @@ export const problem = (code: Problem["code"]): Problem => ({
 
 const nothing = () => {};
 export const actions: PageActions = {
+  check: nothing,
   donate: nothing,
   pause: nothing,
   resume: nothing,
@@ -363,6 +364,19 @@ const allProblems: readonly Problem[] = [
   problems.noLinks(),
   problems.notForgotten("blocked"),
 ];
+
+const checked = { adapter: "passed", memory: "passed", results: "passed", problem: null } as const;
+const checks: Readonly<Record<string, Partial<DonorSnapshot>>> = {
+  begun: { check: { ...checked, adapter: "working", memory: "waiting", results: "waiting" }, link: "working" },
+  ...Object.fromEntries(
+    (["direct", "turn", "relayed", "none", "unknown"] as const).map((link) => [link, { check: checked, link }]),
+  ),
+  failed: {
+    check: { ...checked, memory: "failed", results: "waiting", problem: problems.outOfMemory("gone") },
+    link: "direct",
+    adapter: gpu,
+  },
+};
 
 const withDonor = (donor: Partial<DonorSnapshot>): PageSnapshot => page({ donor: { ...donating, ...donor } });
 
@@ -423,5 +437,8 @@ export const everyState: Readonly<Record<string, PageSnapshot>> = {
   paused: withDonor({ status: "paused" }),
   stopped: withDonor({ status: "stopped" }),
   forgotten: page({ forgotten: true }),
+  ...Object.fromEntries(
+    Object.entries(checks).map(([name, check]) => [`check: ${name}`, page({ donor: { ...idleDonor, ...check } })]),
+  ),
   ...Object.fromEntries(allProblems.map(({ code }) => [`blocked: ${code}`, blocked(code)])),
 };

@@ -12,7 +12,8 @@ import type { PeerApi, StartConfig } from "../worker/api.ts";
 import { problems } from "../worker/problems.ts";
 import { findHost } from "./find-host.ts";
 import { exposeHolds } from "./holds.ts";
-import type { Donor, DonorSnapshot, Volunteer, VolunteerSnapshot } from "./types.ts";
+import { checkLink } from "./link-check.ts";
+import type { Donor, DonorSnapshot, LinkPrognosis, Volunteer, VolunteerSnapshot } from "./types.ts";
 
 /** sessionStorage: a reload keeps it, a new tab has none, a duplicated tab has a copy (and finds the slot taken). */
 const SLOT_KEY = "gossamer-slot";
@@ -23,8 +24,11 @@ export function createDonor(run: string, backend: BackendWish, volunteer: Volunt
   const listeners = new Set<() => void>();
   let started: StartedPeer | undefined;
 
+  /** The window's own part of the snapshot. */
+  let link: LinkPrognosis = "waiting";
+
   const show = (next: DonorSnapshot) => {
-    snapshot = next;
+    snapshot = { ...next, link };
     if (next.slot !== null) rememberSlot(next.slot);
     keepAwake();
     for (const listener of listeners) listener();
@@ -56,6 +60,17 @@ export function createDonor(run: string, backend: BackendWish, volunteer: Volunt
     donate() {
       if (snapshot.status === "idle") show({ ...snapshot, status: "starting" }); // answers the press at once
       withPeer((peer) => peer.donate());
+    },
+    check(spec) {
+      link = "working";
+      withPeer((peer) => peer.check(spec));
+      const known = findHost().then(({ base }) => checkLink(base, volunteer.getSnapshot().controls.relayOnly));
+      void known
+        .catch(() => "unknown" as const)
+        .then((found) => {
+          link = found;
+          show(snapshot);
+        });
     },
     pause: () => withPeer((peer) => peer.pause()),
     resume: () => withPeer((peer) => peer.resume()),

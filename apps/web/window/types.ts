@@ -77,10 +77,25 @@ export interface Task {
   readonly total: number | null; // null: not known
 }
 
+export type CheckState = "waiting" | "working" | "passed" | "failed";
+
+/** This machine, tried before it donates. */
+export interface MachineCheck {
+  readonly adapter: CheckState;
+  readonly memory: CheckState;
+  readonly results: CheckState;
+  readonly problem: Problem | null;
+}
+
+/** Which way links would take from here; unknown: the host does not say. */
+export type LinkPrognosis = "waiting" | "working" | "direct" | "turn" | "relayed" | "none" | "unknown";
+
 export interface DonorSnapshot {
   readonly status: DonorStatus;
   readonly task: Task | null; //             null: no such work now
   readonly problem: Problem | null; //       why it is blocked
+  readonly check: MachineCheck | null; //    null: nobody asked for it
+  readonly link: LinkPrognosis;
   readonly notices: readonly Problem[]; //   true right now, and not in the way
   readonly pausedBecause: readonly PauseReason[]; // all that holds it back now; while it is starting or donating none
   readonly hostConnected: boolean;
@@ -122,6 +137,8 @@ export interface SnapshotStore<T> {
 }
 
 export interface Donor extends SnapshotStore<DonorSnapshot> {
+  /** Tries this machine for the run: adapter, memory, results, links. Nothing while it takes part. */
+  check(spec: RunSpec): void;
   /** Takes leave of the run and lets go of everything, for good. */
   end(): Promise<void>;
   /** The one button. Also after stop, and after a blocked state (tries again). */

@@ -1,4 +1,5 @@
 // Alle Texte der Seite auf Deutsch, in der Gestalt von en.ts.
+import { check } from "./check-de.ts";
 import { controls, part, pause } from "./controls-de.ts";
 import type { Words } from "./en.ts";
 import { formats, nameOf } from "./format.ts";
@@ -182,6 +183,7 @@ export const de: Words = {
   controls,
   pause,
   part,
+  check,
   identity,
 
   terms: {

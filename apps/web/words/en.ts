@@ -1,6 +1,7 @@
 // Every text of the page, in English. Plain text, or functions of plain data; {braces} mark where an element stands (rich.tsx).
 // Other languages have the same shape (Words): a text that one lacks does not compile.
 import type { ChurnRow, PeerRow, RunDetail } from "#wire";
+import { checkTexts } from "./check-en.ts";
 import { controlTexts, partTexts, pauseTexts } from "./controls-en.ts";
 import { english as f, nameOf } from "./format.ts";
 import { identityTexts } from "./identity-en.ts";
@@ -185,6 +186,7 @@ export const en = {
   controls: controlTexts,
   pause: pauseTexts,
   part: partTexts,
+  check: checkTexts,
   identity: identityTexts,
 
   terms: {

@@ -1,4 +1,5 @@
 // What crosses between window and peer worker by comlink: control one way, snapshots the other. Bytes of links take their own port.
+import type { RunSpec } from "#wire";
 import type { Controls } from "../controls/settings.ts";
 import type { BackendWish } from "../views/places.ts";
 import type { Observed } from "../window/conditions.ts";
@@ -23,6 +24,8 @@ export interface StartConfig {
 export interface PeerApi {
   /** Once, before anything else. `links` is the worker's end of the port to the window's connections. */
   connect(config: StartConfig, links: MessagePort, onSnapshot: (snapshot: DonorSnapshot) => void): Promise<void>;
+  /** Tries this machine for that run; a press of the button waits for its end. */
+  check(spec: RunSpec): Promise<void>;
   /** The person wants to; it begins as soon as settings and conditions let it. */
   donate(): void;
   /** The person's own hand. */

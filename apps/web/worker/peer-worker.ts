@@ -13,8 +13,9 @@ import { Board } from "./board.ts";
 import { scheduler } from "./control-lines.ts";
 import { Duty } from "./duty.ts";
 import { FoldThread } from "./fold-thread.ts";
-import { BlockedError, findDevice } from "./gpu.ts";
+import { BlockedError, findDevice, tryEngine } from "./gpu.ts";
 import { Holds } from "./holds.ts";
+import { checkMachine } from "./machine-check.ts";
 import { problems } from "./problems.ts";
 import { Session } from "./session.ts";
 import { type HeldSlot, takeSlot } from "./slots.ts";
@@ -170,6 +171,27 @@ const api: PeerApi = {
     });
     duty.share = given.controls.duty;
     setInterval(controlled, CONTROLS_EVERY_MS);
+  },
+  async check(spec) {
+    const given = config;
+    if (session || starting || !given) return;
+    starting = openStore()
+      .then(({ settings }) =>
+        checkMachine({
+          async findAdapter() {
+            const adapter = await findDevice(given, settings, () => {});
+            board.set({ adapter });
+            return adapter;
+          },
+          tryEngine: (adapter) => tryEngine({ spec, adapter, build: given.build, settings }),
+          tell: (check) => board.set({ check }),
+        }),
+      )
+      .finally(() => {
+        starting = undefined;
+        follow(); // the button may have been pressed meanwhile
+      });
+    await starting;
   },
   donate() {
     wanted = true;
