@@ -49,6 +49,9 @@ test("before donating, donating, paused and stopped", async () => {
     const button = (name: string) => page.getByRole("button", { name, exact: true });
     await expect(button("Donate this GPU")).toBeVisible();
     await expect(page.getByRole("heading", { name: "Bandwidth" })).toBeVisible();
+    await page.getByText("Limits: ").click();
+    await page.getByText("Your key, and what this browser keeps").click();
+    await expect(page.getByLabel("Key file")).toBeVisible();
     expect(await findings(page)).toEqual([]);
     await button("Donate this GPU").click();
     await expect(page.locator("[data-figure=own-loss]")).toHaveText(/^\d+\.\d+$/, { timeout: 60_000 });

@@ -182,9 +182,16 @@ test("every limit pauses, says why and until when, and goes on by itself; what i
     await expect(page.getByText("The screen stays on.", { exact: true })).toBeVisible();
     expect(await page.evaluate(() => window.__machine.locks)).toBe(2);
 
+    // A browser that stops the whole tab for a while: detected, explained, resumed.
+    await page.evaluate(() => {
+      for (const event of ["freeze", "resume"]) document.dispatchEvent(new Event(event));
+    });
+    await expect(page.getByText("The browser froze this tab")).toBeVisible();
+    await donating();
+
     await page.reload();
+    await expect(page.getByText("Donating was interrupted")).toBeVisible();
     await limits.click();
-    await expect(page.getByLabel("Battery to keep")).toHaveValue(/\d/);
     await expect(page.getByLabel("Battery to keep").locator("option:checked")).toHaveText("70%");
     await expect(page.getByLabel("Mobile data").locator("option:checked")).toHaveText("use it");
     await expect(page.getByLabel("Data a day").locator("option:checked")).toHaveText("no limit");
@@ -222,4 +229,45 @@ test("a control that this browser cannot observe is there, disabled, with the re
   await expect(page.getByText(/Some stored limits could not be read .*battery/)).toBeVisible();
   await page.getByLabel("Data a day").selectOption("1 GB");
   await expect(page.getByText(/Some stored limits could not be read/)).toHaveCount(0);
+
+  // The check before the button tells nobody.
+  await page.getByText("Check this machine first").click();
+  await expect(page.getByText("This machine can donate.")).toBeVisible({ timeout: 60_000 });
+  await expect(page.locator(".preflight [data-state=passed]")).toHaveCount(3);
+  await expect(page.locator(".preflight [data-state=direct]")).toHaveCount(1);
+  expect((await host.run()).peers.filter(({ state }) => state !== "left")).toEqual([]);
+});
+
+test("who hides the address is linked through the host alone", async () => {
+  const hiding = await openDonor(host.url, { press: false });
+  const other = await openDonor(host.url, { press: false });
+  try {
+    await hiding.page.locator(".controls summary").click();
+    await hiding.page.getByLabel("Hide my address from other volunteers").check();
+    await expect(hiding.page.getByText("Your IP address is visible to the host alone")).toBeVisible();
+    const candidates = hiding.page.evaluate(
+      () =>
+        new Promise<string[]>((resolve) => {
+          const made: string[] = [];
+          const Real = RTCPeerConnection;
+          globalThis.RTCPeerConnection = class extends Real {
+            constructor(config?: RTCConfiguration) {
+              super(config);
+              made.push(JSON.stringify(config));
+            }
+          };
+          Reflect.set(globalThis, "connectionsMade", () => resolve(made));
+        }),
+    );
+    await Promise.all([hiding.donate(), other.donate()]);
+    const run = await untilRun(host, "a link through the host, at both ends", ({ peers }) => {
+      const links = peers.filter(({ state }) => state !== "left").flatMap((peer) => peer.links);
+      return links.length === 2 && links.every(({ kind }) => kind === "relayed");
+    });
+    await untilRun(host, "rounds go on", ({ round }) => round >= run.round + 2);
+    await hiding.page.evaluate(() => Reflect.get(globalThis, "connectionsMade")());
+    expect(await candidates).toEqual([]); // the host has no TURN server: no connection that could name an address
+  } finally {
+    await Promise.all([hiding.close(), other.close()]);
+  }
 });

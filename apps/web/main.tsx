@@ -7,6 +7,7 @@ import { PageStore } from "./page-store.ts";
 import "./styles.css";
 import { Page } from "./views/page.tsx";
 import { backendOf, donateHref, forgottenHref, isForgotten, placeOf, watchHref } from "./views/places.ts";
+import { earlierDonation } from "./window/earlier.ts";
 import { createWatcher } from "./window/watcher.ts";
 import { languageFor, loadWords, rememberedLanguage, rememberLanguage } from "./words/index.ts";
 
@@ -15,6 +16,8 @@ const backend = backendOf(new URL(location.href));
 
 const forgotten = isForgotten(new URL(location.href));
 if (forgotten) history.replaceState(null, "", donateHref(runName));
+
+const earlier = earlierDonation();
 
 const language = languageFor(rememberedLanguage(), navigator.languages);
 const words = await loadWords(language).catch(() => loadWords("en"));
@@ -33,12 +36,13 @@ const store = new PageStore(
     beginAnew: () => location.assign(forgottenHref(runName)),
     navigate: (to) => history.pushState(null, "", to === "watch" ? watchHref(runName) : donateHref(runName)),
   },
-  { place, runName, machine: uncheckedMachine, words, forgotten },
+  { place, runName, machine: uncheckedMachine, words, forgotten, earlier },
 );
 addEventListener("popstate", () => store.placed(placeOf(new URL(location.href)).place));
 void probeMachine(backend).then(store.machineProbed);
 store.watch(createWatcher(runName));
 store.open();
+if (earlier === "discarded") store.donate(); // nobody ended it: the person's press still holds
 
 const App = () => <Page page={useSyncExternalStore(store.subscribe, store.getSnapshot)} actions={store} />;
 

@@ -7,6 +7,8 @@ import type { Language, Words } from "./words/index.ts";
 export type Place = "donate" | "watch";
 export type ChartAxis = "rounds" | "tokens";
 
+export type Earlier = "interrupted" | "discarded" | null;
+
 export interface PageSnapshot {
   /** Every text, in the language that the person reads. */
   readonly words: Words;
@@ -15,6 +17,8 @@ export interface PageSnapshot {
   readonly runName: string;
   /** Everything that this browser kept of the volunteer was deleted just now. */
   readonly forgotten: boolean;
+  /** What became of this tab's donation before this page was loaded. */
+  readonly earlier: Earlier;
   readonly axis: ChartAxis;
   readonly machine: Machine;
   /** null until run and adapter are known. */

@@ -39,15 +39,14 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
 
   constructor(
     ports: PagePorts,
-    start: Pick<PageSnapshot, "place" | "runName" | "machine"> & {
-      readonly words?: Words;
-      readonly forgotten?: boolean;
-    },
+    start: Pick<PageSnapshot, "place" | "runName" | "machine"> &
+      Partial<Pick<PageSnapshot, "words" | "forgotten" | "earlier">>,
   ) {
     this.#ports = ports;
     this.#snapshot = {
       words: en,
       forgotten: false,
+      earlier: null,
       ...start,
       axis: "rounds",
       memory: null,

@@ -47,13 +47,18 @@ const ThisMachine = ({ machine, donor }: { machine: Machine; donor: DonorSnapsho
 };
 
 /** What is true of this machine although nobody had to tell: a page that does not donate yet warns in the same words. */
-function noticesOf(words: Words, { donor, machine }: Pick<PageSnapshot, "donor" | "machine">): readonly Problem[] {
+function noticesOf(
+  words: Words,
+  { donor, machine, earlier }: Pick<PageSnapshot, "donor" | "machine" | "earlier">,
+): readonly Problem[] {
   const notices = [...donor.notices];
   const told = (code: Problem["code"]) => notices.some((notice) => notice.code === code);
   const adapter = donor.adapter ?? machine.adapter;
   if (adapter?.backend === "wasm" && !told("no-gpu")) notices.push(problems.noGpu());
   if (adapter?.backend === "webgpu" && adapter.isFallback && !told("software-adapter"))
     notices.push(problems.softwareAdapter(adapterName(words, adapter)));
+  if (earlier === "interrupted" && donor.status === "idle") notices.push(problems.interrupted());
+  if (earlier === "discarded" && donor.status !== "stopped") notices.push(problems.discarded());
   if (donor.secondTab && !told("second-tab")) notices.push(problems.secondTab());
   return notices;
 }

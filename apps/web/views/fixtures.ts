@@ -263,6 +263,7 @@ export const page = (change: Partial<PageSnapshot> = {}): PageSnapshot => ({
   place: "donate",
   runName: "default",
   forgotten: false,
+  earlier: null,
   axis: "rounds",
   machine,
   memory: { mostBytes: 462e6, leastBytes: 23e6, problem: null },
@@ -362,6 +363,9 @@ const allProblems: readonly Problem[] = [
   problems.secondTab(),
   problems.slept(90_000),
   problems.noLinks(),
+  problems.frozen(90_000),
+  problems.interrupted(),
+  problems.discarded(),
   problems.notForgotten("blocked"),
 ];
 
@@ -433,10 +437,12 @@ export const everyState: Readonly<Record<string, PageSnapshot>> = {
     Object.entries(volunteers).map(([name, volunteer]) => [`before, volunteer ${name}`, page({ volunteer })]),
   ),
   "paused by every limit": withDonor({ status: "paused", pausedBecause: everyReason }),
-  "donating, every notice": withDonor({ notices: allProblems.slice(-9) }),
+  "donating, every notice": withDonor({ notices: allProblems.slice(-12) }),
   paused: withDonor({ status: "paused" }),
   stopped: withDonor({ status: "stopped" }),
   forgotten: page({ forgotten: true }),
+  interrupted: page({ earlier: "interrupted" }),
+  discarded: { ...withDonor({}), earlier: "discarded" },
   ...Object.fromEntries(
     Object.entries(checks).map(([name, check]) => [`check: ${name}`, page({ donor: { ...idleDonor, ...check } })]),
   ),

@@ -393,3 +393,12 @@ describe("structure", () => {
     expect(markup).not.toMatch(/<script|javascript:/);
   });
 });
+
+test("who cannot donate sees the run live first, then why and what to do; who can is asked first", () => {
+  const machine: Machine = { ...fixtures.machine, state: "no-webgpu", adapter: null, limits: null };
+  const cannot = text(page({ machine }));
+  expect(cannot.indexOf("Right now")).toBeLessThan(cannot.indexOf(problemTitles["no-webgpu"]));
+  expect(cannot.split(problemTitles["no-webgpu"])).toHaveLength(2);
+  const can = text(page());
+  expect(can.indexOf("Donate this GPU")).toBeLessThan(can.indexOf("Right now"));
+});

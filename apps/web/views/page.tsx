@@ -131,6 +131,10 @@ const About = ({ watcher: { run, trainLoss }, donor }: PageSnapshot) => {
   );
 };
 
+/** Who cannot donate sees the run live first, and then why not, and what to do. */
+const comesLater = ({ place, donor, machine, watcher }: PageSnapshot): boolean =>
+  place === "donate" && donor.status === "idle" && watcher.run !== null && machineProblem(machine) !== null;
+
 /** Before the button, terms follow the run's description; afterwards what this GPU does comes first. */
 const First = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) => {
   const { place, donor, watcher } = page;
@@ -141,7 +145,7 @@ const First = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) 
         {[about, <Ended key="ended" run={watcher.run} hostBase={watcher.hostBase} self={donor.peer} />]}
       </div>
     );
-  if (place === "watch") return <div className="first">{about}</div>;
+  if (place === "watch" || comesLater(page)) return <div className="first">{about}</div>;
   const panel = <DonorPanel key="panel" page={page} actions={actions} />;
   if (donor.status !== "idle") return <div className="first">{[panel, about]}</div>;
   // Nobody is asked for anything before the page can say what for.
@@ -179,6 +183,7 @@ export const Page = ({ page, actions }: { page: PageSnapshot; actions: PageActio
               <RunNow run={run} self={donor.peer} stale={watcher.connection === "retrying"} />
               <Churn run={run} self={donor.peer} />
             </div>
+            {run.state !== "ended" && comesLater(page) ? <DonorPanel page={page} actions={actions} /> : null}
             <Charts page={page} actions={actions} />
             <Peers run={run} self={donor.peer} rateByPeer={watcher.rateByPeer} />
             <Bandwidth page={page} />

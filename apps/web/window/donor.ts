@@ -10,6 +10,7 @@ import { idleDonor } from "../page-state.ts";
 import type { BackendWish } from "../views/places.ts";
 import type { PeerApi, StartConfig } from "../worker/api.ts";
 import { problems } from "../worker/problems.ts";
+import { rememberDonation } from "./earlier.ts";
 import { findHost } from "./find-host.ts";
 import { exposeHolds } from "./holds.ts";
 import { checkLink } from "./link-check.ts";
@@ -30,6 +31,7 @@ export function createDonor(run: string, backend: BackendWish, volunteer: Volunt
   const show = (next: DonorSnapshot) => {
     snapshot = { ...next, link };
     if (next.slot !== null) rememberSlot(next.slot);
+    rememberDonation(next);
     keepAwake();
     for (const listener of listeners) listener();
   };
@@ -160,6 +162,7 @@ function startWorker(
     () => follow(volunteer, peer),
     () => {}, // told to whoever acts
   );
+  onThaw((ms) => void peer.thawed(ms));
   onNetworkChange(() => {
     void peer.nudge();
     links.findPaths();
@@ -181,6 +184,18 @@ function follow(volunteer: Volunteer, peer: Remote<PeerApi>): void {
   };
   volunteer.subscribe(tell);
   tell(); // what changed while it connected
+}
+
+/** The browser stopped every script of this tab for so long, and says so (Chromium). */
+function onThaw(thawed: (ms: number) => void): void {
+  let frozenAt: number | undefined;
+  document.addEventListener("freeze", () => {
+    frozenAt = Date.now();
+  });
+  document.addEventListener("resume", () => {
+    if (frozenAt !== undefined) thawed(Date.now() - frozenAt);
+    frozenAt = undefined;
+  });
 }
 
 /** Online again, or from one kind of network to another (phones and Chromebooks tell which). */

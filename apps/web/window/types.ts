@@ -38,6 +38,9 @@ export type ProblemCode =
   | "software-adapter" // a CPU poses as a GPU: slow
   | "no-gpu" //           the processor trains, through WebAssembly
   | "second-tab" //       another tab of this browser donates: one GPU serves both
+  | "frozen" //           the browser stopped this tab to spare energy
+  | "interrupted" //      the page was loaded anew while it donated
+  | "discarded" //        the browser threw the tab out to spare memory, and loaded it again
   | "not-forgotten" //    the browser did not delete what it keeps for this site
   | "no-links"
   | "slept"; //        other peers are here but no link opened: their updates come through the host

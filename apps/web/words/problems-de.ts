@@ -44,6 +44,9 @@ export const titles: typeof problemTitles = {
   "no-gpu": "Keine GPU: Der Prozessor trainiert",
   "second-tab": "Ein anderer Tab spendet schon",
   "no-links": "Keine direkte Verbindung zu einem anderen Peer",
+  frozen: "Der Browser hat diesen Tab eingefroren",
+  interrupted: "Das Spenden wurde unterbrochen",
+  discarded: "Der Browser hatte diesen Tab entladen",
   "not-forgotten": "Nicht alles wurde vergessen",
   slept: "Dieser Rechner hat geschlafen",
 };
@@ -147,6 +150,20 @@ export const texts: typeof problemTexts = {
     message: `Dieser Rechner hat ${span(ms)} geschlafen.`,
     remedy:
       "Nichts zu tun: Die Seite sucht den Host und die anderen Peers wieder und steigt dort ein, wo der Lauf jetzt ist.",
+  }),
+  frozen: (ms) => ({
+    message: `Alles hier stand ${span(ms)} still, um Energie oder Speicher zu sparen.`,
+    remedy:
+      "Nichts ist verloren: Die Seite nimmt den Lauf da auf, wo er jetzt ist. Damit es nicht geschieht, lass den Tab im Blick oder in einem eigenen Fenster, oder erlaube es in den Einstellungen des Browsers (Leistung: Websites, die aktiv bleiben).",
+  }),
+  interrupted: () => ({
+    message: "Diese Seite hat gespendet, als sie neu geladen wurde.",
+    remedy: "Drück den Knopf, damit es weitergeht: Dein Schlüssel und was du gegeben hast sind noch da.",
+  }),
+  discarded: () => ({
+    message: "Das sparte Speicher, und das Spenden ruhte bis jetzt.",
+    remedy:
+      "Es geht von selbst weiter. Damit es nicht geschieht, erlaube diese Website in den Einstellungen des Browsers (Leistung: Websites, die aktiv bleiben).",
   }),
   notForgotten: (error) => ({
     message: `Der Browser hat nicht gelöscht, was diese Seite behält: ${error}`,

@@ -47,6 +47,9 @@ export const problemTitles: Record<ProblemCode, string> = {
   "no-gpu": "No GPU here: the processor trains",
   "second-tab": "Another tab donates already",
   "no-links": "No direct link to another peer",
+  frozen: "The browser froze this tab",
+  interrupted: "Donating was interrupted",
+  discarded: "The browser had unloaded this tab",
   "not-forgotten": "Not everything was forgotten",
   slept: "This machine slept",
 };
@@ -147,6 +150,20 @@ export const problemTexts = {
     message: `This machine slept ${span(ms)}.`,
     remedy:
       "Nothing to do: the page looks for the host and the other peers again, and takes up the run where it is now.",
+  }),
+  frozen: (ms: number): ProblemText => ({
+    message: `It stopped everything here for ${span(ms)}, to spare energy or memory.`,
+    remedy:
+      "Nothing is lost: the page takes up the run where it is now. To prevent it, keep the tab in view or in a window of its own, or allow it in the browser’s settings (Performance: sites that stay active).",
+  }),
+  interrupted: (): ProblemText => ({
+    message: "This page donated when it was loaded anew.",
+    remedy: "Press the button to go on: your key and what you gave are still there.",
+  }),
+  discarded: (): ProblemText => ({
+    message: "It did that to spare memory, and donating stopped until now.",
+    remedy:
+      "It goes on by itself. To prevent it, allow this site in the browser’s settings (Performance: sites that stay active).",
   }),
   notForgotten: (error: string): ProblemText => ({
     message: `The browser did not delete what this page keeps: ${error}`,

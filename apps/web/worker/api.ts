@@ -38,6 +38,8 @@ export interface PeerApi {
   observe(observed: Observed): void;
   /** The browser says that it is online again: do not wait out the backoff. */
   nudge(): void;
+  /** The browser had frozen this tab for so long. */
+  thawed(ms: number): void;
   /** Test builds only: block this phase of every round from now on, until it is released. */
   hold(phase: HoldPhase): void;
   release(phase: HoldPhase): void;

@@ -220,6 +220,9 @@ const api: PeerApi = {
   nudge() {
     session?.nudge();
   },
+  thawed(ms) {
+    session?.thawed(ms);
+  },
   hold: (phase) => holds.hold(phase),
   release: (phase) => holds.release(phase),
   reached: (phase) => holds.reached(phase),

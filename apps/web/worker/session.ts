@@ -100,6 +100,7 @@ export class Session {
   #ended = false;
   readonly #sleep = new SleepWatch(now, Date.now);
   #sleptAt = Number.NEGATIVE_INFINITY;
+  #thawedAt = Number.NEGATIVE_INFINITY;
   #measuredAt = 0;
   /** What earlier stretches of this page moved. */
   readonly #before: Pick<DonorSnapshot, "bytesSent" | "bytesReceived" | "bytesFromHost" | "bytesToHost">;
@@ -181,6 +182,14 @@ export class Session {
 
   nudge(): void {
     this.#lines.nudge();
+  }
+
+  /** What looks like sleep from here was the browser's doing. */
+  thawed(ms: number): void {
+    this.#thawedAt = now();
+    this.#sleptAt = now();
+    this.#options.board.clear("slept");
+    this.#options.board.notice(problems.frozen(ms));
   }
 
   /** Says goodbye and lets go of links, timers and the GPU. */
@@ -453,7 +462,10 @@ export class Session {
   #tick(): void {
     const sleptMs = this.#sleep.tick();
     if (sleptMs > 0) this.#woke(sleptMs);
-    else if (now() - this.#sleptAt > SLEPT_NOTICE_MS) this.#options.board.clear("slept");
+    else if (now() - this.#sleptAt > SLEPT_NOTICE_MS) {
+      this.#options.board.clear("slept");
+      this.#options.board.clear("frozen");
+    }
     this.#heartbeat.tick(sleptMs > 0);
     if (now() - this.#measuredAt < MEASURE_EVERY_MS) return;
     this.#measuredAt = now();
@@ -463,7 +475,7 @@ export class Session {
   /** One event, however long it was: the core's timer has rung once, and every connection gets one chance. [R45] */
   #woke(sleptMs: number): void {
     this.#sleptAt = now();
-    this.#options.board.notice(problems.slept(sleptMs));
+    if (now() - this.#thawedAt > TICK_MS * 2) this.#options.board.notice(problems.slept(sleptMs));
     this.#lines.nudge();
     this.#options.toWindow({ type: "find-paths" });
   }

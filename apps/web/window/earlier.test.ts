@@ -1,0 +1,40 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { idleDonor } from "../page-state.ts";
+import { donating } from "../views/fixtures.ts";
+import { earlierDonation, rememberDonation } from "./earlier.ts";
+
+afterEach(() => vi.unstubAllGlobals());
+
+function given(wasDiscarded?: boolean) {
+  const kept = new Map<string, string>();
+  vi.stubGlobal("document", wasDiscarded === undefined ? {} : { wasDiscarded });
+  vi.stubGlobal("sessionStorage", {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => void kept.set(key, value),
+    removeItem: (key: string) => void kept.delete(key),
+  });
+}
+
+test("a page that ended while it donated is known once, and a discarded tab from a reload", () => {
+  given();
+  expect(earlierDonation()).toBeNull();
+  rememberDonation(donating);
+  expect(earlierDonation()).toBe("interrupted");
+  expect(earlierDonation()).toBeNull();
+  given(true);
+  rememberDonation({ ...donating, status: "paused" });
+  expect(earlierDonation()).toBe("discarded");
+});
+
+test("who stopped, or never began, was not interrupted; nor is anybody where storage is refused", () => {
+  given(true);
+  expect(earlierDonation()).toBeNull();
+  rememberDonation(donating);
+  rememberDonation({ ...donating, status: "stopped" });
+  expect(earlierDonation()).toBeNull();
+  rememberDonation(idleDonor);
+  expect(earlierDonation()).toBeNull();
+  vi.stubGlobal("sessionStorage", undefined);
+  rememberDonation(donating);
+  expect(earlierDonation()).toBeNull();
+});
