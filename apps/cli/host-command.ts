@@ -20,6 +20,7 @@ export interface HostCommandOptions extends TurnOptions {
   readonly share?: boolean;
   readonly donors: number;
   readonly relayMbit: number;
+  readonly waitFor: number;
   readonly only?: "signaling";
   readonly allowOrigin?: readonly string[];
   /** Folder that relative file names start from. */
@@ -65,6 +66,7 @@ export async function hostCommand(options: HostCommandOptions): Promise<void> {
             ...network,
             turn,
             relayMbit: options.relayMbit,
+            startPeers: options.waitFor,
             run: options.run,
             from: options.from,
             witness: (spec, data) => new WitnessThread(witnessScript(), { spec, data: data.path }),

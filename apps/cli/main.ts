@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { relative, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { methods, parameterTable } from "#outer";
-import { BLOB_BYTES_MAX, presets } from "#wire";
+import { BLOB_BYTES_MAX, presets, ROSTER_MAX } from "#wire";
 import { BUILD } from "../host/build.ts";
 import { builtPage } from "../host/host.ts";
 import { loadDraft, SpecError } from "../host/load-run.ts";
@@ -130,6 +130,7 @@ program
     numberFrom(0, 100_000),
     RELAY_MBIT,
   )
+  .option("--wait-for <peers>", "open the first round when so many are ready to train", numberFrom(1, ROSTER_MAX), 1)
   .addOption(new Option("--only <part>", "start one part alone").choices(["signaling"]))
   .addOption(new Option("--page <dir>", "serve this build of the page").default(builtPage(), "dist/web").hideHelp())
   .option("--allow-origin <origin>", "page of another origin that may connect (repeat for several)", originFrom)

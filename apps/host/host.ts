@@ -45,6 +45,8 @@ export interface HostOptions extends NetworkOptions {
   readonly from: string;
   /** Bits per second that WS /relay carries for pairs that cannot connect; 0: none. */
   readonly relayMbit: number;
+  /** How many must be ready before the first round opens; 1 unless given. */
+  readonly startPeers?: number;
   readonly witness: (spec: RunSpec, data: DataFolder, blobs: DiskBlobStore) => WitnessPort;
   /** The disk or the witness failed; the host must stop. */
   readonly fatal: (error: Error) => void;
@@ -146,6 +148,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
       spec,
       build: BUILD,
       witness,
+      startPeers: options.startPeers,
       report: options.report,
       fatal: options.fatal,
     });

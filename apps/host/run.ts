@@ -61,6 +61,8 @@ export interface RunOptions {
   readonly spec: RunSpec;
   readonly build: string;
   readonly witness: WitnessPort;
+  /** How many must be ready before the first round opens; 1 unless given. */
+  readonly startPeers?: number | undefined;
   /** A line for the operator. */
   readonly report: (line: string) => void;
   /** The disk or the witness failed: nothing may be acknowledged any more. Called once. */
@@ -135,7 +137,8 @@ export class HostedRun {
       isSigned: (entry: LogEntry) => entryIsSigned(spec.hostKey, entry, verifyNatively),
     };
     const known = { spec, run: id, genesisHash, meshSeed, log: entries, aside };
-    this.#sequencer = new Sequencer({ ...known, witnessBehind, check });
+    const { startPeers = 1 } = options;
+    this.#sequencer = new Sequencer({ ...known, witnessBehind, startPeers, check });
   }
 
   /** @throws DataError when the stored run is damaged; the witness's errors when log and blobs disagree */
@@ -427,12 +430,13 @@ export class HostedRun {
   /** @param from first row of the page of peers */
   detail(from: number, pageSize: number): RunDetail {
     const { log } = this.#sequencer;
-    const { phase, roster, offered } = this.view;
+    const { phase, roster, offered, peersAwaited } = this.view;
     const { traffic } = this.#sequencer;
     const rows = peerRows({ peers: this.view.peers, log, traffic, memberOf: (peer) => this.#memberByPeer.get(peer) });
     return {
       ...this.summary(),
       apiVersion: API_VERSION,
+      peersAwaited,
       build: this.#options.build,
       phase,
       roster: [...roster],

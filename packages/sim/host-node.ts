@@ -89,7 +89,8 @@ export class HostNode implements HostSocketEnd {
     this.starts += 1;
     this.sim.tell(() => `host starts, log ${this.log.length}`);
     if (!this.disk.restored) this.sim.judge.reread(this.log); // else peers give it back
-    const known = { spec, run, genesisHash, meshSeed: "mesh", log: this.log, check: entryCheck };
+    const { startPeers } = this.sim;
+    const known = { spec, run, genesisHash, meshSeed: "mesh", startPeers, log: this.log, check: entryCheck };
     this.sequencer = new Sequencer({ ...known, aside: (hash) => asides.get(hash) });
     this.sim.plant.sequencer?.(this.sequencer);
     const { round, anchorHash } = this.sequencer.log;

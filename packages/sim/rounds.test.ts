@@ -23,6 +23,23 @@ test("one alone trains", () => {
   expect(sim.commits().every(({ contributors }) => contributors.length === 1)).toBe(true);
 });
 
+test("[R6] a host that was asked to wait for three opens no first round for two; later one alone goes on", () => {
+  const sim = new Simulation({ seed: 3, peers: 3, startPeers: 3 });
+  const awaited = () => sim.host.sequencer?.view().peersAwaited;
+  sim.host.start();
+  for (const peer of sim.peers.slice(0, 2)) peer.start();
+  sim.runFor(60_000);
+  expect(sim.host.log).toEqual([]);
+  expect(awaited()).toBe(1);
+  sim.peers[2].start();
+  sim.runRounds(3);
+  expect(sim.commits()[0].contributors).toHaveLength(3);
+  for (const peer of sim.peers.slice(1)) peer.crash();
+  sim.runRounds(2);
+  expect(awaited()).toBe(0);
+  sim.checkAll();
+});
+
 test.each([3, 4, 5, 6])(
   "[R6] [R15] a peer that joins a running swarm is in nearly every commit after that, seed %i",
   (seed) => {

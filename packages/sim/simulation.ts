@@ -38,6 +38,8 @@ export interface SimulationOptions {
   readonly unlinkable?: number;
   /** The host relays for pairs that no link reaches. */
   readonly relay?: boolean;
+  /** The host waits for so many before it opens the first round. */
+  readonly startPeers?: number;
   /** Parse every message with wire's schemas, as the adapters do: for stories; a fuzz run has no time for it. */
   readonly validate?: boolean;
   /** Hears of everything of note, as it happens. */
@@ -81,6 +83,7 @@ export class Simulation {
   readonly updateBytes: number;
   readonly checkpointBytes: number;
   readonly relay: boolean;
+  readonly startPeers: number;
   readonly plant: Plant;
   private readonly unlinkable: number;
   private readonly validate: boolean;
@@ -103,6 +106,7 @@ export class Simulation {
     this.validate = options.validate ?? true;
     this.trace = options.trace;
     this.relay = options.relay ?? false;
+    this.startPeers = options.startPeers ?? 1;
     this.plant = options.plant ?? {};
     this.judge = new Judge(this);
     this.host = new HostNode(this);

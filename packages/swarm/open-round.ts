@@ -36,7 +36,8 @@ export interface OpenRoundOptions {
   readonly log: RunState;
   readonly visits: Visits;
   readonly wake: Wake;
-  /** An aggregate needs a host that keeps it: not where peers keep the updates. */
+  /** How many must be ready before the first round opens. */
+  readonly startPeers: number;
 }
 
 export class OpenRound {
@@ -44,10 +45,13 @@ export class OpenRound {
   /** Of the current round, or of the last one. */
   roster: ReadonlySet<PeerId> = new Set();
   openedAt: Millis = 0;
+  /** How many more must be ready before the first round opens. */
+  peersAwaited = 0;
   private readonly log: RunState;
   private readonly visits: Visits;
   private readonly wake: Wake;
   private readonly pace = new Pace();
+  private readonly startPeers: number;
   private readonly places: Places;
   private groups: Groups | undefined; //             more offers than a commit may name: they are made into fewer
   private deadlineAt: Millis = 0;
@@ -62,8 +66,9 @@ export class OpenRound {
   private readonly departed = new Set<PeerId>(); //  paused, or said goodbye: not waited for
   private readonly newcomers = new Set<PeerId>(); // ready, and not in the roster
 
-  constructor({ log, visits, wake }: OpenRoundOptions) {
+  constructor({ log, visits, wake, startPeers }: OpenRoundOptions) {
     this.log = log;
+    this.startPeers = startPeers;
     this.visits = visits;
     this.wake = wake;
     this.offers = new Offers(log, (peer) => this.refresh(peer));
@@ -230,7 +235,8 @@ export class OpenRound {
     const { here } = this.visits;
     const { round } = this.log;
     const ready = here.willingAt(round);
-    if (ready.size === 0 || paused) {
+    this.peersAwaited = round === 0 ? Math.max(0, this.startPeers - ready.size) : 0;
+    if (ready.size === 0 || this.peersAwaited > 0 || paused) {
       this.idleSince = undefined;
       this.resting = true;
       return undefined;

@@ -218,6 +218,8 @@ export interface SequencerOptions {
   /** The whole retained log, for a host that starts again. */
   readonly log: readonly LogEntry[];
   readonly offers?: readonly SignedOffer[];
+  /** How many must be ready before the first round opens; 1 unless given. [R6] */
+  readonly startPeers?: number;
   /** It could not follow the stored log; entries and blobs that peers give back may help it. */
   readonly witnessBehind?: boolean;
   /** For entries that peers give back; wire's own, unless given. */
@@ -234,6 +236,7 @@ export interface SequencerView {
   readonly offered: readonly PeerId[];
   readonly headSeq: number; //           last entry that was synced; for welcome
   readonly headHash: string; //          of that entry, or the run's id
+  readonly peersAwaited: number; //      so many more must be ready before the first round opens
   readonly peers: readonly ConnectedPeer[];
 }
 

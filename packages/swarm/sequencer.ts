@@ -60,7 +60,8 @@ export class Sequencer {
   private out: SequencerOutput[] = [];
 
   constructor(options: SequencerOptions) {
-    const { spec, run, genesisHash, meshSeed, log: stored, witnessBehind = false, check = checkOf(spec) } = options;
+    const { spec, run, genesisHash, meshSeed, log: stored, witnessBehind = false, startPeers = 1 } = options;
+    const { check = checkOf(spec) } = options;
     const { wake, line } = this;
     const emit = (output: SequencerOutput): void => void this.out.push(output);
     const asides = new Map<string, Uint8Array>();
@@ -76,7 +77,7 @@ export class Sequencer {
       },
       gone: (peer) => this.gone(peer),
     });
-    const round = new OpenRound({ log, visits, wake });
+    const round = new OpenRound({ log, visits, wake, startPeers });
     this.log = log;
     this.visits = visits;
     this.round = round;
@@ -119,6 +120,7 @@ export class Sequencer {
         ({ peer }) => peer,
       ),
       ...this.head(),
+      peersAwaited: this.round.peersAwaited,
       peers: [...here.all.values()].map((session) =>
         connectedPeer(session, this.log, offers.has(session.member.peer), this.traffic.of(session.member.peer)),
       ),

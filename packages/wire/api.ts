@@ -67,6 +67,7 @@ export type ChurnRow = z.infer<typeof churnRowSchema>;
 export const runDetailSchema = z.object({
   ...runSummarySchema.shape,
   apiVersion: z.literal(API_VERSION),
+  peersAwaited: z.int(), //     so many more must be ready before the first round opens
   build: z.string(),
   phase: z.enum(["waiting", "training", "folding", "ended"]), //  waiting: nobody in the roster
   roster: z.array(peerIdSchema),

@@ -117,6 +117,7 @@ const link = (peer: PeerId, kind: "direct" | "turn" | "relayed", bytesSent: numb
 
 export const run: RunDetail = {
   apiVersion: 1,
+  peersAwaited: 0,
   build: "0.1.0+test",
   id: hex("e"),
   name: spec.name,

@@ -79,5 +79,7 @@ export function announcement(words: Words, { donor, watcher }: Pick<PageSnapshot
   }
 }
 
-export const runPhaseLine = ({ states }: Words, { state, phase }: RunDetail): string =>
-  state === "paused" ? states.pausedByHost : states.phase[phase];
+export function runPhaseLine({ states }: Words, { state, phase, peersAwaited }: RunDetail): string {
+  if (state === "paused") return states.pausedByHost;
+  return peersAwaited > 1 ? states.peersAwaited(peersAwaited) : states.phase[phase];
+}

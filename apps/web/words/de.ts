@@ -82,6 +82,7 @@ export const de: Words = {
       ended: "Zu Ende",
     },
     pausedByHost: "Vom Host angehalten",
+    peersAwaited: (count) => `Beginnt, wenn noch ${f.count(count)} ${n(count, "Peer bereit ist", "Peers bereit sind")}`,
     peer: {
       joining: "kommt dazu",
       ready: "bereit",

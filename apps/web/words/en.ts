@@ -84,6 +84,7 @@ export const en = {
       ended: "Ended",
     } satisfies Record<RunDetail["phase"], string>,
     pausedByHost: "Paused by the host",
+    peersAwaited: (count: number) => `Begins when ${f.count(count)} more ${n(count, "peer is", "peers are")} ready`,
     peer: {
       joining: "joining",
       ready: "ready",
