@@ -15,7 +15,7 @@ async function withCrowd(
   story: (host: TestHost, run: string) => Promise<TestHost>,
 ): Promise<void> {
   const spec = specLike((draft) => ({ ...light(draft), ...change(draft) }));
-  let host = await startHost({ run: spec.file });
+  let host = await startHost({ run: spec.file, waitFor: PAGES });
   const first = await openDonor(host.url, { press: false });
   try {
     const browser = first.page.context().browser()!;

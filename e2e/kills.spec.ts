@@ -4,7 +4,7 @@
 import { expect, test } from "@playwright/test";
 import { type HoldPhase, holdPhases } from "../apps/web/worker/api.ts";
 import type { LogEntry } from "../packages/wire/index.ts";
-import { openDonor, startHost, untilRun } from "./support.ts";
+import { openDonor, STEADY_DUTY, startHost, untilRun } from "./support.ts";
 
 const whole = process.env.GOSSAMER_PROOF === "whole";
 const phases: readonly HoldPhase[] = whole ? [...holdPhases, ...holdPhases] : ["training", "offered", "fetched"];
@@ -24,7 +24,7 @@ function holdFromTheStart(phase: HoldPhase): void {
 test(`a browser killed ${phases.length} times, held in a phase of a round each time`, async () => {
   test.setTimeout(whole ? 30 * 60_000 : 4 * 60_000);
   const host = await startHost({ run: "e2e/short-rounds.json" });
-  const steady = await openDonor(host.url);
+  const steady = await openDonor(host.url, { duty: STEADY_DUTY });
   try {
     await untilRun(host, "the steady browser trains", ({ round }) => round >= 1);
     let acknowledged: LogEntry[] = [];

@@ -21,13 +21,9 @@ const named: readonly (readonly [method: string, change?: (spec: RunDraft) => Pa
 for (const [method, change = () => ({})] of named)
   test(`${method}: two browsers fold the same anchors, the loss falls, and the log replays from a checkpoint`, async () => {
     const spec = specLike((draft) => ({ checkpoint: { ...draft.checkpoint, everyRounds: 2 }, ...change(draft) }));
-    const host = await startHost({ run: `${spec.file}+${method}` });
-    const donors = await Promise.all([
-      openDonor(host.url),
-      openDonor(host.url, { path: "/?backend=wasm", press: false }),
-    ]);
+    const host = await startHost({ run: `${spec.file}+${method}`, waitFor: 2 });
+    const donors = await Promise.all([openDonor(host.url), openDonor(host.url, { path: "/?backend=wasm" })]);
     try {
-      await donors[1].page.getByRole("button", { name: "Donate this processor" }).click();
       const both = ({ peers }: RunDetail) => peers.filter(({ rounds }) => rounds >= 3).length === 2;
       const { peers, head } = await untilRun(host, "three rounds of each", both);
       expect(new Set(peers.map(({ adapter }) => adapter?.backend))).toEqual(new Set(["webgpu", "wasm"]));

@@ -6,7 +6,7 @@ import { expectOneAnchor, openDonor, specLike, startHost, untilRun } from "./sup
 test("[R30] two browsers train beside the exchange: their anchors are one, and the log replays to it", async () => {
   const overlapping = (spec: RunDraft) => ({ version: 2 as const, rounds: { ...spec.rounds, overlap: true } });
   const spec = specLike(overlapping);
-  const host = await startHost({ run: spec.file });
+  const host = await startHost({ run: spec.file, waitFor: 2 });
   const donors = await Promise.all([openDonor(host.url), openDonor(host.url)]);
   try {
     const both = ({ peers }: RunDetail) => peers.filter(({ rounds }) => rounds >= 4).length === 2;

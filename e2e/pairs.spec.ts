@@ -5,15 +5,14 @@ import { expectReplay, openDonor, specLike, startHost, untilRun } from "./suppor
 
 test("NoLoCo: three browsers average in pairs, the merged model learns, and the log replays to it", async () => {
   const spec = specLike(({ checkpoint }) => ({ checkpoint: { ...checkpoint, everyRounds: 2 } }));
-  const host = await startHost({ run: `${spec.file}+noloco` });
-  const onProcessor = { path: "/?backend=wasm", press: false };
+  const host = await startHost({ run: `${spec.file}+noloco`, waitFor: 3 });
+  const onProcessor = { path: "/?backend=wasm" };
   const donors = await Promise.all([
     openDonor(host.url),
     openDonor(host.url, onProcessor),
     openDonor(host.url, onProcessor),
   ]);
   try {
-    for (const { page } of donors.slice(1)) await page.getByRole("button", { name: "Donate this processor" }).click();
     const all = ({ peers, head }: RunDetail) =>
       peers.filter(({ rounds }) => rounds >= 4).length === 3 && head.evalLoss !== null;
     const { head } = await untilRun(host, "four rounds of each", all);

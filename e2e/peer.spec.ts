@@ -15,7 +15,16 @@ import {
   type RunDetail,
   sampleOfAttesters,
 } from "../packages/wire/index.ts";
-import { openDonor, SHORT_ROUNDS, specLike, startHost, type TestDonor, type TestHost, untilRun } from "./support.ts";
+import {
+  openDonor,
+  SHORT_ROUNDS,
+  STEADY_DUTY,
+  specLike,
+  startHost,
+  type TestDonor,
+  type TestHost,
+  untilRun,
+} from "./support.ts";
 
 const entriesOf = <T extends LogEntry["type"]>(log: readonly LogEntry[], type: T): EntryOf<T>[] =>
   log.filter((entry): entry is EntryOf<T> => entry.type === type);
@@ -34,7 +43,7 @@ test.describe("a run of short rounds", () => {
 
   test.beforeAll(async () => {
     host = await startHost({ run: SHORT_ROUNDS });
-    steady = await openDonor(host.url);
+    steady = await openDonor(host.url, { duty: STEADY_DUTY });
   });
   test.afterAll(async () => {
     await steady.close();

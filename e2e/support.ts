@@ -2,7 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type BrowserContextOptions, chromium, expect, type Page } from "@playwright/test";
 import { chromiumFlags, findInstalledBrowser, NO_BROWSER } from "../apps/cli/browser.ts";
 import { countOfAttesters, type LogEntry, type RunDetail, type RunDraft } from "../packages/wire/index.ts";
@@ -14,9 +14,15 @@ export function specLike(change: (spec: RunDraft) => Partial<RunDraft>): { file:
   const dir = mkdtempSync(join(tmpdir(), "gossamer-spec-"));
   const file = join(dir, "run.json");
   const spec = JSON.parse(readFileSync(SHORT_ROUNDS, "utf8")) as RunDraft;
-  writeFileSync(file, JSON.stringify({ ...spec, ...change(spec) }));
+  const corpus = { ...spec.corpus, path: resolve("package-lock.json") }; // the same file, from another folder
+  writeFileSync(file, JSON.stringify({ ...spec, corpus, ...change(spec) }));
   return { file, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
+
+export const secondsSince = (startMs: number): number => (performance.now() - startMs) / 1000;
+
+/** The duty of one that is there first: it leaves the cores to whoever starts beside it. */
+export const STEADY_DUTY = 0.3;
 
 export interface TestHost {
   readonly url: string;
@@ -35,6 +41,8 @@ export interface HostOptions {
   readonly run?: string;
   readonly dataDir?: string;
   readonly port?: number;
+  /** How many must be ready before the first round. */
+  readonly waitFor?: number;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Words that go before the command: into a network namespace, say. */
@@ -46,6 +54,7 @@ export async function startHost({
   run = "nano",
   dataDir,
   port = 0,
+  waitFor = 1,
   args = [],
   env = {},
   enter = [],
@@ -66,6 +75,8 @@ export async function startHost({
       dir,
       "--page",
       "dist/web-test",
+      "--wait-for",
+      String(waitFor),
       ...args,
     ],
     { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } },
@@ -124,6 +135,8 @@ export interface TestDonor {
 
 export interface DonorOptions {
   readonly press?: boolean;
+  /** The part of the time in which it trains, all of it unless given. */
+  readonly duty?: number;
   readonly flags?: readonly string[];
   /** Another program than the browser that was found. */
   readonly browser?: string;
@@ -134,7 +147,7 @@ export interface DonorOptions {
 /** A browser process of its own, as a second volunteer would have. */
 export async function openDonor(
   url: string,
-  { press = true, flags = chromiumFlags(), path = "/", context = {}, browser: program }: DonorOptions = {},
+  { press = true, duty = 1, flags = chromiumFlags(), path = "/", context = {}, browser: program }: DonorOptions = {},
 ): Promise<TestDonor> {
   const executablePath = program ?? findInstalledBrowser()?.path;
   if (executablePath === undefined) throw new Error(NO_BROWSER);
@@ -144,7 +157,12 @@ export async function openDonor(
   await page.goto(url + path);
   const donor: TestDonor = {
     page,
-    donate: () => page.getByRole("button", { name: "Donate this GPU" }).click(),
+    async donate() {
+      await page.getByRole("button", { name: /^Donate this (GPU|processor)$/ }).click();
+      if (duty === 1) return;
+      await page.waitForFunction(() => window.__gossamer !== undefined);
+      await page.evaluate((share) => window.__gossamer?.setDuty(share), duty);
+    },
     close: () => server.close(),
     kill: () => void server.process().kill("SIGKILL"),
   };

@@ -1,7 +1,8 @@
 // npm test: every runner in turn, then one line that sums them.
 //
-//   check (types, lint, format, imports, unused code, licences) -> unit and simulation -> GPU conformance -> end to end
+//   check (types, lint, format, imports, unused code, licences) -> unit and simulation, beside them GPU conformance -> end to end
 //
+// A software adapter compiles on one core, so the unit tests, one file at a time, have the other. What runs beside them is printed after them.
 // Each check counts as one test. A runner that dies without a report counts as one failure, so nothing can pass by crashing.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -14,14 +15,17 @@ const bin = (name) => join("node_modules", ".bin", name);
 const totals = { passed: 0, failed: 0, skipped: [] };
 const only = process.argv[2]; // check | unit | gpu | e2e: one stage alone
 
-function run(command, args, env = {}) {
+/** @param print called with what it says, instead of our own output */
+function run(command, args, env = {}, print = undefined) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: "inherit", env: { ...process.env, TMPDIR: temporary, ...env } });
+    const stdio = print === undefined ? "inherit" : ["inherit", "pipe", "pipe"];
+    const child = spawn(command, args, { stdio, env: { ...process.env, TMPDIR: temporary, ...env } });
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", print);
     child.on("error", (error) => {
       console.error(`${command} did not start: ${error.message}`);
       resolve(1);
     });
-    child.on("exit", (code, signal) => resolve(signal ? 1 : code));
+    child.on("close", (code, signal) => resolve(signal ? 1 : code));
   });
 }
 
@@ -51,17 +55,12 @@ async function checks() {
   }
 }
 
-async function vitest(project) {
-  console.log(`\n— ${project}`);
+async function vitest(project, print) {
+  const say = print ?? ((text) => process.stdout.write(text));
+  say(`\n— ${project}\n`);
   const path = join(temporary, `${project}.json`);
-  const code = await run(bin("vitest"), [
-    "run",
-    "--project",
-    project,
-    "--reporter=default",
-    "--reporter=json",
-    `--outputFile.json=${path}`,
-  ]);
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${path}`];
+  const code = await run(bin("vitest"), ["run", "--project", project, "--maxWorkers=1", ...reporters], {}, print);
   const report = readReport(path);
   if (!report) return void totals.failed++;
   totals.passed += report.numPassedTests;
@@ -71,6 +70,16 @@ async function vitest(project) {
     for (const test of file.assertionResults)
       if (test.status === "pending" || test.status === "skipped") totals.skipped.push(`${project}: ${test.fullName}`);
   }
+}
+
+async function unitBesideGpu() {
+  const held = [];
+  const unit = vitest("unit");
+  const gpu = vitest("gpu", (chunk) => held.push(chunk));
+  await unit;
+  console.log("\n(the tests on the GPU are under way)");
+  await gpu;
+  for (const chunk of held) process.stdout.write(chunk);
 }
 
 async function endToEnd() {
@@ -85,14 +94,14 @@ async function endToEnd() {
   if (skipped > 0) totals.skipped.push(`end to end: ${skipped}; the list above says which`);
 }
 
+const whole = { check: checks, "unit and gpu": unitBesideGpu, e2e: endToEnd };
 const stages = { check: checks, unit: () => vitest("unit"), gpu: () => vitest("gpu"), e2e: endToEnd };
 if (only !== undefined && !Object.hasOwn(stages, only)) {
   console.error(`"${only}" is no stage. One of: ${Object.keys(stages).join(", ")}; none runs all.`);
   process.exit(2);
 }
 const startedMs = performance.now();
-for (const [name, stage] of Object.entries(stages)) {
-  if (only !== undefined && only !== name) continue;
+for (const [name, stage] of Object.entries(only === undefined ? whole : { [only]: stages[only] })) {
   const stageMs = performance.now();
   await stage();
   console.log(`(${name}: ${Math.round((performance.now() - stageMs) / 1000)} s)`);

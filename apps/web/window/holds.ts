@@ -1,6 +1,7 @@
 // Test builds only (VITE_TEST_HOOKS=1): window.__gossamer holds a peer in any phase of a round, so that a test can kill it exactly there.
-// It can also make a peer send updates that decode to nothing.
+// It can also make a peer send updates that decode to nothing, and train a part of the time.
 import type { Remote } from "comlink";
+import { defaultControls } from "../controls/settings.ts";
 import { type HoldPhase, holdPhases, type PeerApi } from "../worker/api.ts";
 
 interface TestHooks {
@@ -10,6 +11,7 @@ interface TestHooks {
   /** Resolves when the peer waits in that phase. */
   reached(phase: HoldPhase): Promise<void>;
   spoilUpdates(): Promise<void>;
+  setDuty(duty: number): Promise<void>;
 }
 
 declare global {
@@ -26,5 +28,6 @@ export function exposeHolds(peer: Remote<PeerApi>): void {
     release: (phase) => peer.release(phase),
     reached: (phase) => peer.reached(phase),
     spoilUpdates: () => peer.spoilUpdates(),
+    setDuty: (duty) => peer.allow({ ...defaultControls, duty }),
   };
 }
