@@ -24,6 +24,8 @@ import { planCommand } from "./plan.ts";
 import { replay, replayLines } from "./replay.ts";
 import { addSimCommand } from "./sim/command.ts";
 import { specReference } from "./spec-reference.ts";
+import { type BenchPageOptions, benchPage } from "./watch/bench-page.ts";
+import { takeScreenshots } from "./watch/screenshots.ts";
 
 /** npm runs scripts in the package's folder; file names are meant from where the user stands. */
 const from = process.env.INIT_CWD ?? process.cwd();
@@ -317,6 +319,16 @@ benchCommand
     );
   });
 benchCommand
+  .command("page")
+  .description("what a large run costs the page that watches it: script, interaction, memory (a minute)")
+  .option("--peers <count>", "peers that are here", numberFrom(1, 10_000), 1_000)
+  .option("--rounds <count>", "rounds behind it", numberFrom(2, 1_000_000), 100_000)
+  .option("--seconds <count>", "so long the pushes are watched", numberFrom(2, 600), 20)
+  .option("--json", "print one JSON object", false)
+  .action(async (options: BenchPageOptions) => {
+    if (!(await benchPage(options, (line) => console.log(line)))) process.exitCode = 1;
+  });
+benchCommand
   .command("line")
   .description(
     "what an update gets of a line of 20 Mbit/s and 40 ms, beside plain UDP over it (root, Linux: a NAT lab)",
@@ -397,6 +409,14 @@ runCommand
     console.log(`${file} is a valid run: "${draft.name}", ${parameterTable(draft.model).length} parameters.`);
   });
 
+program
+  .command("screenshots")
+  .description("take the pictures of the page that the README shows, over a run that is made up")
+  .argument("[names...]", "of these alone")
+  .option("--out <dir>", "folder to write to", "docs/screenshots")
+  .action((names: string[], options: { out: string }) =>
+    takeScreenshots(resolve(from, options.out), names, (line) => console.log(line)),
+  );
 program
   .command("browser")
   .description("print the Chromium that donors, benches and tests use; fetches one when there is none")

@@ -15,6 +15,7 @@ import {
   PEERS_PAGE,
   type PeerId,
   ROUNDS_PAGE,
+  type Series,
   seriesMetrics,
 } from "#wire";
 import { ApiError, answerJson, answerText, notFound } from "./answer.ts";
@@ -25,8 +26,8 @@ import { metricsText } from "./metrics.ts";
 import { PieceLists } from "./piece-lists.ts";
 import type { RelayMeter } from "./relay.ts";
 import type { HostedRun } from "./run.ts";
-import { type Metric, POINTS_MAX } from "./series.ts";
-import { Watching } from "./watching.ts";
+import { csvOf, type Metric, POINTS_MAX } from "./series.ts";
+import { type WatchedRun, Watching } from "./watching.ts";
 
 /** Entries and bytes in one answer: 1,000 commits of one contributor are 1 MB; large rosters stop at the bytes. */
 const LOG_ENTRIES_MAX = 1000;
@@ -41,8 +42,15 @@ const UNNAMED_TOTAL_MAX = 2_048;
 /** Updates are refused while there is still room for the log: a host that cannot write its log stops. */
 const FREE_BYTES_MIN = 256 * 2 ** 20;
 
+/** What the API asks of a run: a hosted one, or one that a bench makes up. */
+export type ServedRun = WatchedRun &
+  Pick<
+    HostedRun,
+    "id" | "summary" | "subscribe" | "kindOf" | "isOffered" | "blobStored" | "blobDropped" | "uploadBytesMax"
+  >;
+
 export interface ApiOptions {
-  readonly run: HostedRun;
+  readonly run: ServedRun;
   readonly blobs: DiskBlobStore;
   readonly peerOfToken: (token: string) => { run: string; peer: PeerId } | undefined;
   readonly connections: () => number;
@@ -134,7 +142,7 @@ export class Api {
       case "log":
         return answerJson(response, 200, this.#log(query));
       case "series":
-        return answerJson(response, 200, this.#series(query));
+        return this.#sendSeries(response, query);
       case "events":
         if (request.method === "HEAD") return answerText(response, "text/event-stream", "");
         return this.#events.add(response);
@@ -196,7 +204,15 @@ export class Api {
     };
   }
 
-  #series(query: URLSearchParams): unknown {
+  #sendSeries(response: ServerResponse, query: URLSearchParams): void {
+    const series = this.#series(query);
+    const format = query.get("format") ?? "json";
+    if (format === "csv") return answerText(response, "text/csv; charset=utf-8", csvOf(series));
+    if (format !== "json") throw new ApiError(400, "parameter", `format is "${format}"; there are json and csv.`);
+    answerJson(response, 200, series);
+  }
+
+  #series(query: URLSearchParams): Series {
     const metric = query.get("metric") ?? "trainLoss";
     if (!(seriesMetrics as readonly string[]).includes(metric))
       throw new ApiError(400, "metric", `There is no metric "${metric}". There are ${seriesMetrics.join(", ")}.`);

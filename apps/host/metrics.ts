@@ -5,7 +5,11 @@ import type { HostedRun } from "./run.ts";
 type Sample = readonly [labels: Record<string, string>, value: number];
 
 /** @param connections open /signal sockets */
-export function metricsText(run: HostedRun, connections: number, relay: RelayMeter): string {
+export function metricsText(
+  run: Pick<HostedRun, "detail" | "bytesServed">,
+  connections: number,
+  relay: RelayMeter,
+): string {
   const { head, peers, traffic } = run.detail(0, Number.MAX_SAFE_INTEGER);
   const connected = peers.filter(({ state }) => state !== "left");
   const ways = ["direct", "turn", "relayed"] as const;

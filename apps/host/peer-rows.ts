@@ -2,7 +2,9 @@
 import type { Sequencer, SequencerView } from "#swarm";
 import type { Member, PeerId, PeerRow } from "#wire";
 
-export interface PeerRowsGiven extends Pick<Sequencer, "log" | "traffic"> {
+export interface PeerRowsGiven {
+  readonly log: Pick<Sequencer["log"], "contributions">;
+  readonly traffic: Pick<Sequencer["traffic"], "of">;
   readonly peers: SequencerView["peers"];
   /** Name and adapter, also of who left, as long as they are remembered. */
   readonly memberOf: (peer: PeerId) => Member | undefined;

@@ -89,3 +89,11 @@ export class SeriesStore {
     return { metric, points: grouped };
   }
 }
+
+/** Numbers alone, so that nothing in it needs quotes. */
+export const csvOf = ({ metric, points }: Series): string =>
+  [
+    `round,tokens,time,${metric}`,
+    ...points.map(({ round, tokens, time, value }) => [round, tokens, new Date(time).toISOString(), value].join()),
+    "",
+  ].join("\r\n");

@@ -81,6 +81,15 @@ test("the badge is a picture for any page, and a run's name is text in it", asyn
   expect((await get("/badge/nope.svg")).status).toBe(404);
 });
 
+test("a curve comes as a table for spreadsheets too", async () => {
+  const response = await get("/api/runs/default/series?metric=trainLoss&format=csv");
+  expect(response.headers.get("content-type")).toBe("text/csv; charset=utf-8");
+  const [head, first, , end] = (await response.text()).split("\r\n");
+  expect([head, end]).toEqual(["round,tokens,time,trainLoss", ""]);
+  expect(first).toMatch(/^1,64,\d{4}-\d\d-\d\dT[\d:.]+Z,5$/);
+  expect((await get("/api/runs/default/series?format=xls")).status).toBe(400);
+});
+
 test("a new watcher is told the run, its newest rounds and the overview at once", async () => {
   const response = await get("/api/runs/default/events");
   const reader = response.body!.getReader();

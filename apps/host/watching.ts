@@ -12,7 +12,7 @@ const LOOP_RESOLUTION_MS = 20;
 /** Asking the disk takes a system call; its answer changes slowly. */
 const DISK_EVERY_MS = 10_000;
 
-type WatchedRun = Pick<
+export type WatchedRun = Pick<
   HostedRun,
   "spec" | "entries" | "series" | "rounds" | "standings" | "detail" | "nameOf" | "overview" | "bytesServed"
 >;

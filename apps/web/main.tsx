@@ -6,7 +6,17 @@ import { probeMachine, uncheckedMachine } from "./machine.ts";
 import { PageStore } from "./page-store.ts";
 import "./styles.css";
 import { Page } from "./views/page.tsx";
-import { backendOf, donateHref, forgottenHref, isForgotten, placeOf, watchHref } from "./views/places.ts";
+import {
+  backendOf,
+  donateHref,
+  forgottenHref,
+  isForgotten,
+  isKiosk,
+  placeOf,
+  roundHref,
+  roundOf,
+  watchHref,
+} from "./views/places.ts";
 import { earlierDonation } from "./window/earlier.ts";
 import { createWatcher } from "./window/watcher.ts";
 import { languageFor, loadWords, rememberedLanguage, rememberLanguage } from "./words/index.ts";
@@ -34,15 +44,24 @@ const store = new PageStore(
       rememberLanguage(language);
     },
     beginAnew: () => location.assign(forgottenHref(runName)),
+    nameRound(round) {
+      try {
+        history.replaceState(null, "", roundHref(new URL(location.href), round));
+      } catch {
+        // a hand that drags far: browsers allow some hundred changes in half a minute
+      }
+    },
     navigate: (to) => history.pushState(null, "", to === "watch" ? watchHref(runName) : donateHref(runName)),
   },
-  { place, runName, machine: uncheckedMachine, words, forgotten, earlier },
+  { place, runName, machine: uncheckedMachine, words, forgotten, earlier, kiosk: isKiosk(new URL(location.href)) },
 );
 addEventListener("popstate", () => store.placed(placeOf(new URL(location.href)).place));
+const roundAsked = roundOf(new URL(location.href));
 void probeMachine(backend).then(store.machineProbed);
 store.watch(createWatcher(runName));
 store.open();
 if (earlier === "discarded") store.donate(); // nobody ended it: the person's press still holds
+if (roundAsked !== null) store.showRound(roundAsked);
 
 const App = () => <Page page={useSyncExternalStore(store.subscribe, store.getSnapshot)} actions={store} />;
 

@@ -5,7 +5,7 @@ import type { DonorSnapshot, Volunteer, VolunteerSnapshot, WatcherSnapshot } fro
 import type { Language, Words } from "./words/index.ts";
 
 export type Place = "donate" | "watch";
-export type ChartAxis = "rounds" | "tokens";
+export type ChartAxis = "rounds" | "tokens" | "time";
 
 export type Earlier = "interrupted" | "discarded" | null;
 
@@ -20,6 +20,8 @@ export interface PageSnapshot {
   /** What became of this tab's donation before this page was loaded. */
   readonly earlier: Earlier;
   readonly axis: ChartAxis;
+  /** For a wall: large, without what one presses or reads closely. */
+  readonly kiosk: boolean;
   readonly machine: Machine;
   /** null until run and adapter are known. */
   readonly memory: MemoryNeed | null;
@@ -42,6 +44,10 @@ export interface PageActions
   setAxis(axis: ChartAxis): void;
   go(place: Place): void;
   speak(language: Language): void;
+  /** Looks at the run as it was after so many rounds; null: live again. */
+  showRound(round: number | null): void;
+  play(roundsPerSecond: number): void;
+  wantPeers(from: number): void;
 }
 
 /** The donor before its code is loaded: what the page shows until the button is pressed. */
@@ -89,9 +95,20 @@ export const emptyWatcher: WatcherSnapshot = {
   connection: "connecting",
   hostBase: "",
   run: null,
+  morePeers: new Map(),
   trainLoss: [],
   evalLoss: [],
   tokensPerSecond: [],
+  roster: [],
+  contributors: [],
+  updateBytes: [],
+  roundMs: [],
+  rounds: [],
+  overview: null,
+  mesh: null,
   rateByPeer: new Map(),
   rateByLink: new Map(),
+  momentAsked: null,
+  moment: null,
+  roundsPerSecond: 0,
 };

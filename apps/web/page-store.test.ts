@@ -50,6 +50,7 @@ const ports = {
   speaks: () => {},
   beginAnew: () => {},
   loadVolunteer: async () => new FakeVolunteer(),
+  nameRound: () => {},
 };
 const start = { place: "donate", runName: "default", machine: uncheckedMachine } as const;
 const settled = () => new Promise<void>((resolve) => setTimeout(resolve)); // lets every queued promise run

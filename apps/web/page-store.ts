@@ -6,7 +6,7 @@ import type { Controls } from "./controls/settings.ts";
 import type { Machine } from "./machine.ts";
 import type { MemoryNeed } from "./memory-need.ts";
 import { emptyWatcher, idleDonor, type PageActions, type PageSnapshot, type Place } from "./page-state.ts";
-import type { Donor, SnapshotStore, Volunteer, WatcherSnapshot } from "./window/types.ts";
+import type { Donor, SnapshotStore, Volunteer, Watcher, WatcherSnapshot } from "./window/types.ts";
 import { en } from "./words/en.ts";
 import type { Language, Words } from "./words/index.ts";
 import { problems } from "./worker/problems.ts";
@@ -22,6 +22,8 @@ export interface PagePorts {
   beginAnew(): void;
   /** Puts the place into the address bar. */
   navigate(place: Place): void;
+  /** Puts a round of the past into the address bar, so that it can be passed on; null: live. */
+  nameRound(round: number | null): void;
   /** Loads the page's texts in that language; rejects when they cannot be fetched. */
   loadWords(language: Language): Promise<Words>;
   /** The words are there: the document says so, and this browser keeps the choice. */
@@ -35,18 +37,20 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
   #volunteer: Promise<Volunteer> | null = null;
   #donor: Promise<Donor> | null = null;
   #memoryAsked = false;
+  #watcher: Partial<Watcher> | undefined;
   #languageAsked: symbol | undefined;
 
   constructor(
     ports: PagePorts,
     start: Pick<PageSnapshot, "place" | "runName" | "machine"> &
-      Partial<Pick<PageSnapshot, "words" | "forgotten" | "earlier">>,
+      Partial<Pick<PageSnapshot, "words" | "kiosk" | "forgotten" | "earlier">>,
   ) {
     this.#ports = ports;
     this.#snapshot = {
       words: en,
       forgotten: false,
       earlier: null,
+      kiosk: false,
       ...start,
       axis: "rounds",
       memory: null,
@@ -90,9 +94,15 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
       () => {},
     );
   };
-  watch(watcher: SnapshotStore<WatcherSnapshot>): void {
+  watch(watcher: SnapshotStore<WatcherSnapshot> & Partial<Watcher>): void {
+    this.#watcher = watcher;
     const update = () => {
-      this.#set({ watcher: watcher.getSnapshot() });
+      const before = this.#snapshot.watcher;
+      const now = watcher.getSnapshot();
+      this.#set({ watcher: now });
+      // A replay names the round where it stops.
+      const moved = now.momentAsked !== before.momentAsked || before.roundsPerSecond > 0;
+      if (moved && now.roundsPerSecond === 0) this.#ports.nameRound(now.momentAsked);
       this.#askForMemory();
     };
     watcher.subscribe(update);
@@ -164,6 +174,9 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
     const { run } = this.#snapshot.watcher;
     if (run !== null) this.#withDonor((donor) => donor.check(run.spec));
   };
+  readonly showRound = (round: number | null): void => this.#watcher?.showRound?.(round);
+  readonly play = (roundsPerSecond: number): void => this.#watcher?.play?.(roundsPerSecond);
+  readonly wantPeers = (from: number): void => this.#watcher?.wantPeers?.(from);
   readonly donate = (): void => this.#withDonor((donor) => donor.donate());
   readonly pause = (): void => this.#withDonor((donor) => donor.pause());
   readonly resume = (): void => this.#withDonor((donor) => donor.resume());

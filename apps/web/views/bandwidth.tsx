@@ -1,8 +1,9 @@
 // Bandwidth: what moves over each link now, and what moved in all, by the way it took. Ways differ by stroke: direct solid, TURN
 // dashed, relayed dotted.
-import type { PeerId } from "#wire";
+import type { Overview, PeerId, RunDetail } from "#wire";
 import type { PageSnapshot } from "../page-state.ts";
 import { useWords } from "../words/index.ts";
+import { UpdateBytesChart } from "./charts.tsx";
 import { type LinkRow, ownLinks, runLinks, type TrafficTotals, trafficTotals } from "./links.ts";
 import { PeerName } from "./peers.tsx";
 
@@ -90,9 +91,23 @@ const LinkTable = ({ rows, self, label }: { rows: readonly LinkRow[]; self: Peer
   );
 };
 
-export const Bandwidth = ({ page }: { page: PageSnapshot }) => {
+/** Everything that moved, beside what all-reducing the gradient at every inner step would have moved for the same rounds. */
+const AgainstDdp = ({ run, overview }: { run: RunDetail; overview: Overview | null }) => {
+  const { bandwidth, format } = useWords();
+  const { direct, turn, relayed, toHost } = run.traffic;
+  const moved = direct + turn + relayed + toHost + run.updateBytesServed;
+  const ddp = overview?.ddpBytes ?? 0;
+  if (moved === 0 || ddp === 0) return null;
+  return (
+    <figure className="against">
+      <figcaption>{bandwidth.ddp(format.bytes(moved), format.bytes(ddp), format.times(ddp / moved))}</figcaption>
+      <progress className="thread" aria-hidden="true" max={Math.max(ddp, moved)} value={moved} />
+    </figure>
+  );
+};
+
+export const Bandwidth = ({ watcher, donor, axis }: Pick<PageSnapshot, "watcher" | "donor" | "axis">) => {
   const { bandwidth } = useWords();
-  const { donor, watcher } = page;
   const { run } = watcher;
   const self = donor.peer;
   const own = self === null ? [] : ownLinks(self, donor.name, donor.links);
@@ -101,6 +116,7 @@ export const Bandwidth = ({ page }: { page: PageSnapshot }) => {
     <section aria-labelledby="bandwidth" className="bandwidth">
       <h2 id="bandwidth">{bandwidth.title}</h2>
       {run ? <Totals totals={trafficTotals(run)} /> : null}
+      {run ? <AgainstDdp run={run} overview={watcher.overview} /> : null}
       {own.length > 0 && self !== null ? (
         <>
           <h3>{bandwidth.own}</h3>
@@ -114,6 +130,9 @@ export const Bandwidth = ({ page }: { page: PageSnapshot }) => {
         </>
       ) : null}
       {own.length + others.length === 0 ? <p className="empty">{bandwidth.empty}</p> : null}
+      <div className="chart-grid">
+        <UpdateBytesChart watcher={watcher} axis={axis} />
+      </div>
       {others.length > ROWS_MAX ? <p className="more">{bandwidth.some(ROWS_MAX, others.length)}</p> : null}
     </section>
   );

@@ -18,6 +18,9 @@ interface Ticks {
 }
 
 export interface ChartProps {
+  /** x is seconds since 1970. */
+  readonly time: boolean;
+  readonly downloads: readonly { readonly href: string; readonly name: string; readonly file: string }[];
   readonly title: string;
   readonly unit: string;
   readonly xLabel: string;
@@ -44,7 +47,7 @@ export function aligned(lines: readonly ChartLine[]): [number[], ...(number | nu
 const property = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const toneOf = { dew: "--dew", amber: "--amber", plain: "--ink-soft" } as const;
 
-function options({ lines, xLabel, format, tick }: ChartProps & Ticks, width: number): uPlot.Options {
+function options({ lines, xLabel, format, tick, time }: ChartProps & Ticks, width: number): uPlot.Options {
   const axis = {
     stroke: () => property("--ink-soft"),
     grid: { stroke: () => property("--hair"), width: 1 },
@@ -59,14 +62,14 @@ function options({ lines, xLabel, format, tick }: ChartProps & Ticks, width: num
     padding: [8, 12, 0, 0],
     cursor: { y: false, points: { size: 7 } },
     legend: { show: false },
-    scales: { x: { time: false } },
+    scales: { x: { time } },
     axes: [
       {
         ...axis,
         label: xLabel,
         size: 30,
-        incrs: WHOLE_STEPS,
-        values: (_, ticks) => ticks.map(tick),
+        // uPlot knows days and hours itself
+        ...(time ? { space: 70 } : { incrs: WHOLE_STEPS, values: (_: uPlot, ticks: number[]) => ticks.map(tick) }),
       },
       { ...axis, size: 48, values: (_, ticks) => ticks.map(format) },
     ],
@@ -145,7 +148,7 @@ const Newest = ({ line, format }: { line: ChartLine; format: ChartProps["format"
 };
 
 export const Chart = (props: ChartProps) => {
-  const { title, lines, empty, format, unit, xLabel } = props;
+  const { title, lines, empty, format, unit, xLabel, time, downloads } = props;
   const words = useWords();
   const drawn = lines.filter(({ points }) => points.length > 0);
   return (
@@ -180,13 +183,22 @@ export const Chart = (props: ChartProps) => {
                     .reverse()
                     .map(({ x, y }) => (
                       <tr key={x}>
-                        <td>{words.format.count(x)}</td>
+                        <td>{time ? words.format.dateAndTime(1000 * x) : words.format.count(x)}</td>
                         <td>{format(y)}</td>
                       </tr>
                     ))}
                 </tbody>
               </table>
             ))}
+            {downloads.length === 0 ? null : (
+              <p className="chart-files">
+                {downloads.map(({ href, name, file }) => (
+                  <a key={href} href={href} download={file}>
+                    {name}
+                  </a>
+                ))}
+              </p>
+            )}
           </details>
         </>
       )}

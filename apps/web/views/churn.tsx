@@ -1,13 +1,14 @@
 // Churn: who came, went, crashed, and why, newest first along one thread.
-import type { PeerId, RunDetail } from "#wire";
+import { memo } from "react";
+import type { ChurnRow, PeerId } from "#wire";
 import { useWords } from "../words/index.ts";
 import { PeerName } from "./peers.tsx";
 
 const SHOWN_MAX = 60;
 
-export const Churn = ({ run, self }: { run: RunDetail; self: PeerId | null }) => {
+export const Churn = memo(({ churn: events, self }: { churn: readonly ChurnRow[]; self: PeerId | null }) => {
   const { churn, states, format } = useWords();
-  const rows = run.churn.slice(-SHOWN_MAX).reverse();
+  const rows = events.slice(-SHOWN_MAX).reverse();
   return (
     <section aria-labelledby="churn" className="churn">
       <h2 id="churn">{churn.title}</h2>
@@ -33,4 +34,4 @@ export const Churn = ({ run, self }: { run: RunDetail; self: PeerId | null }) =>
       )}
     </section>
   );
-};
+});

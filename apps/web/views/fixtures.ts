@@ -1,5 +1,5 @@
 // Snapshots for the view tests: one run with three peers (one of them hostile in its name), and this browser in every state.
-import type { PeerId, PeerRow, RunDetail, RunSpec } from "#wire";
+import type { Moment, Overview, PeerId, PeerRow, RoundPeer, RoundTimes, RunDetail, RunSpec } from "#wire";
 import { emptyWatcher, idleDonor, type PageActions, type PageSnapshot } from "../page-state.ts";
 import { type DonorSnapshot, linkKey, type Problem, type SeriesPoint, type WatcherSnapshot } from "../window/types.ts";
 import { en } from "../words/en.ts";
@@ -198,7 +198,102 @@ const series = (every: number, value: (round: number) => number): SeriesPoint[] 
     return { round, tokens: round * 131_072, time: START + round * 30_000, value: value(round) };
   });
 
+const rounds: readonly RoundTimes[] = Array.from({ length: 5 }, (_, i) => {
+  const openedAt = START + (36 + i) * 30_000;
+  const part = (peer: PeerId, name: string, offeredMs: number, foldedMs: number): RoundPeer => ({
+    peer,
+    name,
+    offeredAt: openedAt + offeredMs,
+    busyUntil: null,
+    foldedAt: openedAt + foldedMs,
+    agrees: i !== 2 || peer !== peerC,
+    named: i !== 1 || peer !== peerC,
+    tokens: 43_000,
+    loss: 1.85,
+    bytes: 1_800_000,
+  });
+  return {
+    round: 36 + i,
+    openedAt,
+    committedAt: openedAt + 24_000,
+    sealedAt: openedAt + 26_500,
+    voided: null,
+    anchorHash: hex(String(i)),
+    rosterSize: 3,
+    attesters: i === 2 ? 2 : 3,
+    peers: [
+      part(peerA, "Ada", 19_000, 25_900),
+      part(peerB, HOSTILE_NAME, 21_500, 26_400),
+      part(peerC, "", 23_900, 26_100),
+    ],
+    peersTotal: 3,
+    refused: i === 3 ? [{ peer: peerC, reason: "update has the wrong base" }] : [],
+  };
+});
+
+const overview: Overview = {
+  peersByState: { joining: 0, ready: 0, training: 2, offered: 1, paused: 0, left: 0 },
+  tokensPerSecond: 69_510,
+  adapters: [
+    { adapter: gpu, peers: 2, training: 2, tokensPerSecond: 69_200 },
+    { adapter: software, peers: 1, training: 1, tokensPerSecond: 310 },
+  ],
+  adaptersTotal: 2,
+  linksByKind: { direct: 1, turn: 1, relayed: 0 },
+  ddpBytes: 38e9,
+  host: {
+    startedAt: START,
+    connections: 3,
+    watchers: 2,
+    relayLinks: 0,
+    relayBytes: 1_200_000,
+    served: { update: 0, shard: 57_000_000 },
+    memoryBytes: 190e6,
+    loopDelayMs: 1.4,
+    diskFreeBytes: 212e9,
+    logEntries: 132,
+  },
+};
+
+export const moment: Moment = {
+  round: 20,
+  time: START + 600_000,
+  tokens: 2_621_440,
+  anchorHash: hex("3"),
+  trainLoss: 2.161,
+  evalLoss: 2.203,
+  times: {
+    ...rounds[0],
+    round: 19,
+    peers: rounds[0].peers.map((row) => ({ ...row, offeredAt: null, foldedAt: null, agrees: null })),
+  },
+  standings: [
+    { peer: peerA, name: "Ada", tokens: 1_400_000, rounds: 20 },
+    { peer: peerB, name: HOSTILE_NAME, tokens: 1_221_440, rounds: 19 },
+  ],
+  standingsTotal: 2,
+};
+
 export const watcher: WatcherSnapshot = {
+  ...emptyWatcher,
+  rounds,
+  overview,
+  mesh: {
+    peers: 3,
+    nodes: [
+      { id: peerA, name: "Ada", state: "training", x: -0.7, y: 0.1 },
+      { id: peerB, name: HOSTILE_NAME, state: "offered", x: 0.6, y: -0.6 },
+      { id: peerC, name: "", state: "training", x: 0.4, y: 0.8 },
+    ],
+    edges: [
+      { from: peerA, to: peerB, kind: "direct", rttMs: 23.4 },
+      { from: peerA, to: peerC, kind: "turn", rttMs: 41 },
+    ],
+  },
+  roster: series(1, () => 3),
+  contributors: series(1, (round) => (round % 9 === 0 ? 2 : 3)),
+  updateBytes: series(1, (round) => (round % 9 === 0 ? 3.6e6 : 5.4e6)),
+  roundMs: series(1, (round) => 26_000 + 1_500 * Math.sin(round)),
   connection: "live",
   hostBase: "https://host.example",
   run,
@@ -266,6 +361,7 @@ export const page = (change: Partial<PageSnapshot> = {}): PageSnapshot => ({
   forgotten: false,
   earlier: null,
   axis: "rounds",
+  kiosk: false,
   machine,
   memory: { mostBytes: 462e6, leastBytes: 23e6, problem: null },
   volunteer,
@@ -322,6 +418,9 @@ export const actions: PageActions = {
   setAxis: nothing,
   go: nothing,
   speak: nothing,
+  showRound: nothing,
+  play: nothing,
+  wantPeers: nothing,
 };
 
 /** What strangers, the host and the machine say: not the page's texts, so in nobody's catalogue. */
@@ -405,7 +504,25 @@ export const everyState: Readonly<Record<string, PageSnapshot>> = {
   "against tokens": page({ axis: "tokens" }),
   "paused by the host": page({ watcher: { ...watcher, run: { ...run, state: "paused", phase: "waiting" } } }),
   folding: page({ watcher: { ...watcher, run: { ...run, phase: "folding" } } }),
-  "many peers": page({ watcher: { ...watcher, run: { ...run, peersTotal: 1_000 } } }),
+  kiosk: page({ kiosk: true }),
+  "kiosk, connecting": page({ kiosk: true, watcher: emptyWatcher }),
+  "kiosk, empty": page({ kiosk: true, watcher: emptyPage.watcher }),
+  "a moment": page({ watcher: { ...watcher, moment, momentAsked: 20, roundsPerSecond: 10 } }),
+  "a moment, not yet there": page({ watcher: { ...watcher, momentAsked: 20 } }),
+  "a round with overlap": page({
+    watcher: {
+      ...watcher,
+      rounds: [{ ...rounds[0], peers: rounds[0].peers.map((row) => ({ ...row, busyUntil: rounds[0].sealedAt })) }],
+    },
+  }),
+  "a void round": page({ watcher: { ...watcher, rounds: [{ ...rounds[0], sealedAt: null, voided: "lost" }] } }),
+  "an open round": page({
+    watcher: { ...watcher, rounds: [{ ...rounds[0], committedAt: null, sealedAt: null, anchorHash: null, peers: [] }] },
+  }),
+  "against time": page({ axis: "time" }),
+  "many peers": page({
+    watcher: { ...watcher, run: { ...run, peersTotal: 1_000 }, overview: { ...overview, adaptersTotal: 40 } },
+  }),
   ended: page({
     donor: { ...donating, status: "ended" },
     watcher: { ...watcher, run: endedRun },

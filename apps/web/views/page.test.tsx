@@ -142,7 +142,7 @@ describe("one button, then pause, resume, stop", () => {
   test("how much of the time it trains is the person's choice once it takes part", () => {
     const halved = { ...volunteer, controls: { ...volunteer.controls, duty: 0.5 } };
     const slider = (donor: Partial<typeof donating>) =>
-      /<input[^>]*type="range"[^>]*>/.exec(html(page({ volunteer: halved, donor: { ...donating, ...donor } })))?.[0];
+      /<input[^>]*id="duty"[^>]*>/.exec(html(page({ volunteer: halved, donor: { ...donating, ...donor } })))?.[0];
     expect(slider({})).toContain('aria-valuetext="50% of the time"');
     expect(text(page({ volunteer: halved, donor: donating }))).toContain("The GPU rests after each step.");
     expect(slider({ status: "stopped" })).toBeUndefined();

@@ -5,16 +5,13 @@ import type { PageActions, PageSnapshot, Place } from "../page-state.ts";
 import { type Language, languages, useWords, type Words, WordsContext } from "../words/index.ts";
 import { Rich } from "../words/rich.tsx";
 import { AboutRun } from "./about-run.tsx";
-import { Bandwidth } from "./bandwidth.tsx";
-import { Charts } from "./charts.tsx";
-import { Churn } from "./churn.tsx";
 import { DonorPanel } from "./donor-panel.tsx";
 import { Ended } from "./ended.tsx";
 import { donationCost, roundMsOf } from "./estimate.ts";
-import { Peers } from "./peers.tsx";
+import { Kiosk } from "./kiosk.tsx";
+import { Live } from "./live.tsx";
 import { donateHref, watchHref } from "./places.ts";
 import { othersHere } from "./presence.ts";
-import { RunNow } from "./run-now.tsx";
 import { announcement, stateTitle } from "./state-lines.ts";
 
 /** Changes the place without leaving the page: a donation in this tab goes on. With a modifier key the browser does as it always does. */
@@ -154,8 +151,14 @@ const First = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) 
 };
 
 export const Page = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) => {
-  const { place, donor, watcher, words } = page;
-  const { run } = watcher;
+  const { place, donor, words } = page;
+  if (page.kiosk)
+    return (
+      <WordsContext value={words}>
+        <title>{titleOf(words, page)}</title>
+        <Kiosk page={page} />
+      </WordsContext>
+    );
   return (
     <WordsContext value={words}>
       <title>{titleOf(words, page)}</title>
@@ -177,18 +180,11 @@ export const Page = ({ page, actions }: { page: PageSnapshot; actions: PageActio
           <p className="banner quiet">{words.frame.stillDonating}</p>
         ) : null}
         <First page={page} actions={actions} />
-        {run ? (
-          <>
-            <div className="two">
-              <RunNow run={run} self={donor.peer} stale={watcher.connection === "retrying"} />
-              <Churn run={run} self={donor.peer} />
-            </div>
-            {run.state !== "ended" && comesLater(page) ? <DonorPanel page={page} actions={actions} /> : null}
-            <Charts page={page} actions={actions} />
-            <Peers run={run} self={donor.peer} rateByPeer={watcher.rateByPeer} />
-            <Bandwidth page={page} />
-          </>
-        ) : null}
+        <Live
+          page={page}
+          actions={actions}
+          panel={comesLater(page) ? <DonorPanel page={page} actions={actions} /> : null}
+        />
       </main>
       <Footer {...page} />
     </WordsContext>

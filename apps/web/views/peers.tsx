@@ -1,8 +1,14 @@
-// Who gives what: contribution is what commits name (tokens, and the share of all tokens), not what a peer says of itself.
-import type { PeerId, PeerRow, RunDetail } from "#wire";
+// Who gives what: contribution is what commits name (tokens, and the share of all tokens), not what a peer says of itself. Of a long list
+// only the rows in sight are drawn, and pages that are not here yet are asked for when they come into sight.
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { useEffect, useRef } from "react";
+import type { Moment, PeerId, PeerRow } from "#wire";
+import type { PageActions } from "../page-state.ts";
+import type { WatcherSnapshot } from "../window/types.ts";
 import { shortPeer } from "../words/format.ts";
 import { useWords } from "../words/index.ts";
 import { adapterName } from "./adapter.ts";
+import { shownOf } from "./moment.ts";
 
 export const PeerName = ({ id, name, self }: { id: PeerId; name: string; self: PeerId | null }) => {
   const { peers } = useWords();
@@ -14,28 +20,34 @@ export const PeerName = ({ id, name, self }: { id: PeerId; name: string; self: P
   );
 };
 
-const Row = ({
-  peer,
-  tokens,
-  self,
-  sending,
-}: {
-  peer: PeerRow;
-  tokens: number;
-  self: PeerId | null;
-  sending: string;
-}) => {
+/** Rows of the past know no more than this. */
+type Given = Pick<PeerRow, "id" | "name" | "tokens" | "rounds">;
+type Shown = Given & Partial<PeerRow>;
+
+interface RowProps {
+  readonly peer: Shown;
+  readonly place: number;
+  readonly tokens: number;
+  readonly self: PeerId | null;
+  readonly sending: string;
+}
+
+const Row = ({ peer, place, tokens, self, sending }: RowProps) => {
   const words = useWords();
   const { format } = words;
   return (
-    <tr data-state={peer.state} aria-current={peer.id === self ? "true" : undefined}>
+    <tr data-state={peer.state} aria-current={peer.id === self ? "true" : undefined} aria-rowindex={place + 2}>
       <th scope="row">
         <PeerName id={peer.id} name={peer.name} self={self} />
       </th>
       <td>
-        <span className="state" data-state={peer.state}>
-          {words.states.peer[peer.state]}
-        </span>
+        {peer.state ? (
+          <span className="state" data-state={peer.state}>
+            {words.states.peer[peer.state]}
+          </span>
+        ) : (
+          "–"
+        )}
       </td>
       <td className="number">
         {format.count(peer.tokens)}
@@ -44,7 +56,7 @@ const Row = ({
       <td className="number">{format.share(peer.tokens, tokens)}</td>
       <td className="number">{format.count(peer.rounds)}</td>
       <td className="number">{format.loss(peer.loss)}</td>
-      <td className="number">{peer.tokensPerSecond > 0 ? format.short(peer.tokensPerSecond) : "–"}</td>
+      <td className="number">{peer.tokensPerSecond ? format.short(peer.tokensPerSecond) : "–"}</td>
       <td className="number">{sending}</td>
       <td>
         {peer.adapter ? adapterName(words, peer.adapter) : "–"}
@@ -56,64 +68,138 @@ const Row = ({
   );
 };
 
-export const Peers = ({
-  run,
-  self,
-  rateByPeer,
-}: {
-  run: RunDetail;
-  self: PeerId | null;
-  rateByPeer: ReadonlyMap<PeerId, { readonly sent: number; readonly received: number }>;
-}) => {
+const ROW_PX = 51;
+/** Above and below what is in sight. */
+const OVERSCAN = 6;
+/** Before the box is measured, and where nothing is: a screen of rows. */
+const FIRST_RECT = { width: 800, height: 640 };
+const COLUMNS = 9;
+
+/** Stands for the rows above and below: so many pixels high. */
+const Gap = ({ height }: { height: number }) =>
+  height <= 0 ? null : (
+    // biome-ignore lint/a11y/noAriaHiddenOnFocusable: nothing in it can have the focus
+    <tr aria-hidden="true" className="gap">
+      <td colSpan={COLUMNS} style={{ height }} />
+    </tr>
+  );
+
+interface ListProps {
+  /** By their place in the whole list; not all may be here. */
+  readonly rowAt: (place: number) => Shown | undefined;
+  readonly count: number;
+  readonly tokens: number;
+  readonly self: PeerId | null;
+  readonly sending: (peer: PeerId) => string;
+  readonly want: (from: number) => void;
+}
+
+const List = ({ rowAt, count, tokens, self, sending, want }: ListProps) => {
+  const { peers } = useWords();
+  const box = useRef<HTMLElement>(null);
+  const virtual = useVirtualizer({
+    count,
+    getScrollElement: () => box.current,
+    estimateSize: () => ROW_PX,
+    overscan: OVERSCAN,
+    initialRect: FIRST_RECT,
+  });
+  const items = virtual.getVirtualItems();
+  const missing = items.find(({ index }) => rowAt(index) === undefined)?.index;
+  useEffect(() => {
+    if (missing !== undefined) want(missing);
+  }, [missing, want]);
+  const first = items[0]?.start ?? 0;
+  const last = items.at(-1)?.end ?? 0;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
+    <section ref={box} className="scroll peer-list" aria-label={peers.label} tabIndex={0}>
+      <table aria-rowcount={count + 1}>
+        <thead>
+          <tr aria-rowindex={1}>
+            <th scope="col">{peers.peer}</th>
+            <th scope="col">{peers.state}</th>
+            <th scope="col" className="number">
+              {peers.tokens}
+            </th>
+            <th scope="col" className="number">
+              {peers.share}
+            </th>
+            <th scope="col" className="number">
+              {peers.rounds}
+            </th>
+            <th scope="col" className="number">
+              {peers.loss}
+            </th>
+            <th scope="col" className="number">
+              {peers.speed}
+            </th>
+            <th scope="col" className="number">
+              {peers.links}
+            </th>
+            <th scope="col">{peers.adapter}</th>
+          </tr>
+        </thead>
+        <tbody>
+          <Gap height={first} />
+          {items.map(({ index }) => {
+            const peer = rowAt(index);
+            return peer === undefined ? (
+              <tr key={index} aria-rowindex={index + 2}>
+                <td colSpan={COLUMNS}>…</td>
+              </tr>
+            ) : (
+              <Row key={peer.id} peer={peer} place={index} tokens={tokens} self={self} sending={sending(peer.id)} />
+            );
+          })}
+          <Gap height={virtual.getTotalSize() - last} />
+        </tbody>
+      </table>
+    </section>
+  );
+};
+
+const thenRow = ({ peer, ...given }: Moment["standings"][number]): Shown => ({ id: peer, ...given });
+
+interface PeersProps {
+  readonly watcher: WatcherSnapshot;
+  readonly self: PeerId | null;
+  readonly wantPeers: PageActions["wantPeers"];
+}
+
+export const Peers = ({ watcher, self, wantPeers }: PeersProps) => {
   const { peers, format } = useWords();
-  const rows = [...run.peers].sort((a, b) => b.tokens - a.tokens);
-  const sending = (peer: PeerRow) => {
-    const rates = rateByPeer.get(peer.id);
-    return rates && peer.state !== "left" ? `↑ ${format.rate(rates.sent)} ↓ ${format.rate(rates.received)}` : "–";
+  const { run, morePeers, rateByPeer } = watcher;
+  if (run === null) return null;
+  const moment = shownOf(watcher);
+  const whole = run.peersTotal <= run.peers.length;
+  const live = whole ? [...run.peers].sort((a, b) => b.tokens - a.tokens) : run.peers; // else as the host sorts its pages
+  const then = moment?.standings.map(thenRow);
+  const count = then?.length ?? run.peersTotal;
+  const here = new Map(live.map(({ id, state }) => [id, state]));
+  const sending = (id: PeerId) => {
+    const rates = rateByPeer.get(id);
+    if (moment || !rates || here.get(id) === "left") return "–";
+    return `↑ ${format.rate(rates.sent)} ↓ ${format.rate(rates.received)}`;
   };
   return (
     <section aria-labelledby="peers" className="peers">
       <h2 id="peers">{peers.title}</h2>
-      {rows.length === 0 ? (
+      {count === 0 ? (
         <p className="empty">{peers.empty}</p>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
-        <section className="scroll" aria-label={peers.label} tabIndex={0}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">{peers.peer}</th>
-                <th scope="col">{peers.state}</th>
-                <th scope="col" className="number">
-                  {peers.tokens}
-                </th>
-                <th scope="col" className="number">
-                  {peers.share}
-                </th>
-                <th scope="col" className="number">
-                  {peers.rounds}
-                </th>
-                <th scope="col" className="number">
-                  {peers.loss}
-                </th>
-                <th scope="col" className="number">
-                  {peers.speed}
-                </th>
-                <th scope="col" className="number">
-                  {peers.links}
-                </th>
-                <th scope="col">{peers.adapter}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map((peer) => (
-                <Row key={peer.id} peer={peer} tokens={run.tokens} self={self} sending={sending(peer)} />
-              ))}
-            </tbody>
-          </table>
-        </section>
+        <List
+          count={count}
+          rowAt={(place) => (then ? then[place] : (live[place] ?? morePeers.get(place)))}
+          tokens={moment?.tokens ?? run.tokens}
+          self={self}
+          sending={sending}
+          want={wantPeers}
+        />
       )}
-      {run.peersTotal > rows.length ? <p className="more">{peers.some(rows.length, run.peersTotal)}</p> : null}
+      {moment && moment.standingsTotal > moment.standings.length ? (
+        <p className="more">{peers.some(moment.standings.length, moment.standingsTotal)}</p>
+      ) : null}
     </section>
   );
 };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { backendOf, donateHref, placeOf, processorHref, watchHref } from "./places.ts";
+import { backendOf, donateHref, isKiosk, placeOf, processorHref, roundHref, roundOf, watchHref } from "./places.ts";
 
 test("an address names place and run, and back", () => {
   for (const runName of ["default", "ab".repeat(32), "a&b=c"]) {
@@ -20,4 +20,14 @@ test.each([
   ["/", null],
 ] as const)("%s asks for %s", (address, backend) => {
   expect(backendOf(new URL(address, "http://host"))).toBe(backend);
+});
+
+test("an address names a round of the past, and live again", () => {
+  const url = new URL("http://host/watch?run=ab&round=7");
+  expect(roundOf(url)).toBe(7);
+  expect(roundHref(url, 9)).toBe("/watch?run=ab&round=9");
+  expect(roundHref(url, null)).toBe("/watch?run=ab");
+  for (const nonsense of ["0", "-1", "x", "1.5", ""])
+    expect(roundOf(new URL(`http://host/?round=${nonsense}`))).toBeNull();
+  expect([isKiosk(new URL("http://host/watch?kiosk")), isKiosk(url)]).toEqual([true, false]);
 });

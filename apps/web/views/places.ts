@@ -12,6 +12,23 @@ export const processorHref = (runName: string): string => {
 };
 export const watchHref = (runName: string): string => `/watch${query(runName)}`;
 
+/** The same address, showing a round of the past; null: live. */
+export function roundHref(url: URL, round: number | null): string {
+  const there = new URL(url);
+  if (round === null) there.searchParams.delete("round");
+  else there.searchParams.set("round", String(round));
+  return `${there.pathname}${there.search}${there.hash}`;
+}
+
+/** A round that a link names; null: live. */
+export function roundOf(url: URL): number | null {
+  const round = Number(url.searchParams.get("round"));
+  return Number.isSafeInteger(round) && round > 0 ? round : null;
+}
+
+/** ?kiosk: for a wall. */
+export const isKiosk = (url: URL): boolean => url.searchParams.has("kiosk");
+
 /** "webgpu" or "wasm" is the person's wish; null: whatever is faster here. */
 export type BackendWish = AdapterDescription["backend"] | null;
 

@@ -1,8 +1,8 @@
 // The run at this moment: the web of peers, round and phase, and its main figures.
-import type { PeerId, RunDetail } from "#wire";
+import type { Overview, PeerId, RunDetail } from "#wire";
 import { useWords } from "../words/index.ts";
 import { OrbWeb } from "./orb-web.tsx";
-import { peersHere } from "./presence.ts";
+import { hereCount } from "./presence.ts";
 import { runPhaseLine } from "./state-lines.ts";
 
 /** The roster's mean step: the slowest peer decides nothing, a quorum does. */
@@ -38,12 +38,23 @@ const RoundProgress = ({ run, stale }: { run: RunDetail; stale: boolean }) => {
   );
 };
 
-/** @param stale the host does not answer: this is how it was */
-export const RunNow = ({ run, self, stale }: { run: RunDetail; self: PeerId | null; stale: boolean }) => {
-  const { now, format } = useWords();
-  const tokensPerSecond = run.peers
+const speedOf = ({ peers }: RunDetail): number =>
+  peers
     .filter(({ state }) => state === "training" || state === "offered")
     .reduce((sum, peer) => sum + peer.tokensPerSecond, 0);
+
+interface RunNowProps {
+  readonly run: RunDetail;
+  readonly overview: Overview | null;
+  readonly self: PeerId | null;
+  /** The host does not answer: this is how it was. */
+  readonly stale: boolean;
+}
+
+export const RunNow = ({ run, overview, self, stale }: RunNowProps) => {
+  const { now, format } = useWords();
+  // The overview counts everybody, the run's document shows a page of them.
+  const tokensPerSecond = overview?.tokensPerSecond ?? speedOf(run);
   return (
     <section aria-labelledby="now" className="now">
       <h2 id="now">{now.title}</h2>
@@ -73,7 +84,7 @@ export const RunNow = ({ run, self, stale }: { run: RunDetail; self: PeerId | nu
             </div>
             <div>
               <dt>{now.peers}</dt>
-              <dd>{format.count(peersHere(run).length)}</dd>
+              <dd>{format.count(hereCount(run, overview))}</dd>
             </div>
           </dl>
         </div>

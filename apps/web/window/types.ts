@@ -2,14 +2,26 @@
 // them by identity. A snapshot crosses from the worker a few times a second; nothing here is an effect.
 //
 //   createDonor()         -> subscribe, getSnapshot: DonorSnapshot, actions       this browser as a peer
-//   createWatcher(run)    -> subscribe, getSnapshot: WatcherSnapshot, close       the run as the host tells it, without a peer
+//   createWatcher(run)    -> subscribe, getSnapshot: WatcherSnapshot, wishes      the run as the host tells it, without a peer
 
 import type { AdapterDescription } from "#engine";
 import type { PeerPhase } from "#swarm";
-import type { LinkReport, Member, PeerId, RunDetail, RunSpec, VolunteerId } from "#wire";
+import type {
+  LinkReport,
+  Member,
+  Moment,
+  Overview,
+  PeerId,
+  PeerRow,
+  RoundTimes,
+  RunDetail,
+  RunSpec,
+  VolunteerId,
+} from "#wire";
 import type { PauseReason } from "../controls/decide.ts";
 import type { ControlName, Controls } from "../controls/settings.ts";
 import type { KeyFault } from "../identity/key-file.ts";
+import type { seriesShown } from "../watch/series-shown.ts";
 import type { Words } from "../words/index.ts";
 import type { Abilities, Observed } from "./conditions.ts";
 import type { Awake } from "./keep-awake.ts";
@@ -217,20 +229,67 @@ export interface Rate {
 
 export const linkKey = (owner: PeerId, other: PeerId): string => `${owner} ${other}`;
 
-export interface WatcherSnapshot {
+/** A place in the picture: x and y from -1 to 1. */
+interface MeshNode {
+  readonly id: PeerId;
+  readonly name: string;
+  readonly state: PeerRow["state"];
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface MeshEdge {
+  readonly from: PeerId;
+  readonly to: PeerId;
+  readonly kind: LinkReport["kind"];
+  readonly rttMs: number | null;
+}
+
+export interface MeshView {
+  readonly nodes: readonly MeshNode[];
+  readonly edges: readonly MeshEdge[];
+  readonly peers: number; //                 in all: the picture has the first of them
+}
+
+type SeriesShown = (typeof seriesShown)[number];
+
+export interface WatcherSnapshot extends Readonly<Record<SeriesShown, readonly SeriesPoint[]>> {
   readonly connection: WatcherConnection;
   /** Origin of the host that has the run, for links to its documents; empty until it is known. */
   readonly hostBase: string;
   readonly run: RunDetail | null;
-  readonly trainLoss: readonly SeriesPoint[];
-  readonly evalLoss: readonly SeriesPoint[];
-  readonly tokensPerSecond: readonly SeriesPoint[];
+  /** Rows of further pages by their place in the whole list, as they were when they were asked for. */
+  readonly morePeers: ReadonlyMap<number, PeerRow>;
+  /** Newest last; the last one may be open. */
+  readonly rounds: readonly RoundTimes[];
+  readonly overview: Overview | null;
+  readonly mesh: MeshView | null;
   /** Sent and received bytes per second per peer, between the last two details: bandwidth. */
   readonly rateByPeer: ReadonlyMap<PeerId, Rate>;
   /** The same per link; the key is linkKey(owner, other end): each end reports what it measured. */
   readonly rateByLink: ReadonlyMap<string, Rate>;
+  /** A round of the past that is looked at: as asked for, and as the host told it. null: live. */
+  readonly momentAsked: number | null;
+  readonly moment: Moment | null;
+  /** Replay: rounds a second; 0 stands still. */
+  readonly roundsPerSecond: number;
 }
 
+/** From the reader's thread to the page: what changed. */
+export type ReaderTell = Partial<Omit<WatcherSnapshot, "hostBase" | "morePeers" | "momentAsked">> & {
+  readonly peersPage?: { readonly from: number; readonly peers: readonly PeerRow[] };
+};
+
+/** From the page to the reader's thread. */
+export type ReaderAsk =
+  | { readonly type: "round"; readonly round: number | null }
+  | { readonly type: "play"; readonly roundsPerSecond: number }
+  | { readonly type: "peers"; readonly from: number };
+
 export interface Watcher extends SnapshotStore<WatcherSnapshot> {
-  close(): void;
+  /** Looks at the run as it was after so many rounds; null: live again. */
+  showRound(round: number | null): void;
+  play(roundsPerSecond: number): void;
+  /** Further rows of the list of peers, from that place on. */
+  wantPeers(from: number): void;
 }

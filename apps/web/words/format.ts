@@ -80,6 +80,9 @@ export function formats(locale: string) {
       return `${scaled.format(seconds / 3600)} h`;
     },
 
+    /** A factor: "250", "2.4". */
+    times: (value: number): string => scaled.format(value),
+
     timeOfDay: (time: number): string => clock.format(time),
     dateAndTime: (time: number): string => day.format(time),
   };

@@ -1,0 +1,53 @@
+// The real API, events and page over a run that is made up: on a free port of this machine.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DiskBlobStore } from "#store/disk";
+import { Api } from "../../host/api.ts";
+import { startServer } from "../../host/server.ts";
+import { type SyntheticOptions, SyntheticRun } from "./synthetic-run.ts";
+
+/** As often as a real run has news: each peer reports every two seconds. */
+const TICK_MS = 500;
+
+export interface SyntheticHost {
+  readonly url: string;
+  readonly run: SyntheticRun;
+  close(): Promise<void>;
+}
+
+/** @param page folder of the built page */
+export async function serveSynthetic(page: string, options: SyntheticOptions): Promise<SyntheticHost> {
+  const folder = await mkdtemp(join(tmpdir(), "gossamer-synthetic-"));
+  const run = new SyntheticRun(options);
+  const api = new Api({
+    run,
+    blobs: await DiskBlobStore.open(folder, { owner: true }),
+    peerOfToken: () => undefined,
+    connections: () => options.peers,
+    relay: () => ({ links: Math.floor(options.peers / 19), bytes: 1.4e8 }),
+    originIsAllowed: () => false,
+    network: () => ({ stun: null, turn: false, relay: true }),
+  });
+  const server = await startServer({
+    host: "127.0.0.1",
+    port: 0,
+    allowOrigins: [],
+    page,
+    connect: [],
+    api: (request, response, url) => api.handle(request, response, url),
+    upgrade: (_, stream) => stream.destroy(),
+    report: (line) => console.warn(line),
+  });
+  const ticks = setInterval(() => run.advance(TICK_MS), TICK_MS);
+  return {
+    url: `http://127.0.0.1:${server.port}`,
+    run,
+    async close() {
+      clearInterval(ticks);
+      api.close();
+      await server.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

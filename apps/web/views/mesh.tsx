@@ -1,0 +1,151 @@
+// The mesh as a picture on canvas, which draws hundreds of links without a thought: who is linked with whom, by which way, how fast, how
+// far. Ways differ by stroke, as everywhere: direct solid, TURN dashed, relayed dotted. In words: its label, and the table of links.
+import { memo, useEffect, useRef } from "react";
+import type { PeerId } from "#wire";
+import { linkKey, type MeshView, type Rate } from "../window/types.ts";
+import { useWords } from "../words/index.ts";
+
+const HEIGHT_PX = 380;
+const DASHES = { direct: [], turn: [7, 5], relayed: [1.5, 5] } as const;
+/** More names than this cover the picture. */
+const NAMES_MAX = 24;
+const MARGIN_PX = 34;
+/** A link at this rate or above is drawn at full width. */
+const RATE_FULL = 2e6;
+
+interface MeshProps {
+  readonly mesh: MeshView | null;
+  readonly rateByLink: ReadonlyMap<string, Rate>;
+  readonly self: PeerId | null;
+}
+
+const property = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function draw(
+  canvas: HTMLCanvasElement,
+  { mesh, rateByLink, self }: MeshProps,
+  nameOf: (id: PeerId, name: string) => string,
+): void {
+  const context = canvas.getContext("2d");
+  if (context === null || mesh === null) return;
+  const width = canvas.clientWidth;
+  const scale = devicePixelRatio;
+  canvas.width = width * scale;
+  canvas.height = HEIGHT_PX * scale;
+  context.scale(scale, scale);
+  const at = new Map(
+    mesh.nodes.map(({ id, x, y }) => [
+      id,
+      [width / 2 + x * (width / 2 - MARGIN_PX), HEIGHT_PX / 2 + y * (HEIGHT_PX / 2 - MARGIN_PX)] as const,
+    ]),
+  );
+  const tone = { direct: property("--dew"), turn: property("--ink-soft"), relayed: property("--amber") };
+  for (const { from, to, kind } of mesh.edges) {
+    const rate = rateByLink.get(linkKey(from, to)) ?? rateByLink.get(linkKey(to, from));
+    const share = Math.min(1, ((rate?.sent ?? 0) + (rate?.received ?? 0)) / RATE_FULL);
+    context.beginPath();
+    context.setLineDash([...DASHES[kind]]);
+    context.strokeStyle = tone[kind];
+    context.globalAlpha = 0.45 + 0.55 * share;
+    context.lineWidth = 1 + 3 * Math.sqrt(share);
+    context.moveTo(...at.get(from)!);
+    context.lineTo(...at.get(to)!);
+    context.stroke();
+  }
+  context.globalAlpha = 1;
+  context.setLineDash([]);
+  const radius = mesh.nodes.length > 60 ? 3.5 : 6;
+  context.font = `12px ${property("--sans")}`;
+  context.textAlign = "center";
+  for (const { id, name, state } of mesh.nodes) {
+    const [x, y] = at.get(id)!;
+    context.beginPath();
+    context.arc(x, y, id === self ? radius + 2 : radius, 0, 2 * Math.PI);
+    context.fillStyle =
+      id === self
+        ? property("--amber")
+        : state === "training" || state === "offered"
+          ? property("--dew")
+          : property("--paper");
+    context.strokeStyle = property("--dew");
+    context.lineWidth = 1.5;
+    context.fill();
+    context.stroke();
+    if (mesh.nodes.length > NAMES_MAX) continue;
+    context.fillStyle = property("--ink");
+    context.fillText(nameOf(id, name), x, y + radius + 15);
+  }
+}
+
+const Picture = (props: MeshProps & { label: string }) => {
+  const { nameOf } = useWords();
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const newest = useRef(props);
+  newest.current = props;
+  useEffect(() => {
+    const element = canvas.current;
+    if (!element) return;
+    let frame = 0;
+    const again = () => {
+      cancelAnimationFrame(frame);
+      frame = requestAnimationFrame(() => draw(element, newest.current, nameOf));
+    };
+    const resized = new ResizeObserver(again);
+    const scheme = matchMedia("(prefers-color-scheme: dark)");
+    resized.observe(element);
+    scheme.addEventListener("change", again);
+    return () => {
+      cancelAnimationFrame(frame);
+      resized.disconnect();
+      scheme.removeEventListener("change", again);
+    };
+  }, [nameOf]);
+  useEffect(() => {
+    if (canvas.current) draw(canvas.current, props, nameOf);
+  });
+  return <canvas ref={canvas} className="mesh-canvas" role="img" aria-label={props.label} />;
+};
+
+export const Mesh = memo(({ mesh, rateByLink, self }: MeshProps) => {
+  const { mesh: words, bandwidth, format } = useWords();
+  const kinds = (["direct", "turn", "relayed"] as const).map((kind) => ({
+    kind,
+    links: mesh?.edges.filter((edge) => edge.kind === kind).length ?? 0,
+  }));
+  const trips = (mesh?.edges ?? []).flatMap(({ rttMs }) => rttMs ?? []).sort((a, b) => a - b);
+  const tally = kinds
+    .filter(({ links }) => links > 0)
+    .map(({ kind, links }) => `${format.count(links)} ${bandwidth.kinds[kind]}`)
+    .join(", ");
+  return (
+    <section aria-labelledby="mesh" className="mesh">
+      <h2 id="mesh">{words.title}</h2>
+      {mesh === null || mesh.edges.length === 0 ? (
+        <p className="empty">{words.empty}</p>
+      ) : (
+        <figure>
+          <Picture
+            mesh={mesh}
+            rateByLink={rateByLink}
+            self={self}
+            label={words.label(mesh.nodes.length, mesh.edges.length, tally)}
+          />
+          <figcaption>
+            <ul className="legend">
+              {kinds.map(({ kind, links }) => (
+                <li key={kind} data-way={kind}>
+                  <span className="stroke" aria-hidden="true" />
+                  {words.kind(links, bandwidth.kinds[kind])}
+                </li>
+              ))}
+              {trips.length > 0 ? (
+                <li>{words.roundTrip(format.duration(trips[Math.floor(trips.length / 2)]))}</li>
+              ) : null}
+            </ul>
+            {mesh.peers > mesh.nodes.length ? words.some(mesh.nodes.length, mesh.peers) : words.caption}
+          </figcaption>
+        </figure>
+      )}
+    </section>
+  );
+});

@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import type { LinkReport, PeerRow, RunDetail } from "#wire";
+import { MeshLayout } from "./mesh-layout.ts";
+
+const link = (peer: string, kind: LinkReport["kind"] = "direct"): LinkReport => ({
+  peer,
+  kind,
+  bytesSent: 0,
+  bytesReceived: 0,
+  rttMs: 20,
+});
+const peer = (id: string, links: LinkReport[], state: PeerRow["state"] = "training") => ({
+  id,
+  name: id,
+  state,
+  links,
+});
+const run = (...peers: object[]) => ({ peers }) as RunDetail;
+const pair = run(peer("a", [link("b")]), peer("b", [link("a")]), peer("c", [link("a", "turn"), link("gone")]));
+
+test("a link that both ends report is one, and one to somebody who is not here is none", () => {
+  const mesh = new MeshLayout().take(pair);
+  expect(mesh?.edges.map(({ from, to, kind }) => [from, to, kind])).toEqual([
+    ["a", "b", "direct"],
+    ["c", "a", "turn"],
+  ]);
+  for (const { x, y } of mesh?.nodes ?? []) expect(Math.hypot(x, y)).toBeLessThanOrEqual(1.001);
+});
+
+test("the same mesh is the same picture, told once; a state alone moves nobody", () => {
+  const [layout, other] = [new MeshLayout(), new MeshLayout()];
+  const first = layout.take(pair);
+  expect(other.take(pair)).toEqual(first);
+  expect(layout.take(pair)).toBeUndefined();
+  const paused = run(peer("a", [link("b")], "paused"), ...pair.peers.slice(1));
+  const places = (mesh: typeof first) => mesh?.nodes.map(({ x, y }) => [x, y]);
+  expect(places(layout.take(paused))).toEqual(places(first));
+});
+
+test("who leaves is gone from the picture", () => {
+  const layout = new MeshLayout();
+  layout.take(pair);
+  const left = run(peer("a", []), peer("b", [link("a")], "left"));
+  expect(layout.take(left)).toMatchObject({ nodes: [{ id: "a" }], edges: [], peers: 1 });
+});

@@ -1,0 +1,72 @@
+// The mesh as a picture: who is linked with whom, placed by forces, so that neighbours stand together. Places stay while links stay.
+//
+//   RunDetail -> MeshView, or undefined when nothing that it shows has changed
+import { forceLink, forceManyBody, forceSimulation, forceX, forceY, type SimulationNodeDatum } from "d3-force";
+import type { PeerId, RunDetail } from "#wire";
+import type { MeshEdge, MeshView } from "../window/types.ts";
+
+/** A wall shows no more of them apart; the table and the totals have all. */
+const NODES_MAX = 200;
+/** Enough to untangle 200 nodes, in some 60 ms of the reader's thread; a newcomer to a known mesh needs fewer. */
+const TICKS_FIRST = 200;
+const TICKS_NEXT = 60;
+
+interface Node extends SimulationNodeDatum {
+  readonly id: PeerId;
+  x: number;
+  y: number;
+}
+
+export class MeshLayout {
+  #nodeById = new Map<PeerId, Node>();
+  #shape = "";
+  #shown = "";
+
+  take(run: RunDetail): MeshView | undefined {
+    const here = run.peers.filter(({ state }) => state !== "left").slice(0, NODES_MAX);
+    const ids = new Set(here.map(({ id }) => id));
+    const edges = new Map<string, MeshEdge>();
+    for (const { id, links } of here)
+      for (const { peer, kind, rttMs } of links) {
+        if (!ids.has(peer)) continue;
+        const key = id < peer ? `${id} ${peer}` : `${peer} ${id}`;
+        if (!edges.has(key)) edges.set(key, { from: id, to: peer, kind, rttMs });
+      }
+    const shape = `${[...ids].join()} ${[...edges.keys()].join()}`;
+    const shown = JSON.stringify([here.map(({ name, state }) => [name, state]), [...edges.values()]]);
+    if (shape === this.#shape && shown === this.#shown) return undefined;
+    if (shape !== this.#shape) this.#place([...ids], [...edges.values()]);
+    this.#shape = shape;
+    this.#shown = shown;
+    const nodes = here.map(({ id, name, state }) => {
+      const { x, y } = this.#nodeById.get(id)!;
+      return { id, name, state, x, y };
+    });
+    return { nodes, edges: [...edges.values()], peers: run.peers.filter(({ state }) => state !== "left").length };
+  }
+
+  /** Without chance: the same mesh gets the same picture. */
+  #place(ids: readonly PeerId[], edges: readonly MeshEdge[]): void {
+    const known = this.#nodeById;
+    const nodes = ids.map((id, i): Node => {
+      const angle = (i / ids.length) * 2 * Math.PI;
+      return { id, x: known.get(id)?.x ?? Math.cos(angle), y: known.get(id)?.y ?? Math.sin(angle) };
+    });
+    const spread = Math.sqrt(nodes.length);
+    for (const node of nodes) Object.assign(node, { x: node.x * 40 * spread, y: node.y * 40 * spread });
+    forceSimulation(nodes)
+      .force(
+        "link",
+        forceLink<Node, { source: PeerId; target: PeerId }>(edges.map(({ from, to }) => ({ source: from, target: to })))
+          .id(({ id }) => id)
+          .distance(60),
+      )
+      .force("apart", forceManyBody().strength(-120))
+      .force("x", forceX().strength(0.06))
+      .force("y", forceY().strength(0.06))
+      .stop()
+      .tick(ids.some((id) => !known.has(id)) && known.size === 0 ? TICKS_FIRST : TICKS_NEXT);
+    const radius = Math.max(1, ...nodes.map(({ x, y }) => Math.hypot(x, y)));
+    this.#nodeById = new Map(nodes.map((node) => [node.id, { ...node, x: node.x / radius, y: node.y / radius }]));
+  }
+}

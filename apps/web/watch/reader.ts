@@ -1,0 +1,162 @@
+// The run as the host tells it, read in a worker: text from the host is parsed, checked and reduced here, so that the page's own thread
+// only draws. No GPU, no peer connection: anybody may watch.
+//
+//   GET /api/runs/:id/events -> "run", "rounds", "overview" -> changes of the snapshot
+//   a new round -> GET .../series of each chart          a wish (a round of the past, further peers) -> GET .../rounds/:round, .../peers
+import { z } from "zod";
+import {
+  momentSchema,
+  overviewSchema,
+  peerRowSchema,
+  type RoundTimes,
+  type RunDetail,
+  roundTimesSchema,
+  runDetailSchema,
+  seriesSchema,
+} from "#wire";
+import type { ReaderAsk, ReaderTell } from "../window/types.ts";
+import { MeshLayout } from "./mesh-layout.ts";
+import { Playback } from "./playback.ts";
+import { Rates } from "./rates.ts";
+import { seriesShown } from "./series-shown.ts";
+
+/** The browser retries a lost connection by itself; what it gives up (an error status) is tried again after this. */
+const RETRY_MS = 3_000;
+/** Charts follow a round within this; a short round must not make every watcher ask three times a second. */
+const SERIES_EVERY_MS = 3_000;
+const SERIES_POINTS = 500;
+/** A timeline's width, and the round that is open. */
+const ROUNDS_SHOWN = 25;
+
+const pageOfPeersSchema = z.object({ peers: z.array(peerRowSchema), peersTotal: z.int() });
+
+export class Reader {
+  readonly #tell: (change: ReaderTell) => void;
+  readonly #base: string;
+  readonly #rates = new Rates();
+  readonly #mesh = new MeshLayout();
+  readonly #playback: Playback;
+  #run: RunDetail | undefined;
+  #rounds: readonly RoundTimes[] = [];
+  #source: EventSource | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #seriesTimer: ReturnType<typeof setTimeout> | undefined;
+  #seriesHead = "";
+  #unknown = false;
+
+  /** @param base .../api/runs/:id */
+  constructor(base: string, tell: (change: ReaderTell) => void) {
+    this.#base = base;
+    this.#tell = tell;
+    this.#playback = new Playback({
+      load: async (round) => momentSchema.parse(await this.#ask(`rounds/${round}`)),
+      headRound: () => this.#run?.head.round ?? 0,
+      tell,
+    });
+    this.#connect();
+  }
+
+  hear(ask: ReaderAsk): void {
+    switch (ask.type) {
+      case "round":
+        return this.#playback.goTo(ask.round);
+      case "play":
+        return this.#playback.play(ask.roundsPerSecond);
+      case "peers":
+        return void this.#loadPeers(ask.from);
+    }
+  }
+
+  #connect(): void {
+    const source = new EventSource(`${this.#base}/events`);
+    this.#source = source;
+    const on = <T>(event: string, schema: z.ZodType<T>, take: (document: T) => void) =>
+      source.addEventListener(event, ({ data }: MessageEvent<string>) => {
+        const parsed = schema.safeParse(parseJson(data));
+        if (parsed.success) return take(parsed.data);
+        console.warn(`the host's ${event} is of another version: reload the page`, parsed.error.message);
+      });
+    on("run", runDetailSchema, (run) => this.#takeRun(run));
+    on("rounds", z.array(roundTimesSchema), (rounds) => this.#takeRounds(rounds));
+    on("overview", overviewSchema, (overview) => this.#tell({ overview }));
+    source.onerror = () => {
+      if (!this.#unknown) this.#tell({ connection: "retrying" });
+      if (source.readyState === EventSource.CLOSED) void this.#askWhy();
+    };
+  }
+
+  #takeRun(run: RunDetail): void {
+    this.#run = run;
+    this.#unknown = false;
+    const mesh = this.#mesh.take(run);
+    this.#tell({ connection: "live", run, ...this.#rates.take(performance.now(), run), ...(mesh ? { mesh } : {}) });
+    this.#followHead(run);
+  }
+
+  #takeRounds(news: readonly RoundTimes[]): void {
+    const fresh = new Set(news.map(({ round }) => round));
+    const all = [...this.#rounds.filter(({ round }) => !fresh.has(round)), ...news];
+    this.#rounds = all.sort((a, b) => a.round - b.round).slice(-ROUNDS_SHOWN);
+    this.#tell({ rounds: this.#rounds });
+  }
+
+  /** Loads the series when the head moved, at most once per span; what moved meanwhile is loaded after it (the last round has no successor). */
+  #followHead({ id, head }: RunDetail): void {
+    const now = `${id} ${head.round} ${head.evalLoss}`;
+    if (now === this.#seriesHead || this.#seriesTimer !== undefined) return;
+    this.#seriesHead = now;
+    void this.#loadSeries();
+    this.#seriesTimer = setTimeout(() => {
+      this.#seriesTimer = undefined;
+      if (this.#run) this.#followHead(this.#run);
+    }, SERIES_EVERY_MS);
+  }
+
+  /** One after the other, each told by itself: the page draws one chart at a time. A chart that gets no answer keeps what it has. */
+  async #loadSeries(): Promise<void> {
+    for (const metric of seriesShown) {
+      try {
+        const answer = await this.#ask(`series?metric=${metric}&points=${SERIES_POINTS}`);
+        this.#tell({ [metric]: seriesSchema.parse(answer).points });
+      } catch {
+        // the next round asks again
+      }
+    }
+  }
+
+  async #loadPeers(from: number): Promise<void> {
+    try {
+      const { peers } = pageOfPeersSchema.parse(await this.#ask(`peers?from=${from}`));
+      this.#tell({ peersPage: { from, peers } });
+    } catch {
+      // its rows stay empty; scrolling asks again
+    }
+  }
+
+  async #ask(path: string): Promise<unknown> {
+    const response = await fetch(`${this.#base}/${path}`);
+    if (!response.ok) throw new Error(`${path}: ${response.status}`);
+    return response.json();
+  }
+
+  /** The host answered with an error, which EventSource does not show. */
+  async #askWhy(): Promise<void> {
+    this.#source?.close();
+    const status = await fetch(this.#base).then(
+      (response) => response.status,
+      () => 0,
+    );
+    this.#unknown = status === 404;
+    if (this.#unknown) this.#tell({ connection: "unknown-run" });
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#connect(), RETRY_MS);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
