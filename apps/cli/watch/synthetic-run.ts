@@ -306,6 +306,7 @@ export class SyntheticRun implements ServedRun {
     return {
       ...this.summary(),
       apiVersion: API_VERSION,
+      peersAwaited: 0,
       build: "0.1.0",
       phase: this.#options.state === "ended" ? "ended" : "training",
       roster: this.#peers.slice(0, 200).map(({ member }) => member.peer),
