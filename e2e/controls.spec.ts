@@ -138,7 +138,7 @@ test("every limit pauses, says why and until when, and goes on by itself; what i
     await here("paused", "paused");
     await be(page, { visible: true });
     await donating();
-    await page.getByLabel("When to train").selectOption("only while you are away from the machine");
+    await page.getByLabel("When to train").selectOption("only while you are away");
     await paused("in-use");
     await be(page, { idle: true });
     await donating();

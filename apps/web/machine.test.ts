@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { browserOf, type Machine, machineProblem } from "./machine.ts";
+import { browserOf, type Machine, machineProblem, missingGpu } from "./machine.ts";
 
 test.each([
   ["Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36", "chromium"],
@@ -24,4 +24,14 @@ test("a machine that can, or that is being asked, has no problem", () => {
     "no-webgpu",
     "no-adapter",
   ]);
+});
+
+test("where the processor stands in, the reason is told; where the person asked for it, or there is a GPU, there is none", () => {
+  const machine = { state: "ready", adapter: null, limits: null, browser: "firefox" } as const;
+  expect(missingGpu(machine)).toBeNull();
+  expect(missingGpu({ ...machine, lacks: "no-webgpu" })).toMatchObject({
+    code: "no-webgpu",
+    remedy: expect.stringContaining("Update Firefox"),
+  });
+  expect(missingGpu({ ...machine, lacks: "no-adapter" })?.code).toBe("no-adapter");
 });

@@ -13,6 +13,8 @@ export interface Machine {
   readonly adapter: AdapterDescription | null;
   readonly limits: MemoryLimits | null; // the adapter's
   readonly browser: Browser;
+  /** Why the processor stands in for a GPU; absent: it does not, or the person asked for it. */
+  readonly lacks?: "no-webgpu" | "no-adapter";
 }
 
 export const uncheckedMachine: Machine = { state: "checking", adapter: null, limits: null, browser: "other" };
@@ -31,8 +33,10 @@ export async function probeMachine(wish: BackendWish): Promise<Machine> {
   const adapter = wish === "wasm" ? null : ((await navigator.gpu?.requestAdapter().catch(() => null)) ?? null);
   if (adapter === null) {
     const cpu = wish === "webgpu" ? undefined : (await import("./processor.ts")).findCpu();
-    if (cpu) return { state: "ready", adapter: cpu.adapter, limits: null, browser };
-    return { state: navigator.gpu ? "no-adapter" : "no-webgpu", adapter: null, limits: null, browser };
+    const lacks = navigator.gpu ? "no-adapter" : "no-webgpu";
+    if (cpu)
+      return { state: "ready", adapter: cpu.adapter, limits: null, browser, ...(wish === "wasm" ? {} : { lacks }) };
+    return { state: lacks, adapter: null, limits: null, browser };
   }
   const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
   return {
@@ -64,3 +68,7 @@ export function machineProblem({ state, browser }: Machine): Problem | null {
       return problems.noAdapter(browser);
   }
 }
+
+/** Why it is the processor that is offered here, and what would bring a GPU; null where there is one. */
+export const missingGpu = ({ lacks, ...machine }: Machine): Problem | null =>
+  lacks === undefined ? null : machineProblem({ ...machine, state: lacks });

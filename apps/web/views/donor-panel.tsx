@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "react";
 import { decide, type PauseReason } from "../controls/decide.ts";
 import { DUTY_MIN } from "../controls/settings.ts";
-import { type Machine, machineProblem } from "../machine.ts";
+import { type Machine, machineProblem, missingGpu } from "../machine.ts";
 import type { PageActions, PageSnapshot } from "../page-state.ts";
 import type { DonorSnapshot, Problem, Task, VolunteerSnapshot } from "../window/types.ts";
 import { sentence } from "../words/format.ts";
@@ -54,6 +54,8 @@ function noticesOf(
   const notices = [...donor.notices];
   const told = (code: Problem["code"]) => notices.some((notice) => notice.code === code);
   const adapter = donor.adapter ?? machine.adapter;
+  const missing = donor.status === "idle" ? missingGpu(machine) : null;
+  if (missing) notices.push(missing);
   if (adapter?.backend === "wasm" && !told("no-gpu")) notices.push(problems.noGpu());
   if (adapter?.backend === "webgpu" && adapter.isFallback && !told("software-adapter"))
     notices.push(problems.softwareAdapter(adapterName(words, adapter)));
@@ -223,13 +225,16 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
   const before = donor.status === "idle";
   const tooLarge = machine.adapter?.isFallback ? null : (memory?.problem ?? null); // the processor may hold it
   const cannot: Problem | null = before || donor.status === "stopped" ? (machineProblem(machine) ?? tooLarge) : null;
+  const unable = machineProblem(machine) !== null;
   const others = run ? othersHere(run, donor.peer) : 0;
   const cost = run === null ? null : donationCost(run.spec, others, roundMsOf(watcher.trainLoss));
   const progress = donor.status === "donating" && donor.phase === "training" && donor.task === null;
   return (
     <section ref={panel} tabIndex={-1} className="panel" aria-labelledby="panel-title" data-status={donor.status}>
-      <h2 id="panel-title">{before && run ? words.panel.meaning : words.panel.yours[device]}</h2>
-      {before && run && cost ? <Terms others={others} cost={cost} memory={memory} hidden={hidden} /> : null}
+      <h2 id="panel-title">
+        {before && unable ? words.panel.unable : before && run ? words.panel.meaning : words.panel.yours[device]}
+      </h2>
+      {before && run && cost && !unable ? <Terms others={others} cost={cost} memory={memory} hidden={hidden} /> : null}
       {before || donor.status === "blocked" ? null : <p className="state-line">{stateLine(words, donor)}</p>}
       {donor.task !== null && (donor.status === "starting" || donor.status === "donating") ? (
         <TaskProgress task={donor.task} />

@@ -490,6 +490,10 @@ export const everyState: Readonly<Record<string, PageSnapshot>> = {
   "before, memory of one size": page({ memory: { mostBytes: 5e6, leastBytes: 5e6, problem: null } }),
   "before, software adapter": page({ machine: { ...machine, adapter: software } }),
   "before, processor": page({ machine: { ...machine, adapter: processor }, memory: null }),
+  "before, processor for want of WebGPU": page({
+    machine: { ...machine, adapter: processor, lacks: "no-webgpu" },
+    memory: null,
+  }),
   "before, looking for a GPU": page({ machine: { ...machine, state: "checking", adapter: null }, memory: null }),
   "insecure address": page({ machine: { ...machine, state: "insecure", adapter: null } }),
   "no WebGPU": page({ machine: { ...machine, state: "no-webgpu", adapter: null } }),

@@ -399,6 +399,11 @@ test("who cannot donate sees the run live first, then why and what to do; who ca
   const cannot = text(page({ machine }));
   expect(cannot.indexOf("Right now")).toBeLessThan(cannot.indexOf(problemTitles["no-webgpu"]));
   expect(cannot.split(problemTitles["no-webgpu"])).toHaveLength(2);
+  const processor = text(
+    page({ machine: { ...fixtures.machine, adapter: fixtures.processor, limits: null, lacks: "no-webgpu" } }),
+  );
+  expect(processor.indexOf("Right now")).toBeLessThan(processor.indexOf(problemTitles["no-webgpu"]));
+  expect(processor.indexOf(problemTitles["no-webgpu"])).toBeLessThan(processor.indexOf("Donate this processor"));
   const can = text(page());
   expect(can.indexOf("Donate this GPU")).toBeLessThan(can.indexOf("Right now"));
 });

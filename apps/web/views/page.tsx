@@ -1,6 +1,6 @@
 // The page, whole: header, what the run is, the person's side (donate only), the run live. A function of one snapshot.
 import type { MouseEvent } from "react";
-import { machineProblem } from "../machine.ts";
+import { machineProblem, missingGpu } from "../machine.ts";
 import type { PageActions, PageSnapshot, Place } from "../page-state.ts";
 import { type Language, languages, useWords, type Words, WordsContext } from "../words/index.ts";
 import { Rich } from "../words/rich.tsx";
@@ -128,9 +128,12 @@ const About = ({ watcher: { run, trainLoss }, donor }: PageSnapshot) => {
   );
 };
 
-/** Who cannot donate sees the run live first, and then why not, and what to do. */
+/** Who cannot donate, or only the processor, sees the run live first, and then why, and what to do. */
 const comesLater = ({ place, donor, machine, watcher }: PageSnapshot): boolean =>
-  place === "donate" && donor.status === "idle" && watcher.run !== null && machineProblem(machine) !== null;
+  place === "donate" &&
+  donor.status === "idle" &&
+  watcher.run !== null &&
+  (machineProblem(machine) ?? missingGpu(machine)) !== null;
 
 /** Before the button, terms follow the run's description; afterwards what this GPU does comes first. */
 const First = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) => {

@@ -22,7 +22,7 @@ export const controlTexts = {
   whenChoices: {
     always: "at any time",
     visible: "only while this page is in view",
-    idle: "only while you are away from the machine",
+    idle: "only while you are away",
   },
   idleNone: "“Away” is not offered: this browser does not tell whether you use the machine.",
   idleAsk: "For “away” the browser asks whether this page may know that you use the machine.",

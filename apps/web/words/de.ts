@@ -140,6 +140,7 @@ export const de: Words = {
   },
 
   panel: {
+    unable: "Spenden von hier",
     meaning: "Was Spenden heißt",
     yours: { gpu: "Deine GPU", processor: "Dein Prozessor" },
     looking: "Eine GPU wird gesucht…",

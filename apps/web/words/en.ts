@@ -144,6 +144,7 @@ export const en = {
 
   panel: {
     meaning: "What donating means",
+    unable: "Donating from here",
     yours: { gpu: "Your GPU", processor: "Your processor" },
     looking: "Looking for a GPU…",
     thisMachine: "This machine",
