@@ -5,7 +5,8 @@
 //
 // Signalling data is JSON {link, signal}: the initiator's random `link` names one attempt, so that a candidate of an attempt that is
 // over is never fed to its successor (the other tab reloaded; both sides gave up at different moments). {link, restart: true} asks the
-// initiator for an ICE restart; {link, beside, signal} is of a further connection beside link `beside`.
+// initiator for an ICE restart; {link, refused: true} answers a call to who hides its address; {link, beside, signal} is of a further
+// connection beside link `beside`.
 import { CHUNK_BYTES, FRAME_BYTES_MAX, type LinkReport, type PeerId } from "#wire";
 import { Connection } from "./connection.ts";
 import { CONNECTIONS_PER_LINK_MAX, Widening } from "./widening.ts";
@@ -68,6 +69,7 @@ interface Signal {
   readonly link: string;
   readonly beside?: string;
   readonly restart?: true;
+  readonly refused?: true;
   readonly signal?: { type?: unknown };
 }
 
@@ -108,7 +110,12 @@ export class Links {
   /** Signalling from the other side, as it came through the host: a stranger's text. */
   signal(from: PeerId, data: string): void {
     const parsed = parseSignal(data);
-    if (!parsed || this.#isHiding()) return;
+    if (!parsed) return;
+    if (this.#isHiding()) {
+      if (parsed.signal?.type === "offer")
+        this.#options.onSignal(from, JSON.stringify({ link: parsed.link, refused: true }));
+      return;
+    }
     let link = this.#linkByPeer.get(from);
     let strand = link && (link.first.id === parsed.link ? link.first : link.extraById.get(parsed.link));
     if (!strand) {
@@ -123,6 +130,10 @@ export class Links {
       }
     }
     if (!link || !strand) return;
+    if (parsed.refused) {
+      if (!strand.up) this.#strandDown(link, strand, "the other end takes no direct link");
+      return;
+    }
     if (parsed.restart) return this.#restart(link, strand);
     try {
       strand.connection.signal(parsed.signal ?? {});
@@ -365,10 +376,11 @@ function parseSignal(data: string): Signal | undefined {
   try {
     const parsed: unknown = JSON.parse(data);
     if (typeof parsed !== "object" || parsed === null) return undefined;
-    const { link, beside, restart, signal } = parsed as Record<string, unknown>;
+    const { link, beside, restart, refused, signal } = parsed as Record<string, unknown>;
     if (!isId(link) || !(beside === undefined || isId(beside))) return undefined;
     const ids = { link, ...(beside === undefined ? {} : { beside }) };
     if (restart === true) return { ...ids, restart };
+    if (refused === true) return { ...ids, refused };
     return typeof signal === "object" && signal !== null ? { ...ids, signal } : undefined;
   } catch {
     return undefined;
