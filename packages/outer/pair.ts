@@ -2,10 +2,12 @@
 //
 //   (phi, m) of this peer  +  its update and its partner's  ->  (phi, m) for the next round            phi: "parameters", m: "velocity"
 import type { EntryOf, PeerId, RunSpec } from "#wire";
-import { codecOf } from "./codec/index.ts";
+import { codecOf, type Decoded } from "./codec/index.ts";
 import { checked, readerOf } from "./contribution.ts";
 import { noLoCoStep } from "./optimizer/noloco.ts";
+import { parameterTable } from "./parameters.ts";
 import type { SharedState } from "./state.ts";
+import { correctVariance } from "./variance.ts";
 
 const { fround } = Math;
 
@@ -21,8 +23,15 @@ export function applyPair(
   pair: readonly PeerId[],
   blob: (hash: string) => Uint8Array | undefined,
 ): void {
-  const mean = meanOfPair(spec, commit, pair, blob);
-  if (mean !== undefined) noLoCoStep(own, mean, spec.outer);
+  const updates = updatesOfPair(spec, commit, pair, blob);
+  const { length } = own.parameters;
+  const mean = meanOf(updates, length);
+  if (mean === undefined) return;
+  if (spec.outer.correctsVariance) {
+    const models = updates.map((update) => meanOf([update], length)!);
+    correctVariance(mean, models, parameterTable(spec.model));
+  }
+  noLoCoStep(own, mean, spec.outer);
 }
 
 /** The mean of what these peers sent, as far as it decodes; undefined: none of it does. */
@@ -32,14 +41,25 @@ export function meanOfPair(
   pair: readonly PeerId[],
   blob: (hash: string) => Uint8Array | undefined,
 ): Float32Array | undefined {
-  const codec = codecOf(spec).at(commit.round);
-  const { bytesOf, read } = readerOf(codec, commit, blob);
-  const decoded = commit.contributors
+  return meanOf(updatesOfPair(spec, commit, pair, blob), codecOf(spec).at(commit.round).length);
+}
+
+function updatesOfPair(
+  spec: RunSpec,
+  commit: EntryOf<"commit">,
+  pair: readonly PeerId[],
+  blob: (hash: string) => Uint8Array | undefined,
+): Decoded[] {
+  const { bytesOf, read } = readerOf(codecOf(spec).at(commit.round), commit, blob);
+  return commit.contributors
     .filter(({ peer }) => pair.includes(peer))
     .map((contribution) => read(contribution, checked(contribution, bytesOf(contribution))))
     .filter((update) => typeof update !== "string");
-  if (decoded.length === 0) return undefined;
-  const mean = new Float32Array(codec.length);
-  for (const update of decoded) update.addTo(mean, fround(1 / decoded.length), 0, mean.length);
+}
+
+function meanOf(updates: readonly Decoded[], length: number): Float32Array | undefined {
+  if (updates.length === 0) return undefined;
+  const mean = new Float32Array(length);
+  for (const update of updates) update.addTo(mean, fround(1 / updates.length), 0, length);
   return mean;
 }

@@ -120,6 +120,10 @@ export const outerSchema = z
     beta2: z.number().min(0).lt(1).optional().describe("fedadam's and fedyogi's: how much of the variance stays"),
     tau: positive.max(1).optional().describe("the adaptive methods': what is added to the root of the variance"),
     momentumClip: positive.optional().describe("co2's: no value of its momentum is larger; absent: as it is"),
+    correctsVariance: z
+      .literal(true)
+      .optional()
+      .describe("noloco's: a pair's mean gets its models' variance back, matrix by matrix; absent: as it is"),
     codec: codecSchema.describe("how updates become bytes"),
     blockSize: z.literal(256).optional().describe("int8-block's, and always there with it"),
     clipToMedianNorm: z.boolean().describe("whether no update counts with more than the round's median norm"),
@@ -132,6 +136,10 @@ export const outerSchema = z
     path: ["tau"],
     error:
       'belongs to "fedadagrad", "fedadam" and "fedyogi": what is added to the root of the variance, for example 0.001',
+  })
+  .refine(({ method, correctsVariance }) => method === "noloco" || correctsVariance === undefined, {
+    path: ["correctsVariance"],
+    error: 'belongs to "noloco", whose peers fold parameters of their own; leave it out',
   })
   .refine(({ method, momentumClip }) => method === "co2" || momentumClip === undefined, {
     path: ["momentumClip"],
@@ -204,6 +212,7 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
   { path: ["outer", "fragments"], since: 4 },
   { path: ["outer", "merge"], since: 4 },
   { path: ["outer", "momentumClip"], since: 4 },
+  { path: ["outer", "correctsVariance"], since: 4 },
 ];
 
 function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue }: z.RefinementCtx): void {

@@ -14,6 +14,7 @@ import { powerSgd } from "./power-sgd.ts";
 import { qsr } from "./qsr.ts";
 import { sparseLoCo } from "./sparseloco.ts";
 import { streaming } from "./streaming.ts";
+import { varianceCorrected } from "./variance-corrected.ts";
 
 export { type Method, withMethod } from "./method.ts";
 
@@ -30,6 +31,7 @@ export const methods: readonly Method[] = [
   powerSgd,
   noLoCo,
   lateMerge,
+  varianceCorrected,
   gradientTracking,
   fedAdagrad,
   fedAdam,

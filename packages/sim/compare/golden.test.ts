@@ -16,6 +16,7 @@ const golden: Readonly<Record<string, string>> = {
   sparseloco: "8077980fba36d0cd",
   "power-sgd": "e36b1d46bf41eb05",
   noloco: "5fa10814fb5b6f17",
+  "variance-corrected": "696d701faedd85ee", // of peers that began alike: plain gossip
   "late-merge": "70e0009be41e1f84", // its first tenth: one long round
   dsgt: "ff1a9f22cbf86ded",
   fedadagrad: "9d1766b99d24828b",

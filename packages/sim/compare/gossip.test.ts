@@ -48,15 +48,18 @@ describe("pairs", () => {
     expect(churned.checks).toBeGreaterThan(churned.rounds); // partners that chose each other
   });
 
-  test("under churn, those who come start from the merged anchor, and the odd one out goes on alone", async () => {
-    const churned = { ...setting, tokens: 10 * setting.tokens, churn: 0.6 };
-    const { joins, leaves, diverged } = await trainPairs(
-      arithmeticCourse(methodOf("noloco")),
-      churned,
-      arithmeticTrainers(4),
-    );
-    expect(diverged).toBe(false);
-    expect(joins).toBeGreaterThan(2);
-    expect(leaves).toBeGreaterThanOrEqual(joins);
-  });
+  test.each(["noloco", "variance-corrected"])(
+    "%s under churn: those who come start from the merged anchor, and the odd one out goes on alone",
+    async (name) => {
+      const churned = { ...setting, tokens: 10 * setting.tokens, churn: 0.6 };
+      const { joins, leaves, diverged } = await trainPairs(
+        arithmeticCourse(methodOf(name)),
+        churned,
+        arithmeticTrainers(4),
+      );
+      expect(diverged).toBe(false);
+      expect(joins).toBeGreaterThan(2);
+      expect(leaves).toBeGreaterThanOrEqual(joins);
+    },
+  );
 });
