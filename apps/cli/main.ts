@@ -8,6 +8,7 @@ import { BUILD } from "../host/build.ts";
 import { builtPage } from "../host/host.ts";
 import { loadDraft, SpecError } from "../host/load-run.ts";
 import { turnUrlFault } from "../host/turn.ts";
+import { benchBrowsers } from "./bench/browsers.ts";
 import { writeBundle } from "./bench/bundle.ts";
 import { type AdapterWish, benchEngine } from "./bench/engine.ts";
 import { SHAPE_NAMES, wishOf } from "./bench/engine-report.ts";
@@ -44,6 +45,10 @@ function numberFrom(min: number, max: number): (text: string) => number {
   };
 }
 
+/** More than these would only wait for one another on one machine. */
+const BROWSERS_MAX = 16;
+const countsFrom = (text: string): number[] => text.split(",").map(numberFrom(1, BROWSERS_MAX));
+const namesFrom = (text: string): string[] => text.split(",");
 const listFrom = (text: string, before: readonly string[]): string[] => [...before, text];
 
 function positiveNumber(text: string): number {
@@ -301,6 +306,32 @@ leaves the CPU reference's curve, or whose device reports an error, is refused, 
     const shapes = shape === undefined ? (["S", "M"] as const) : [shape];
     await benchRivals(
       { ...options, shapes },
+      (line) => console.log(line),
+      (line) => console.error(line),
+    );
+  });
+benchCommand
+  .command("browsers")
+  .description("what methods learn and cost in real browsers: a host, headless donors, the same tokens for each method")
+  .option("--run <name or file>", "preset or run spec", "nano")
+  .option("--browsers <counts>", "how many donate, one after the other", countsFrom, [2, 4, 8])
+  .option("--methods <names>", "methods, as `run methods` lists them", namesFrom, ["diloco"])
+  .option("--variant <text>", "a method with fields changed, as in sim compare (repeat for several)", listFrom, [])
+  .option("--tokens <count>", "tokens that a run learns from", numberFrom(1, 1e12), 1_000_000)
+  .option("--seed <number>", "of the run", numberFrom(0, 2 ** 32 - 1), 1)
+  .option("--minutes <count>", "give one up after so long", numberFrom(1, 24 * 60), 30)
+  .addOption(new Option("--page <dir>", "serve this build of the page").default(builtPage(), "dist/web").hideHelp())
+  .option("--json", "print one JSON object for each", false)
+  .addHelpText(
+    "after",
+    `
+Example: npm run bench -- browsers --browsers 2,4 --variant '2bit=diloco outer.codec={"name":"two-bit","feedback":1} outer.blockSize='
+Nano's million tokens take eight browsers on two cores about five minutes. Bytes are the larger of sent and received, per peer.`,
+  )
+  .action(async ({ variant, ...options }) => {
+    const given = { ...options, variants: variant, from };
+    await benchBrowsers(
+      given,
       (line) => console.log(line),
       (line) => console.error(line),
     );

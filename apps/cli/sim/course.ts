@@ -41,13 +41,19 @@ export async function openCourse(loaded: LoadedDraft): Promise<CourseBook> {
   }
 }
 
-/** @param steps H, instead of the draft's. @throws SpecError when the method and the draft do not go together */
-export function courseOf(
-  { draft, spec: { data }, source, windows }: CourseBook,
+interface CourseLength {
+  readonly tokens: number;
+  /** H, instead of the draft's. */
+  readonly steps: number | undefined;
+}
+
+/** The run that learns so much of it by that method. @throws SpecError when the method and the draft do not go together */
+export function draftOf(
+  draft: RunDraft,
   method: Method,
   { seed, rate }: Pick<Lesson, "seed" | "rate">,
-  { tokens, steps }: { readonly tokens: number; readonly steps: number | undefined },
-): Course {
+  { tokens, steps }: CourseLength,
+): RunDraft {
   const { inner } = draft;
   const shaped: RunDraft = {
     ...draft,
@@ -62,6 +68,16 @@ export function courseOf(
     },
     end: { tokensMax: tokens },
   };
-  const { corpus: _, ...rest } = checkDraft(withMethod(shaped, method), `${draft.name} with ${method.name}`);
+  return checkDraft(withMethod(shaped, method), `${draft.name} with ${method.name}`);
+}
+
+/** @throws SpecError when the method and the draft do not go together */
+export function courseOf(
+  { draft, spec: { data }, source, windows }: CourseBook,
+  method: Method,
+  lesson: Pick<Lesson, "seed" | "rate">,
+  length: CourseLength,
+): Course {
+  const { corpus: _, ...rest } = draftOf(draft, method, lesson, length);
   return { spec: { ...rest, data, hostKey }, source, windows };
 }
