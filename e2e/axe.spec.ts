@@ -1,15 +1,7 @@
 // The page judged by axe-core (WCAG 2.2 A and AA, and axe's best practices) in each of its main states: narrow and wide, light and dark.
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { expect, type Page, test } from "@playwright/test";
-import type { AxeResults } from "axe-core";
+import { expect, test } from "@playwright/test";
+import { bringAxe, findings } from "./axe.ts";
 import { openDonor, startHost, type TestHost } from "./support.ts";
-
-const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-const appearances = [1280, 390].flatMap((width) =>
-  (["light", "dark"] as const).map((colorScheme) => ({ width, colorScheme })),
-);
 
 let host: TestHost;
 test.beforeAll(async () => {
@@ -19,26 +11,6 @@ test.afterAll(async () => {
   await host.stop();
   host.remove();
 });
-
-/** Rule, element and remedy of everything that axe finds, in both widths and both colour schemes. */
-async function findings(page: Page): Promise<string[]> {
-  const found = new Set<string>();
-  for (const { width, colorScheme } of appearances) {
-    await page.setViewportSize({ width, height: 800 });
-    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" }); // a colour in transition is judged as it passes
-    const { violations } = (await page.evaluate(
-      (runOnly) => Reflect.get(globalThis, "axe").run(document, { runOnly, resultTypes: ["violations"] }),
-      TAGS,
-    )) as AxeResults;
-    for (const { id, nodes } of violations)
-      for (const { target, failureSummary } of nodes)
-        found.add(`${width} px, ${colorScheme}: ${id} at ${target.join(" ")}: ${failureSummary?.replace(/\s+/g, " ")}`);
-  }
-  return [...found];
-}
-
-/** Before any script of the page: the page's policy forbids what comes later. */
-const bringAxe = (page: Page): Promise<unknown> => page.addInitScript({ content: axeSource });
 
 test("before donating, donating, paused and stopped", async () => {
   const donor = await openDonor(host.url, { press: false });

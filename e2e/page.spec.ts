@@ -57,6 +57,20 @@ test("the code that trains is not loaded before the button", async ({ page }) =>
   expect(scripts.filter((path) => /donor|worker/.test(path))).toEqual([]);
 });
 
+test("what comes before donating has less than 200 kB, as it crosses the line", async ({ page }) => {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Network.enable");
+  let bytes = 0;
+  session.on("Network.loadingFinished", ({ encodedDataLength }) => {
+    bytes += encodedDataLength;
+  });
+  await page.goto(host.url);
+  await expect(page.getByText(/It takes [\d.]+ MB of the GPU’s memory/)).toBeVisible(); // the planner is there too
+  await page.waitForLoadState("load");
+  expect(bytes).toBeGreaterThan(50_000);
+  expect(bytes).toBeLessThan(200_000);
+});
+
 test("by keyboard alone: donate, pause, resume, stop; focus stays in the panel, and states are announced", async () => {
   const donor = await openDonor(host.url, { press: false });
   const { page } = donor;

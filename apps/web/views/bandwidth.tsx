@@ -91,6 +91,10 @@ const LinkTable = ({ rows, self, label }: { rows: readonly LinkRow[]; self: Peer
   );
 };
 
+/** The page is told of as many links as the table has rows; how many there are the overview knows. */
+const linksOf = (overview: Overview | null): number =>
+  overview === null ? 0 : Object.values(overview.linksByKind).reduce((sum, links) => sum + links, 0);
+
 /** Everything that moved, beside what all-reducing the gradient at every inner step would have moved for the same rounds. */
 const AgainstDdp = ({ run, overview }: { run: RunDetail; overview: Overview | null }) => {
   const { bandwidth, format } = useWords();
@@ -133,7 +137,9 @@ export const Bandwidth = ({ watcher, donor, axis }: Pick<PageSnapshot, "watcher"
       <div className="chart-grid">
         <UpdateBytesChart watcher={watcher} axis={axis} />
       </div>
-      {others.length > ROWS_MAX ? <p className="more">{bandwidth.some(ROWS_MAX, others.length)}</p> : null}
+      {others.length > ROWS_MAX ? (
+        <p className="more">{bandwidth.some(ROWS_MAX, Math.max(others.length, linksOf(watcher.overview)))}</p>
+      ) : null}
     </section>
   );
 };

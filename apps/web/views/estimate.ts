@@ -18,9 +18,23 @@ export interface DonationCost {
   readonly onceBytes: number;
 }
 
+interface Sizes {
+  readonly parameters: number;
+  readonly update: number;
+}
+/** Every tensor of the model is gone through for them, and a page that watches is drawn twice a second. */
+const sizesBySpec = new WeakMap<RunSpec, Sizes>();
+
+function sizesOf(spec: RunSpec): Sizes {
+  const known = sizesBySpec.get(spec);
+  if (known) return known;
+  const sizes = { parameters: parameterTable(spec.model).length, update: updateBytesMax(codecOf(spec)) };
+  sizesBySpec.set(spec, sizes);
+  return sizes;
+}
+
 export function donationCost(spec: RunSpec, othersHere: number, roundMs: number | null): DonationCost {
-  const parameters = parameterTable(spec.model).length;
-  const update = updateBytesMax(codecOf(spec));
+  const { parameters, update } = sizesOf(spec);
   const othersMax = spec.rounds.topology === "pairs" ? 1 : spec.rounds.maxContributors - 1;
   const others = Math.min(Math.max(0, othersHere), othersMax);
   const sentPerRound = update * (1 + others);

@@ -279,15 +279,14 @@ export const watcher: WatcherSnapshot = {
   rounds,
   overview,
   mesh: {
-    peers: 3,
     nodes: [
       { id: peerA, name: "Ada", state: "training", x: -0.7, y: 0.1 },
       { id: peerB, name: HOSTILE_NAME, state: "offered", x: 0.6, y: -0.6 },
       { id: peerC, name: "", state: "training", x: 0.4, y: 0.8 },
     ],
     edges: [
-      { from: peerA, to: peerB, kind: "direct", rttMs: 23.4 },
-      { from: peerA, to: peerC, kind: "turn", rttMs: 41 },
+      { from: 0, to: 1, kind: "direct", rttMs: 23.4, bytesPerSecond: 930_000 },
+      { from: 0, to: 2, kind: "turn", rttMs: 41, bytesPerSecond: 320_000 },
     ],
   },
   roster: series(1, () => 3),

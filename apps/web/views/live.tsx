@@ -10,6 +10,7 @@ import { Machines } from "./machines.tsx";
 import { Mesh } from "./mesh.tsx";
 import { shownOf } from "./moment.ts";
 import { Peers } from "./peers.tsx";
+import { hereCount } from "./presence.ts";
 import { Rounds } from "./rounds.tsx";
 import { RunNow } from "./run-now.tsx";
 import { RunThen } from "./run-then.tsx";
@@ -41,7 +42,7 @@ interface LiveProps {
 
 export const Live = ({ page, actions, panel }: LiveProps) => {
   const { donor, watcher, axis } = page;
-  const { run, rounds, overview, mesh, rateByLink, connection } = watcher;
+  const { run, rounds, overview, mesh, connection } = watcher;
   if (run === null) return null;
   const moment = shownOf(watcher);
   return (
@@ -71,7 +72,7 @@ export const Live = ({ page, actions, panel }: LiveProps) => {
         <Peers watcher={watcher} self={donor.peer} wantPeers={actions.wantPeers} />
       </Seen>
       <Seen>
-        <Mesh mesh={mesh} rateByLink={rateByLink} self={donor.peer} />
+        <Mesh mesh={mesh} self={donor.peer} peers={hereCount(run, overview)} />
       </Seen>
       <Seen>
         <Bandwidth watcher={watcher} donor={donor} axis={axis} />

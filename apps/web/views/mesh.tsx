@@ -2,7 +2,7 @@
 // far. Ways differ by stroke, as everywhere: direct solid, TURN dashed, relayed dotted. In words: its label, and the table of links.
 import { memo, useEffect, useRef } from "react";
 import type { PeerId } from "#wire";
-import { linkKey, type MeshView, type Rate } from "../window/types.ts";
+import type { MeshView } from "../window/types.ts";
 import { useWords } from "../words/index.ts";
 
 const HEIGHT_PX = 380;
@@ -15,15 +15,16 @@ const RATE_FULL = 2e6;
 
 interface MeshProps {
   readonly mesh: MeshView | null;
-  readonly rateByLink: ReadonlyMap<string, Rate>;
   readonly self: PeerId | null;
+  /** Peers in all: the picture has the first of them. */
+  readonly peers: number;
 }
 
 const property = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function draw(
   canvas: HTMLCanvasElement,
-  { mesh, rateByLink, self }: MeshProps,
+  { mesh, self }: MeshProps,
   nameOf: (id: PeerId, name: string) => string,
 ): void {
   const context = canvas.getContext("2d");
@@ -33,23 +34,19 @@ function draw(
   canvas.width = width * scale;
   canvas.height = HEIGHT_PX * scale;
   context.scale(scale, scale);
-  const at = new Map(
-    mesh.nodes.map(({ id, x, y }) => [
-      id,
-      [width / 2 + x * (width / 2 - MARGIN_PX), HEIGHT_PX / 2 + y * (HEIGHT_PX / 2 - MARGIN_PX)] as const,
-    ]),
+  const at = mesh.nodes.map(
+    ({ x, y }) => [width / 2 + x * (width / 2 - MARGIN_PX), HEIGHT_PX / 2 + y * (HEIGHT_PX / 2 - MARGIN_PX)] as const,
   );
   const tone = { direct: property("--dew"), turn: property("--ink-soft"), relayed: property("--amber") };
-  for (const { from, to, kind } of mesh.edges) {
-    const rate = rateByLink.get(linkKey(from, to)) ?? rateByLink.get(linkKey(to, from));
-    const share = Math.min(1, ((rate?.sent ?? 0) + (rate?.received ?? 0)) / RATE_FULL);
+  for (const { from, to, kind, bytesPerSecond } of mesh.edges) {
+    const share = Math.min(1, bytesPerSecond / RATE_FULL);
     context.beginPath();
     context.setLineDash([...DASHES[kind]]);
     context.strokeStyle = tone[kind];
     context.globalAlpha = 0.45 + 0.55 * share;
     context.lineWidth = 1 + 3 * Math.sqrt(share);
-    context.moveTo(...at.get(from)!);
-    context.lineTo(...at.get(to)!);
+    context.moveTo(...at[from]);
+    context.lineTo(...at[to]);
     context.stroke();
   }
   context.globalAlpha = 1;
@@ -57,8 +54,8 @@ function draw(
   const radius = mesh.nodes.length > 60 ? 3.5 : 6;
   context.font = `12px ${property("--sans")}`;
   context.textAlign = "center";
-  for (const { id, name, state } of mesh.nodes) {
-    const [x, y] = at.get(id)!;
+  for (const [i, { id, name, state }] of mesh.nodes.entries()) {
+    const [x, y] = at[i];
     context.beginPath();
     context.arc(x, y, id === self ? radius + 2 : radius, 0, 2 * Math.PI);
     context.fillStyle =
@@ -106,7 +103,7 @@ const Picture = (props: MeshProps & { label: string }) => {
   return <canvas ref={canvas} className="mesh-canvas" role="img" aria-label={props.label} />;
 };
 
-export const Mesh = memo(({ mesh, rateByLink, self }: MeshProps) => {
+export const Mesh = memo(({ mesh, self, peers }: MeshProps) => {
   const { mesh: words, bandwidth, format } = useWords();
   const kinds = (["direct", "turn", "relayed"] as const).map((kind) => ({
     kind,
@@ -126,8 +123,8 @@ export const Mesh = memo(({ mesh, rateByLink, self }: MeshProps) => {
         <figure>
           <Picture
             mesh={mesh}
-            rateByLink={rateByLink}
             self={self}
+            peers={peers}
             label={words.label(mesh.nodes.length, mesh.edges.length, tally)}
           />
           <figcaption>
@@ -142,7 +139,7 @@ export const Mesh = memo(({ mesh, rateByLink, self }: MeshProps) => {
                 <li>{words.roundTrip(format.duration(trips[Math.floor(trips.length / 2)]))}</li>
               ) : null}
             </ul>
-            {mesh.peers > mesh.nodes.length ? words.some(mesh.nodes.length, mesh.peers) : words.caption}
+            {peers > mesh.nodes.length ? words.some(mesh.nodes.length, peers) : words.caption}
           </figcaption>
         </figure>
       )}

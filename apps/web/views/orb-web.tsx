@@ -1,5 +1,6 @@
 // The swarm as an orb web: one radial thread per peer, one drop on it. The drop starts at the rim and runs to the hub as the peer's
 // inner steps go by; an offer sits on the hub's ring. States differ by shape, not by colour alone.
+import { memo } from "react";
 import type { PeerId, PeerRow, RunDetail } from "#wire";
 import { useWords } from "../words/index.ts";
 import { peersHere } from "./presence.ts";
@@ -54,12 +55,30 @@ const Drop = ({ peer, run, angle, self }: { peer: PeerRow; run: RunDetail; angle
   );
 };
 
+// Peers are spread over the threads, so that two of them do not sit side by side on a wide web.
+const anglesOf = (threads: number): number[] =>
+  Array.from({ length: threads }, (_, i) => (i / threads) * 2 * Math.PI - Math.PI / 2);
+
+/** Spun anew when a thread comes or goes, and not with every step. */
+const Silk = memo(({ threads }: { threads: number }) => {
+  const angles = anglesOf(threads);
+  return (
+    <g className="silk">
+      {angles.map((angle) => (
+        <path key={angle} d={`M ${point(at(angle, HUB * 0.45))} L ${point(at(angle, 196))}`} />
+      ))}
+      {Array.from({ length: RINGS }, (_, i) => HUB + ((RIM - HUB) * i) / (RINGS - 1)).map((radius) => (
+        <path key={radius} className={radius === HUB ? "hub" : ""} d={ringPath(angles, radius)} />
+      ))}
+    </g>
+  );
+});
+
 export const OrbWeb = ({ run, self }: { run: RunDetail; self: PeerId | null }) => {
   const { now, states } = useWords();
   const here = peersHere(run).slice(0, DROPS_MAX);
   const threads = Math.max(THREADS_MIN, here.length);
-  // Peers are spread over the threads, so that two of them do not sit side by side on a wide web.
-  const angles = Array.from({ length: threads }, (_, i) => (i / threads) * 2 * Math.PI - Math.PI / 2);
+  const angles = anglesOf(threads);
   const threadOf = (i: number) => Math.floor((i * threads) / Math.max(1, here.length));
   const tally = Object.entries(states.peer)
     .map(([state, words]) => ({ words, peers: here.filter((peer) => peer.state === state).length }))
@@ -68,14 +87,7 @@ export const OrbWeb = ({ run, self }: { run: RunDetail; self: PeerId | null }) =
   const label = here.length === 0 ? now.webEmpty : now.webLabel(peersHere(run).length, tally.join(", "));
   return (
     <svg className="orb" viewBox="-200 -200 400 400" role="img" aria-label={label}>
-      <g className="silk">
-        {angles.map((angle) => (
-          <path key={angle} d={`M ${point(at(angle, HUB * 0.45))} L ${point(at(angle, 196))}`} />
-        ))}
-        {Array.from({ length: RINGS }, (_, i) => HUB + ((RIM - HUB) * i) / (RINGS - 1)).map((radius) => (
-          <path key={radius} className={radius === HUB ? "hub" : ""} d={ringPath(angles, radius)} />
-        ))}
-      </g>
+      <Silk threads={threads} />
       {here.map((peer, i) => (
         <Drop key={peer.id} peer={peer} run={run} angle={angles[threadOf(i)]} self={peer.id === self} />
       ))}

@@ -15,31 +15,40 @@ const peer = (id: string, links: LinkReport[], state: PeerRow["state"] = "traini
   state,
   links,
 });
+const none = new Map();
 const run = (...peers: object[]) => ({ peers }) as RunDetail;
 const pair = run(peer("a", [link("b")]), peer("b", [link("a")]), peer("c", [link("a", "turn"), link("gone")]));
 
 test("a link that both ends report is one, and one to somebody who is not here is none", () => {
-  const mesh = new MeshLayout().take(pair);
+  const mesh = new MeshLayout().take(pair, none, 0);
   expect(mesh?.edges.map(({ from, to, kind }) => [from, to, kind])).toEqual([
-    ["a", "b", "direct"],
-    ["c", "a", "turn"],
+    [0, 1, "direct"],
+    [2, 0, "turn"],
   ]);
   for (const { x, y } of mesh?.nodes ?? []) expect(Math.hypot(x, y)).toBeLessThanOrEqual(1.001);
 });
 
 test("the same mesh is the same picture, told once; a state alone moves nobody", () => {
   const [layout, other] = [new MeshLayout(), new MeshLayout()];
-  const first = layout.take(pair);
-  expect(other.take(pair)).toEqual(first);
-  expect(layout.take(pair)).toBeUndefined();
+  const first = layout.take(pair, none, 0);
+  expect(other.take(pair, none, 0)).toEqual(first);
+  expect(layout.take(pair, none, 5_000)).toBeUndefined();
   const paused = run(peer("a", [link("b")], "paused"), ...pair.peers.slice(1));
   const places = (mesh: typeof first) => mesh?.nodes.map(({ x, y }) => [x, y]);
-  expect(places(layout.take(paused))).toEqual(places(first));
+  expect(places(layout.take(paused, none, 2_000))).toEqual(places(first));
+});
+
+test("what moves is told every other second, and a link that both ends measure has one rate", () => {
+  const layout = new MeshLayout();
+  layout.take(pair, none, 0);
+  const rates = new Map([["a b", { sent: 3, received: 4 }]]);
+  expect(layout.take(pair, rates, 1_999)).toBeUndefined();
+  expect(layout.take(pair, rates, 2_000)?.edges.map(({ bytesPerSecond }) => bytesPerSecond)).toEqual([7, 0]);
 });
 
 test("who leaves is gone from the picture", () => {
   const layout = new MeshLayout();
-  layout.take(pair);
+  layout.take(pair, none, 0);
   const left = run(peer("a", []), peer("b", [link("a")], "left"));
-  expect(layout.take(left)).toMatchObject({ nodes: [{ id: "a" }], edges: [], peers: 1 });
+  expect(layout.take(left, none, 100)).toMatchObject({ nodes: [{ id: "a" }], edges: [] });
 });

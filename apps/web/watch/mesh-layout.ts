@@ -3,13 +3,16 @@
 //   RunDetail -> MeshView, or undefined when nothing that it shows has changed
 import { forceLink, forceManyBody, forceSimulation, forceX, forceY, type SimulationNodeDatum } from "d3-force";
 import type { PeerId, RunDetail } from "#wire";
-import type { MeshEdge, MeshView } from "../window/types.ts";
+import { linkKey, type MeshEdge, type MeshView, type Rate } from "../window/types.ts";
 
 /** A wall shows no more of them apart; the table and the totals have all. */
 const NODES_MAX = 200;
 /** Enough to untangle 200 nodes, in some 60 ms of the reader's thread; a newcomer to a known mesh needs fewer. */
 const TICKS_FIRST = 200;
 const TICKS_NEXT = 60;
+
+/** Peers report as often; a picture of hundreds of links is not drawn for less. */
+const TOLD_EVERY_MS = 2_000;
 
 interface Node extends SimulationNodeDatum {
   readonly id: PeerId;
@@ -21,28 +24,34 @@ export class MeshLayout {
   #nodeById = new Map<PeerId, Node>();
   #shape = "";
   #shown = "";
+  #toldAt = Number.NEGATIVE_INFINITY;
 
-  take(run: RunDetail): MeshView | undefined {
+  take(run: RunDetail, rateByLink: ReadonlyMap<string, Rate>, nowMs: number): MeshView | undefined {
     const here = run.peers.filter(({ state }) => state !== "left").slice(0, NODES_MAX);
-    const ids = new Set(here.map(({ id }) => id));
+    const places = new Map(here.map(({ id }, i) => [id, i]));
     const edges = new Map<string, MeshEdge>();
-    for (const { id, links } of here)
+    for (const [from, { id, links }] of here.entries())
       for (const { peer, kind, rttMs } of links) {
-        if (!ids.has(peer)) continue;
+        const to = places.get(peer);
+        if (to === undefined) continue;
+        const rate = rateByLink.get(linkKey(id, peer));
+        const bytesPerSecond = (rate?.sent ?? 0) + (rate?.received ?? 0);
         const key = id < peer ? `${id} ${peer}` : `${peer} ${id}`;
-        if (!edges.has(key)) edges.set(key, { from: id, to: peer, kind, rttMs });
+        if (!edges.has(key)) edges.set(key, { from, to, kind, rttMs, bytesPerSecond });
       }
-    const shape = `${[...ids].join()} ${[...edges.keys()].join()}`;
+    const shape = `${[...places.keys()].join()} ${[...edges.keys()].join()}`;
+    if (shape === this.#shape && nowMs < this.#toldAt + TOLD_EVERY_MS) return undefined;
     const shown = JSON.stringify([here.map(({ name, state }) => [name, state]), [...edges.values()]]);
     if (shape === this.#shape && shown === this.#shown) return undefined;
-    if (shape !== this.#shape) this.#place([...ids], [...edges.values()]);
+    if (shape !== this.#shape) this.#place([...places.keys()], [...edges.values()]);
     this.#shape = shape;
     this.#shown = shown;
+    this.#toldAt = nowMs;
     const nodes = here.map(({ id, name, state }) => {
       const { x, y } = this.#nodeById.get(id)!;
       return { id, name, state, x, y };
     });
-    return { nodes, edges: [...edges.values()], peers: run.peers.filter(({ state }) => state !== "left").length };
+    return { nodes, edges: [...edges.values()] };
   }
 
   /** Without chance: the same mesh gets the same picture. */
@@ -57,9 +66,9 @@ export class MeshLayout {
     forceSimulation(nodes)
       .force(
         "link",
-        forceLink<Node, { source: PeerId; target: PeerId }>(edges.map(({ from, to }) => ({ source: from, target: to })))
-          .id(({ id }) => id)
-          .distance(60),
+        forceLink<Node, { source: number; target: number }>(
+          edges.map(({ from, to }) => ({ source: from, target: to })),
+        ).distance(60),
       )
       .force("apart", forceManyBody().strength(-120))
       .force("x", forceX().strength(0.06))

@@ -14,7 +14,7 @@ import {
   runDetailSchema,
   seriesSchema,
 } from "#wire";
-import type { ReaderAsk, ReaderTell } from "../window/types.ts";
+import { linkKey, type Rate, type ReaderAsk, type ReaderTell } from "../window/types.ts";
 import { MeshLayout } from "./mesh-layout.ts";
 import { Playback } from "./playback.ts";
 import { Rates } from "./rates.ts";
@@ -27,6 +27,9 @@ const SERIES_EVERY_MS = 3_000;
 const SERIES_POINTS = 500;
 /** A timeline's width, and the round that is open. */
 const ROUNDS_SHOWN = 25;
+
+/** The table of links has 64 rows, and both ends report most of them. */
+const LINKS_TOLD_MAX = 160;
 
 const pageOfPeersSchema = z.object({ peers: z.array(peerRowSchema), peersTotal: z.int() });
 
@@ -42,6 +45,9 @@ export class Reader {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #seriesTimer: ReturnType<typeof setTimeout> | undefined;
   #seriesHead = "";
+  #specTold = "";
+  #churnTold = "";
+  #linksTold = new Set<string>();
   #unknown = false;
 
   /** @param base .../api/runs/:id */
@@ -88,9 +94,36 @@ export class Reader {
   #takeRun(run: RunDetail): void {
     this.#run = run;
     this.#unknown = false;
-    const mesh = this.#mesh.take(run);
-    this.#tell({ connection: "live", run, ...this.#rates.take(performance.now(), run), ...(mesh ? { mesh } : {}) });
+    const now = performance.now();
+    const { rateByPeer, rateByLink } = this.#rates.take(now, run);
+    const mesh = this.#mesh.take(run, rateByLink, now);
+    this.#tell({
+      connection: "live",
+      ...this.#lean(run),
+      rateByPeer,
+      rateByLink: this.#ofShownLinks(rateByLink),
+      ...(mesh ? { mesh } : {}),
+    });
     this.#followHead(run);
+  }
+
+  /** Without what the page has already, and without links that it has no room for: all of it is copied into the page's thread. */
+  #lean({ spec, churn, ...run }: RunDetail): Pick<ReaderTell, "run" | "spec" | "churn"> {
+    let room = LINKS_TOLD_MAX;
+    const peers = run.peers.map((peer) => {
+      room -= peer.links.length;
+      return room >= 0 || peer.links.length === 0 ? peer : { ...peer, links: [] };
+    });
+    this.#linksTold = new Set(peers.flatMap(({ id, links }) => links.map(({ peer }) => linkKey(id, peer))));
+    const newest = `${churn.length} ${JSON.stringify(churn.at(-1))}`;
+    const told = { ...(run.id === this.#specTold ? {} : { spec }), ...(newest === this.#churnTold ? {} : { churn }) };
+    this.#specTold = run.id;
+    this.#churnTold = newest;
+    return { run: { ...run, peers }, ...told };
+  }
+
+  #ofShownLinks(rateByLink: ReadonlyMap<string, Rate>): ReadonlyMap<string, Rate> {
+    return new Map([...rateByLink].filter(([key]) => this.#linksTold.has(key)));
   }
 
   #takeRounds(news: readonly RoundTimes[]): void {

@@ -239,16 +239,16 @@ interface MeshNode {
 }
 
 export interface MeshEdge {
-  readonly from: PeerId;
-  readonly to: PeerId;
+  readonly from: number; //                  places in the list of nodes
+  readonly to: number;
   readonly kind: LinkReport["kind"];
   readonly rttMs: number | null;
+  readonly bytesPerSecond: number; //        both ways
 }
 
 export interface MeshView {
   readonly nodes: readonly MeshNode[];
   readonly edges: readonly MeshEdge[];
-  readonly peers: number; //                 in all: the picture has the first of them
 }
 
 type SeriesShown = (typeof seriesShown)[number];
@@ -276,7 +276,11 @@ export interface WatcherSnapshot extends Readonly<Record<SeriesShown, readonly S
 }
 
 /** From the reader's thread to the page: what changed. */
-export type ReaderTell = Partial<Omit<WatcherSnapshot, "hostBase" | "morePeers" | "momentAsked">> & {
+export type ReaderTell = Partial<Omit<WatcherSnapshot, "hostBase" | "morePeers" | "momentAsked" | "run">> & {
+  /** What seldom changes comes apart, when it has. */
+  readonly run?: Omit<RunDetail, "churn" | "spec">;
+  readonly churn?: RunDetail["churn"];
+  readonly spec?: RunDetail["spec"];
   readonly peersPage?: { readonly from: number; readonly peers: readonly PeerRow[] };
 };
 

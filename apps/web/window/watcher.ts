@@ -1,16 +1,24 @@
 // The run as the host tells it, for React: a reader in a thread of its own (watch/reader.ts), and the newest snapshot here.
-import type { PeerRow, RunDetail } from "#wire";
+import type { PeerRow } from "#wire";
 import { emptyWatcher } from "../page-state.ts";
 import { findHost } from "./find-host.ts";
 import type { ReaderAsk, ReaderTell, Watcher, WatcherSnapshot } from "./types.ts";
+
+/** What the host says at one time comes as several messages: the page is drawn once for them. */
+const TOGETHER_MS = 40;
 
 /** @param run a run's id, or "default" */
 export function createWatcher(run: string): Watcher {
   let snapshot: WatcherSnapshot = emptyWatcher;
   const listeners = new Set<() => void>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const set = (change: Partial<WatcherSnapshot>) => {
     snapshot = { ...snapshot, ...change };
-    for (const listener of listeners) listener();
+    if (timer !== undefined) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      for (const listener of listeners) listener();
+    }, TOGETHER_MS);
   };
   const worker = new Worker(new URL("../watch/run-reader.ts", import.meta.url), {
     type: "module",
@@ -41,20 +49,14 @@ export function createWatcher(run: string): Watcher {
 }
 
 /** What did not change stays the same object, so that the views that show it need not draw again. */
-export function merged(before: WatcherSnapshot, { peersPage, run, ...change }: ReaderTell): Partial<WatcherSnapshot> {
+export function merged(before: WatcherSnapshot, told: ReaderTell): Partial<WatcherSnapshot> {
+  const { peersPage, run, churn = before.run?.churn, spec = before.run?.spec, ...change } = told;
   return {
     ...change,
     ...(change.moment === undefined ? {} : { momentAsked: change.moment?.round ?? null }),
-    ...(run ? { run: { ...run, ...kept(before.run, run) }, morePeers: before.morePeers } : {}),
+    ...(run && churn && spec ? { run: { ...run, churn, spec } } : {}),
     ...(peersPage ? { morePeers: new Map([...before.morePeers, ...indexed(peersPage.from, peersPage.peers)]) } : {}),
   };
-}
-
-function kept(before: RunDetail | null, now: RunDetail): Partial<RunDetail> {
-  if (before === null || before.id !== now.id) return {};
-  const last = (run: RunDetail) => JSON.stringify(run.churn.at(-1));
-  const sameChurn = before.churn.length === now.churn.length && last(before) === last(now);
-  return { spec: before.spec, ...(sameChurn ? { churn: before.churn } : {}) };
 }
 
 const indexed = (from: number, peers: readonly PeerRow[]): [number, PeerRow][] =>
