@@ -229,6 +229,7 @@ test("a control that this browser cannot observe is there, disabled, with the re
   await expect(page.getByText(/Some stored limits could not be read .*battery/)).toBeVisible();
   await page.getByLabel("Data a day").selectOption("1 GB");
   await expect(page.getByText(/Some stored limits could not be read/)).toHaveCount(0);
+  await expect(page.getByLabel("Data a day")).toBeVisible(); // the form stays open
 
   // The check before the button tells nobody.
   await page.getByText("Check this machine first").click();

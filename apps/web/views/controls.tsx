@@ -1,6 +1,6 @@
 // What the volunteer allows: one form, before the button and while it trains. A control that this browser cannot observe stands there
 // disabled, with the reason.
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import type { Controls } from "../controls/settings.ts";
 import type { PageActions } from "../page-state.ts";
 import type { VolunteerSnapshot } from "../window/types.ts";
@@ -147,12 +147,13 @@ export const ControlsForm = ({ volunteer, bytesToday, actions }: ControlsProps) 
   const { controls: text, format } = words;
   const { controls, abilities, observed, awake } = volunteer;
   const { batteryMin, dailyBytesMax } = controls;
+  const [open, setOpen] = useState(volunteer.unusable.length > 0); // it stays open while what it asks for is looked over
   const noBattery = abilities.battery ? "" : text.noBattery;
   const idle = { none: text.idleNone, ask: text.idleAsk, refused: text.idleRefused, told: "" }[abilities.idle];
   const network = { none: text.meteredNone, "save-data": text.meteredSaveData, type: "" }[abilities.network];
   const cap = (value: number | null) => ({ value, text: value === null ? text.noCap : format.bytes(value) });
   return (
-    <details className="controls" open={volunteer.unusable.length > 0}>
+    <details className="controls" open={open} onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
       <summary>
         {text.title}: {text.digest(limitsOf(words, volunteer))}
       </summary>

@@ -6,6 +6,7 @@ import { proxy, type Remote, transfer, wrap } from "comlink";
 import { BatchPort, type ToWindow, type ToWorker } from "#mesh";
 import { Links } from "#mesh/links";
 import { version } from "../../../package.json";
+import { browserOf } from "../machine.ts";
 import { idleDonor } from "../page-state.ts";
 import type { BackendWish } from "../views/places.ts";
 import type { PeerApi, StartConfig } from "../worker/api.ts";
@@ -61,6 +62,7 @@ export function createDonor(run: string, backend: BackendWish, volunteer: Volunt
     getSnapshot: () => snapshot,
     donate() {
       if (snapshot.status === "idle") show({ ...snapshot, status: "starting" }); // answers the press at once
+      keepStored();
       withPeer((peer) => peer.donate());
     },
     check(spec) {
@@ -170,6 +172,11 @@ function startWorker(
   addEventListener("pagehide", () => links.closeAll("the page was closed")); // others notice at once instead of after eight seconds
   exposeHolds(peer);
   return { worker, peer, connected };
+}
+
+/** A disk that fills up must not cost the volunteer the key. Firefox would put a question to the person: there it is left alone. */
+function keepStored(): void {
+  if (browserOf(navigator.userAgent) !== "firefox") void navigator.storage?.persist?.().catch(() => {});
 }
 
 /** Tells the worker what changes of the volunteer's wishes and of this machine. */
