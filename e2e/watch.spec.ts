@@ -86,7 +86,7 @@ test("for a wall: the run at a glance, nothing to press", async ({ page }) => {
   await bringAxe(page);
   await page.goto(`${host.url}/watch?kiosk`);
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("State of the Union, micro");
-  await expect(page.locator(".leaders li")).toHaveCount(8);
+  await expect(page.locator(".leaders li")).toHaveCount(6);
   await expect(page.getByRole("link")).toHaveCount(0);
   expect(await findings(page)).toEqual([]);
 });

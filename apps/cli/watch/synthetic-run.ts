@@ -80,6 +80,7 @@ export class SyntheticRun implements ServedRun {
         evaluation: [{ hash: made("shard", 2), bytes: 2_100_000, tokens: 1_050_000 }],
       },
       hostKey: made("key", 1),
+      end: { roundsMax: options.state === "ended" ? options.rounds : 1_000_000 },
     } as RunSpec;
     this.#peers = syntheticPeers(options.peers, this.spec, this.#random);
     this.#nameById = new Map(this.#peers.map(({ member }) => [member.peer, member.name]));
@@ -89,7 +90,7 @@ export class SyntheticRun implements ServedRun {
     this.#now = options.endsAt - options.rounds * ROUND_MS;
     while (this.#round < options.rounds) this.#wholeRound();
     for (let i = 0; i < Math.min(40, options.peers); i++) this.#come(i);
-    if (options.state === "ended") this.#add({ type: "end", reason: "200,000,000 tokens are committed" });
+    if (options.state === "ended") this.#add({ type: "end", reason: `${options.rounds} rounds are sealed` });
     else this.#open();
   }
 
@@ -325,7 +326,7 @@ export class SyntheticRun implements ServedRun {
       churn: [...this.#churn],
       traffic: { direct, turn: direct * 0.21, relayed: direct * 0.016, fromHost: 9.1e9, toHost: direct * 0.4 },
       updateBytesServed: this.bytesServed.update,
-      endReason: this.#options.state === "ended" ? "200,000,000 tokens are committed" : null,
+      endReason: this.#options.state === "ended" ? `${this.#options.rounds} rounds are sealed` : null,
     };
   }
 

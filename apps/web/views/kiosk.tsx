@@ -6,7 +6,8 @@ import { PeerName } from "./peers.tsx";
 import { storyOf } from "./round-story.ts";
 import { RunNow } from "./run-now.tsx";
 
-const LEADERS = 8;
+/** As many as a screen of 1080 lines has room for. */
+const LEADERS = 6;
 
 export const Kiosk = ({ page: { watcher, axis } }: { page: PageSnapshot }) => {
   const words = useWords();
