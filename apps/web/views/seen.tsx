@@ -2,7 +2,7 @@
 import { memo, type ReactNode, useEffect, useRef, useState } from "react";
 
 /** So far above and below the screen a part is kept up to date, so that it is ready when it is scrolled to. */
-const NEAR = "300px";
+const NEAR = "1000px";
 
 const Still = memo(
   ({ children }: { children: ReactNode; awake: boolean }) => children,
