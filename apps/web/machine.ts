@@ -39,10 +39,12 @@ export async function probeMachine(wish: BackendWish): Promise<Machine> {
     return { state: lacks, adapter: null, limits: null, browser };
   }
   const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
+  // As numbers: the adapter's own object does not cross to another thread.
+  const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension } = adapter.limits;
   return {
     state: "ready",
     browser,
-    limits: adapter.limits,
+    limits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension },
     // SwiftShader answers isFallbackAdapter; Mesa's lavapipe ("llvmpipe") does not say so itself.
     adapter: {
       backend: "webgpu",

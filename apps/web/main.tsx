@@ -33,11 +33,12 @@ const language = languageFor(rememberedLanguage(), navigator.languages);
 const words = await loadWords(language).catch(() => loadWords("en"));
 document.documentElement.lang = words.language;
 
+const watcher = createWatcher(runName);
 const store = new PageStore(
   {
     loadVolunteer: async () => (await import("./window/volunteer.ts")).openVolunteer(),
     loadDonor: async (volunteer) => (await import("./window/donor.ts")).createDonor(runName, backend, volunteer),
-    memoryNeed: async (spec, limits) => (await import("./memory-need.ts")).memoryNeed(spec, limits),
+    memoryNeed: (_, limits) => watcher.memoryNeed(limits),
     loadWords,
     speaks(language) {
       document.documentElement.lang = language;
@@ -58,7 +59,7 @@ const store = new PageStore(
 addEventListener("popstate", () => store.placed(placeOf(new URL(location.href)).place));
 const roundAsked = roundOf(new URL(location.href));
 void probeMachine(backend).then(store.machineProbed);
-store.watch(createWatcher(runName));
+store.watch(watcher);
 store.open();
 if (earlier === "discarded") store.donate(); // nobody ended it: the person's press still holds
 if (roundAsked !== null) store.showRound(roundAsked);

@@ -95,6 +95,7 @@ export const emptyWatcher: WatcherSnapshot = {
   connection: "connecting",
   hostBase: "",
   run: null,
+  sizes: null,
   morePeers: new Map(),
   trainLoss: [],
   evalLoss: [],

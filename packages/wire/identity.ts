@@ -28,11 +28,6 @@ export function identityFrom(seed: Uint8Array): Identity {
   return { secretKey: seed, volunteer: bytesToHex(ed25519.getPublicKey(seed)) };
 }
 
-export const peerIdOf = (volunteer: VolunteerId, slot: number): PeerId =>
-  volunteer + slot.toString(16).padStart(2, "0");
-export const volunteerOf = (peer: PeerId): VolunteerId => peer.slice(0, 64);
-export const slotOf = (peer: PeerId): number => Number.parseInt(peer.slice(64), 16);
-
 /** What is signed says what it is: a signature for one purpose is worthless for another. */
 export type Purpose = "gossamer hello v1" | "gossamer offer v1" | "gossamer entry v1" | "gossamer mesh v1";
 

@@ -7,6 +7,7 @@ export * from "./frames.ts";
 export * from "./identity.ts";
 export * from "./log.ts";
 export * from "./messages.ts";
+export * from "./peer-id.ts";
 export * from "./presets.ts";
 export * from "./relay.ts";
 export * from "./spec.ts";

@@ -1,6 +1,7 @@
 // What the tests of this package are given: keys, a spec, offers, a chain of entries.
-import { type Identity, identityFrom, peerIdOf } from "./identity.ts";
+import { type Identity, identityFrom } from "./identity.ts";
 import { type EntryBody, type LogEntry, type Offer, type SignedOffer, signEntry, signOffer } from "./log.ts";
+import { peerIdOf } from "./peer-id.ts";
 import { presets } from "./presets.ts";
 import { type RunSpec, runIdOf } from "./spec.ts";
 

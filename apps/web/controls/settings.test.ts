@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { MATH_VERSION, presets } from "#wire";
 import { donationCost } from "../views/estimate.ts";
+import { runSizes } from "../watch/run-sizes.ts";
 import { changedControls, DAILY_BYTES_DEFAULT, defaultControls, readControls, storedControls } from "./settings.ts";
 
 test("what was stored is what is read; nothing stored are the defaults", () => {
@@ -31,7 +32,8 @@ test("a change that is none is refused whole", () => {
 test("the daily cap lasts five hours of the default run with three others at a round every 30 s", () => {
   const { corpus, ...draft } = presets.micro;
   const data = { ...corpus, tokenizer: "bytes" as const, train: [], evaluation: [] };
-  const { perHour } = donationCost({ ...draft, mathVersion: MATH_VERSION, hostKey: "", data }, 3, 30_000);
+  const spec = { ...draft, mathVersion: MATH_VERSION, hostKey: "", data } as const;
+  const { perHour } = donationCost(spec, runSizes(spec), 3, 30_000);
   const hours = DAILY_BYTES_DEFAULT / (perHour!.sent + perHour!.received);
   expect(hours).toBeGreaterThan(4.5);
   expect(hours).toBeLessThan(5.5);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { identityFrom } from "#wire";
-import { KEY_FILE_LENGTH_MAX, keyFragment, keyOfFragment, openKey, sealKey } from "./key-file.ts";
+import { openKey, sealKey } from "./key-file.ts";
+import { KEY_FILE_LENGTH_MAX, keyFragment, keyOfFragment } from "./key-link.ts";
 
 const seed = new Uint8Array(32).map((_, i) => i);
 const random = new Uint8Array(28).map((_, i) => 200 - i);

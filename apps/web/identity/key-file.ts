@@ -6,6 +6,7 @@
 // can be changed unseen.
 import { z } from "zod";
 import { canonicalBytes, identityFrom, publicKeySchema, type VolunteerId } from "#wire";
+import { base64, bytesOf, KEY_FILE_LENGTH_MAX, KeyFileError } from "./key-link.ts";
 import { PASSPHRASE_LENGTH_MIN } from "./passphrase.ts";
 
 const FORMAT = "gossamer volunteer key";
@@ -18,8 +19,6 @@ const ITERATIONS_MAX = 5_000_000;
 const SALT_BYTES = 16;
 const IV_BYTES = 12; // what AES-GCM is made for
 const SEED_BYTES = 32;
-/** One of ours has 500 characters. */
-export const KEY_FILE_LENGTH_MAX = 4_096;
 const NAME_LENGTH_MAX = 40;
 
 const headerSchema = z.strictObject({
@@ -35,18 +34,6 @@ const headerSchema = z.strictObject({
 });
 const fileSchema = headerSchema.extend({ seed: z.base64() });
 type Header = z.infer<typeof headerSchema>;
-
-/** not-a-key: no file of this kind. version: of a newer page. damaged: not what was written. passphrase: another one, or the file was changed. */
-export type KeyFault = "not-a-key" | "version" | "damaged" | "passphrase" | "too-short";
-
-export class KeyFileError extends Error {
-  override readonly name = "KeyFileError";
-  readonly fault: KeyFault;
-  constructor(fault: KeyFault, message: string, cause?: unknown) {
-    super(message, { cause });
-    this.fault = fault;
-  }
-}
 
 export interface OpenedKey {
   readonly seed: Uint8Array;
@@ -124,22 +111,4 @@ async function keyOf(header: Header, passphrase: string, use: KeyUsage): Promise
   const { iterations, salt } = header;
   const stretched = { name: "PBKDF2", hash: "SHA-256", iterations, salt: bytesOf(salt) };
   return crypto.subtle.deriveKey(stretched, material, { name: "AES-GCM", length: 256 }, false, [use]);
-}
-
-const base64 = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes));
-const bytesOf = (text: string): Uint8Array<ArrayBuffer> => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-
-/** In an address's fragment, which no server hears: a phone's camera opens it from a QR code. */
-export const keyFragment = (text: string): string =>
-  `#key=${base64(new TextEncoder().encode(text)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "")}`;
-
-/** Undefined when the address brings none. What it brings is judged by openKey. */
-export function keyOfFragment(fragment: string): string | undefined {
-  const encoded = /^#key=([\w-]+)$/.exec(fragment)?.[1];
-  if (encoded === undefined || encoded.length > 2 * KEY_FILE_LENGTH_MAX) return undefined;
-  try {
-    return new TextDecoder().decode(bytesOf(encoded.replaceAll("-", "+").replaceAll("_", "/")));
-  } catch {
-    return undefined;
-  }
 }

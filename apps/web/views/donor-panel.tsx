@@ -227,7 +227,8 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
   const cannot: Problem | null = before || donor.status === "stopped" ? (machineProblem(machine) ?? tooLarge) : null;
   const unable = machineProblem(machine) !== null;
   const others = run ? othersHere(run, donor.peer) : 0;
-  const cost = run === null ? null : donationCost(run.spec, others, roundMsOf(watcher.trainLoss));
+  const { sizes, trainLoss } = watcher;
+  const cost = run && sizes ? donationCost(run.spec, sizes, others, roundMsOf(trainLoss)) : null;
   const progress = donor.status === "donating" && donor.phase === "training" && donor.task === null;
   return (
     <section ref={panel} tabIndex={-1} className="panel" aria-labelledby="panel-title" data-status={donor.status}>

@@ -1,27 +1,28 @@
 import { expect, test } from "vitest";
-import { codecOf, updateBytesMax } from "#outer";
+import { runSizes } from "../watch/run-sizes.ts";
 import { donationCost, roundMsOf } from "./estimate.ts";
 import { spec } from "./fixtures.ts";
 
-const update = updateBytesMax(codecOf(spec));
+const sizes = runSizes(spec);
+const { updateBytes: update } = sizes;
 
 test("alone: the update goes to the host, nothing comes from peers", () => {
-  const cost = donationCost(spec, 0, 60_000);
+  const cost = donationCost(spec, sizes, 0, 60_000);
   expect(cost.perHour).toEqual({ sent: update * 60, received: 0, roundMs: 60_000 });
 });
 
 test("with others: one update each way per other peer, and the host's copy", () => {
-  const cost = donationCost(spec, 3, null);
+  const cost = donationCost(spec, sizes, 3, null);
   expect([cost.sentPerRound, cost.receivedPerRound, cost.perHour]).toEqual([4 * update, 3 * update, null]);
 });
 
 test("a commit names at most maxContributors, however many are here", () => {
-  expect(donationCost(spec, 500, null).receivedPerRound).toBe(31 * update);
+  expect(donationCost(spec, sizes, 500, null).receivedPerRound).toBe(31 * update);
 });
 
 test("in pairs the partner's update alone comes", () => {
   const pairs = { ...spec, rounds: { ...spec.rounds, topology: "pairs" as const } };
-  const cost = donationCost(pairs, 7, null);
+  const cost = donationCost(pairs, sizes, 7, null);
   expect([cost.sentPerRound, cost.receivedPerRound]).toEqual([2 * update, update]);
 });
 

@@ -3,9 +3,8 @@
 //   sent per round     = the update once to the host, and as much to peers as comes from them (each peer fetches n - 1 updates and
 //                        serves, on average, n - 1)
 //   received per round = n - 1 updates of the other contributors; in pairs one, the partner's
-import { codecOf, parameterTable, updateBytesMax } from "#outer";
 import type { RunSpec } from "#wire";
-import type { SeriesPoint } from "../window/types.ts";
+import type { RunSizes, SeriesPoint } from "../window/types.ts";
 
 export interface DonationCost {
   readonly parameters: number;
@@ -18,31 +17,20 @@ export interface DonationCost {
   readonly onceBytes: number;
 }
 
-interface Sizes {
-  readonly parameters: number;
-  readonly update: number;
-}
-/** Every tensor of the model is gone through for them, and a page that watches is drawn twice a second. */
-const sizesBySpec = new WeakMap<RunSpec, Sizes>();
-
-function sizesOf(spec: RunSpec): Sizes {
-  const known = sizesBySpec.get(spec);
-  if (known) return known;
-  const sizes = { parameters: parameterTable(spec.model).length, update: updateBytesMax(codecOf(spec)) };
-  sizesBySpec.set(spec, sizes);
-  return sizes;
-}
-
-export function donationCost(spec: RunSpec, othersHere: number, roundMs: number | null): DonationCost {
-  const { parameters, update } = sizesOf(spec);
+export function donationCost(
+  spec: RunSpec,
+  { parameters, updateBytes }: RunSizes,
+  othersHere: number,
+  roundMs: number | null,
+): DonationCost {
   const othersMax = spec.rounds.topology === "pairs" ? 1 : spec.rounds.maxContributors - 1;
   const others = Math.min(Math.max(0, othersHere), othersMax);
-  const sentPerRound = update * (1 + others);
-  const receivedPerRound = update * others;
+  const sentPerRound = updateBytes * (1 + others);
+  const receivedPerRound = updateBytes * others;
   const roundsPerHour = roundMs === null ? null : 3_600_000 / roundMs;
   return {
     parameters,
-    updateBytes: update,
+    updateBytes,
     sentPerRound,
     receivedPerRound,
     perHour:

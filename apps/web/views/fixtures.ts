@@ -1,6 +1,8 @@
 // Snapshots for the view tests: one run with three peers (one of them hostile in its name), and this browser in every state.
+
 import type { Moment, Overview, PeerId, PeerRow, RoundPeer, RoundTimes, RunDetail, RunSpec } from "#wire";
 import { emptyWatcher, idleDonor, type PageActions, type PageSnapshot } from "../page-state.ts";
+import { runSizes } from "../watch/run-sizes.ts";
 import { type DonorSnapshot, linkKey, type Problem, type SeriesPoint, type WatcherSnapshot } from "../window/types.ts";
 import { en } from "../words/en.ts";
 import { problems } from "../worker/problems.ts";
@@ -296,6 +298,7 @@ export const watcher: WatcherSnapshot = {
   connection: "live",
   hostBase: "https://host.example",
   run,
+  sizes: runSizes(spec),
   trainLoss: series(1, (round) => 1.75 + 3.8 * Math.exp(-round / 9) + 0.03 * Math.sin(round * 1.7)),
   evalLoss: series(5, (round) => 1.82 + 3.7 * Math.exp(-round / 9)),
   tokensPerSecond: series(1, (round) => 52_000 + 17_000 * Math.sin(round / 5)),
@@ -383,7 +386,9 @@ export const emptyRun: RunDetail = {
   traffic: { direct: 0, turn: 0, relayed: 0, fromHost: 0, toHost: 0 },
   head: { round: 0, anchorHash: hex("0"), trainLoss: null, evalLoss: null, tokens: 0, seq: -1 },
 };
-export const emptyPage = page({ watcher: { ...emptyWatcher, connection: "live", run: emptyRun } });
+export const emptyPage = page({
+  watcher: { ...emptyWatcher, connection: "live", run: emptyRun, sizes: runSizes(emptyRun.spec) },
+});
 
 export const endedRun: RunDetail = {
   ...run,

@@ -116,10 +116,10 @@ const Footer = ({ watcher }: PageSnapshot) => {
   );
 };
 
-const About = ({ watcher: { run, trainLoss }, donor }: PageSnapshot) => {
+const About = ({ watcher: { run, sizes, trainLoss }, donor }: PageSnapshot) => {
   const { frame } = useWords();
-  return run ? (
-    <AboutRun run={run} cost={donationCost(run.spec, othersHere(run, donor.peer), roundMsOf(trainLoss))} />
+  return run && sizes ? (
+    <AboutRun run={run} cost={donationCost(run.spec, sizes, othersHere(run, donor.peer), roundMsOf(trainLoss))} />
   ) : (
     <section className="about" aria-labelledby="about">
       <h1 id="about">{frame.slogan}</h1>

@@ -4,6 +4,7 @@
 //   GET /api/runs/:id/events -> "run", "rounds", "overview" -> changes of the snapshot
 //   a new round -> GET .../series of each chart          a wish (a round of the past, further peers) -> GET .../rounds/:round, .../peers
 import { z } from "zod";
+import type { MemoryLimits } from "#engine";
 import {
   momentSchema,
   overviewSchema,
@@ -18,6 +19,7 @@ import { linkKey, type Rate, type ReaderAsk, type ReaderTell } from "../window/t
 import { MeshLayout } from "./mesh-layout.ts";
 import { Playback } from "./playback.ts";
 import { Rates } from "./rates.ts";
+import { runSizes } from "./run-sizes.ts";
 import { seriesShown } from "./series-shown.ts";
 
 /** The browser retries a lost connection by itself; what it gives up (an error status) is tried again after this. */
@@ -70,6 +72,8 @@ export class Reader {
         return this.#playback.play(ask.roundsPerSecond);
       case "peers":
         return void this.#loadPeers(ask.from);
+      case "memory":
+        return void this.#planMemory(ask.limits);
     }
   }
 
@@ -108,7 +112,7 @@ export class Reader {
   }
 
   /** Without what the page has already, and without links that it has no room for: all of it is copied into the page's thread. */
-  #lean({ spec, churn, ...run }: RunDetail): Pick<ReaderTell, "run" | "spec" | "churn"> {
+  #lean({ spec, churn, ...run }: RunDetail): Pick<ReaderTell, "run" | "spec" | "sizes" | "churn"> {
     let room = LINKS_TOLD_MAX;
     const peers = run.peers.map((peer) => {
       room -= peer.links.length;
@@ -116,7 +120,10 @@ export class Reader {
     });
     this.#linksTold = new Set(peers.flatMap(({ id, links }) => links.map(({ peer }) => linkKey(id, peer))));
     const newest = `${churn.length} ${JSON.stringify(churn.at(-1))}`;
-    const told = { ...(run.id === this.#specTold ? {} : { spec }), ...(newest === this.#churnTold ? {} : { churn }) };
+    const told = {
+      ...(run.id === this.#specTold ? {} : { spec, sizes: runSizes(spec) }),
+      ...(newest === this.#churnTold ? {} : { churn }),
+    };
     this.#specTold = run.id;
     this.#churnTold = newest;
     return { run: { ...run, peers }, ...told };
@@ -155,6 +162,11 @@ export class Reader {
         // the next round asks again
       }
     }
+  }
+
+  async #planMemory(limits: MemoryLimits): Promise<void> {
+    const { memoryNeed } = await import("../memory-need.ts");
+    if (this.#run) this.#tell({ memory: memoryNeed(this.#run.spec, limits) });
   }
 
   async #loadPeers(from: number): Promise<void> {

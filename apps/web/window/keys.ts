@@ -4,7 +4,8 @@
 import encodeQR from "qr";
 import { identitySeed, type Settings, setIdentitySeed } from "#store";
 import { identityFrom, type VolunteerId } from "#wire";
-import { keyFragment, type OpenedKey, openKey, sealKey } from "../identity/key-file.ts";
+import { type OpenedKey, openKey, sealKey } from "../identity/key-file.ts";
+import { keyFragment } from "../identity/key-link.ts";
 import type { KeyState } from "./types.ts";
 
 const RANDOM_BYTES = 28;

@@ -4,7 +4,7 @@
 //   createDonor()         -> subscribe, getSnapshot: DonorSnapshot, actions       this browser as a peer
 //   createWatcher(run)    -> subscribe, getSnapshot: WatcherSnapshot, wishes      the run as the host tells it, without a peer
 
-import type { AdapterDescription } from "#engine";
+import type { AdapterDescription, MemoryLimits } from "#engine";
 import type { PeerPhase } from "#swarm";
 import type {
   LinkReport,
@@ -20,7 +20,8 @@ import type {
 } from "#wire";
 import type { PauseReason } from "../controls/decide.ts";
 import type { ControlName, Controls } from "../controls/settings.ts";
-import type { KeyFault } from "../identity/key-file.ts";
+import type { KeyFault } from "../identity/key-link.ts";
+import type { MemoryNeed } from "../memory-need.ts";
 import type { seriesShown } from "../watch/series-shown.ts";
 import type { Words } from "../words/index.ts";
 import type { Abilities, Observed } from "./conditions.ts";
@@ -253,11 +254,19 @@ export interface MeshView {
 
 type SeriesShown = (typeof seriesShown)[number];
 
+export interface RunSizes {
+  readonly parameters: number;
+  /** An update's, at most. */
+  readonly updateBytes: number;
+}
+
 export interface WatcherSnapshot extends Readonly<Record<SeriesShown, readonly SeriesPoint[]>> {
   readonly connection: WatcherConnection;
   /** Origin of the host that has the run, for links to its documents; empty until it is known. */
   readonly hostBase: string;
   readonly run: RunDetail | null;
+  /** Known with the run. */
+  readonly sizes: RunSizes | null;
   /** Rows of further pages by their place in the whole list, as they were when they were asked for. */
   readonly morePeers: ReadonlyMap<number, PeerRow>;
   /** Newest last; the last one may be open. */
@@ -282,13 +291,15 @@ export type ReaderTell = Partial<Omit<WatcherSnapshot, "hostBase" | "morePeers" 
   readonly churn?: RunDetail["churn"];
   readonly spec?: RunDetail["spec"];
   readonly peersPage?: { readonly from: number; readonly peers: readonly PeerRow[] };
+  readonly memory?: MemoryNeed;
 };
 
 /** From the page to the reader's thread. */
 export type ReaderAsk =
   | { readonly type: "round"; readonly round: number | null }
   | { readonly type: "play"; readonly roundsPerSecond: number }
-  | { readonly type: "peers"; readonly from: number };
+  | { readonly type: "peers"; readonly from: number }
+  | { readonly type: "memory"; readonly limits: MemoryLimits };
 
 export interface Watcher extends SnapshotStore<WatcherSnapshot> {
   /** Looks at the run as it was after so many rounds; null: live again. */
@@ -296,4 +307,6 @@ export interface Watcher extends SnapshotStore<WatcherSnapshot> {
   play(roundsPerSecond: number): void;
   /** Further rows of the list of peers, from that place on. */
   wantPeers(from: number): void;
+  /** What this run takes of a machine with such limits: planned in the reader's thread, which has the run. */
+  memoryNeed(limits: MemoryLimits): Promise<MemoryNeed>;
 }

@@ -3,7 +3,7 @@
 //   openVolunteer() -> subscribe, getSnapshot: VolunteerSnapshot, actions
 import { type BrowserStore, forgetBrowserStore, openBrowserStore } from "#store";
 import { type Controls, changedControls, readControls, storedControls } from "../controls/settings.ts";
-import { KeyFileError, keyOfFragment } from "../identity/key-file.ts";
+import { KeyFileError, keyOfFragment } from "../identity/key-link.ts";
 import { ConditionsWatch } from "./conditions.ts";
 import { KeepAwake } from "./keep-awake.ts";
 import type { KeyState, Volunteer, VolunteerSnapshot } from "./types.ts";

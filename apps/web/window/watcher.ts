@@ -1,5 +1,6 @@
 // The run as the host tells it, for React: a reader in a thread of its own (watch/reader.ts), and the newest snapshot here.
 import type { PeerRow } from "#wire";
+import type { MemoryNeed } from "../memory-need.ts";
 import { emptyWatcher } from "../page-state.ts";
 import { findHost } from "./find-host.ts";
 import type { ReaderAsk, ReaderTell, Watcher, WatcherSnapshot } from "./types.ts";
@@ -11,6 +12,7 @@ const TOGETHER_MS = 40;
 export function createWatcher(run: string): Watcher {
   let snapshot: WatcherSnapshot = emptyWatcher;
   const listeners = new Set<() => void>();
+  let tellMemory = (_need: MemoryNeed): void => {};
   let timer: ReturnType<typeof setTimeout> | undefined;
   const set = (change: Partial<WatcherSnapshot>) => {
     snapshot = { ...snapshot, ...change };
@@ -24,7 +26,10 @@ export function createWatcher(run: string): Watcher {
     type: "module",
     name: "gossamer-reader",
   });
-  worker.onmessage = ({ data }: MessageEvent<ReaderTell>) => set(merged(snapshot, data));
+  worker.onmessage = ({ data }: MessageEvent<ReaderTell>) => {
+    if (data.memory) tellMemory(data.memory);
+    else set(merged(snapshot, data));
+  };
   worker.onerror = () => set({ connection: "retrying" }); // its script did not load: without it nobody hears of the host
   const ask = (wish: ReaderAsk) => worker.postMessage(wish);
 
@@ -45,11 +50,17 @@ export function createWatcher(run: string): Watcher {
     },
     play: (roundsPerSecond) => ask({ type: "play", roundsPerSecond }),
     wantPeers: (from) => ask({ type: "peers", from }),
+    memoryNeed(limits) {
+      ask({ type: "memory", limits });
+      return new Promise((resolve) => {
+        tellMemory = resolve;
+      });
+    },
   };
 }
 
 /** What did not change stays the same object, so that the views that show it need not draw again. */
-export function merged(before: WatcherSnapshot, told: ReaderTell): Partial<WatcherSnapshot> {
+export function merged(before: WatcherSnapshot, told: Omit<ReaderTell, "memory">): Partial<WatcherSnapshot> {
   const { peersPage, run, churn = before.run?.churn, spec = before.run?.spec, ...change } = told;
   return {
     ...change,

@@ -1,6 +1,7 @@
 // Numbers as people read them, in a language's own digits and separators. Units are decimal everywhere, so that a screenshot from
 // one machine reads like one from another.
-import { type PeerId, slotOf } from "#wire";
+import type { PeerId } from "#wire";
+import { slotOf } from "#wire/peer-id";
 
 const BYTE_UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 

@@ -1,5 +1,5 @@
 // The volunteer's key, and what this browser keeps, in English.
-import type { KeyFault } from "../identity/key-file.ts";
+import type { KeyFault } from "../identity/key-link.ts";
 
 export const identityTexts = {
   title: "Your key, and what this browser keeps",
