@@ -96,6 +96,13 @@ function options({ lines, xLabel, format, tick, time }: ChartProps & Ticks, widt
 /** Rounds, steps and tokens are whole: 1, 2, 5, 10, ... up to 10^15. */
 const WHOLE_STEPS = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
 
+let lastFrame: Promise<unknown> = Promise.resolve();
+/** Each caller gets a frame after the one before: several plots built in one would hold up a click's answer. */
+const ownFrame = (): Promise<unknown> => {
+  lastFrame = lastFrame.then(() => new Promise(requestAnimationFrame));
+  return lastFrame;
+};
+
 /** Draws into the box, follows its width and the colour scheme; new data is set on the same plot. */
 function usePlot(props: ChartProps & Ticks) {
   const box = useRef<HTMLDivElement>(null);
@@ -113,7 +120,7 @@ function usePlot(props: ChartProps & Ticks) {
     });
     const scheme = matchMedia("(prefers-color-scheme: dark)");
     const redraw = () => plot.current?.redraw(false);
-    void Promise.all([import("uplot"), import("uplot/dist/uPlot.min.css")]).then(([{ default: Plot }]) => {
+    void Promise.all([import("uplot"), import("uplot/dist/uPlot.min.css"), ownFrame()]).then(([{ default: Plot }]) => {
       if (closed) return;
       plot.current = new Plot(options(newest.current, element.clientWidth), aligned(newest.current.lines), element);
       resized.observe(element);
