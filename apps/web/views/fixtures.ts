@@ -5,8 +5,7 @@ import { emptyWatcher, idleDonor, type PageActions, type PageSnapshot } from "..
 import { runSizes } from "../watch/run-sizes.ts";
 import { type DonorSnapshot, linkKey, type Problem, type SeriesPoint, type WatcherSnapshot } from "../window/types.ts";
 import { en } from "../words/en.ts";
-import { problems } from "../worker/problems.ts";
-import { everyReason, strict, volunteer, volunteers } from "./fixtures-volunteer.ts";
+import { volunteer } from "./fixtures-volunteer.ts";
 
 const hex = (digit: string, length = 64) => digit.repeat(length);
 /** 2026-11-21 03:00:00 UTC. */
@@ -233,7 +232,7 @@ const rounds: readonly RoundTimes[] = Array.from({ length: 5 }, (_, i) => {
   };
 });
 
-const overview: Overview = {
+export const overview: Overview = {
   peersByState: { joining: 0, ready: 0, training: 2, offered: 1, paused: 0, left: 0 },
   tokensPerSecond: 69_510,
   adapters: [
@@ -442,135 +441,3 @@ const data: readonly string[] = [
 const entities = (text: string): string => text.replaceAll("&#x27;", "'").replaceAll("&quot;", '"');
 const isHash = (text: string): boolean => /^[0-9a-f]{64,66}$/.test(text);
 export const isData = (text: string): boolean => isHash(text) || data.includes(entities(text));
-
-const blocked = (code: Problem["code"]): PageSnapshot =>
-  page({ donor: { ...donating, status: "blocked", problem: allProblems.find((problem) => problem.code === code)! } });
-
-/** One of each that there is, as a worker reports it. */
-const allProblems: readonly Problem[] = [
-  problems.insecureContext(),
-  problems.noWebGpu("chromium"),
-  problems.noAdapter("firefox"),
-  problems.gpuFailed("gone"),
-  problems.deviceLost("gone"),
-  problems.outOfMemory("gone"),
-  problems.modelTooLarge("gradient needs 494 MiB in one piece"),
-  { ...problems.noSlot(), code: "wrong-results", report: '{"failed": ["rope"]}' },
-  problems.noSlot(),
-  problems.refused("fork", "gone"),
-  problems.workerFailed("gone"),
-  problems.hostGone("closed"),
-  problems.storageRefused("gone"),
-  problems.storageFull(),
-  problems.softwareAdapter("SwiftShader"),
-  problems.noGpu(),
-  problems.secondTab(),
-  problems.slept(90_000),
-  problems.noLinks(),
-  problems.frozen(90_000),
-  problems.interrupted(),
-  problems.discarded(),
-  problems.notForgotten("blocked"),
-];
-
-const checked = { adapter: "passed", memory: "passed", results: "passed", problem: null } as const;
-const checks: Readonly<Record<string, Partial<DonorSnapshot>>> = {
-  begun: { check: { ...checked, adapter: "working", memory: "waiting", results: "waiting" }, link: "working" },
-  ...Object.fromEntries(
-    (["direct", "turn", "relayed", "none", "unknown"] as const).map((link) => [link, { check: checked, link }]),
-  ),
-  failed: {
-    check: { ...checked, memory: "failed", results: "waiting", problem: problems.outOfMemory("gone") },
-    link: "direct",
-    adapter: gpu,
-  },
-};
-
-const withDonor = (donor: Partial<DonorSnapshot>): PageSnapshot => page({ donor: { ...donating, ...donor } });
-
-/** The page in every state that it has. */
-export const everyState: Readonly<Record<string, PageSnapshot>> = {
-  before: page(),
-  "before, memory of one size": page({ memory: { mostBytes: 5e6, leastBytes: 5e6, problem: null } }),
-  "before, software adapter": page({ machine: { ...machine, adapter: software } }),
-  "before, processor": page({ machine: { ...machine, adapter: processor }, memory: null }),
-  "before, processor for want of WebGPU": page({
-    machine: { ...machine, adapter: processor, lacks: "no-webgpu" },
-    memory: null,
-  }),
-  "before, looking for a GPU": page({ machine: { ...machine, state: "checking", adapter: null }, memory: null }),
-  "insecure address": page({ machine: { ...machine, state: "insecure", adapter: null } }),
-  "no WebGPU": page({ machine: { ...machine, state: "no-webgpu", adapter: null } }),
-  "no adapter": page({ machine: { ...machine, state: "no-adapter", adapter: null } }),
-  empty: emptyPage,
-  connecting: page({ watcher: emptyWatcher }),
-  retrying: page({ watcher: { ...watcher, connection: "retrying" } }),
-  "retrying, never heard": page({ watcher: { ...emptyWatcher, connection: "retrying" } }),
-  "unknown run": page({ runName: "⟦nope⟧", watcher: { ...emptyWatcher, connection: "unknown-run" } }),
-  watching: page({ place: "watch" }),
-  "watching while donating": page({ place: "watch", donor: donating }),
-  "against tokens": page({ axis: "tokens" }),
-  "paused by the host": page({ watcher: { ...watcher, run: { ...run, state: "paused", phase: "waiting" } } }),
-  folding: page({ watcher: { ...watcher, run: { ...run, phase: "folding" } } }),
-  kiosk: page({ kiosk: true }),
-  "kiosk, connecting": page({ kiosk: true, watcher: emptyWatcher }),
-  "kiosk, empty": page({ kiosk: true, watcher: emptyPage.watcher }),
-  "a moment": page({ watcher: { ...watcher, moment, momentAsked: 20, roundsPerSecond: 10 } }),
-  "a moment, not yet there": page({ watcher: { ...watcher, momentAsked: 20 } }),
-  "a round with overlap": page({
-    watcher: {
-      ...watcher,
-      rounds: [{ ...rounds[0], peers: rounds[0].peers.map((row) => ({ ...row, busyUntil: rounds[0].sealedAt })) }],
-    },
-  }),
-  "a void round": page({ watcher: { ...watcher, rounds: [{ ...rounds[0], sealedAt: null, voided: "lost" }] } }),
-  "an open round": page({
-    watcher: { ...watcher, rounds: [{ ...rounds[0], committedAt: null, sealedAt: null, anchorHash: null, peers: [] }] },
-  }),
-  "against time": page({ axis: "time" }),
-  "many peers": page({
-    watcher: { ...watcher, run: { ...run, peersTotal: 1_000 }, overview: { ...overview, adaptersTotal: 40 } },
-  }),
-  ended: page({
-    donor: { ...donating, status: "ended" },
-    watcher: { ...watcher, run: endedRun },
-  }),
-  "ended, nobody": page({ watcher: { ...watcher, run: { ...emptyRun, state: "ended", phase: "ended" } } }),
-  starting: withDonor({ status: "starting", task: null }),
-  ...Object.fromEntries(
-    (["connecting", "measuring", "kernels", "data", "checkpoint", "catch-up"] as const).flatMap((what) =>
-      [17, null].map((total) => [
-        `starting: ${what} ${total}`,
-        withDonor({ status: "starting", task: { what, done: 3, total } }),
-      ]),
-    ),
-  ),
-  ...Object.fromEntries(
-    (
-      ["connecting", "catch-up", "waiting", "training", "exchange", "folding", "paused", "ended", "refused"] as const
-    ).flatMap((phase) =>
-      [true, false].map((hostConnected) => [
-        `donating: ${phase}, host ${hostConnected ? "here" : "away"}`,
-        withDonor({ phase, hostConnected }),
-      ]),
-    ),
-  ),
-  "donating with less": {
-    ...withDonor({ windows: 4, desyncs: 2, secondTab: true, bytesToday: 1.2e9 }),
-    volunteer: strict,
-  },
-  ...Object.fromEntries(
-    Object.entries(volunteers).map(([name, volunteer]) => [`before, volunteer ${name}`, page({ volunteer })]),
-  ),
-  "paused by every limit": withDonor({ status: "paused", pausedBecause: everyReason }),
-  "donating, every notice": withDonor({ notices: allProblems.slice(-12) }),
-  paused: withDonor({ status: "paused" }),
-  stopped: withDonor({ status: "stopped" }),
-  forgotten: page({ forgotten: true }),
-  interrupted: page({ earlier: "interrupted" }),
-  discarded: { ...withDonor({}), earlier: "discarded" },
-  ...Object.fromEntries(
-    Object.entries(checks).map(([name, check]) => [`check: ${name}`, page({ donor: { ...idleDonor, ...check } })]),
-  ),
-  ...Object.fromEntries(allProblems.map(({ code }) => [`blocked: ${code}`, blocked(code)])),
-};

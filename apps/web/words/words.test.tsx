@@ -5,6 +5,7 @@ import type { PageSnapshot } from "../page-state.ts";
 import * as fixtures from "../views/fixtures.ts";
 import { Page } from "../views/page.tsx";
 import { taskLine } from "../views/state-lines.ts";
+import { everyState } from "../views/states.ts";
 import { problems } from "../worker/problems.ts";
 import { de } from "./de.ts";
 import { en } from "./en.ts";
@@ -38,7 +39,7 @@ function withoutMarks(text: string): string[] {
 }
 
 describe("no view has a text of its own", () => {
-  test.each(Object.entries(fixtures.everyState))("%s", (_, snapshot) => {
+  test.each(Object.entries(everyState))("%s", (_, snapshot) => {
     expect(unmarked(snapshot)).toEqual([]);
   });
 
