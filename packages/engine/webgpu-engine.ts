@@ -7,7 +7,7 @@ import { type OpenDevice, openDevice } from "./device/adapter.ts";
 import { Crossing, lostSoon } from "./device/crossing.ts";
 import { type CompiledKernels, compileKernels, type Kernel, type Variant } from "./device/kernel.ts";
 import type { BytesByPart, Memory } from "./device/memory.ts";
-import { type KernelProfile, Plan } from "./device/plan.ts";
+import { FLOPS_PER_SUBMIT, type KernelProfile, Plan } from "./device/plan.ts";
 import { checked } from "./device/scopes.ts";
 import type { AdapterDescription, Engine, EngineOptions, Gradient, StepOptions, StepReport } from "./engine.ts";
 import { DeviceLostError, DivergedError, GpuError, ModelTooLargeError, TuningOverError } from "./errors.ts";
@@ -33,9 +33,6 @@ import type { TuningReport } from "./tuning/tuner.ts";
 import { workloadsOf } from "./tuning/workload.ts";
 import { Turns } from "./turns.ts";
 import { WebGpuMark } from "./webgpu-mark.ts";
-
-/** A software adapter does 2 to 4 GFLOP/s: 0.1 s per submission keeps the page's own frames coming. A GPU is never busy that long. */
-const FLOPS_PER_SUBMIT = { software: 0.3e9, hardware: 2e10 };
 
 /** Evaluation waits for the device after so many microbatches, so that a long one does not fill the queue. */
 const EVALUATIONS_IN_FLIGHT = 4;

@@ -12,6 +12,7 @@ export * from "./method/index.ts";
 export { outerStep } from "./optimizer/index.ts";
 export * from "./pair.ts";
 export * from "./parameters.ts";
+export { bitsAt, mix } from "./random.ts";
 export * from "./replica.ts";
 export * from "./schedule.ts";
 export * from "./state.ts";

@@ -13,6 +13,7 @@ export const PARTS = [
   "moments",
   "mark",
   "activations",
+  "cache",
   "logits",
   "scratch",
   "staging",

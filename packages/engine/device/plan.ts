@@ -31,6 +31,9 @@ export const alignFloats = (floats: number): number => Math.ceil(floats / ALIGN_
 /** Bytes of the uniforms of so many dispatches, each on a binding's boundary. */
 export const shapesBytes = (dispatches: number): number => Math.max(1, dispatches) * ALIGN_BYTES;
 
+/** A software adapter does 2 to 4 GFLOP/s: 0.1 s per submission keeps the page's own frames coming. A GPU is never busy that long. */
+export const FLOPS_PER_SUBMIT = { software: 0.3e9, hardware: 2e10 };
+
 /** What passes are written to: a plan, or a rehearsal that only looks at what is bound. */
 export type Recorder = Pick<Plan, "add">;
 

@@ -87,18 +87,38 @@ export function limitProblem(
   const rowsMax = ROWS_PER_WORKGROUP * limits.maxComputeWorkgroupsPerDimension;
   if (N > rowsMax)
     return `A microbatch of ${N.toLocaleString("en")} tokens is more than one dispatch covers on this device (${rowsMax.toLocaleString("en")}): ${fewerSequences(B, N / rowsMax)}.`;
+  const over = tooLarge(memory, widestByName, limits);
+  if (!over) return undefined;
+  const { name, part, needsMib, allowedMib, ratio } = over;
+  const fits = OF_THE_MODEL.includes(part)
+    ? `a model of this form may have at most about ${Math.floor(layout.parameters / ratio).toLocaleString("en")} parameters here (it has ${layout.parameters.toLocaleString("en")})`
+    : fewerSequences(B, ratio);
+  return `${name} needs ${needsMib} MiB in one piece and this device allows ${allowedMib} MiB: ${fits}.`;
+}
+
+interface TooLarge {
+  readonly name: string;
+  readonly part: Part;
+  readonly needsMib: number;
+  readonly allowedMib: number;
+  readonly ratio: number;
+}
+
+/** The first buffer that is larger, or bound in a wider range, than a device with such limits allows. */
+export function tooLarge(
+  memory: MemoryPlan,
+  widestByName: ReadonlyMap<string, number>,
+  limits: MemoryLimits,
+): TooLarge | undefined {
   for (const { name, floats, part } of memory.buffers) {
     const overBuffer = (floats * 4) / limits.maxBufferSize;
     const bound = widestByName.get(name) ?? 0;
     const overBinding = (bound * 4) / limits.maxStorageBufferBindingSize;
-    const over = Math.max(overBuffer, overBinding);
-    if (over <= 1) continue;
-    const needs = Math.ceil(((over === overBuffer ? floats : bound) * 4) / MIB);
-    const allowed = Math.floor((over === overBuffer ? limits.maxBufferSize : limits.maxStorageBufferBindingSize) / MIB);
-    const fits = OF_THE_MODEL.includes(part)
-      ? `a model of this form may have at most about ${Math.floor(layout.parameters / over).toLocaleString("en")} parameters here (it has ${layout.parameters.toLocaleString("en")})`
-      : fewerSequences(B, over);
-    return `${name} needs ${needs} MiB in one piece and this device allows ${allowed} MiB: ${fits}.`;
+    const ratio = Math.max(overBuffer, overBinding);
+    if (ratio <= 1) continue;
+    const needsMib = Math.ceil(((ratio === overBuffer ? floats : bound) * 4) / MIB);
+    const allowed = ratio === overBuffer ? limits.maxBufferSize : limits.maxStorageBufferBindingSize;
+    return { name, part, needsMib, allowedMib: Math.floor(allowed / MIB), ratio };
   }
   return undefined;
 }

@@ -53,6 +53,46 @@ export function attentionForward<A extends Vector>(
   return { out, lse };
 }
 
+/**
+ * One sequence whose older keys and values were kept: its last M positions ask, position U - M + m everything up to itself.
+ *
+ * q (M, NH, D), k and v (U, KVH, D) -> out (M, NH, D)
+ */
+export function attentionCached<A extends Vector>(
+  { q, k, v }: { readonly q: A; readonly k: A; readonly v: A },
+  { M, U, NH, KVH, D }: { readonly M: number; readonly U: number } & Omit<AttentionShape, "B" | "T">,
+): A {
+  const out = zeros(q, M * NH * D);
+  const scale = 1 / Math.sqrt(D);
+  const scores = new Float64Array(U);
+  const row = new Float64Array(D);
+  for (let m = 0; m < M; m++) {
+    const keys = U - M + m + 1;
+    for (let h = 0; h < NH; h++) {
+      const kv = Math.floor((h * KVH) / NH);
+      const query = (m * NH + h) * D;
+      let max = Number.NEGATIVE_INFINITY;
+      for (let u = 0; u < keys; u++) {
+        const key = (u * KVH + kv) * D;
+        let dot = 0;
+        for (let d = 0; d < D; d++) dot += q[query + d] * k[key + d];
+        scores[u] = scale * dot;
+        if (scores[u] > max) max = scores[u];
+      }
+      let sum = 0;
+      row.fill(0);
+      for (let u = 0; u < keys; u++) {
+        const value = (u * KVH + kv) * D;
+        const e = Math.exp(scores[u] - max);
+        sum += e;
+        for (let d = 0; d < D; d++) row[d] += e * v[value + d];
+      }
+      for (let d = 0; d < D; d++) out[query + d] = row[d] / sum;
+    }
+  }
+  return out;
+}
+
 /** dOut (B, T, NH, D) and the forward pass's inputs and results -> dq (B, T, NH, D), dk and dv (B, T, KVH, D) */
 export function attentionBackward<A extends Vector>(
   given: { readonly q: A; readonly k: A; readonly v: A; readonly out: A; readonly lse: A; readonly dOut: A },

@@ -42,10 +42,16 @@ export function lossOnly<A extends Vector>(model: ModelShape, flat: A, ids: Arra
   return sum / B;
 }
 
-type Tensors<A extends Vector> = (name: string) => A;
+/** Logits (T, V) behind each of T ids, of one sequence computed as a whole: what decoding step by step must come to. */
+export function logitsOf<A extends Vector>(model: ModelShape, flat: A, ids: ArrayLike<number>): A {
+  const sizes = { B: 1, T: ids.length };
+  return logitsForward(model, tensorViews(parameterTable(model), flat), ids, shapesOf(model, sizes)).logits;
+}
+
+export type Tensors<A extends Vector> = (name: string) => A;
 
 /** Views into the flat vector by tensor name: writing one writes the vector. */
-function tensorViews<A extends Vector>(table: ParameterTable, flat: A): Tensors<A> {
+export function tensorViews<A extends Vector>(table: ParameterTable, flat: A): Tensors<A> {
   if (flat.length !== table.length)
     throw new RangeError(
       `parameters: ${flat.length} floats, but the model has ${table.length}; check the model's shape`,
@@ -80,7 +86,7 @@ function batchOf(ids: ArrayLike<number>, B: number): Batch {
   return { B, T, inputs, targets };
 }
 
-function shapesOf(m: ModelShape, { B, T }: { readonly B: number; readonly T: number }) {
+export function shapesOf(m: ModelShape, { B, T }: { readonly B: number; readonly T: number }) {
   const D = m.dModel / m.heads;
   const [N, C, F, KV] = [B * T, m.dModel, m.dFfn, m.kvHeads * D];
   return {
@@ -98,24 +104,28 @@ function shapesOf(m: ModelShape, { B, T }: { readonly B: number; readonly T: num
   };
 }
 
-const headName = (model: ModelShape) => (model.tiedEmbedding ? "model.embed_tokens.weight" : "lm_head.weight");
+export const headName = (model: ModelShape) => (model.tiedEmbedding ? "model.embed_tokens.weight" : "lm_head.weight");
 
 /** What the backward pass needs of one layer. */
 type LayerTape<A extends Vector> = ReturnType<typeof layerForward<A>>;
 type HeadTape<A extends Vector> = ReturnType<typeof forward<A>>;
 
-/** `partials` is the previous block's output, not yet added to `residual`; empty at the first layer. */
-function layerForward<A extends Vector>(
+/**
+ * `partials` is the previous block's output, not yet added to `residual`; empty at the first layer.
+ * @param attend of these rows alone, unless older keys and values were kept
+ */
+export function layerForward<A extends Vector>(
   weight: Tensors<A>,
   { residual, partials }: { readonly residual: A; readonly partials: readonly A[] },
   s: ReturnType<typeof shapesOf>,
+  attend = (qkv: { readonly q: A; readonly k: A; readonly v: A }) => attentionForward(qkv, s.attention),
 ) {
   const norm1 = rmsnormForward({ partials, residual, weight: weight("input_layernorm.weight") }, s.norm);
   const x = norm1.normed;
   const q = ropeForward(linearForward({ x, weight: weight("self_attn.q_proj.weight") }, s.qProj), s.qRope);
   const k = ropeForward(linearForward({ x, weight: weight("self_attn.k_proj.weight") }, s.kvProj), s.kRope);
   const v = linearForward({ x, weight: weight("self_attn.v_proj.weight") }, s.kvProj);
-  const attended = attentionForward({ q, k, v }, s.attention);
+  const attended = attend({ q, k, v });
   const projected = linearForward({ x: attended.out, weight: weight("self_attn.o_proj.weight") }, s.qProj);
   const norm2 = rmsnormForward(
     { partials: [projected], residual: norm1.residual, weight: weight("post_attention_layernorm.weight") },
@@ -130,7 +140,19 @@ function layerForward<A extends Vector>(
 
 function forward<A extends Vector>(model: ModelShape, weights: Tensors<A>, batch: Batch, tape?: LayerTape<A>[]) {
   const s = shapesOf(model, batch);
-  let residual = embeddingForward({ ids: batch.inputs, weight: weights("model.embed_tokens.weight") }, s.embedding);
+  const { norm, logits } = logitsForward(model, weights, batch.inputs, s, tape);
+  const { loss, lse } = crossEntropyForward({ logits, targets: batch.targets }, s.crossEntropy);
+  return { norm, logits, loss, lse };
+}
+
+function logitsForward<A extends Vector>(
+  model: ModelShape,
+  weights: Tensors<A>,
+  ids: ArrayLike<number>,
+  s: ReturnType<typeof shapesOf>,
+  tape?: LayerTape<A>[],
+) {
+  let residual = embeddingForward({ ids, weight: weights("model.embed_tokens.weight") }, s.embedding);
   let partials: A[] = [];
   for (let l = 0; l < model.layers; l++) {
     const layer = layerForward((name) => weights(`model.layers.${l}.${name}`), { residual, partials }, s);
@@ -140,8 +162,7 @@ function forward<A extends Vector>(model: ModelShape, weights: Tensors<A>, batch
   }
   const norm = rmsnormForward({ partials, residual, weight: weights("model.norm.weight") }, s.norm);
   const logits = linearForward({ x: norm.normed, weight: weights(headName(model)) }, s.head);
-  const { loss, lse } = crossEntropyForward({ logits, targets: batch.targets }, s.crossEntropy);
-  return { norm, logits, loss, lse };
+  return { norm, logits };
 }
 
 /** dOut is the gradient of the layer's output and of the residual stream behind it: the next norm adds the two, so they are one. */

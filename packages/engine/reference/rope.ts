@@ -9,6 +9,8 @@ export interface RopeShape {
   readonly heads: number; // NH for queries, kvHeads for keys
   readonly D: number; //     head size, even
   readonly theta: number;
+  /** Position of the first row; default: 0. */
+  readonly from?: number;
 }
 
 /** x (B, T, heads, D) -> y (B, T, heads, D) */
@@ -17,12 +19,12 @@ export const ropeForward = <A extends Vector>(x: A, shape: RopeShape): A => rota
 /** dy (B, T, heads, D) -> dx: a rotation's transpose turns back. */
 export const ropeBackward = <A extends Vector>(dy: A, shape: RopeShape): A => rotate(dy, shape, -1);
 
-function rotate<A extends Vector>(x: A, { B, T, heads, D, theta }: RopeShape, direction: 1 | -1): A {
+function rotate<A extends Vector>(x: A, { B, T, heads, D, theta, from = 0 }: RopeShape, direction: 1 | -1): A {
   const y = zeros(x, x.length);
   const half = D / 2;
   for (let t = 0; t < T; t++) {
     for (let i = 0; i < half; i++) {
-      const angle = direction * t * theta ** ((-2 * i) / D);
+      const angle = direction * (from + t) * theta ** ((-2 * i) / D);
       const cos = Math.cos(angle);
       const sin = Math.sin(angle);
       for (let b = 0; b < B; b++) {
