@@ -38,7 +38,7 @@ const store = new PageStore(
   {
     loadVolunteer: async () => (await import("./window/volunteer.ts")).openVolunteer(),
     loadDonor: async (volunteer) => (await import("./window/donor.ts")).createDonor(runName, backend, volunteer),
-    memoryNeed: (_, limits) => watcher.memoryNeed(limits),
+    memoryNeed: watcher.memoryNeed,
     loadWords,
     speaks(language) {
       document.documentElement.lang = language;

@@ -1,7 +1,6 @@
 // Joins the stores of donor, watcher and machine into the one snapshot that the page draws. The donor's code (links, worker, engine)
 // is loaded when the button is pressed; who only watches never loads it.
 import type { MemoryLimits } from "#engine";
-import type { RunSpec } from "#wire";
 import type { Controls } from "./controls/settings.ts";
 import type { Machine } from "./machine.ts";
 import type { MemoryNeed } from "./memory-need.ts";
@@ -16,8 +15,8 @@ export interface PagePorts {
   loadVolunteer(): Promise<Volunteer>;
   /** Loads the donor's code and makes the donor; rejects when the code cannot be fetched. */
   loadDonor(volunteer: Volunteer): Promise<Donor>;
-  /** What the run takes of an adapter with such limits; the planner's code is loaded for it. */
-  memoryNeed(spec: RunSpec, limits: MemoryLimits): Promise<MemoryNeed>;
+  /** What the run takes of an adapter with such limits; no answer where the planner's code cannot be fetched. */
+  memoryNeed(limits: MemoryLimits): Promise<MemoryNeed>;
   /** After everything was forgotten: loads the page as a stranger's, which says so. */
   beginAnew(): void;
   /** Puts the place into the address bar. */
@@ -114,10 +113,7 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
     const { machine, place, watcher } = this.#snapshot;
     if (this.#memoryAsked || place !== "donate" || machine.limits === null || watcher.run === null) return;
     this.#memoryAsked = true;
-    this.#ports.memoryNeed(watcher.run.spec, machine.limits).then(
-      (memory) => this.#set({ memory }),
-      () => {},
-    );
+    void this.#ports.memoryNeed(machine.limits).then((memory) => this.#set({ memory }));
   }
 
   /** Where one may donate, what this browser keeps is shown. Without its code the button says what is wrong. */

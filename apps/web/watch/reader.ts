@@ -165,8 +165,8 @@ export class Reader {
   }
 
   async #planMemory(limits: MemoryLimits): Promise<void> {
-    const { memoryNeed } = await import("../memory-need.ts");
-    if (this.#run) this.#tell({ memory: memoryNeed(this.#run.spec, limits) });
+    const planner = await import("../memory-need.ts").catch(() => undefined); // the page does not say then
+    if (planner && this.#run) this.#tell({ memory: planner.memoryNeed(this.#run.spec, limits) });
   }
 
   async #loadPeers(from: number): Promise<void> {

@@ -307,6 +307,6 @@ export interface Watcher extends SnapshotStore<WatcherSnapshot> {
   play(roundsPerSecond: number): void;
   /** Further rows of the list of peers, from that place on. */
   wantPeers(from: number): void;
-  /** What this run takes of a machine with such limits: planned in the reader's thread, which has the run. */
+  /** What this run takes of a machine with such limits: planned in the reader's thread, which has the run. Asked once a page. */
   memoryNeed(limits: MemoryLimits): Promise<MemoryNeed>;
 }
