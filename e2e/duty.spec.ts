@@ -1,5 +1,6 @@
 // While it trains on a software adapter half of the time, the page is a page: clicks are answered, and script leaves frames their time.
-import { type CDPSession, expect, type Page, test } from "@playwright/test";
+import { expect, type Page, test } from "@playwright/test";
+import { quantile, scriptDuring, scriptPerWindow } from "../apps/cli/watch/trace.ts";
 import { openDonor, startHost, untilRun } from "./support.ts";
 
 const CLICKS = 40;
@@ -21,15 +22,15 @@ test("at half of the time a click is answered within 200 ms, and script takes le
     await expect(page.getByText("The GPU rests after each step.")).toBeVisible();
     const before = await untilRun(host, "a round that counts", ({ round }) => round >= 1);
 
-    const session = await page.context().newCDPSession(page);
-    const scriptMs = await scriptByFrame(session, () => clicks(page));
+    const scriptMs = scriptPerWindow(await scriptDuring(page, () => clicks(page)), FRAME_MS);
+    expect(scriptMs.filter((ms) => ms > 0).length, "frames with script").toBeGreaterThan(CLICKS / 2);
     const clickMs = await answers(page);
     expect(clickMs.length).toBeGreaterThanOrEqual(CLICKS);
     console.log(
-      `click to paint p50 ${percentile(clickMs, 0.5)} ms, p95 ${percentile(clickMs, 0.95)} ms; script of a frame p50 ${percentile(scriptMs, 0.5).toFixed(1)} ms, p95 ${percentile(scriptMs, 0.95).toFixed(1)} ms of ${scriptMs.length} frames`,
+      `click to paint p50 ${quantile(clickMs, 0.5)} ms, p95 ${quantile(clickMs, 0.95)} ms; script of a frame p50 ${quantile(scriptMs, 0.5).toFixed(1)} ms, p95 ${quantile(scriptMs, 0.95).toFixed(1)} ms of ${scriptMs.length} frames`,
     );
-    expect(percentile(clickMs, 0.95)).toBeLessThan(CLICK_P95_MS);
-    expect(percentile(scriptMs, 0.95)).toBeLessThan(SCRIPT_P95_MS);
+    expect(quantile(clickMs, 0.95)).toBeLessThan(CLICK_P95_MS);
+    expect(quantile(scriptMs, 0.95)).toBeLessThan(SCRIPT_P95_MS);
     const after = await untilRun(host, "training went on meanwhile", ({ tokens }) => tokens > before.tokens);
     expect(after.peers).toHaveLength(1);
   } finally {
@@ -38,9 +39,6 @@ test("at half of the time a click is answered within 200 ms, and script takes le
     host.remove();
   }
 });
-
-const percentile = (values: readonly number[], part: number): number =>
-  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(part * values.length))];
 
 /** The browser's own measure of each click, from the hand to the frame that shows its effect (Event Timing: in steps of 8 ms). */
 async function clicks(page: Page): Promise<void> {
@@ -71,55 +69,4 @@ async function answers(page: Page): Promise<number[]> {
     (Reflect.get(globalThis, "answers") as () => { told: number[]; count: number })(),
   );
   return [...told, ...new Array(count - told.length).fill(16)];
-}
-
-interface TraceEvent {
-  readonly name: string;
-  readonly ph: string;
-  readonly tid: number;
-  readonly pid: number;
-  readonly ts: number; //   microseconds
-  readonly dur?: number;
-  readonly tdur?: number; // of it on a core: other programs take none of this
-  readonly args?: { readonly name?: string };
-}
-
-/** Milliseconds of script on the page's main thread in each sixtieth of a second while `run` ran. */
-async function scriptByFrame(session: CDPSession, run: () => Promise<void>): Promise<number[]> {
-  const events: TraceEvent[] = [];
-  session.on("Tracing.dataCollected", ({ value }) => events.push(...(value as unknown as TraceEvent[])));
-  await session.send("Tracing.start", {
-    traceConfig: { includedCategories: ["devtools.timeline", "v8.execute", "__metadata"] },
-  });
-  await run();
-  const complete = new Promise<void>((resolve) => session.once("Tracing.tracingComplete", () => resolve()));
-  await session.send("Tracing.end");
-  await complete;
-  const main = events.find(({ name, args }) => name === "thread_name" && args?.name === "CrRendererMain");
-  expect(main, "the trace has the page's main thread").toBeDefined();
-  const own = events
-    .filter(({ ph, tid, pid, dur }) => ph === "X" && tid === main!.tid && pid === main!.pid && dur !== undefined)
-    .toSorted((a, b) => a.ts - b.ts);
-  const script = new Set([
-    "FunctionCall",
-    "EvaluateScript",
-    "v8.run",
-    "V8.Execute",
-    "RunMicrotasks",
-    "V8.RunMicrotasks",
-    "EventDispatch",
-    "FireAnimationFrame",
-    "TimerFire",
-  ]);
-  const first = own[0].ts;
-  const last = own[own.length - 1].ts;
-  const frames = new Array<number>(Math.ceil((last - first) / 1000 / FRAME_MS)).fill(0);
-  let until = 0;
-  for (const { name, ts, dur, tdur } of own) {
-    if (!script.has(name) || ts < until) continue; // one within another counts once
-    until = ts + dur!;
-    frames[Math.min(frames.length - 1, Math.floor((ts - first) / 1000 / FRAME_MS))] += (tdur ?? dur!) / 1000;
-  }
-  expect(frames.filter((ms) => ms > 0).length, "frames with script").toBeGreaterThan(CLICKS / 2);
-  return frames;
 }

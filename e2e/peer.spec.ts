@@ -173,6 +173,8 @@ test.describe("a run of short rounds", () => {
     const bad = await openDonor(host.url);
     try {
       await bad.page.waitForFunction(() => window.__gossamer !== undefined);
+      // The steady one is slower by choice elsewhere; here it must be in time for each round.
+      await steady.page.evaluate(() => window.__gossamer?.setDuty(1));
       await bad.page.evaluate(() => window.__gossamer?.spoilUpdates());
       const run = await untilRun(host, "the bad peer sent away", ({ churn }) =>
         churn.some(({ kind, reason }) => kind === "refused" && /could not be used/.test(reason)),

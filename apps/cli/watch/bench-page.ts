@@ -3,7 +3,7 @@ import { builtPage } from "../../host/host.ts";
 import { english } from "../../web/words/format.ts";
 import { chromiumFlags, findBrowser } from "../browser.ts";
 import { MEASURE_FLAGS, measurePage, type PageCost } from "./measure.ts";
-import { serveSynthetic } from "./serve.ts";
+import { serveSynthetic, TICK_MS } from "./serve.ts";
 
 export interface BenchPageOptions {
   readonly peers: number;
@@ -40,7 +40,7 @@ async function costOf({ peers, rounds, seconds }: Omit<BenchPageOptions, "json">
     const { path } = await findBrowser();
     const browser = await chromium.launch({ executablePath: path, args: [...chromiumFlags(), ...MEASURE_FLAGS] });
     try {
-      return await measurePage(browser, host.url, seconds);
+      return await measurePage(browser, host, (seconds * 1000) / TICK_MS);
     } finally {
       await browser.close();
     }

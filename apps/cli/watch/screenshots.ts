@@ -1,9 +1,10 @@
 // `npm run screenshots`: the page's main states as pictures for the README, over a run that is made up, so that they can be made again.
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { builtPage } from "../../host/host.ts";
 import { chromiumFlags, findBrowser } from "../browser.ts";
+import { painted } from "./measure.ts";
 import { serveSynthetic } from "./serve.ts";
 import type { SyntheticOptions } from "./synthetic-run.ts";
 
@@ -21,7 +22,6 @@ interface Shot {
   readonly run?: Partial<SyntheticOptions>;
   /** Scrolled to this section. */
   readonly at?: string;
-  readonly before?: (page: Page) => Promise<unknown>;
 }
 
 const PHONE = { width: 390, height: 844 };
@@ -42,8 +42,8 @@ const shots: readonly Shot[] = [
 ];
 
 const SWARM = { peers: 24, rounds: 412, contributors: 12, seed: 7, endsAt: Date.UTC(2026, 10, 21, 15) };
-/** So long the page is given to hear of the run, draw its charts and come to rest. */
-const SETTLE_MS = 1_500;
+/** After so many pushes what was asked for by scrolling has come, and is drawn. */
+const PUSHES_TO_SETTLE = 3;
 
 /** @param only names of shots; all of them when there is none */
 export async function takeScreenshots(
@@ -69,7 +69,7 @@ export async function takeScreenshots(
   }
 }
 
-async function take(browser: Browser, { path, width, height, dark, language, run, at, before }: Shot): Promise<Buffer> {
+async function take(browser: Browser, { path, width, height, dark, language, run, at }: Shot): Promise<Buffer> {
   const host = await serveSynthetic(builtPage(), { ...SWARM, ...run });
   for (let ticks = 0; ticks < 30; ticks++) host.run.advance(500); // some way into a round
   const page = await browser.newPage({
@@ -83,11 +83,11 @@ async function take(browser: Browser, { path, width, height, dark, language, run
   try {
     await page.goto(host.url + path);
     await page.getByRole("heading", { level: 1 }).waitFor();
-    await before?.(page);
-    if (at !== undefined) await page.locator(`#${at}`).evaluate((heading) => heading.scrollIntoView());
-    await page.waitForTimeout(SETTLE_MS);
-    if (at !== undefined) await page.locator(`#${at}`).evaluate((heading) => heading.scrollIntoView()); // what came meanwhile may have moved it
-    await page.waitForTimeout(SETTLE_MS / 5);
+    for (let times = 0; times < 2; times++) {
+      if (at !== undefined) await page.locator(`#${at}`).evaluate((heading) => heading.scrollIntoView()); // what came meanwhile may have moved it
+      await host.ticked(PUSHES_TO_SETTLE);
+    }
+    await painted(page);
     const session = await page.context().newCDPSession(page);
     const { data } = await session.send("Page.captureScreenshot", { format: "webp", quality: QUALITY });
     return Buffer.from(data, "base64");

@@ -1,4 +1,5 @@
 // The real API, events and page over a run that is made up: on a free port of this machine.
+import { EventEmitter, once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,11 +9,13 @@ import { startServer } from "../../host/server.ts";
 import { type SyntheticOptions, SyntheticRun } from "./synthetic-run.ts";
 
 /** As often as a real run has news: each peer reports every two seconds. */
-const TICK_MS = 500;
+export const TICK_MS = 500;
 
 export interface SyntheticHost {
   readonly url: string;
   readonly run: SyntheticRun;
+  /** Once the run has had news so many times more. */
+  ticked(count: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -39,10 +42,17 @@ export async function serveSynthetic(page: string, options: SyntheticOptions): P
     upgrade: (_, stream) => stream.destroy(),
     report: (line) => console.warn(line),
   });
-  const ticks = setInterval(() => run.advance(TICK_MS), TICK_MS);
+  const news = new EventEmitter();
+  const ticks = setInterval(() => {
+    run.advance(TICK_MS);
+    news.emit("tick");
+  }, TICK_MS);
   return {
     url: `http://127.0.0.1:${server.port}`,
     run,
+    async ticked(count) {
+      for (let seen = 0; seen < count; seen++) await once(news, "tick");
+    },
     async close() {
       clearInterval(ticks);
       api.close();
