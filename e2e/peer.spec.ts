@@ -159,11 +159,12 @@ test.describe("a run of short rounds", () => {
       expect(from?.round).toBeGreaterThanOrEqual(3);
       const older = entriesOf(log, "commit").filter(({ round }) => round < (from?.round ?? 0));
       expect(older.flatMap(({ contributors }) => contributors).filter(({ update }) => asked.has(update))).toEqual([]);
-      expect(
-        entriesOf(log, "seal").some(
+      // A round counts when it is committed; its seal, with whoever folded it, comes after that.
+      const sealedByBoth = async () =>
+        entriesOf(await host.log(), "seal").some(
           ({ attesters }) => countOfAttesters(attesters) === 2 && sampleOfAttesters(attesters).includes(self),
-        ),
-      ).toBe(true);
+        );
+      await expect.poll(sealedByBoth, { timeout: 60_000 }).toBe(true);
     } finally {
       await joiner.close();
     }
