@@ -1,4 +1,4 @@
-// Everything but links.ts (#mesh/links): that one belongs to the window, these to the worker and to Node.
+// Everything but links (#mesh/links): those belong to whatever owns connections, these to the peer and to the host.
 export * from "./blob-exchange.ts";
 export * from "./blob-http.ts";
 export * from "./heartbeat.ts";

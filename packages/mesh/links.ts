@@ -14,7 +14,7 @@ import { CONNECTIONS_PER_LINK_MAX, Widening } from "./widening.ts";
 /** ICE may sit for 15 s without reporting failure; pairs that connect do so within two. */
 const CONNECT_DEADLINE_MS = 10_000;
 /** Browsers cap connections, and pages with more become slow; a roster larger than this is met partly. */
-export const CONNECTIONS_MAX = 24;
+const CONNECTIONS_MAX = 24;
 /** The channel's own queue fails at 16 MiB. Windows keep it near 256 KiB, so half of that is a broken link or a bug. */
 const QUEUE_BYTES_MAX = 8 * 2 ** 20;
 /** Gathering and checking take one or two seconds; two in one death of a link (8 s of silence) are worth trying. */

@@ -4,7 +4,7 @@
 
 import { proxy, type Remote, transfer, wrap } from "comlink";
 import { BatchPort, type ToWindow, type ToWorker } from "#mesh";
-import { Links } from "#mesh/links";
+import { openLinkSide } from "#mesh/links";
 import { version } from "../../../package.json";
 import { browserOf } from "../machine.ts";
 import { idleDonor } from "../page-state.ts";
@@ -109,48 +109,14 @@ function startWorker(
   const peer = wrap<PeerApi>(worker);
   const channel = new MessageChannel();
 
-  const links = new Links({
-    now: () => performance.now(),
-    onSignal: (to, data) => toWorker.post({ type: "signal", peer: to, data }),
-    onUp: (other) => toWorker.post({ type: "up", peer: other }),
-    onConnections: (other, counts) => toWorker.post({ type: "connections", peer: other, ...counts }),
-    onDown: (other, reason) => toWorker.post({ type: "down", peer: other, reason }),
-    onFrame: (from, bytes) => {
-      // A worker that takes nothing while somebody floods it: that link ends.
-      if (!toWorker.post({ type: "frame", peer: from, bytes })) links.close(from, "sends more than this page can take");
-    },
-  });
+  const { links, take } = openLinkSide(
+    () => performance.now(),
+    (message) => toWorker.post(message),
+  );
+  const toWorker = new BatchPort<ToWorker, ToWindow>(channel.port1, take);
   const hideAddress = () => links.setRelayOnly(volunteer.getSnapshot().controls.relayOnly);
   volunteer.subscribe(hideAddress);
   hideAddress();
-  const toWorker = new BatchPort<ToWorker, ToWindow>(channel.port1, (message) => {
-    switch (message.type) {
-      case "ice":
-        links.setIceServers(message.servers);
-        break;
-      case "open":
-        links.open(message.peer, message.initiator);
-        break;
-      case "signal":
-        links.signal(message.peer, message.data);
-        break;
-      case "frame":
-        links.send(message.peer, message.bytes);
-        break;
-      case "close":
-        links.close(message.peer, message.reason);
-        break;
-      case "close-all":
-        links.closeAll(message.reason);
-        break;
-      case "find-paths":
-        links.findPaths();
-        break;
-      case "measure":
-        toWorker.post({ type: "meters", meters: links.meters() });
-        break;
-    }
-  });
 
   const connected = findHost().then(({ base, room }) => {
     const { name, controls, observed } = volunteer.getSnapshot();

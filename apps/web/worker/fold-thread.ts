@@ -2,9 +2,16 @@
 
 import { type Remote, wrap } from "comlink";
 import type { RunSpec } from "#wire";
-import type { FoldApi } from "./fold-worker.ts";
+import type { FoldApi } from "./fold-api.ts";
 
-export class FoldThread {
+/** A thread beside the peer's own that decodes, folds and encodes. */
+export interface FoldThread {
+  /** Calls are answered in order, so nobody needs to wait for this one. */
+  begin(spec: RunSpec): Remote<FoldApi>;
+  end(): void;
+}
+
+export class WebFoldThread implements FoldThread {
   readonly #worker: Worker;
   readonly #api: Remote<FoldApi>;
 
@@ -15,7 +22,6 @@ export class FoldThread {
     this.#api = wrap<FoldApi>(this.#worker);
   }
 
-  /** Calls are answered in order, so nobody needs to wait for this one. */
   begin(spec: RunSpec): Remote<FoldApi> {
     void this.#api.begin(spec);
     return this.#api;

@@ -2,8 +2,8 @@
 // everybody.
 import { type Remote, transfer } from "comlink";
 import type { Engine } from "#engine";
+import type { FoldApi } from "./fold-api.ts";
 import type { Folded } from "./fold-service.ts";
-import type { FoldApi } from "./fold-worker.ts";
 import type { Offering, OfferOf, ReplicaHome, Stepped } from "./replica-home.ts";
 
 export class GradientReplica implements ReplicaHome {

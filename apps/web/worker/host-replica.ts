@@ -3,8 +3,8 @@ import { type Remote, transfer } from "comlink";
 import type { Engine, StepReport } from "#engine";
 import { mergeOf } from "#outer";
 import type { RunSpec } from "#wire";
+import type { FoldApi } from "./fold-api.ts";
 import type { Folded } from "./fold-service.ts";
-import type { FoldApi } from "./fold-worker.ts";
 import type { Offering, OfferOf, ReplicaHome } from "./replica-home.ts";
 
 export class HostReplica implements ReplicaHome {
