@@ -1,5 +1,5 @@
 // A run's draft with some of its fields set from the command line: "outer.momentum=0.9", "outer.codec={\"name\":\"e3m0\"}".
-import { z } from "zod";
+import * as z from "zod/mini";
 import { draftSchema, type RunDraft } from "#wire";
 import { SpecError } from "../host/load-run.ts";
 

@@ -1,5 +1,5 @@
 // The run spec's reference, from its schema: what `run reference` prints, and docs/RESEARCH.md holds.
-import { z } from "zod";
+import * as z from "zod/mini";
 import { draftSchema } from "#wire";
 
 /** The parts of JSON Schema that the spec uses. */

@@ -1,5 +1,6 @@
 // What the host tells watchers: who did what when in a round, a moment of the past, sums, the badge, and pushes of all that.
 import { afterAll, beforeAll, expect, test } from "vitest";
+import * as z from "zod/mini";
 import { momentSchema, overviewSchema, peerRowSchema, roundTimesSchema, runDetailSchema } from "#wire";
 import type { RunningHost } from "./host.ts";
 import type { HostedRun } from "./run.ts";
@@ -26,7 +27,7 @@ const get = (path: string) => fetch(host.url + path);
 const json = async (path: string): Promise<unknown> => (await get(`/api/runs/default/${path}`)).json();
 
 test("rounds say who offered and folded when, in the order in which it happened", async () => {
-  const rounds = roundTimesSchema.array().parse(await json("rounds"));
+  const rounds = z.array(roundTimesSchema).parse(await json("rounds"));
   expect(rounds.map(({ round }) => round)).toEqual([0, 1]);
   for (const { openedAt, committedAt, sealedAt, peers, anchorHash, attesters } of rounds) {
     expect([peers.length, attesters, anchorHash?.length]).toEqual([1, 1, 64]);
@@ -97,6 +98,6 @@ test("a new watcher is told the run, its newest rounds and the overview at once"
   while (!text.includes("event: overview")) text += new TextDecoder().decode((await reader.read()).value);
   const dataOf = (event: string) => JSON.parse(new RegExp(`event: ${event}\ndata: (.*)\n`).exec(text)![1]);
   expect(runDetailSchema.parse(dataOf("run")).head.round).toBe(2);
-  expect(roundTimesSchema.array().parse(dataOf("rounds"))).toHaveLength(2);
+  expect(z.array(roundTimesSchema).parse(dataOf("rounds"))).toHaveLength(2);
   await reader.cancel();
 });

@@ -1,5 +1,4 @@
 // The page's entry: the effects (address bar, adapter probe, host events) on one side, one function of the snapshot on the other.
-import "./no-eval.ts";
 import { StrictMode, useSyncExternalStore } from "react";
 import { createRoot } from "react-dom/client";
 import { probeMachine, uncheckedMachine } from "./machine.ts";

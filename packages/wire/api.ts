@@ -3,7 +3,7 @@
 //   GET /api/runs/:id/events     event "run": RunDetail, at most twice a second;  event "entry": LogEntry, as it is appended;
 //                                event "rounds": RoundTimes of what moved since;  event "overview": Overview, every two seconds
 //   GET /api/network             NetworkOffer
-import { z } from "zod";
+import * as z from "zod/mini";
 import { peerIdSchema } from "./identity.ts";
 import { adapterSchema, linkReportSchema } from "./messages.ts";
 import { hashSchema, specSchema } from "./spec.ts";
@@ -15,7 +15,7 @@ export const CHURN_PAGE = 200;
 
 /** What a host offers to those who would link up, before they are anybody: no credentials, and no addresses but its own. */
 export const networkOfferSchema = z.object({
-  stun: z.string().nullable(), // its address; null: none
+  stun: z.nullable(z.string()), // its address; null: none
   turn: z.boolean(), //           the operator names a TURN server
   relay: z.boolean(), //          the host relays what finds no other way
 });
@@ -39,11 +39,11 @@ export const peerRowSchema = z.object({
   id: peerIdSchema,
   name: z.string(),
   state: z.enum(peerStates),
-  adapter: adapterSchema.nullable(),
+  adapter: z.nullable(adapterSchema),
   tokens: z.number(), //        committed
   rounds: z.int(), //           commits that name this peer
   refused: z.int(), //          offers or contributions refused
-  loss: z.number().nullable(), //  newest training loss
+  loss: z.nullable(z.number()), //  newest training loss
   step: z.int(), //             inner step in this round
   tokensPerSecond: z.number(),
   bytesSent: z.number(), //     to peers, over links
@@ -76,8 +76,8 @@ export const runDetailSchema = z.object({
   head: z.object({
     round: z.int(),
     anchorHash: hashSchema,
-    trainLoss: z.number().nullable(),
-    evalLoss: z.number().nullable(),
+    trainLoss: z.nullable(z.number()),
+    evalLoss: z.nullable(z.number()),
     tokens: z.number(),
     seq: z.int(), //             last log entry, -1: none
   }),
@@ -93,7 +93,7 @@ export const runDetailSchema = z.object({
     toHost: z.number(),
   }),
   updateBytesServed: z.number(), //  update bytes that the host sent to peers
-  endReason: z.string().nullable(),
+  endReason: z.nullable(z.string()),
 });
 export type RunDetail = z.infer<typeof runDetailSchema>;
 
@@ -122,16 +122,16 @@ export const ROUNDS_PAGE = 64;
 export const roundPeerSchema = z.object({
   peer: peerIdSchema,
   name: z.string(),
-  offeredAt: z.int().nullable(),
+  offeredAt: z.nullable(z.int()),
   /** Trained on after its offer until then: so much of the exchange was hidden. */
-  busyUntil: z.int().nullable(),
+  busyUntil: z.nullable(z.int()),
   /** Said which anchor its own fold made. */
-  foldedAt: z.int().nullable(),
+  foldedAt: z.nullable(z.int()),
   /** That anchor is the sealed one; null until both are known. */
-  agrees: z.boolean().nullable(),
+  agrees: z.nullable(z.boolean()),
   named: z.boolean(), //        the commit names it, or its group
   tokens: z.number(),
-  loss: z.number().nullable(),
+  loss: z.nullable(z.number()),
   bytes: z.number(), //         of its update
 });
 export type RoundPeer = z.infer<typeof roundPeerSchema>;
@@ -140,13 +140,13 @@ export type RoundPeer = z.infer<typeof roundPeerSchema>;
 export const roundTimesSchema = z.object({
   round: z.int(), //            of its open: the first is 0
   openedAt: z.int(),
-  committedAt: z.int().nullable(),
-  sealedAt: z.int().nullable(),
-  voided: z.string().nullable(),
-  anchorHash: hashSchema.nullable(), //  that its seal names
+  committedAt: z.nullable(z.int()),
+  sealedAt: z.nullable(z.int()),
+  voided: z.nullable(z.string()),
+  anchorHash: z.nullable(hashSchema), //  that its seal names
   rosterSize: z.int(),
   attesters: z.int(),
-  peers: z.array(roundPeerSchema).max(ROUND_PEERS_MAX),
+  peers: z.array(roundPeerSchema).check(z.maxLength(ROUND_PEERS_MAX)),
   peersTotal: z.int(),
   refused: z.array(z.object({ peer: peerIdSchema, reason: z.string() })),
 });
@@ -158,8 +158,8 @@ export const momentSchema = z.object({
   time: z.int(),
   tokens: z.number(),
   anchorHash: hashSchema,
-  trainLoss: z.number().nullable(),
-  evalLoss: z.number().nullable(),
+  trainLoss: z.nullable(z.number()),
+  evalLoss: z.nullable(z.number()),
   times: roundTimesSchema, //   of the round that this seal ended
   /** By tokens, a page of them. */
   standings: z.array(z.object({ peer: peerIdSchema, name: z.string(), tokens: z.number(), rounds: z.int() })),
@@ -172,7 +172,7 @@ export const overviewSchema = z.object({
   peersByState: z.record(z.enum(peerStates), z.int()),
   tokensPerSecond: z.number(), // of who trains now
   adapters: z.array(
-    z.object({ adapter: adapterSchema.nullable(), peers: z.int(), training: z.int(), tokensPerSecond: z.number() }),
+    z.object({ adapter: z.nullable(adapterSchema), peers: z.int(), training: z.int(), tokensPerSecond: z.number() }),
   ), //                            most peers first
   adaptersTotal: z.int(),
   linksByKind: z.object({ direct: z.int(), turn: z.int(), relayed: z.int() }), // as their ends report them, each once
@@ -188,7 +188,7 @@ export const overviewSchema = z.object({
     memoryBytes: z.number(),
     /** How late the event loop's timers were, 99th percentile over the last seconds. */
     loopDelayMs: z.number(),
-    diskFreeBytes: z.number().nullable(),
+    diskFreeBytes: z.nullable(z.number()),
     logEntries: z.int(),
   }),
 });

@@ -3,13 +3,13 @@
 //   roster:    | peer id, 33 bytes | peer id | ...            of an `open`, strictly ascending: position = place in this list
 //   manifest:  canonical JSON of the signed offers of a group, sorted by peer
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { type PeerId, peerIdSchema } from "./identity.ts";
 import { CONTRIBUTORS_MAX, ROSTER_MAX, type SignedOffer, signedOfferSchema } from "./log.ts";
 import { canonicalBytes } from "./spec.ts";
 
 const ID_BYTES = 33;
-const manifestSchema = z.array(signedOfferSchema).min(2).max(CONTRIBUTORS_MAX);
+const manifestSchema = z.array(signedOfferSchema).check(z.minLength(2), z.maxLength(CONTRIBUTORS_MAX));
 
 export function encodeRoster(roster: readonly PeerId[]): Uint8Array {
   const bytes = new Uint8Array(ID_BYTES * roster.length);

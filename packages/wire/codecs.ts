@@ -1,28 +1,27 @@
 // The codecs that a run may name, with their settings. What they mean, and their bytes: outer's codec/ and docs/FORMATS.md.
 //
 //   outer.codec = "int8-block" | { name, its settings }
-import { z } from "zod";
+import * as z from "zod/mini";
 
 /** Of what a body leaves out, how much is added to the next pseudo-gradient; 1: all of it. */
 const feedback = z
   .number({
     error: "is needed: such a codec learns only when what a body leaves out is kept for the next; for example 0.95",
   })
-  .min(0)
-  .max(1);
+  .check(z.minimum(0), z.maximum(1));
 
-const entropy = z.literal("rans").optional();
+const entropy = z.optional(z.literal("rans"));
 
 /** Without feedback the mean of many updates is right then; absent: to the nearest level. */
-const rounding = z.literal("stochastic").optional();
+const rounding = z.optional(z.literal("stochastic"));
 
 /** Before the choice, where a value waits for its turn (DGC); absent: none. It multiplies a step by 1 / (1 − momentum), as any momentum does. */
-const momentum = z.number().min(0).lt(1).optional();
+const momentum = z.optional(z.number().check(z.minimum(0), z.lt(1)));
 
 /** One value of so many is sent. */
-const every = z.int().min(2).max(4096); // beyond, a value waits for thousands of rounds
+const every = z.int().check(z.minimum(2), z.maximum(4096)); // beyond, a value waits for thousands of rounds
 
-const count = (max: number) => z.int().min(1).max(max);
+const count = (max: number) => z.int().check(z.minimum(1), z.maximum(max));
 
 /** SparseLoCo's: of each chunk the k largest. */
 const chunkTopK = z
@@ -30,9 +29,9 @@ const chunkTopK = z
     name: z.literal("chunk-top-k"),
     chunk: z.union([z.literal(1024), z.literal(4096)], { error: "must be 1024 or 4096" }), // what one workgroup chooses from
     k: count(512), //                       more than an eighth costs more than int8 blocks teach
-    feedback: z.number().min(0).lt(1),
+    feedback: z.number().check(z.minimum(0), z.lt(1)),
   })
-  .refine(({ chunk, k }) => 8 * k <= chunk, { path: ["k"], error: "must be at most an eighth of chunk" });
+  .check(z.refine(({ chunk, k }) => 8 * k <= chunk, { path: ["k"], error: "must be at most an eighth of chunk" }));
 
 const plain = {
   path: ["rounding"],
@@ -43,16 +42,16 @@ const plain = {
 const int4Block = z
   .strictObject({
     name: z.literal("int4-block"),
-    rotated: z.boolean().optional(), //     before it is coded, so that outliers cost less; absent: no
-    feedback: feedback.optional(), //       absent: what a body leaves out is lost
+    rotated: z.optional(z.boolean()), //     before it is coded, so that outliers cost less; absent: no
+    feedback: z.optional(feedback), //       absent: what a body leaves out is lost
     entropy, //                             how codes are packed; absent: in four bits each
     rounding,
   })
-  .refine((codec) => codec.rounding === undefined || codec.feedback === undefined, plain);
+  .check(z.refine((codec) => codec.rounding === undefined || codec.feedback === undefined, plain));
 
 const e3m0 = z
-  .strictObject({ name: z.literal("e3m0"), feedback: feedback.optional(), entropy, rounding })
-  .refine((codec) => codec.rounding === undefined || codec.feedback === undefined, plain);
+  .strictObject({ name: z.literal("e3m0"), feedback: z.optional(feedback), entropy, rounding })
+  .check(z.refine((codec) => codec.rounding === undefined || codec.feedback === undefined, plain));
 
 /** One by name; those but the first came with version 4. */
 const named = z.discriminatedUnion("name", [
@@ -69,7 +68,7 @@ const named = z.discriminatedUnion("name", [
   z.strictObject({ name: z.literal("power-sgd"), rank: count(64), feedback }), // beyond 64 its products cost more than they save
 ]);
 
-const names = named.options.map(({ shape }) => shape.name.value);
+const names = named.def.options.map(({ shape }) => shape.name.def.values[0]);
 
 export const codecSchema = z.union([z.literal("int8-block"), named], {
   error: ({ input, ...issue }) => {

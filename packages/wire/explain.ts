@@ -1,8 +1,8 @@
 // What is wrong with a run spec, in words for the person who wrote it: the field, the reason, an example.
-import type { ZodError } from "zod";
+import type * as z from "zod/mini";
 import { presets } from "./presets.ts";
 
-type Issue = ZodError["issues"][number];
+type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
 
 /** Fields that the nano preset leaves out. */
@@ -18,7 +18,7 @@ const furtherExamples: Record<string, unknown> = {
 };
 
 /** One line per wrong field: `inner.learningRate: must be ..., got ...; for example 0.003`. Lists eight at most: the first ones explain the rest. */
-export function explainSpecError(error: ZodError): string {
+export function explainSpecError(error: z.core.$ZodError): string {
   const lines = error.issues.slice(0, 8).map(explainIssue);
   const more = error.issues.length - lines.length;
   if (more > 0) lines.push(`... and ${more} more`);

@@ -3,7 +3,7 @@
 //   PeerId = 66 hex digits:  | public key, 32 bytes | slot, 1 byte |      so sorting the strings sorts the bytes
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { canonicalBytes } from "./spec.ts";
 
 export type PeerId = string;
@@ -15,8 +15,12 @@ export const SLOTS_MAX = 16;
 
 export const peerIdSchema = z
   .string()
-  .regex(/^[0-9a-f]{64}0[0-9a-f]$/, "a peer id: 64 hex digits of the volunteer's key, 2 of the slot (below 16)");
-export const signatureSchema = z.string().regex(/^[0-9a-f]{128}$/, "an Ed25519 signature as 128 lower-case hex digits");
+  .check(
+    z.regex(/^[0-9a-f]{64}0[0-9a-f]$/, "a peer id: 64 hex digits of the volunteer's key, 2 of the slot (below 16)"),
+  );
+export const signatureSchema = z
+  .string()
+  .check(z.regex(/^[0-9a-f]{128}$/, "an Ed25519 signature as 128 lower-case hex digits"));
 
 export interface Identity {
   readonly secretKey: Uint8Array; // 32 bytes, never leaves this machine

@@ -3,7 +3,7 @@
 //   hash(entry) = SHA-256 of the canonical JSON of the entry without its signature;  prevHash of entry 0 is the run's id
 //
 // An `open` supersedes an earlier `open` of the same round that no commit has answered (its roster left).
-import { z } from "zod";
+import * as z from "zod/mini";
 import { type Identity, peerIdSchema, sign, signatureSchema, verify } from "./identity.ts";
 import { canonicalBytes, hashHex, hashSchema, type RunId } from "./spec.ts";
 
@@ -21,23 +21,20 @@ export const ATTESTERS_LISTED_MAX = 8;
 /** What entries of version 1 may list. */
 const LISTED_BEFORE_MAX = 1024;
 
-const round = z.int().min(0).max(10_000_000);
-const finite = z.number().finite();
-export const blobBytesSchema = z
-  .int()
-  .positive()
-  .max(4 * 2 ** 30);
+const round = z.int().check(z.minimum(0), z.maximum(10_000_000));
+const finite = z.number();
+export const blobBytesSchema = z.int().check(z.positive(), z.maximum(4 * 2 ** 30));
 
 /** What a peer signs (purpose "gossamer offer v1", together with the run's id). */
 export const offerSchema = z.strictObject({
   round,
-  openSeq: z.int().min(0), // the `open` entry that it answers
+  openSeq: z.int().check(z.minimum(0)), // the `open` entry that it answers
   baseHash: hashSchema,
   peer: peerIdSchema,
   update: hashSchema, //      name of the blob
   bytes: blobBytesSchema,
-  tokens: z.int().min(1),
-  steps: z.int().min(1).max(10_000),
+  tokens: z.int().check(z.minimum(1)),
+  steps: z.int().check(z.minimum(1), z.maximum(10_000)),
   loss: finite, //            mean training loss over the round, nats per token
 });
 export type Offer = z.infer<typeof offerSchema>;
@@ -50,12 +47,12 @@ export const groupContributionSchema = z.strictObject({
   peer: peerIdSchema, //      one of its members that has the aggregate; the group's name
   update: hashSchema, //      the aggregate
   bytes: blobBytesSchema,
-  tokens: z.int().min(1), //  that count, of all members
+  tokens: z.int().check(z.minimum(1)), //  that count, of all members
   loss: finite, //            weighted by tokens
-  members: z.int().min(2).max(CONTRIBUTORS_MAX),
-  attesters: z.int().min(2).max(CONTRIBUTORS_MAX),
+  members: z.int().check(z.minimum(2), z.maximum(CONTRIBUTORS_MAX)),
+  attesters: z.int().check(z.minimum(2), z.maximum(CONTRIBUTORS_MAX)),
   manifest: hashSchema, //    blob with the signed offers of all members (asides.ts)
-  refused: z.array(peerIdSchema).max(CONTRIBUTORS_MAX), // members whose updates count for nothing, sorted
+  refused: z.array(peerIdSchema).check(z.maxLength(CONTRIBUTORS_MAX)), // members whose updates count for nothing, sorted
 });
 export type GroupContribution = z.infer<typeof groupContributionSchema>;
 
@@ -65,7 +62,7 @@ export type Contribution = z.infer<typeof contributionSchema>;
 export const isGroup = (contribution: Contribution): contribution is GroupContribution => "manifest" in contribution;
 
 export const blobRefSchema = z.strictObject({
-  name: z.string().min(1).max(80),
+  name: z.string().check(z.minLength(1), z.maxLength(80)),
   hash: hashSchema,
   bytes: blobBytesSchema,
 });
@@ -73,43 +70,45 @@ export type BlobRef = z.infer<typeof blobRefSchema>;
 
 const head = {
   version: z.union([z.literal(1), z.literal(LOG_VERSION)]),
-  seq: z.int().min(0),
+  seq: z.int().check(z.minimum(0)),
   prevHash: hashSchema,
-  time: z.int().min(0), // wall clock of the host, ms since 1970: for display only, nothing decides by it
+  time: z.int().check(z.minimum(0)), // wall clock of the host, ms since 1970: for display only, nothing decides by it
 };
-const reason = z.string().min(1).max(400);
-export const refusedSchema = z.array(z.strictObject({ peer: peerIdSchema, reason })).max(CONTRIBUTORS_MAX);
-export const checkpointBlobsSchema = z.array(blobRefSchema).min(1).max(16);
+const reason = z.string().check(z.minLength(1), z.maxLength(400));
+export const refusedSchema = z
+  .array(z.strictObject({ peer: peerIdSchema, reason }))
+  .check(z.maxLength(CONTRIBUTORS_MAX));
+export const checkpointBlobsSchema = z.array(blobRefSchema).check(z.minLength(1), z.maxLength(16));
 
 const bodies = {
   /** Who takes part, from which anchor; cursor = windows assigned before this round, tokensBefore = tokens committed before it. */
   open: {
     round,
     roster: z.union([
-      z.array(peerIdSchema).min(1).max(LISTED_BEFORE_MAX),
-      z.strictObject({ size: z.int().min(1).max(ROSTER_MAX), blob: hashSchema }), // see asides.ts
+      z.array(peerIdSchema).check(z.minLength(1), z.maxLength(LISTED_BEFORE_MAX)),
+      z.strictObject({ size: z.int().check(z.minimum(1), z.maximum(ROSTER_MAX)), blob: hashSchema }), // see asides.ts
     ]),
     baseHash: hashSchema,
-    cursor: z.int().min(0),
-    tokensBefore: z.int().min(0),
-    deadlineMs: z.int().min(1),
+    cursor: z.int().check(z.minimum(0)),
+    tokensBefore: z.int().check(z.minimum(0)),
+    deadlineMs: z.int().check(z.minimum(1)),
   },
   /** Which updates count, sorted by peer id: final. */
   commit: {
     round,
-    openSeq: z.int().min(0),
+    openSeq: z.int().check(z.minimum(0)),
     baseHash: hashSchema,
-    contributors: z.array(contributionSchema).min(1).max(CONTRIBUTORS_MAX),
+    contributors: z.array(contributionSchema).check(z.minLength(1), z.maxLength(CONTRIBUTORS_MAX)),
   },
   /** What the fold of that commit is; refused: contributions with weight 0 by rule, and why. */
   seal: {
     round,
     anchorHash: hashSchema,
     attesters: z.union([
-      z.array(peerIdSchema).max(LISTED_BEFORE_MAX),
+      z.array(peerIdSchema).check(z.maxLength(LISTED_BEFORE_MAX)),
       z.strictObject({
-        count: z.int().min(1).max(ROSTER_MAX),
-        sample: z.array(peerIdSchema).min(1).max(ATTESTERS_LISTED_MAX),
+        count: z.int().check(z.minimum(1), z.maximum(ROSTER_MAX)),
+        sample: z.array(peerIdSchema).check(z.minLength(1), z.maxLength(ATTESTERS_LISTED_MAX)),
       }),
     ]),
     refused: refusedSchema,
@@ -164,7 +163,7 @@ export const logEntrySchema = z
     signed("checkpoint"),
     signed("end"),
   ])
-  .refine((entry) => versionOf(entry) <= entry.version, { path: ["version"], error: "1 has no such form" });
+  .check(z.refine((entry) => versionOf(entry) <= entry.version, { path: ["version"], error: "1 has no such form" }));
 
 /** The oldest version that can say this: what reads it need not know more. */
 export function versionOf(body: EntryBody): 1 | 2 {

@@ -2,7 +2,7 @@
 // peers over data channels (frames.ts), to and from the host over HTTP (PUT and GET /api/blobs/:hash).
 //
 //   host: challenge -> peer: hello (signed) -> host: welcome | refuse -> both: the rest, until bye or close
-import { z } from "zod";
+import * as z from "zod/mini";
 import { peerIdSchema, SLOTS_MAX, signatureSchema } from "./identity.ts";
 import {
   blobBytesSchema,
@@ -29,18 +29,18 @@ export const ROOM_MEMBERS_MAX = 256;
 /** Entries per message: a commit of 32 contributors is about 20 kB. */
 export const ENTRIES_MAX = 10;
 
-const name = z.string().trim().max(40);
+const name = z.string().check(z.trim(), z.maxLength(40));
 /** Sums of such counts stay finite, whatever strangers say: JSON knows no Infinity, and a document with one is none. */
-const count = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
-const reason = z.string().max(400);
+const count = z.number().check(z.minimum(0), z.maximum(Number.MAX_SAFE_INTEGER));
+const reason = z.string().check(z.maxLength(400));
 
 const keepSchema = z.strictObject({ hash: hashSchema, bytes: blobBytesSchema, maker: peerIdSchema });
 
 export const adapterSchema = z.strictObject({
   backend: z.enum(["webgpu", "wasm"]),
-  vendor: z.string().max(80),
-  architecture: z.string().max(80),
-  description: z.string().max(200),
+  vendor: z.string().check(z.maxLength(80)),
+  architecture: z.string().check(z.maxLength(80)),
+  description: z.string().check(z.maxLength(200)),
   isFallback: z.boolean(),
 });
 
@@ -53,7 +53,7 @@ export const linkReportSchema = z.strictObject({
   kind: z.enum(["direct", "turn", "relayed"]),
   bytesSent: count,
   bytesReceived: count,
-  rttMs: count.nullable(),
+  rttMs: z.nullable(count),
 });
 export type LinkReport = z.infer<typeof linkReportSchema>;
 
@@ -62,86 +62,91 @@ export const peerMessageSchema = z.discriminatedUnion("type", [
     type: z.literal("hello"),
     protocolMin: z.int(),
     protocolMax: z.int(),
-    build: z.string().max(80),
+    build: z.string().check(z.maxLength(80)),
     run: z.union([hashSchema, z.literal("default")]),
     volunteer: publicKeySchema,
-    slot: z
-      .int()
-      .min(0)
-      .max(SLOTS_MAX - 1),
+    slot: z.int().check(z.minimum(0), z.maximum(SLOTS_MAX - 1)),
     name,
     adapter: adapterSchema,
     signature: signatureSchema, // purpose "gossamer hello v1" over [nonce, run, slot]
   }),
-  z.strictObject({ type: z.literal("signal"), to: peerIdSchema, data: z.string().max(64 * 1024) }),
+  z.strictObject({ type: z.literal("signal"), to: peerIdSchema, data: z.string().check(z.maxLength(64 * 1024)) }),
   /** At this anchor and willing: named by the next open. round = rounds folded. stepMs: measured time of one inner step, if any yet. */
-  z.strictObject({ type: z.literal("ready"), round: z.int().min(0), anchorHash: hashSchema, stepMs: count.nullable() }),
+  z.strictObject({
+    type: z.literal("ready"),
+    round: z.int().check(z.minimum(0)),
+    anchorHash: hashSchema,
+    stepMs: z.nullable(count),
+  }),
   /** Off the roster from the next open on, until `ready` again. */
   z.strictObject({ type: z.literal("pause"), reason }),
   z.strictObject({
     type: z.literal("progress"),
-    round: z.int().min(0),
-    step: z.int().min(0),
-    loss: z.number().finite().nullable(),
+    round: z.int().check(z.minimum(0)),
+    step: z.int().check(z.minimum(0)),
+    loss: z.nullable(z.number()),
     tokensPerSecond: count,
   }),
   z.strictObject({ type: z.literal("offer"), offer: signedOfferSchema }),
   /** refused: contributions with weight 0 by rule; for a host without a witness, which decodes nothing. */
   z.strictObject({
     type: z.literal("attest"),
-    round: z.int().min(0),
+    round: z.int().check(z.minimum(0)),
     anchorHash: hashSchema,
-    refused: refusedSchema.optional(),
+    refused: z.optional(refusedSchema),
   }),
   /** The answer to keep: that blob is here, checked. */
   z.strictObject({ type: z.literal("kept"), hash: hashSchema }),
   /** The answer to make-checkpoint: the sections of that anchor, which this peer now keeps. */
   z.strictObject({
     type: z.literal("checkpoint-made"),
-    round: z.int().min(1),
+    round: z.int().check(z.minimum(1)),
     anchorHash: hashSchema,
     blobs: checkpointBlobsSchema,
   }),
   /** The aggregate of this peer's group, as it has computed it. [R27] */
   z.strictObject({
     type: z.literal("attest-group"),
-    openSeq: z.int().min(0),
+    openSeq: z.int().check(z.minimum(0)),
     manifest: hashSchema,
     update: hashSchema,
     bytes: blobBytesSchema,
-    tokens: z.int().min(1),
-    refused: z.array(peerIdSchema).max(CONTRIBUTORS_MAX), // members whose updates count for nothing, sorted
+    tokens: z.int().check(z.minimum(1)),
+    refused: z.array(peerIdSchema).check(z.maxLength(CONTRIBUTORS_MAX)), // members whose updates count for nothing, sorted
   }),
   z.strictObject({
     type: z.literal("evaluation"),
-    round: z.int().min(0),
+    round: z.int().check(z.minimum(0)),
     anchorHash: hashSchema,
     setHash: hashSchema,
-    loss: z.number().finite(),
+    loss: z.number(),
   }),
   z.strictObject({
     type: z.literal("links"),
-    links: z.array(linkReportSchema).max(32),
+    links: z.array(linkReportSchema).check(z.maxLength(32)),
     bytesFromHost: count,
     bytesToHost: count,
   }),
   /** Where this peer's log ends, after each welcome: its last entry and that entry's hash; -1 and the run's id while it has none. */
-  z.strictObject({ type: z.literal("head"), seq: z.int().min(-1), hash: hashSchema }),
+  z.strictObject({ type: z.literal("head"), seq: z.int().check(z.minimum(-1)), hash: hashSchema }),
   /** The answer to give-back, in order from the entry that was asked for; none: it keeps none that old. */
-  z.strictObject({ type: z.literal("given-back"), entries: z.array(logEntrySchema).max(ENTRIES_MAX) }),
+  z.strictObject({ type: z.literal("given-back"), entries: z.array(logEntrySchema).check(z.maxLength(ENTRIES_MAX)) }),
   /** The part of the answer to give-blobs that is no upload. */
-  z.strictObject({ type: z.literal("lacks"), hashes: z.array(hashSchema).min(1).max(CONTRIBUTORS_MAX) }),
+  z.strictObject({
+    type: z.literal("lacks"),
+    hashes: z.array(hashSchema).check(z.minLength(1), z.maxLength(CONTRIBUTORS_MAX)),
+  }),
   z.strictObject({ type: z.literal("bye"), reason }),
 ]);
 export type PeerMessage = z.infer<typeof peerMessageSchema>;
 
 const iceServerSchema = z.strictObject({
   urls: z.union([z.string(), z.array(z.string())]),
-  username: z.string().optional(),
-  credential: z.string().optional(),
+  username: z.optional(z.string()),
+  credential: z.optional(z.string()),
 });
 
-const iceServersSchema = z.array(iceServerSchema).max(8);
+const iceServersSchema = z.array(iceServerSchema).check(z.maxLength(8));
 export type IceServers = z.infer<typeof iceServersSchema>;
 /** Instead of those of the welcome, for links that open from now on: passwords of TURN servers end. */
 const iceMessageSchema = z.strictObject({ type: z.literal("ice"), iceServers: iceServersSchema });
@@ -167,16 +172,16 @@ export const hostMessageSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("welcome"),
     protocol: z.int(),
-    build: z.string().max(80),
+    build: z.string().check(z.maxLength(80)),
     peer: peerIdSchema,
     run: hashSchema,
     spec: specSchema,
-    session: z.string().max(100), //  bearer token for PUT /api/blobs/:hash
+    session: z.string().check(z.maxLength(100)), //  bearer token for PUT /api/blobs/:hash
     iceServers: iceServersSchema,
     relay: z.boolean(), //             WS /relay carries frames of pairs that cannot connect
-    headSeq: z.int().min(-1), //       last entry of the log; -1: none yet
+    headSeq: z.int().check(z.minimum(-1)), //       last entry of the log; -1: none yet
     headHash: hashSchema, //           of that entry; the run's id while there is none
-    members: z.array(memberSchema).max(NEIGHBOURS_MAX), // those to be linked with
+    members: z.array(memberSchema).check(z.maxLength(NEIGHBOURS_MAX)), // those to be linked with
   }),
   z.strictObject({ type: z.literal("refuse"), code: z.enum(refusalCodes), message: reason }),
   iceMessageSchema,
@@ -186,42 +191,51 @@ export const hostMessageSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("left"), peer: peerIdSchema, reason }),
   /** It is still here, but somebody has come between: no neighbour any more. */
   z.strictObject({ type: z.literal("parted"), peer: peerIdSchema }),
-  z.strictObject({ type: z.literal("signal"), from: peerIdSchema, data: z.string().max(64 * 1024) }),
+  z.strictObject({ type: z.literal("signal"), from: peerIdSchema, data: z.string().check(z.maxLength(64 * 1024)) }),
   /** More offers count than a commit may name: this peer is in a group that makes one update of these. Again after a welcome. [R27] */
   z.strictObject({
     type: z.literal("reduce"),
-    openSeq: z.int().min(0),
+    openSeq: z.int().check(z.minimum(0)),
     manifest: hashSchema,
     members: z
-      .array(z.strictObject({ peer: peerIdSchema, update: hashSchema, bytes: blobBytesSchema, tokens: z.int().min(1) }))
-      .min(2)
-      .max(CONTRIBUTORS_MAX),
+      .array(
+        z.strictObject({
+          peer: peerIdSchema,
+          update: hashSchema,
+          bytes: blobBytesSchema,
+          tokens: z.int().check(z.minimum(1)),
+        }),
+      )
+      .check(z.minLength(2), z.maxLength(CONTRIBUTORS_MAX)),
   }),
   /** The group agrees on this aggregate: upload it. */
   z.strictObject({ type: z.literal("send-up"), hash: hashSchema }),
   /** A roster that its `open` does not list: this peer's place in it. Before the `open`, and again after a welcome. [R26] */
   z.strictObject({
     type: z.literal("seat"),
-    openSeq: z.int().min(0),
-    position: z
-      .int()
-      .min(0)
-      .max(ROSTER_MAX - 1),
+    openSeq: z.int().check(z.minimum(0)),
+    position: z.int().check(z.minimum(0), z.maximum(ROSTER_MAX - 1)),
   }),
-  z.strictObject({ type: z.literal("entries"), entries: z.array(logEntrySchema).min(1).max(ENTRIES_MAX) }),
+  z.strictObject({
+    type: z.literal("entries"),
+    entries: z.array(logEntrySchema).check(z.minLength(1), z.maxLength(ENTRIES_MAX)),
+  }),
   /** An update that this peer should hold, so that it outlives its maker. */
   z.strictObject({ type: z.literal("keep"), blob: keepSchema }),
   /** To peers at that anchor, of a run whose host has no witness. */
-  z.strictObject({ type: z.literal("make-checkpoint"), round: z.int().min(1) }),
+  z.strictObject({ type: z.literal("make-checkpoint"), round: z.int().check(z.minimum(1)) }),
   /** To a peer whose log is longer: the host takes its own entries back, from that one on. */
-  z.strictObject({ type: z.literal("give-back"), from: z.int().min(0) }),
+  z.strictObject({ type: z.literal("give-back"), from: z.int().check(z.minimum(0)) }),
   /** The host's disk has lost these updates: whoever holds them uploads them. */
-  z.strictObject({ type: z.literal("give-blobs"), hashes: z.array(hashSchema).min(1).max(CONTRIBUTORS_MAX) }),
-  z.strictObject({ type: z.literal("offer-refused"), openSeq: z.int().min(0), message: reason }),
+  z.strictObject({
+    type: z.literal("give-blobs"),
+    hashes: z.array(hashSchema).check(z.minLength(1), z.maxLength(CONTRIBUTORS_MAX)),
+  }),
+  z.strictObject({ type: z.literal("offer-refused"), openSeq: z.int().check(z.minimum(0)), message: reason }),
   z.strictObject({
     type: z.literal("fold-refused"),
-    round: z.int().min(0),
-    peers: z.array(peerIdSchema).max(CONTRIBUTORS_MAX),
+    round: z.int().check(z.minimum(0)),
+    peers: z.array(peerIdSchema).check(z.maxLength(CONTRIBUTORS_MAX)),
     message: reason,
   }),
 ]);
@@ -233,17 +247,17 @@ export const roomMessageSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("room"), //      instead of welcome: no spec, no log, no uploads
     protocol: z.int(),
-    build: z.string().max(80),
+    build: z.string().check(z.maxLength(80)),
     peer: peerIdSchema,
     run: hashSchema,
     iceServers: iceServersSchema,
-    members: z.array(memberSchema).max(ROOM_MEMBERS_MAX),
+    members: z.array(memberSchema).check(z.maxLength(ROOM_MEMBERS_MAX)),
   }),
   z.strictObject({ type: z.literal("refuse"), code: z.enum(refusalCodes), message: reason }),
   iceMessageSchema,
   z.strictObject({ type: z.literal("joined"), member: memberSchema }),
   z.strictObject({ type: z.literal("left"), peer: peerIdSchema, reason }),
-  z.strictObject({ type: z.literal("signal"), from: peerIdSchema, data: z.string().max(64 * 1024) }),
+  z.strictObject({ type: z.literal("signal"), from: peerIdSchema, data: z.string().check(z.maxLength(64 * 1024)) }),
 ]);
 export type RoomMessage = z.infer<typeof roomMessageSchema>;
 
@@ -263,7 +277,7 @@ export function protocolRangeOf(text: string): { min: number; max: number } | un
   return typeof hello === "string" ? undefined : { min: hello.protocolMin, max: hello.protocolMax };
 }
 
-function parseMessage<T>(schema: z.ZodType<T>, text: string, bytesMax: number): T | string {
+function parseMessage<T>(schema: z.ZodMiniType<T>, text: string, bytesMax: number): T | string {
   // UTF-8 never has fewer bytes than the string has code units, so this bounds the work without counting bytes.
   if (text.length > bytesMax) return `a message of ${text.length} characters; ${bytesMax} is the most`;
   let value: unknown;

@@ -10,7 +10,7 @@
 //   2      leave: not any more                        close: the other end left, or it may not be; what was asked is forgotten
 //   3      frame to that peer                         frame from that peer
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { FRAME_BYTES_MAX } from "./frames.ts";
 import { type PeerId, peerIdSchema } from "./identity.ts";
 
@@ -51,7 +51,7 @@ export function decodeRelay(bytes: Uint8Array): RelayMessage | undefined {
   return { kind, peer, frame: bytes.subarray(HEADER_BYTES) };
 }
 
-const helloSchema = z.strictObject({ version: z.literal(RELAY_VERSION), session: z.string().max(100) });
+const helloSchema = z.strictObject({ version: z.literal(RELAY_VERSION), session: z.string().check(z.maxLength(100)) });
 /** A version and a token. */
 export const RELAY_HELLO_BYTES_MAX = 200;
 

@@ -5,9 +5,12 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { codecSchema } from "./codecs.ts";
 import { refuseStacks } from "./stacks.ts";
+
+/** What a schema has no words of its own for: zod's small build, a third of the whole one's size, brings none. */
+z.config(z.locales.en());
 
 /** The newest that this build writes; it reads all of them. An older one may not use what `newerFields` says came later. */
 export const SPEC_VERSION = 4;
@@ -21,71 +24,83 @@ const versionSchema = <T extends number>(...versions: readonly T[]) =>
       `${JSON.stringify(input)} is unknown: this build reads version ${versions.join(", ").replace(/, (\d+)$/, " and $1")}`,
   });
 
-const text = (max: number) => z.string().trim().min(1).max(max);
-const positive = z.number().positive().finite();
-const count = (max: number) => z.int().min(1).max(max);
+const text = (max: number) => z.string().check(z.trim(), z.minLength(1), z.maxLength(max));
+const positive = z.number().check(z.positive());
+const count = (max: number) => z.int().check(z.minimum(1), z.maximum(max));
 
-export const hashSchema = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256 as 64 lower-case hex digits");
-export const publicKeySchema = z.string().regex(/^[0-9a-f]{64}$/, "an Ed25519 public key as 64 lower-case hex digits");
+export const hashSchema = z.string().check(z.regex(/^[0-9a-f]{64}$/, "a SHA-256 as 64 lower-case hex digits"));
+export const publicKeySchema = z
+  .string()
+  .check(z.regex(/^[0-9a-f]{64}$/, "an Ed25519 public key as 64 lower-case hex digits"));
 
 /** Llama-style decoder. Sizes: V vocabulary, C model width, L layers, NH heads, F feed-forward width, T context length. */
 export const modelSchema = z
   .strictObject({
-    vocabSize: count(65_536).describe("V; token ids are 16 bits in shards"),
-    dModel: count(8192).multipleOf(4).describe("C, the width of the residual stream; kernels read four values at once"),
-    layers: count(128).describe("L"),
-    heads: count(128).describe("query heads; divides dModel into a multiple of 4"),
-    kvHeads: count(128).describe("key and value heads (grouped attention); divides heads"),
-    dFfn: count(32_768).multipleOf(4).describe("width of the feed-forward layer"),
-    contextLength: count(32_768).describe("T, tokens of a window"),
-    ropeTheta: positive.describe("base of the rotary embedding"),
-    normEps: positive.describe("of RMSNorm"),
-    tiedEmbedding: z.boolean().describe("whether the head is the embedding"),
+    vocabSize: count(65_536).check(z.describe("V; token ids are 16 bits in shards")),
+    dModel: count(8192).check(
+      z.multipleOf(4),
+      z.describe("C, the width of the residual stream; kernels read four values at once"),
+    ),
+    layers: count(128).check(z.describe("L")),
+    heads: count(128).check(z.describe("query heads; divides dModel into a multiple of 4")),
+    kvHeads: count(128).check(z.describe("key and value heads (grouped attention); divides heads")),
+    dFfn: count(32_768).check(z.multipleOf(4), z.describe("width of the feed-forward layer")),
+    contextLength: count(32_768).check(z.describe("T, tokens of a window")),
+    ropeTheta: positive.check(z.describe("base of the rotary embedding")),
+    normEps: positive.check(z.describe("of RMSNorm")),
+    tiedEmbedding: z.boolean().check(z.describe("whether the head is the embedding")),
   })
-  .refine((m) => m.dModel % m.heads === 0, {
-    path: ["heads"],
-    error: "must divide dModel (for example dModel 64, heads 2)",
-  })
-  .refine((m) => (m.dModel / m.heads) % 4 === 0, { path: ["heads"], error: "dModel / heads must be a multiple of 4" })
-  .refine((m) => m.heads % m.kvHeads === 0, {
-    path: ["kvHeads"],
-    error: "must divide heads (for example heads 4, kvHeads 2)",
-  });
+  .check(
+    z.refine((m) => m.dModel % m.heads === 0, {
+      path: ["heads"],
+      error: "must divide dModel (for example dModel 64, heads 2)",
+    }),
+    z.refine((m) => (m.dModel / m.heads) % 4 === 0, {
+      path: ["heads"],
+      error: "dModel / heads must be a multiple of 4",
+    }),
+    z.refine((m) => m.heads % m.kvHeads === 0, {
+      path: ["kvHeads"],
+      error: "must divide heads (for example heads 4, kvHeads 2)",
+    }),
+  );
 export type ModelShape = z.infer<typeof modelSchema>;
 
 /** Inner optimizer: AdamW with the run's schedule. The schedule counts tokens committed before the round, plus the inner step. */
 export const innerSchema = z.strictObject({
-  steps: count(10_000).describe("H, inner steps of a round, equal for all peers"),
-  growth: positive
-    .optional()
-    .describe(
-      "a: a round has (a / rate)² steps where that is more than steps (sim compare and bench run alone); absent: all rounds have steps",
+  steps: count(10_000).check(z.describe("H, inner steps of a round, equal for all peers")),
+  growth: z
+    .optional(positive)
+    .check(
+      z.describe(
+        "a: a round has (a / rate)² steps where that is more than steps (sim compare and bench run alone); absent: all rounds have steps",
+      ),
     ),
   lateExchanges: z
-    .number()
-    .gt(0)
-    .lt(1)
-    .optional()
-    .describe(
-      "part of a run's exchanges that lie in its last tenth, by rounds of another length (sim compare and bench run alone); absent: evenly",
+    .optional(z.number().check(z.gt(0), z.lt(1)))
+    .check(
+      z.describe(
+        "part of a run's exchanges that lie in its last tenth, by rounds of another length (sim compare and bench run alone); absent: evenly",
+      ),
     ),
-  windowsPerStep: count(4096).describe("sequences of T tokens that a full-speed peer takes per inner step"),
-  learningRate: positive.max(1).describe("AdamW's, after the warm-up"),
-  learningRateMin: z.number().min(0).max(1).describe("where the decay ends"),
-  warmupTokens: z.int().min(0).describe("committed tokens over which the rate rises from 0"),
+  windowsPerStep: count(4096).check(z.describe("sequences of T tokens that a full-speed peer takes per inner step")),
+  learningRate: positive.check(z.maximum(1), z.describe("AdamW's, after the warm-up")),
+  learningRateMin: z.number().check(z.minimum(0), z.maximum(1), z.describe("where the decay ends")),
+  warmupTokens: z.int().check(z.minimum(0), z.describe("committed tokens over which the rate rises from 0")),
   decayTokens: z
     .int()
-    .min(0)
-    .describe("linear decay over the last so many tokens before end.tokensMax; 0: constant after the warm-up"),
-  beta1: z.number().min(0).lt(1).describe("AdamW's"),
-  beta2: z.number().min(0).lt(1).describe("AdamW's"),
-  eps: positive.max(1).describe("AdamW's"),
-  weightDecay: z.number().min(0).max(1).describe("decoupled; of matrices alone"),
-  clipNorm: positive.describe("of the whole gradient, before each step"),
+    .check(
+      z.minimum(0),
+      z.describe("linear decay over the last so many tokens before end.tokensMax; 0: constant after the warm-up"),
+    ),
+  beta1: z.number().check(z.minimum(0), z.lt(1), z.describe("AdamW's")),
+  beta2: z.number().check(z.minimum(0), z.lt(1), z.describe("AdamW's")),
+  eps: positive.check(z.maximum(1), z.describe("AdamW's")),
+  weightDecay: z.number().check(z.minimum(0), z.maximum(1), z.describe("decoupled; of matrices alone")),
+  clipNorm: positive.check(z.describe("of the whole gradient, before each step")),
   resetMoments: z
-    .boolean()
-    .optional()
-    .describe("both moments are zero at the start of each round (FedAvg); absent: a peer's own, kept"),
+    .optional(z.boolean())
+    .check(z.describe("both moments are zero at the start of each round (FedAvg); absent: a peer's own, kept")),
 });
 
 const isAdaptive = (method: string): boolean => ["fedadagrad", "fedadam", "fedyogi"].includes(method);
@@ -93,90 +108,102 @@ const isAdaptive = (method: string): boolean => ["fedadagrad", "fedadam", "fedyo
 export const outerSchema = z
   .strictObject({
     extract: z
-      .enum(["gradient", "parameters", "tracked"])
-      .optional()
-      .describe(
-        "what peers send: the anchor's gradient; the parameters that they trained; or parameters and a tracked gradient (sim compare alone); absent: the pseudo-gradient, how far their inner steps went",
+      .optional(z.enum(["gradient", "parameters", "tracked"]))
+      .check(
+        z.describe(
+          "what peers send: the anchor's gradient; the parameters that they trained; or parameters and a tracked gradient (sim compare alone); absent: the pseudo-gradient, how far their inner steps went",
+        ),
       ),
     fragments: z
-      .int()
-      .min(2)
-      .max(129)
-      .optional()
-      .describe("F: round r exchanges fragment r mod F of the model; absent: all of it"),
+      .optional(z.int().check(z.minimum(2), z.maximum(129)))
+      .check(z.describe("F: round r exchanges fragment r mod F of the model; absent: all of it")),
     merge: z
-      .strictObject({ keepLocal: z.number().gt(0).lt(1) })
-      .optional()
-      .describe("keepLocal: how much of what trains stays at a seal; absent: all that was trained since the offer"),
+      .optional(z.strictObject({ keepLocal: z.number().check(z.gt(0), z.lt(1)) }))
+      .check(
+        z.describe("keepLocal: how much of what trains stays at a seal; absent: all that was trained since the offer"),
+      ),
     method: z
       .enum(["diloco", "co2", "fedadagrad", "fedadam", "fedyogi", "adamw", "noloco", "dsgt"])
-      .describe("the outer optimizer"),
-    learningRate: positive.max(2).describe("of the outer step"),
+      .check(z.describe("the outer optimizer")),
+    learningRate: positive.check(z.maximum(2), z.describe("of the outer step")),
     momentum: z
       .number()
-      .min(0)
-      .lt(1)
-      .describe("diloco: Nesterov's; co2 and noloco: a heavy ball's; the adaptive methods': beta1"),
-    beta2: z.number().min(0).lt(1).optional().describe("fedadam's and fedyogi's: how much of the variance stays"),
-    tau: positive.max(1).optional().describe("the adaptive methods': what is added to the root of the variance"),
-    momentumClip: positive.optional().describe("co2's: no value of its momentum is larger; absent: as it is"),
+      .check(
+        z.minimum(0),
+        z.lt(1),
+        z.describe("diloco: Nesterov's; co2 and noloco: a heavy ball's; the adaptive methods': beta1"),
+      ),
+    beta2: z
+      .optional(z.number().check(z.minimum(0), z.lt(1)))
+      .check(z.describe("fedadam's and fedyogi's: how much of the variance stays")),
+    tau: z
+      .optional(positive.check(z.maximum(1)))
+      .check(z.describe("the adaptive methods': what is added to the root of the variance")),
+    momentumClip: z.optional(positive).check(z.describe("co2's: no value of its momentum is larger; absent: as it is")),
     correctsVariance: z
-      .literal(true)
-      .optional()
-      .describe("noloco's: a pair's mean gets its models' variance back, matrix by matrix; absent: as it is"),
-    codec: codecSchema.describe("how updates become bytes"),
-    blockSize: z.literal(256).optional().describe("int8-block's, and always there with it"),
-    clipToMedianNorm: z.boolean().describe("whether no update counts with more than the round's median norm"),
+      .optional(z.literal(true))
+      .check(z.describe("noloco's: a pair's mean gets its models' variance back, matrix by matrix; absent: as it is")),
+    codec: codecSchema.check(z.describe("how updates become bytes")),
+    blockSize: z.optional(z.literal(256)).check(z.describe("int8-block's, and always there with it")),
+    clipToMedianNorm: z.boolean().check(z.describe("whether no update counts with more than the round's median norm")),
   })
-  .refine(({ codec, blockSize }) => (codec === "int8-block") === (blockSize !== undefined), {
-    path: ["blockSize"],
-    error: 'belongs to codec "int8-block", and must be 256 there',
-  })
-  .refine(({ method, tau }) => isAdaptive(method) === (tau !== undefined), {
-    path: ["tau"],
-    error:
-      'belongs to "fedadagrad", "fedadam" and "fedyogi": what is added to the root of the variance, for example 0.001',
-  })
-  .refine(({ method, correctsVariance }) => method === "noloco" || correctsVariance === undefined, {
-    path: ["correctsVariance"],
-    error: 'belongs to "noloco", whose peers fold parameters of their own; leave it out',
-  })
-  .refine(({ method, momentumClip }) => method === "co2" || momentumClip === undefined, {
-    path: ["momentumClip"],
-    error: 'belongs to "co2"; leave it out',
-  })
-  .refine(({ method, beta2 }) => (method === "fedadam" || method === "fedyogi") === (beta2 !== undefined), {
-    path: ["beta2"],
-    error: 'belongs to "fedadam" and "fedyogi": how much of the variance stays, for example 0.99',
-  });
+  .check(
+    z.refine(({ codec, blockSize }) => (codec === "int8-block") === (blockSize !== undefined), {
+      path: ["blockSize"],
+      error: 'belongs to codec "int8-block", and must be 256 there',
+    }),
+    z.refine(({ method, tau }) => isAdaptive(method) === (tau !== undefined), {
+      path: ["tau"],
+      error:
+        'belongs to "fedadagrad", "fedadam" and "fedyogi": what is added to the root of the variance, for example 0.001',
+    }),
+    z.refine(({ method, correctsVariance }) => method === "noloco" || correctsVariance === undefined, {
+      path: ["correctsVariance"],
+      error: 'belongs to "noloco", whose peers fold parameters of their own; leave it out',
+    }),
+    z.refine(({ method, momentumClip }) => method === "co2" || momentumClip === undefined, {
+      path: ["momentumClip"],
+      error: 'belongs to "co2"; leave it out',
+    }),
+    z.refine(({ method, beta2 }) => (method === "fedadam" || method === "fedyogi") === (beta2 !== undefined), {
+      path: ["beta2"],
+      error: 'belongs to "fedadam" and "fedyogi": how much of the variance stays, for example 0.99',
+    }),
+  );
 
 export const roundsSchema = z
   .strictObject({
-    quorum: count(32).describe("a commit waits for so many offers, or for the whole roster, or for the deadline"),
-    maxContributors: count(32).describe("updates that a commit names; of more, as many are drawn"),
-    deadlineMinMs: z.int().min(500).max(3_600_000).describe("the least that a round is given"),
-    deadlineMaxMs: z.int().min(500).max(3_600_000).describe("the most that a round is given"),
-    durability: z.enum(["host", "peers"]).optional().describe("who keeps updates and checkpoints; absent: the host"),
+    quorum: count(32).check(
+      z.describe("a commit waits for so many offers, or for the whole roster, or for the deadline"),
+    ),
+    maxContributors: count(32).check(z.describe("updates that a commit names; of more, as many are drawn")),
+    deadlineMinMs: z.int().check(z.minimum(500), z.maximum(3_600_000), z.describe("the least that a round is given")),
+    deadlineMaxMs: z.int().check(z.minimum(500), z.maximum(3_600_000), z.describe("the most that a round is given")),
+    durability: z
+      .optional(z.enum(["host", "peers"]))
+      .check(z.describe("who keeps updates and checkpoints; absent: the host")),
     holders: z
-      .int()
-      .min(2)
-      .max(8)
-      .optional()
-      .describe('with durability "peers": how many hold an update beside its maker before it counts; absent: 2'),
-    overlap: z.boolean().optional().describe("train on while an update is exchanged; absent: wait for the next round"),
+      .optional(z.int().check(z.minimum(2), z.maximum(8)))
+      .check(
+        z.describe('with durability "peers": how many hold an update beside its maker before it counts; absent: 2'),
+      ),
+    overlap: z
+      .optional(z.boolean())
+      .check(z.describe("train on while an update is exchanged; absent: wait for the next round")),
     topology: z
-      .literal("pairs")
-      .optional()
-      .describe("each peer folds one other's update into parameters of its own; absent: all fold all"),
+      .optional(z.literal("pairs"))
+      .check(z.describe("each peer folds one other's update into parameters of its own; absent: all fold all")),
   })
-  .refine((r) => r.deadlineMinMs <= r.deadlineMaxMs, {
-    path: ["deadlineMinMs"],
-    error: "must not exceed deadlineMaxMs",
-  })
-  .refine((r) => r.holders === undefined || r.durability === "peers", {
-    path: ["holders"],
-    error: 'means something only with durability "peers"',
-  });
+  .check(
+    z.refine((r) => r.deadlineMinMs <= r.deadlineMaxMs, {
+      path: ["deadlineMinMs"],
+      error: "must not exceed deadlineMaxMs",
+    }),
+    z.refine((r) => r.holders === undefined || r.durability === "peers", {
+      path: ["holders"],
+      error: 'means something only with durability "peers"',
+    }),
+  );
 
 /** Peers that must hold an update beside its maker before it counts; undefined: the host keeps updates. */
 export const holdersOf = ({ rounds }: { readonly rounds: z.infer<typeof roundsSchema> }): number | undefined =>
@@ -187,13 +214,15 @@ export const dataRefSchema = z.strictObject({
   licence: text(200),
   tokenizer: z.literal("bytes"),
   train: z
-    .array(z.strictObject({ hash: hashSchema, bytes: z.int().positive(), tokens: z.int().positive() }))
-    .min(1)
-    .max(4096),
+    .array(
+      z.strictObject({ hash: hashSchema, bytes: z.int().check(z.positive()), tokens: z.int().check(z.positive()) }),
+    )
+    .check(z.minLength(1), z.maxLength(4096)),
   evaluation: z
-    .array(z.strictObject({ hash: hashSchema, bytes: z.int().positive(), tokens: z.int().positive() }))
-    .min(1)
-    .max(256),
+    .array(
+      z.strictObject({ hash: hashSchema, bytes: z.int().check(z.positive()), tokens: z.int().check(z.positive()) }),
+    )
+    .check(z.minLength(1), z.maxLength(256)),
 });
 
 /** What came after version 1: optional, so that a spec which does not use it keeps its version, and with it the run's id. */
@@ -215,7 +244,7 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
   { path: ["outer", "correctsVariance"], since: 4 },
 ];
 
-function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue }: z.RefinementCtx): void {
+function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue }: z.core.$RefinementCtx): void {
   for (const { path, since, old } of newerFields) {
     const value = path.reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], spec);
     if (value === undefined || value === old || version >= since) continue;
@@ -226,58 +255,69 @@ function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue
 /** What an operator writes: everything but the host's key and the hashes of the shards, which the host fills in. */
 export const draftSchema = z
   .strictObject({
-    version: versionSchema(1, 2, 3, SPEC_VERSION).describe("of the spec's own format"),
-    mathVersion: versionSchema(MATH_VERSION).describe("of decode, combine and outer step: a log replays with its own"),
-    name: text(80).describe("of the run, for people"),
-    operator: text(200).describe("who hosts it"),
-    purpose: text(1000).describe("what volunteers give their time for"),
-    modelLicence: text(200).describe("of the model that comes out"),
-    seed: z.int().min(0).max(0xffff_ffff).describe("of weights, data order, and whatever else everybody draws alike"),
+    version: versionSchema(1, 2, 3, SPEC_VERSION).check(z.describe("of the spec's own format")),
+    mathVersion: versionSchema(MATH_VERSION).check(
+      z.describe("of decode, combine and outer step: a log replays with its own"),
+    ),
+    name: text(80).check(z.describe("of the run, for people")),
+    operator: text(200).check(z.describe("who hosts it")),
+    purpose: text(1000).check(z.describe("what volunteers give their time for")),
+    modelLicence: text(200).check(z.describe("of the model that comes out")),
+    seed: z
+      .int()
+      .check(
+        z.minimum(0),
+        z.maximum(0xffff_ffff),
+        z.describe("of weights, data order, and whatever else everybody draws alike"),
+      ),
     corpus: z.strictObject({
-      kind: z.enum(["sotu", "file"]).describe("the State of the Union addresses, or a text of your own"),
-      path: z.string().max(4096).optional().describe('of kind "file": beside the spec'),
-      source: text(400).describe("where the text comes from, for people"),
-      licence: text(200).describe("of the text"),
-      evaluationPart: z.number().gt(0).lt(0.5).describe("held out from the end of the text"),
+      kind: z.enum(["sotu", "file"]).check(z.describe("the State of the Union addresses, or a text of your own")),
+      path: z.optional(z.string().check(z.maxLength(4096))).check(z.describe('of kind "file": beside the spec')),
+      source: text(400).check(z.describe("where the text comes from, for people")),
+      licence: text(200).check(z.describe("of the text")),
+      evaluationPart: z.number().check(z.gt(0), z.lt(0.5), z.describe("held out from the end of the text")),
     }),
     model: modelSchema,
     inner: innerSchema,
     outer: outerSchema,
     rounds: roundsSchema,
     evaluation: z.strictObject({
-      everyRounds: count(10_000).describe("how often the anchor is evaluated"),
-      windows: count(4096).describe("of the held-out text"),
+      everyRounds: count(10_000).check(z.describe("how often the anchor is evaluated")),
+      windows: count(4096).check(z.describe("of the held-out text")),
     }),
     checkpoint: z.strictObject({
-      everyRounds: count(10_000).describe("how often the anchor is stored"),
-      retain: z.enum(["all", "window"]).describe("which updates are kept: all, or those since the oldest checkpoint"),
+      everyRounds: count(10_000).check(z.describe("how often the anchor is stored")),
+      retain: z
+        .enum(["all", "window"])
+        .check(z.describe("which updates are kept: all, or those since the oldest checkpoint")),
     }),
     end: z.strictObject({
-      tokensMax: z.int().positive().optional().describe("committed; absent: until the host ends it"),
-      roundsMax: count(10_000_000).optional().describe("sealed; absent: no bound"),
+      tokensMax: z.optional(z.int().check(z.positive())).check(z.describe("committed; absent: until the host ends it")),
+      roundsMax: z.optional(count(10_000_000)).check(z.describe("sealed; absent: no bound")),
     }),
   })
-  .refine((d) => d.corpus.kind !== "file" || d.corpus.path !== undefined, {
-    path: ["corpus", "path"],
-    error: 'is required when corpus.kind is "file" (for example "./book.txt")',
-  })
-  .refine((d) => d.inner.steps * d.inner.windowsPerStep * d.model.contextLength <= 0xffff_ffff, {
-    path: ["inner", "steps"],
-    error: "times windowsPerStep times contextLength must be below 2^32: an update counts its tokens in 32 bits",
-  })
-  .superRefine(refuseNewerFields)
-  .superRefine(refuseStacks);
+  .check(
+    z.refine((d) => d.corpus.kind !== "file" || d.corpus.path !== undefined, {
+      path: ["corpus", "path"],
+      error: 'is required when corpus.kind is "file" (for example "./book.txt")',
+    }),
+    z.refine((d) => d.inner.steps * d.inner.windowsPerStep * d.model.contextLength <= 0xffff_ffff, {
+      path: ["inner", "steps"],
+      error: "times windowsPerStep times contextLength must be below 2^32: an update counts its tokens in 32 bits",
+    }),
+    z.superRefine(refuseNewerFields),
+    z.superRefine(refuseStacks),
+  );
 export type RunDraft = z.infer<typeof draftSchema>;
 
 export const specSchema = z
   .strictObject({
     ...draftSchema.shape,
-    corpus: z.undefined().optional(),
+    corpus: z.optional(z.undefined()),
     data: dataRefSchema,
     hostKey: publicKeySchema,
   })
-  .superRefine(refuseNewerFields)
-  .superRefine(refuseStacks);
+  .check(z.superRefine(refuseNewerFields), z.superRefine(refuseStacks));
 export type RunSpec = z.infer<typeof specSchema>;
 
 export type RunId = string;

@@ -1,5 +1,5 @@
 // Which fields of a run spec do not go together, with the reason and the remedy: plug-ins that compose are many, those that do not are listed here.
-import type { z } from "zod";
+import type * as z from "zod/mini";
 import type { RunDraft } from "./spec.ts";
 
 type Stack = Pick<RunDraft, "model" | "inner" | "outer" | "rounds" | "end">;
@@ -205,7 +205,7 @@ const ofTracking: readonly Rule[] = [
   },
 ];
 
-export function refuseStacks(spec: Stack, { addIssue }: z.RefinementCtx): void {
+export function refuseStacks(spec: Stack, { addIssue }: z.core.$RefinementCtx): void {
   for (const { path, broken, message } of [...rules, ...ofLateMeans, ...ofLengths, ...ofPairs, ...ofTracking])
     if (broken(spec)) addIssue({ code: "custom", path: [...path], message });
 }

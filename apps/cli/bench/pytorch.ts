@@ -1,7 +1,7 @@
 // The same step in eager PyTorch on the same machine (pytorch-step.py), to set the engine's beside it.
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { EngineWish } from "./engine-report.ts";
 
 export const PYTORCH_SCRIPT = "pytorch-step.py";
@@ -15,7 +15,7 @@ const run = z.object({
   tokensPerSecond: z.number(),
   firstLoss: z.number(),
   lastLoss: z.number(),
-  peakBytes: z.number().nullable(),
+  peakBytes: z.nullable(z.number()),
 });
 const measurement = z.object({
   torch: z.string(),

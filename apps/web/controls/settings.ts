@@ -1,8 +1,6 @@
 // What a volunteer allows: remembered in this browser, obeyed by decide.ts. What is stored may be old, damaged or of a newer page.
 //
 //   readControls(what was stored) -> settings, and the fields that could not be used: those have their defaults
-import { z } from "zod";
-
 const CONTROLS_VERSION = 1;
 
 /** Below this a device would hardly ever end a round. */
@@ -18,31 +16,61 @@ export const DAILY_BYTES_DEFAULT = 5e9;
 const DAILY_BYTES_MIN = 1e6;
 const MINUTES_OF_DAY = 24 * 60;
 
-const minuteOfDay = z.int().min(0).lt(MINUTES_OF_DAY);
-
-const fields = {
+export interface Controls {
   /** The part of the time in which the device may train. */
-  duty: z.number().min(DUTY_MIN).max(1),
-  onlyPluggedIn: z.boolean(),
+  readonly duty: number;
+  readonly onlyPluggedIn: boolean;
   /** Off the mains it trains above this charge; 0: down to nothing. */
-  batteryMin: z.number().min(0).max(BATTERY_MIN_MAX),
+  readonly batteryMin: number;
   /** Always, only while the page is in view, or only while nobody uses the machine. */
-  when: z.enum(["always", "visible", "idle"]),
+  readonly when: "always" | "visible" | "idle";
   /** What mobile data, and networks that are to be spared, mean. */
-  metered: z.enum(["pause", "use"]),
+  readonly metered: "pause" | "use";
   /** Bytes of one local day, both ways; null: as many as it takes. */
-  dailyBytesMax: z.number().min(DAILY_BYTES_MIN).nullable(),
+  readonly dailyBytesMax: number | null;
   /** Local time, from inclusive, to exclusive; null: none. */
-  quiet: z.strictObject({ from: minuteOfDay, to: minuteOfDay }).nullable(),
+  readonly quiet: { readonly from: number; readonly to: number } | null;
   /** The screen stays on, so that the machine does not sleep. */
-  keepAwake: z.boolean(),
+  readonly keepAwake: boolean;
   /** No other volunteer sees this machine's address: links go through the host. */
-  relayOnly: z.boolean(),
+  readonly relayOnly: boolean;
+}
+export type ControlName = keyof Controls;
+
+type Check = (value: unknown) => boolean;
+const truth: Check = (value) => typeof value === "boolean";
+const oneOf =
+  (...choices: readonly string[]): Check =>
+  (value) =>
+    choices.some((choice) => choice === value);
+const within =
+  (min: number, max: number): Check =>
+  (value) =>
+    typeof value === "number" && value >= min && value <= max;
+const orNone =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value);
+const isMinuteOfDay: Check = (value) => Number.isInteger(value) && within(0, MINUTES_OF_DAY - 1)(value);
+const isSpan: Check = (value) => {
+  if (typeof value !== "object" || value === null) return false;
+  const { from, to, ...more } = value as Record<string, unknown>;
+  return isMinuteOfDay(from) && isMinuteOfDay(to) && Object.keys(more).length === 0;
 };
 
-const controlsSchema = z.strictObject(fields);
-export type Controls = Readonly<z.infer<typeof controlsSchema>>;
-export type ControlName = keyof Controls;
+/** By hand, since a schema's library would be an eighth of what a first look at the page may weigh. */
+const checks: Readonly<Record<ControlName, Check>> = {
+  duty: within(DUTY_MIN, 1),
+  onlyPluggedIn: truth,
+  batteryMin: within(0, BATTERY_MIN_MAX),
+  when: oneOf("always", "visible", "idle"),
+  metered: oneOf("pause", "use"),
+  dailyBytesMax: orNone(within(DAILY_BYTES_MIN, Number.MAX_VALUE)),
+  quiet: orNone(isSpan),
+  keepAwake: truth,
+  relayOnly: truth,
+};
+const names = Object.keys(checks) as ControlName[];
 
 export const defaultControls: Controls = {
   duty: 1,
@@ -67,14 +95,9 @@ export function readControls(stored: unknown): ReadControls {
   if (stored === undefined) return { controls: defaultControls, unusable: [] };
   const given = typeof stored === "object" && stored !== null ? (stored as Record<string, unknown>) : {};
   if (given.version !== CONTROLS_VERSION) return { controls: defaultControls, unusable: ["version"] };
-  const controls: Record<string, unknown> = { ...defaultControls };
-  const unusable: ControlName[] = [];
-  for (const name of Object.keys(fields) as ControlName[]) {
-    const parsed = fields[name].safeParse(given[name]);
-    if (parsed.success) controls[name] = parsed.data;
-    else unusable.push(name);
-  }
-  return { controls: controlsSchema.parse(controls), unusable };
+  const unusable = names.filter((name) => !checks[name](given[name]));
+  const usable = names.filter((name) => !unusable.includes(name)).map((name) => [name, given[name]]);
+  return { controls: { ...defaultControls, ...Object.fromEntries(usable) }, unusable };
 }
 
 /** As it is stored. */
@@ -82,6 +105,6 @@ export const storedControls = (controls: Controls): object => ({ version: CONTRO
 
 /** A change as a form gives it; undefined where it is none. */
 export function changedControls(controls: Controls, change: Partial<Controls>): Controls | undefined {
-  const parsed = controlsSchema.safeParse({ ...controls, ...change });
-  return parsed.success ? parsed.data : undefined;
+  const changed = { ...controls, ...change };
+  return Object.entries(changed).every(([name, value]) => checks[name as ControlName]?.(value)) ? changed : undefined;
 }

@@ -4,7 +4,7 @@
 //
 // PBKDF2 stretches the passphrase, AES-GCM keeps the seed secret, and whole: with the header as its additional data, nothing of the file
 // can be changed unseen.
-import { z } from "zod";
+import * as z from "zod/mini";
 import { canonicalBytes, identityFrom, publicKeySchema, type VolunteerId } from "#wire";
 import { base64, bytesOf, KEY_FILE_LENGTH_MAX, KeyFileError } from "./key-link.ts";
 import { PASSPHRASE_LENGTH_MIN } from "./passphrase.ts";
@@ -25,14 +25,14 @@ const headerSchema = z.strictObject({
   format: z.literal(FORMAT),
   version: z.literal(VERSION),
   volunteer: publicKeySchema,
-  name: z.string().max(NAME_LENGTH_MAX),
+  name: z.string().check(z.maxLength(NAME_LENGTH_MAX)),
   kdf: z.literal("PBKDF2-HMAC-SHA-256"),
-  iterations: z.int().min(ITERATIONS_MIN).max(ITERATIONS_MAX),
+  iterations: z.int().check(z.minimum(ITERATIONS_MIN), z.maximum(ITERATIONS_MAX)),
   salt: z.base64(),
   cipher: z.literal("AES-256-GCM"),
   iv: z.base64(),
 });
-const fileSchema = headerSchema.extend({ seed: z.base64() });
+const fileSchema = z.extend(headerSchema, { seed: z.base64() });
 type Header = z.infer<typeof headerSchema>;
 
 export interface OpenedKey {

@@ -1,6 +1,5 @@
 // Who gives what: contribution is what commits name (tokens, and the share of all tokens), not what a peer says of itself. Of a long list
 // only the rows in sight are drawn, and pages that are not here yet are asked for when they come into sight.
-import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useRef } from "react";
 import type { Moment, PeerId, PeerRow } from "#wire";
 import type { PageActions } from "../page-state.ts";
@@ -9,6 +8,7 @@ import { shortPeer } from "../words/format.ts";
 import { useWords } from "../words/index.ts";
 import { adapterName } from "./adapter.ts";
 import { shownOf } from "./moment.ts";
+import { useRowsInSight } from "./rows-in-sight.ts";
 
 export const PeerName = ({ id, name, self }: { id: PeerId; name: string; self: PeerId | null }) => {
   const { peers } = useWords();
@@ -71,8 +71,6 @@ const Row = ({ peer, place, tokens, self, sending }: RowProps) => {
 const ROW_PX = 51;
 /** Above and below what is in sight. */
 const OVERSCAN = 6;
-/** Before the box is measured, and where nothing is: a screen of rows. */
-const FIRST_RECT = { width: 800, height: 640 };
 const COLUMNS = 9;
 
 /** Stands for the rows above and below: so many pixels high. */
@@ -97,20 +95,12 @@ interface ListProps {
 const List = ({ rowAt, count, tokens, self, sending, want }: ListProps) => {
   const { peers } = useWords();
   const box = useRef<HTMLElement>(null);
-  const virtual = useVirtualizer({
-    count,
-    getScrollElement: () => box.current,
-    estimateSize: () => ROW_PX,
-    overscan: OVERSCAN,
-    initialRect: FIRST_RECT,
-  });
-  const items = virtual.getVirtualItems();
-  const missing = items.find(({ index }) => rowAt(index) === undefined)?.index;
+  const { first, last } = useRowsInSight(box, ROW_PX, OVERSCAN, count);
+  const places = Array.from({ length: last - first }, (_, i) => first + i);
+  const missing = places.find((place) => rowAt(place) === undefined);
   useEffect(() => {
     if (missing !== undefined) want(missing);
   }, [missing, want]);
-  const first = items[0]?.start ?? 0;
-  const last = items.at(-1)?.end ?? 0;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
     <section ref={box} className="scroll peer-list" aria-label={peers.label} tabIndex={0}>
@@ -141,18 +131,18 @@ const List = ({ rowAt, count, tokens, self, sending, want }: ListProps) => {
           </tr>
         </thead>
         <tbody>
-          <Gap height={first} />
-          {items.map(({ index }) => {
-            const peer = rowAt(index);
+          <Gap height={first * ROW_PX} />
+          {places.map((place) => {
+            const peer = rowAt(place);
             return peer === undefined ? (
-              <tr key={index} aria-rowindex={index + 2}>
+              <tr key={place} aria-rowindex={place + 2}>
                 <td colSpan={COLUMNS}>…</td>
               </tr>
             ) : (
-              <Row key={peer.id} peer={peer} place={index} tokens={tokens} self={self} sending={sending(peer.id)} />
+              <Row key={peer.id} peer={peer} place={place} tokens={tokens} self={self} sending={sending(peer.id)} />
             );
           })}
-          <Gap height={virtual.getTotalSize() - last} />
+          <Gap height={(count - last) * ROW_PX} />
         </tbody>
       </table>
     </section>

@@ -3,7 +3,7 @@
 //
 //   GET /api/runs/:id/events -> "run", "rounds", "overview" -> changes of the snapshot
 //   a new round -> GET .../series of each chart          a wish (a round of the past, further peers) -> GET .../rounds/:round, .../peers
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { MemoryLimits } from "#engine";
 import {
   momentSchema,
@@ -80,7 +80,7 @@ export class Reader {
   #connect(): void {
     const source = new EventSource(`${this.#base}/events`);
     this.#source = source;
-    const on = <T>(event: string, schema: z.ZodType<T>, take: (document: T) => void) =>
+    const on = <T>(event: string, schema: z.ZodMiniType<T>, take: (document: T) => void) =>
       source.addEventListener(event, ({ data }: MessageEvent<string>) => {
         const parsed = schema.safeParse(parseJson(data));
         if (parsed.success) return take(parsed.data);

@@ -2,6 +2,7 @@
 //
 //   actions -> comlink -> peer worker -> snapshots        peer worker <-> BatchPort <-> Links
 
+import "../no-eval.ts";
 import { proxy, type Remote, transfer, wrap } from "comlink";
 import { BatchPort, type ToWindow, type ToWorker } from "#mesh";
 import { openLinkSide } from "#mesh/links";

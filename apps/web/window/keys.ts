@@ -1,6 +1,7 @@
 // Taking the key away, and bringing it here: loaded when somebody wants to.
 //
 //   exportKey(passphrase) -> text, address, QR code          importKey(text, passphrase) -> this browser is that volunteer
+import "../no-eval.ts";
 import encodeQR from "qr";
 import { identitySeed, type Settings, setIdentitySeed } from "#store";
 import { identityFrom, type VolunteerId } from "#wire";
