@@ -8,9 +8,11 @@ import { StartError } from "../host/server.ts";
 import { loadTurn, type TurnOptions } from "../host/turn.ts";
 import { BlobLostError, DivergenceError } from "../host/witness.ts";
 import { WitnessThread } from "../host/witness-thread.ts";
+import { CheckpointError } from "../web/try/checkpoints.ts";
 import { InstallError } from "./bench/install.ts";
 import { BrowserError } from "./browser.ts";
 import { startDonors } from "./donors.ts";
+import { GenerateError } from "./generate.ts";
 
 export interface HostCommandOptions extends TurnOptions {
   readonly port: number;
@@ -36,6 +38,8 @@ export function tell(error: unknown): void {
     error instanceof InstallError ||
     error instanceof SpecError ||
     error instanceof DataError ||
+    error instanceof GenerateError ||
+    error instanceof CheckpointError ||
     error instanceof BlobLostError ||
     error instanceof DivergenceError;
   console.error(known ? (error as Error).message : error);

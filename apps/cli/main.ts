@@ -19,6 +19,7 @@ import { benchRivals, type RivalsOptions } from "./bench/rivals.ts";
 import { benchRun } from "./bench/run.ts";
 import { findBrowser } from "./browser.ts";
 import { demo } from "./demo.ts";
+import { generate } from "./generate.ts";
 import { hostCommand, tell } from "./host-command.ts";
 import { MODEL_NAMES } from "./models.ts";
 import { planCommand } from "./plan.ts";
@@ -55,6 +56,19 @@ function positiveNumber(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw new InvalidArgumentError("It must be a number above 0.");
   return value;
+}
+
+/** Its bounds are the sampler's to say. */
+function numberText(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("It must be a number.");
+  return value;
+}
+
+function hostFrom(text: string): string {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
+    throw new InvalidArgumentError("The address of a host, for example http://localhost:7070");
+  return new URL(text).origin;
 }
 
 function ratioFrom(text: string, before: readonly number[] = []): number[] {
@@ -178,6 +192,36 @@ It only reads: the host may go on meanwhile.`,
     const report = await replay(options);
     for (const line of options.json ? [JSON.stringify(report)] : replayLines(report)) console.log(line);
     if (!report.ok) process.exitCode = 1;
+  });
+
+program
+  .command("generate")
+  .description("a text continued by a run's newest checkpoint, or another one, on this processor")
+  .option(
+    "--url <origin>",
+    "a host to fetch it from, for example http://localhost:7070 (default: the data directory)",
+    hostFrom,
+  )
+  .addOption(dataOption())
+  .option("--run <id>", "a run's id (default: the host's, or the one that was written last)")
+  .option("--round <number>", "the checkpoint after so many rounds (default: the newest)", numberFrom(0, 2 ** 31))
+  .requiredOption("--prompt <text>", "what it continues")
+  .option("--tokens <count>", "how many it writes", numberFrom(1, 1_000_000), 200)
+  .option("--temperature <number>", "0: always the likeliest token; 1: as the model says; at most 2", numberText, 0.8)
+  .option("--top-k <count>", "only so many of the likeliest tokens; 0: all", numberFrom(0, 65_536), 0)
+  .option("--top-p <ratio>", "of those only the fewest that have so much of the probability together", numberText, 0.95)
+  .option("--seed <number>", "what chance draws from", numberFrom(0, 2 ** 32 - 1), 1)
+  .option("--json", "print one JSON object at the end instead", false)
+  .addHelpText(
+    "after",
+    `
+The text goes to stdout as it is written, what else there is to say to stderr. The same checkpoint, prompt, settings and seed give the same
+text again; a GPU's rounding differs, so in the page it may part where two tokens are nearly as likely.
+A prompt longer than the model's context counts with its last part; past the context the last half of the text is read anew.`,
+  )
+  .action(async (options) => {
+    const say = (line: string): void => console.error(line);
+    await generate(options, (text) => process.stdout.write(text), say);
   });
 
 program

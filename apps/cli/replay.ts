@@ -54,7 +54,7 @@ export interface ReplayReport {
 }
 
 /** The run of that id, or the newest by its log. @throws DataError when there is none */
-async function runFolder(data: string, run: string | undefined): Promise<string> {
+export async function runFolder(data: string, run: string | undefined): Promise<string> {
   const folder = join(data, "runs");
   const stored = await readdir(folder).catch(() => [] as string[]);
   const ids = stored.filter((id) => run === undefined || id === run);
@@ -68,7 +68,7 @@ async function runFolder(data: string, run: string | undefined): Promise<string>
   return join(folder, newest);
 }
 
-async function readSpec(folder: string): Promise<RunSpec> {
+export async function readSpec(folder: string): Promise<RunSpec> {
   const content = await readFileIfThere(join(folder, "spec.json"));
   const parsed = specSchema.safeParse(content === undefined ? undefined : JSON.parse(content.toString()));
   if (!parsed.success) throw new DataError(`${folder} holds no valid spec.json. Restore it from a backup.`);

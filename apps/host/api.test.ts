@@ -8,6 +8,7 @@ import { downloadPieceList, downloadPieces } from "#mesh";
 import {
   apiErrorSchema,
   blobName,
+  checkpointsSchema,
   decodePieceList,
   logEntrySchema,
   pieceCount,
@@ -97,6 +98,12 @@ describe("documents", () => {
     ]);
     const one = seriesSchema.parse(await json("/api/runs/default/series?metric=contributors&points=1"));
     expect(one.points).toMatchObject([{ round: 2, value: 1 }]);
+  });
+
+  test("checkpoints whose blobs are here, newest first", async () => {
+    const { checkpoints } = checkpointsSchema.parse(await json("/api/runs/default/checkpoints"));
+    expect(checkpoints.map(({ round }) => round)).toEqual([2, 1]);
+    expect(checkpoints[0]).toMatchObject(await json("/api/runs/default/checkpoints/latest"));
   });
 
   test("the newest checkpoint names blobs that are here", async () => {

@@ -8,6 +8,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { StorageError } from "#store";
 import { BlobRefused, type DiskBlobStore } from "#store/disk";
 import {
+  CHECKPOINTS_PAGE,
+  type CheckpointRow,
   hashSchema,
   holdersOf,
   type LogEntry,
@@ -127,7 +129,13 @@ export class Api {
     return true;
   }
 
-  #run(request: IncomingMessage, response: ServerResponse, id: string, what: string, query: URLSearchParams): void {
+  #run(
+    request: IncomingMessage,
+    response: ServerResponse,
+    id: string,
+    what: string,
+    query: URLSearchParams,
+  ): void | Promise<void> {
     const { run } = this.#options;
     this.#mustServe(id);
     const momentOf = /^rounds\/([^/]+)$/.exec(what)?.[1];
@@ -146,6 +154,8 @@ export class Api {
       case "events":
         if (request.method === "HEAD") return answerText(response, "text/event-stream", "");
         return this.#events.add(response);
+      case "checkpoints":
+        return this.#checkpoints().then((checkpoints) => answerJson(response, 200, { checkpoints }));
       case "checkpoints/latest":
         return answerJson(response, 200, this.#latestCheckpoint());
       case "peers":
@@ -156,7 +166,7 @@ export class Api {
         return answerJson(response, 200, this.#watching.overview());
       default:
         throw notFound(
-          `A run has no "${what}". It has log, series, events, checkpoints/latest, peers, rounds, overview.`,
+          `A run has no "${what}". It has log, series, events, checkpoints, checkpoints/latest, peers, rounds, overview.`,
         );
     }
   }
@@ -227,6 +237,23 @@ export class Api {
     if (checkpoint === undefined) throw notFound("This run has no checkpoint yet; the first comes after a few rounds.");
     const { round, anchorHash, blobs } = checkpoint;
     return { round, anchorHash, blobs };
+  }
+
+  async #checkpoints(): Promise<CheckpointRow[]> {
+    const { run, blobs } = this.#options;
+    const all = run.entries.filter((entry) => entry.type === "checkpoint").reverse();
+    const newest = all.slice(0, CHECKPOINTS_PAGE / 2);
+    const some = Math.min(CHECKPOINTS_PAGE - newest.length, all.length - newest.length);
+    const older = Array.from(
+      { length: some },
+      (_, i) => all[newest.length + Math.floor((i * (all.length - newest.length)) / some)],
+    );
+    const rows: CheckpointRow[] = [];
+    for (const { round, anchorHash, time, blobs: named } of [...newest, ...older]) {
+      const here = await Promise.all(named.map(({ hash }) => blobs.has(hash)));
+      if (here.every(Boolean)) rows.push({ round, anchorHash, time, blobs: named });
+    }
+    return rows;
   }
 
   // ---- blobs ------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 //   GET /api/network             NetworkOffer
 import * as z from "zod/mini";
 import { peerIdSchema } from "./identity.ts";
+import { checkpointBlobsSchema } from "./log.ts";
 import { adapterSchema, linkReportSchema } from "./messages.ts";
 import { hashSchema, specSchema } from "./spec.ts";
 
@@ -166,6 +167,21 @@ export const momentSchema = z.object({
   standingsTotal: z.int(),
 });
 export type Moment = z.infer<typeof momentSchema>;
+
+/** Checkpoints in one answer: a list that a person chooses from. */
+export const CHECKPOINTS_PAGE = 64;
+
+/** GET /api/runs/:id/checkpoints: those whose blobs the host has, newest first; of many the newest, and of the older ones some. */
+export const checkpointRowSchema = z.object({
+  round: z.int(),
+  anchorHash: hashSchema,
+  time: z.int(),
+  blobs: checkpointBlobsSchema,
+});
+export type CheckpointRow = z.infer<typeof checkpointRowSchema>;
+export const checkpointsSchema = z.object({
+  checkpoints: z.array(checkpointRowSchema).check(z.maxLength(CHECKPOINTS_PAGE)),
+});
 
 /** GET /api/runs/:id/overview: all peers in sums, whatever page of them is shown, and how the host is. */
 export const overviewSchema = z.object({

@@ -1,0 +1,97 @@
+// The parameters of a checkpoint from a host: which ones it keeps, and the bytes of one, checked against their name.
+//
+//   GET /api/runs/:id/checkpoints -> rows -> GET /api/blobs/:hash -> name as announced? -> the section "parameters" -> flat vector
+import { BlobHttpError, downloadPieces } from "#mesh";
+import { decodeCheckpointSection, parameterTable } from "#outer";
+import { apiErrorSchema, blobName, type CheckpointRow, checkpointsSchema, type ModelShape, pieceCount } from "#wire";
+
+/** unreachable: no answer. unknown-run: the host has another one. not-kept: it has forgotten this one. damaged: what came is not what was announced. */
+export type CheckpointFault = "unreachable" | "unknown-run" | "not-kept" | "damaged";
+
+export class CheckpointError extends Error {
+  override readonly name = "CheckpointError";
+  readonly fault: CheckpointFault;
+  constructor(fault: CheckpointFault, message: string) {
+    super(message);
+    this.fault = fault;
+  }
+}
+
+/** Where a run is. */
+export interface RunPlace {
+  readonly base: string; // the host's origin
+  readonly run: string; // its id, or "default"
+}
+
+/** A document of the run. @throws CheckpointError */
+export async function askRun({ base, run }: RunPlace, path: string, signal?: AbortSignal): Promise<unknown> {
+  let response: Response;
+  try {
+    response = await fetch(`${base}/api/runs/${encodeURIComponent(run)}${path}`, { signal: signal ?? null });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new CheckpointError("unreachable", `the host ${base} cannot be reached (${reasonOf(error)})`);
+  }
+  const document: unknown = await response.json().catch(() => undefined);
+  if (response.ok) return document;
+  const said = apiErrorSchema.safeParse(document);
+  const message = said.success ? said.data.error.message : `the host ${base} answered ${response.status}`;
+  throw new CheckpointError(response.status === 404 ? "unknown-run" : "unreachable", message);
+}
+
+/** Newest first. @throws CheckpointError */
+export async function listCheckpoints(place: RunPlace, signal?: AbortSignal): Promise<CheckpointRow[]> {
+  const parsed = checkpointsSchema.safeParse(await askRun(place, "/checkpoints", signal));
+  if (!parsed.success) throw new CheckpointError("damaged", "the host's list of checkpoints is of another version");
+  return parsed.data.checkpoints;
+}
+
+export const parametersBlob = ({ blobs }: Pick<CheckpointRow, "blobs">) =>
+  blobs.find(({ name }) => name === "parameters");
+
+/** @param onBytes bytes since the last call. @throws CheckpointError, and what the signal says */
+export async function fetchParameters(
+  base: string,
+  model: ModelShape,
+  row: CheckpointRow,
+  onBytes: (bytes: number) => void = () => {},
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  const blob = parametersBlob(row);
+  if (!blob) throw new CheckpointError("damaged", `the checkpoint of round ${row.round} names no parameters`);
+  const bytes = new Uint8Array(blob.bytes);
+  let at = 0;
+  const take = (_: number, piece: Uint8Array): void => {
+    bytes.set(piece, at);
+    at += piece.length;
+  };
+  const wanted = { name: blob.hash, bytes: blob.bytes, first: 0, pieces: pieceCount(blob.bytes) };
+  try {
+    await downloadPieces({ base, fetch: (...given) => fetch(...given) }, wanted, take, onBytes, signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    const gone = error instanceof BlobHttpError && error.status === 404;
+    if (gone) throw new CheckpointError("not-kept", `the host no longer keeps the checkpoint of round ${row.round}`);
+    throw new CheckpointError("unreachable", reasonOf(error));
+  }
+  if (blobName(bytes) !== blob.hash)
+    throw new CheckpointError("damaged", `the host sent other bytes than the checkpoint of round ${row.round} has`);
+  return parametersFrom(bytes, model, row.round);
+}
+
+/** @throws CheckpointError when the bytes are no parameters of such a model after so many rounds */
+export function parametersFrom(bytes: Uint8Array, model: ModelShape, round: number): Float32Array {
+  const section = decodeCheckpointSection(bytes);
+  const wrong = (what: string) => new CheckpointError("damaged", `the checkpoint of round ${round}: ${what}`);
+  if (typeof section === "string") throw wrong(section);
+  const { length } = parameterTable(model);
+  if (section.name !== "parameters") throw wrong(`${section.name} stands where its parameters should`);
+  if (section.round !== round) throw wrong(`it is of round ${section.round}`);
+  if (section.values.length !== length) throw wrong(`it has ${section.values.length} parameters, the model ${length}`);
+  return section.values;
+}
+
+const reasonOf = (error: unknown): string => {
+  const { message, cause } = error as Error;
+  return cause instanceof Error && cause.message !== "" ? cause.message : message;
+};
