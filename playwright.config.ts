@@ -18,6 +18,7 @@ export default defineConfig({
   use: {
     browserName: "chromium",
     headless: true,
+    serviceWorkers: "block", // what a test says of the network holds; e2e/offline.spec.ts has one
     launchOptions: {
       ...(browser === undefined ? {} : { executablePath: browser.path }),
       args: chromiumFlags(),

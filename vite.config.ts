@@ -2,6 +2,7 @@
 //
 //   vite build          apps/web/index.html -> dist/web     the page; workers are ES modules
 //   vite build --ssr    apps/cli, apps/host -> dist/node    the command and its threads; packages stay in node_modules
+import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -45,6 +46,34 @@ function precompress(): Plugin {
   };
 }
 
+/** The page's service worker: a script at a fixed place, which knows what this build consists of (apps/web/offline). */
+const SERVICE_WORKER = "service-worker";
+
+function knowsItsBuild(): Plugin {
+  return {
+    name: "knows-its-build",
+    enforce: "post", // after what removes scripts that came of styles alone
+    apply: "build",
+    generateBundle(_, bundle) {
+      const worker = Object.values(bundle).find((part) => part.type === "chunk" && part.name === SERVICE_WORKER);
+      const page = Object.values(bundle).find((part) => part.type === "chunk" && part.name === "index");
+      if (worker?.type !== "chunk" || page?.type !== "chunk")
+        throw new Error("the build has no page, or no service worker");
+      if (worker.imports.length > 0) throw new Error("the service worker must be one script");
+      const hashed = Object.keys(bundle).filter((name) => name.startsWith("assets/"));
+      const first = [
+        page.fileName,
+        ...page.imports,
+        ...hashed.filter((name) => /\/(index-[^/]*\.css|run-reader-)/.test(name)),
+      ];
+      const shell = ["/", "/icon.svg", "/web.svg", ...new Set(first.map((name) => `/${name}`))];
+      const assets = hashed.map((name) => `/${name}`).filter((name) => !shell.includes(name));
+      const cache = createHash("sha256").update(hashed.sort().join()).digest("hex").slice(0, 16);
+      worker.code = `const BUILT=${JSON.stringify({ cache, shell, assets })};${worker.code}`;
+    },
+  };
+}
+
 /** A slow machine is no news to whoever starts a host. */
 const QUIET = { bundlerTimings: false };
 
@@ -60,7 +89,7 @@ const SHARED = { name: "shared", test: /\/apps\/web\//, minShareCount: 2 };
 const web: UserConfig = {
   root: resolve(here, "apps/web"),
   publicDir: resolve(here, "public"),
-  plugins: [react(), precompress()],
+  plugins: [react(), knowsItsBuild(), precompress()],
   worker: { format: "es", rolldownOptions: { checks: QUIET } },
   define: { "import.meta.env.GOSSAMER_SIGNAL": JSON.stringify(signal) },
   build: {
@@ -70,7 +99,17 @@ const web: UserConfig = {
     // The content security policy allows no inline script and no data: worker.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rolldownOptions: { checks: QUIET, output: { codeSplitting: { groups: [TOLD_FIRST, SHARED] } } },
+    rolldownOptions: {
+      checks: QUIET,
+      input: {
+        index: resolve(here, "apps/web/index.html"),
+        [SERVICE_WORKER]: resolve(here, "apps/web/offline/service-worker.ts"),
+      },
+      output: {
+        codeSplitting: { groups: [TOLD_FIRST, SHARED] },
+        entryFileNames: ({ name }) => (name === SERVICE_WORKER ? "sw.js" : "assets/[name]-[hash].js"),
+      },
+    },
   },
 };
 

@@ -2,6 +2,7 @@
 import { StrictMode, useSyncExternalStore } from "react";
 import { createRoot } from "react-dom/client";
 import { probeMachine, uncheckedMachine } from "./machine.ts";
+import { changePage, hostHasAnotherPage, keepForOffline, mayBeKept } from "./offline/register.ts";
 import { PageStore } from "./page-store.ts";
 import "./styles.css";
 import { Page } from "./views/page.tsx";
@@ -17,6 +18,7 @@ import {
   watchHref,
 } from "./views/places.ts";
 import { earlierDonation } from "./window/earlier.ts";
+import { rememberedLastSeen, rememberLastSeen } from "./window/last-seen.ts";
 import { createWatcher } from "./window/watcher.ts";
 import { languageFor, loadWords, rememberedLanguage, rememberLanguage } from "./words/index.ts";
 
@@ -39,6 +41,9 @@ const store = new PageStore(
     loadDonor: async (volunteer) => (await import("./window/donor.ts")).createDonor(runName, backend, volunteer),
     memoryNeed: watcher.memoryNeed,
     loadWords,
+    hostHasAnotherPage,
+    mayBeKept: mayBeKept(),
+    changePage,
     speaks(language) {
       document.documentElement.lang = language;
       rememberLanguage(language);
@@ -53,12 +58,23 @@ const store = new PageStore(
     },
     navigate: (to) => history.pushState(null, "", to === "watch" ? watchHref(runName) : donateHref(runName)),
   },
-  { place, runName, machine: uncheckedMachine, words, forgotten, earlier, kiosk: isKiosk(new URL(location.href)) },
+  {
+    place,
+    runName,
+    machine: uncheckedMachine,
+    words,
+    forgotten,
+    earlier,
+    lastSeen: rememberedLastSeen(runName),
+    kiosk: isKiosk(new URL(location.href)),
+  },
 );
 addEventListener("popstate", () => store.placed(placeOf(new URL(location.href)).place));
 const roundAsked = roundOf(new URL(location.href));
 void probeMachine(backend).then(store.machineProbed);
 store.watch(watcher);
+rememberLastSeen(runName, watcher);
+keepForOffline();
 store.open();
 if (earlier === "discarded") store.donate(); // nobody ended it: the person's press still holds
 if (roundAsked !== null) store.showRound(roundAsked);

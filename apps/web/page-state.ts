@@ -1,6 +1,7 @@
 // The one snapshot that the whole page is a function of, and what a person can do to it.
 import type { Machine } from "./machine.ts";
 import type { MemoryNeed } from "./memory-need.ts";
+import type { LastSeen } from "./window/last-seen.ts";
 import type { DonorSnapshot, Volunteer, VolunteerSnapshot, WatcherSnapshot } from "./window/types.ts";
 import type { Language, Words } from "./words/index.ts";
 
@@ -19,6 +20,10 @@ export interface PageSnapshot {
   readonly forgotten: boolean;
   /** What became of this tab's donation before this page was loaded. */
   readonly earlier: Earlier;
+  /** What the host last said of the run in an earlier visit; null: nothing that is kept. */
+  readonly lastSeen: LastSeen | null;
+  /** The host came back with a page of another build, and this one is busy. */
+  readonly newerPage: boolean;
   readonly axis: ChartAxis;
   /** For a wall: large, without what one presses or reads closely. */
   readonly kiosk: boolean;
@@ -43,6 +48,8 @@ export interface PageActions
   stop(): void;
   setAxis(axis: ChartAxis): void;
   go(place: Place): void;
+  /** Loads the page anew, as the host now serves it. */
+  loadNewerPage(): void;
   speak(language: Language): void;
   /** Looks at the run as it was after so many rounds; null: live again. */
   showRound(round: number | null): void;

@@ -51,9 +51,74 @@ const ports = {
   beginAnew: () => {},
   loadVolunteer: async () => new FakeVolunteer(),
   nameRound: () => {},
+  hostHasAnotherPage: async () => false,
+  mayBeKept: false,
+  changePage: () => true,
 };
 const start = { place: "donate", runName: "default", machine: uncheckedMachine } as const;
 const settled = () => new Promise<void>((resolve) => setTimeout(resolve)); // lets every queued promise run
+
+function givenWatcher() {
+  let snapshot = fixtures.watcher;
+  let onChange = () => {};
+  const watcher = {
+    subscribe(listener: () => void) {
+      onChange = listener;
+      return () => {};
+    },
+    getSnapshot: () => snapshot,
+    show(change: Partial<typeof snapshot>) {
+      snapshot = { ...snapshot, ...change };
+      onChange();
+    },
+  };
+  return watcher;
+}
+
+test("a host that comes back with another page: it is loaded, but not under somebody who donates", async () => {
+  const changes: boolean[] = [];
+  const changePage = (byHand: boolean) => changes.push(byHand) > 0;
+  const donor = new FakeDonor();
+  const store = new PageStore(
+    { ...ports, changePage, hostHasAnotherPage: async () => true, loadDonor: async () => donor },
+    start,
+  );
+  const watcher = givenWatcher();
+  store.watch(watcher);
+  await settled();
+  expect(changes).toEqual([]); // it was never away
+  watcher.show({ connection: "retrying" });
+  watcher.show({ connection: "live" });
+  await settled();
+  expect(changes).toEqual([false]);
+
+  store.donate();
+  await settled();
+  donor.show({ status: "donating" });
+  watcher.show({ connection: "retrying" });
+  watcher.show({ connection: "live" });
+  await settled();
+  expect(changes).toEqual([false]);
+  expect(store.getSnapshot().newerPage).toBe(true);
+  store.loadNewerPage();
+  expect(changes).toEqual([false, true]);
+});
+
+test("a page that may be a kept one asks when it first hears of the host; what was tried and did not help is offered", async () => {
+  const store = new PageStore(
+    {
+      ...ports,
+      loadDonor: async () => new FakeDonor(),
+      mayBeKept: true,
+      hostHasAnotherPage: async () => true,
+      changePage: () => false,
+    },
+    start,
+  );
+  store.watch(givenWatcher());
+  await settled();
+  expect(store.getSnapshot().newerPage).toBe(true);
+});
 
 test("the donor's code is loaded once, when it is wanted, and actions keep their order", async () => {
   const donor = new FakeDonor();

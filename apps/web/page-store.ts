@@ -19,6 +19,12 @@ export interface PagePorts {
   memoryNeed(limits: MemoryLimits): Promise<MemoryNeed>;
   /** After everything was forgotten: loads the page as a stranger's, which says so. */
   beginAnew(): void;
+  /** Whether the host serves another page than this one; asked when it is heard again. */
+  hostHasAnotherPage(): Promise<boolean>;
+  /** This page was opened through a service worker: it may be a kept one, so the host is asked when it is first heard. */
+  readonly mayBeKept: boolean;
+  /** Loads the host's page: by hand always, by itself once. @returns false when that was tried and did not help */
+  changePage(byHand: boolean): boolean;
   /** Puts the place into the address bar. */
   navigate(place: Place): void;
   /** Puts a round of the past into the address bar, so that it can be passed on; null: live. */
@@ -42,13 +48,15 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
   constructor(
     ports: PagePorts,
     start: Pick<PageSnapshot, "place" | "runName" | "machine"> &
-      Partial<Pick<PageSnapshot, "words" | "kiosk" | "forgotten" | "earlier">>,
+      Partial<Pick<PageSnapshot, "words" | "kiosk" | "forgotten" | "earlier" | "lastSeen">>,
   ) {
     this.#ports = ports;
     this.#snapshot = {
       words: en,
       forgotten: false,
       earlier: null,
+      lastSeen: null,
+      newerPage: false,
       kiosk: false,
       ...start,
       axis: "rounds",
@@ -99,6 +107,7 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
       const before = this.#snapshot.watcher;
       const now = watcher.getSnapshot();
       this.#set({ watcher: now });
+      if (now.connection === "live" && before.connection !== "live") this.#askForPage(before.connection === "retrying");
       // A replay names the round where it stops.
       const moved = now.momentAsked !== before.momentAsked || before.roundsPerSecond > 0;
       if (moved && now.roundsPerSecond === 0) this.#ports.nameRound(now.momentAsked);
@@ -115,6 +124,19 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
     this.#memoryAsked = true;
     void this.#ports.memoryNeed(machine.limits).then((memory) => this.#set({ memory }));
   }
+
+  /** A host that is heard again may have been replaced by a newer one, whose page this is not. Nobody is interrupted who donates. */
+  #askForPage(wasAway: boolean): void {
+    if (!wasAway && !this.#ports.mayBeKept) return;
+    void this.#ports.hostHasAnotherPage().then((another) => {
+      if (!another) return;
+      const { status } = this.#snapshot.donor;
+      const busy = status === "starting" || status === "donating" || status === "paused";
+      if (busy || !this.#ports.changePage(false)) this.#set({ newerPage: true });
+    });
+  }
+
+  readonly loadNewerPage = (): void => void this.#ports.changePage(true);
 
   /** Where one may donate, what this browser keeps is shown. Without its code the button says what is wrong. */
   open(): void {

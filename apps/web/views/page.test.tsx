@@ -278,6 +278,24 @@ describe("problems", () => {
     expect(once(page({ watcher: gone, donor: { ...donating, notices: [problem("host-gone")] } }))).toBe(1);
   });
 
+  test("without the host's first word the page says what was last seen, and what waits", () => {
+    const watcher = { ...emptyWatcher, connection: "retrying" as const };
+    const lastSeen = { at: 1_795_000_000_000, name: "nano", round: 12, tokens: 98_304, peers: 3, trainLoss: 2.5 };
+    const seen = text(page({ watcher, lastSeen }));
+    for (const part of ["nano", "Last seen", "12 rounds, 98.3 thousand tokens, 3 peers here, a training loss of 2.50"])
+      expect(seen).toContain(part);
+    const never = text(page({ watcher }));
+    expect(never).toContain("No host answers");
+    expect(never).not.toContain("Last seen");
+    expect(text(page({ lastSeen }))).not.toContain("Last seen"); // there is something newer
+  });
+
+  test("a newer page is offered, and says what loading it means to who donates", () => {
+    expect(buttons(page({ newerPage: true, donor: donating }))).toContain("Load it");
+    expect(text(page({ newerPage: true, donor: donating }))).toContain("stops that until you press the button again");
+    expect(text(page({ newerPage: true }))).not.toContain("stops that");
+  });
+
   test("an unknown run leads to the run that is there", () => {
     const snapshot = page({ runName: "nope", watcher: { ...emptyWatcher, connection: "unknown-run" } });
     expect(text(snapshot)).toContain("The host knows no run “nope”");

@@ -10,6 +10,7 @@ import { Ended } from "./ended.tsx";
 import { donationCost, roundMsOf } from "./estimate.ts";
 import { Kiosk } from "./kiosk.tsx";
 import { Live } from "./live.tsx";
+import { Offline } from "./offline.tsx";
 import { donateHref, watchHref } from "./places.ts";
 import { othersHere } from "./presence.ts";
 import { announcement, stateTitle } from "./state-lines.ts";
@@ -98,6 +99,24 @@ function titleOf(words: Words, { place, donor, watcher }: PageSnapshot): string 
   return words.frame.title(stateTitle(words, donor), name);
 }
 
+/** Nobody is interrupted: who donates loads it when it suits. */
+const NewerPage = ({ donor, loadNewerPage }: Pick<PageSnapshot, "donor"> & Pick<PageActions, "loadNewerPage">) => {
+  const { offline } = useWords();
+  const donates = donor.status === "starting" || donor.status === "donating" || donor.status === "paused";
+  return (
+    <div className="banner" role="status">
+      <p>
+        <strong>{offline.newer}</strong> {donates ? offline.newerDonating : null}
+      </p>
+      <p className="buttons">
+        <button type="button" onClick={loadNewerPage}>
+          {offline.load}
+        </button>
+      </p>
+    </div>
+  );
+};
+
 const Footer = ({ watcher }: PageSnapshot) => {
   const { frame } = useWords();
   return (
@@ -116,8 +135,9 @@ const Footer = ({ watcher }: PageSnapshot) => {
   );
 };
 
-const About = ({ watcher: { run, sizes, trainLoss }, donor }: PageSnapshot) => {
+const About = ({ watcher: { run, sizes, trainLoss, connection }, donor, lastSeen }: PageSnapshot) => {
   const { frame } = useWords();
+  if (run === null && connection === "retrying") return <Offline lastSeen={lastSeen} />;
   return run && sizes ? (
     <AboutRun run={run} cost={donationCost(run.spec, sizes, othersHere(run, donor.peer), roundMsOf(trainLoss))} />
   ) : (
@@ -174,6 +194,7 @@ export const Page = ({ page, actions }: { page: PageSnapshot; actions: PageActio
       <Header page={page} actions={actions} />
       <main id="main" data-place={place}>
         <HostState {...page} />
+        {page.newerPage ? <NewerPage donor={donor} loadNewerPage={actions.loadNewerPage} /> : null}
         {page.forgotten ? (
           <p className="banner quiet" role="status">
             {words.identity.forgotten}

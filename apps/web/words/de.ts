@@ -51,6 +51,23 @@ export const de: Words = {
     stillDonating: "Dieser Tab spendet weiter; „Spenden“ oben führt zu seinen Knöpfen zurück.",
   },
 
+  offline: {
+    title: "Kein Host antwortet",
+    more: "Hier geht es weiter, sobald der Host antwortet; dafür ist nichts zu drücken.",
+    lastSeen: "Zuletzt gesehen",
+    hadThen: "Da waren es",
+    peers: (count) => `${f.count(count)} ${n(count, "Peer", "Peers")} hier`,
+    loss: (nats) => `ein Trainingsverlust von ${nats}`,
+    kept: "Bewahrt",
+    keptText:
+      "Deine Grenzen, dein Name und dein Schlüssel liegen in diesem Browser. Was dir angerechnet wird, steht im Log des Laufs, das der Host hat.",
+    waits: "Wartet",
+    waitsText: "Spenden, und dem Lauf live zusehen.",
+    newer: "Der Host hat eine neuere Seite.",
+    newerDonating: "Diese hier spendet weiter. Wer die neue lädt, muss danach wieder auf den Knopf drücken.",
+    load: "Laden",
+  },
+
   about: {
     operator: "Betrieben von",
     model: "Modell",

@@ -52,6 +52,23 @@ export const en = {
     stillDonating: "This tab goes on donating; “Donate” above leads back to its buttons.",
   },
 
+  offline: {
+    title: "No host answers",
+    more: "Nothing to press: it goes on here as soon as the host answers.",
+    lastSeen: "Last seen",
+    hadThen: "Then it had",
+    peers: (count: number) => `${f.count(count)} ${n(count, "peer", "peers")} here`,
+    loss: (nats: string) => `a training loss of ${nats}`,
+    kept: "Kept here",
+    keptText:
+      "Your limits, your name and your key are kept in this browser. Credit is in the run’s log, which the host has.",
+    waits: "Waits",
+    waitsText: "Donating, and watching the run live.",
+    newer: "The host has a newer page.",
+    newerDonating: "This one goes on donating. Loading the new one stops that until you press the button again.",
+    load: "Load it",
+  },
+
   about: {
     operator: "Operated by",
     model: "Model",
