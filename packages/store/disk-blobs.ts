@@ -7,7 +7,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 
 import { join } from "node:path";
 import { hashHex, PIECE_BYTES, pieceListOf } from "#wire";
 import { type BlobStore, StorageError, type StorageUsage } from "./blob-store.ts";
-import { readFileIfThere, syncFolder } from "./disk-folder.ts";
+import { readFileIfThere, syncFolder } from "./disk-file.ts";
 
 /** Why a stranger's bytes were not stored: too many of them, or not those of the name that they came under. */
 export class BlobRefused extends Error {
@@ -183,6 +183,20 @@ export class DiskBlobStore implements BlobStore {
     const folders = (await readdir(this.#folder)).filter((folder) => /^[0-9a-f]{2}$/.test(folder));
     const names = await Promise.all(folders.map((folder) => readdir(join(this.#folder, folder))));
     return names.flat().sort();
+  }
+
+  /** Deletes what was stored longest ago until the rest fits. For a donor's: of a host's, retention says what may go. */
+  async prune(bytesMax: number): Promise<void> {
+    const found = await Promise.all(
+      (await this.names()).map(async (name) => ({ name, stat: await stat(this.path(name)).catch(() => undefined) })),
+    );
+    const blobs = found.flatMap(({ name, stat }) => (stat ? [{ name, bytes: stat.size, storedAt: stat.mtimeMs }] : []));
+    let bytes = blobs.reduce((sum, blob) => sum + blob.bytes, 0);
+    for (const blob of blobs.sort((a, b) => a.storedAt - b.storedAt)) {
+      if (bytes <= bytesMax) break;
+      await this.delete(blob.name);
+      bytes -= blob.bytes;
+    }
   }
 
   async usage(): Promise<StorageUsage> {

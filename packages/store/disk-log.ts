@@ -4,7 +4,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { chainFault, type LogEntry, logEntrySchema, type RunId } from "#wire";
-import { DataError, readFileIfThere, syncFolder } from "./disk-folder.ts";
+import { DataError, readFileIfThere, syncFolder } from "./disk-file.ts";
 import { verifyNatively } from "./disk-verify.ts";
 
 export interface LoadedLog {

@@ -1,11 +1,20 @@
-import { appendFile, mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { blobName, identityFrom, type LogEntry, PIECE_BYTES, signEntry } from "#wire";
-import { blobStoreContract } from "./contract.ts";
-import { appendError, BlobRefused, DataError, DiskBlobStore, DiskLog, openDataFolder, readLog } from "./disk.ts";
+import { blobStoreContract, settingsContract } from "./contract.ts";
+import {
+  appendError,
+  BlobRefused,
+  DataError,
+  DiskBlobStore,
+  DiskLog,
+  DiskSettings,
+  openDataFolder,
+  readLog,
+} from "./disk.ts";
 
 const freshFolder = () => mkdtemp(join(tmpdir(), "gossamer-store-"));
 const host = identityFrom(new Uint8Array(32).fill(1));
@@ -96,6 +105,26 @@ describe("log on disk", () => {
 });
 
 blobStoreContract("disk", async () => DiskBlobStore.open(await freshFolder()));
+settingsContract("disk", async () => new DiskSettings(join(await freshFolder(), "settings")));
+
+test("settings on disk outlive the process; a damaged file begins anew", async () => {
+  const path = join(await freshFolder(), "settings");
+  await new DiskSettings(path).set("microbatch", { of: "this device", microbatch: 4 });
+  expect(await new DiskSettings(path).get("microbatch")).toEqual({ of: "this device", microbatch: 4 });
+  await writeFile(path, "nonsense");
+  expect(await new DiskSettings(path).get("microbatch")).toBeUndefined();
+});
+
+test("of blobs that a donor has no room for, the oldest go", async () => {
+  const store = await DiskBlobStore.open(await freshFolder());
+  const names = ["a", "b", "c"].map((digit) => digit.repeat(64));
+  for (const [i, name] of names.entries()) {
+    await store.put(name, new Uint8Array(100));
+    await utimes(store.path(name), 1_000 + i, 1_000 + i);
+  }
+  await store.prune(200);
+  expect(await store.names()).toEqual(names.slice(1));
+});
 
 describe("blobs from strangers", () => {
   const blob = new Uint8Array(PIECE_BYTES + 1000).map((_, i) => i % 251);

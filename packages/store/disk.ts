@@ -2,6 +2,9 @@
 //
 //   DATA/version.json  host.lock  host.key  shards.json  blobs/ab/<name>  runs/<id>/{spec.json, log.ndjson}
 export * from "./disk-blobs.ts";
+export * from "./disk-file.ts";
 export * from "./disk-folder.ts";
+export * from "./disk-lock.ts";
 export * from "./disk-log.ts";
+export * from "./disk-settings.ts";
 export * from "./disk-verify.ts";
