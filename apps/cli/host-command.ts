@@ -9,10 +9,10 @@ import { loadTurn, type TurnOptions } from "../host/turn.ts";
 import { BlobLostError, DivergenceError } from "../host/witness.ts";
 import { WitnessThread } from "../host/witness-thread.ts";
 import { CheckpointError } from "../web/try/checkpoints.ts";
-import { InstallError } from "./bench/install.ts";
 import { BrowserError } from "./browser.ts";
 import { startDonors } from "./donors.ts";
 import { GenerateError } from "./generate.ts";
+import { InstallError } from "./install.ts";
 
 export interface HostCommandOptions extends TurnOptions {
   readonly port: number;

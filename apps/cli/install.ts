@@ -1,9 +1,9 @@
-// Packages that one bench needs and nothing else does: a folder with its own lock file, installed at first use where no build, test or
+// Packages that one command needs and nothing else does: a folder with its own lock file, installed at first use where no build, test or
 // check looks.
 import { spawn } from "node:child_process";
 import { copyFile, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { repositoryRoot } from "./page.ts";
+import { repositoryRoot } from "./repository.ts";
 
 /** No network, or a registry that refuses; the message says what to do. */
 export class InstallError extends Error {
@@ -11,7 +11,7 @@ export class InstallError extends Error {
 }
 
 interface Wanted {
-  /** The folder of package.json and package-lock.json, from apps/cli/bench. */
+  /** The folder of package.json and package-lock.json, from apps/cli. */
   readonly manifests: string;
   /** The folder below .cache. */
   readonly name: string;
@@ -21,7 +21,7 @@ interface Wanted {
 
 /** @returns the folder whose node_modules holds what the lock file says */
 export async function installPackages({ manifests, name, what }: Wanted, out: (line: string) => void): Promise<string> {
-  const from = join(repositoryRoot(), "apps/cli/bench", manifests);
+  const from = join(repositoryRoot(), "apps/cli", manifests);
   const folder = join(repositoryRoot(), ".cache", name);
   const wanted = await readFile(join(from, "package-lock.json"), "utf8");
   const have = await readFile(join(folder, "installed.json"), "utf8").catch(() => "");

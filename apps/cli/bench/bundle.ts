@@ -3,8 +3,9 @@
 //   bundle-main.ts --vite--> DIR/bench-engine.mjs        npm's webgpu, this platform's part --> DIR/webgpu/        pytorch-step.py
 import { cp, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { findDawn } from "./engine.ts";
-import { entryOf, partsOf, repositoryRoot } from "./page.ts";
+import { findDawn } from "../dawn.ts";
+import { repositoryRoot } from "../repository.ts";
+import { entryOf, partsOf } from "./page.ts";
 import { PYTORCH_SCRIPT } from "./pytorch.ts";
 
 /** Each platform's binary is 25 to 50 MB. */

@@ -1,10 +1,11 @@
 // `gossamer bench engine`: the engine's speed beside the best plain matmul of the same adapter, in a headless Chromium or in Node through Dawn.
 import { join } from "node:path";
 import { BrowserError } from "../browser.ts";
+import { findDawn } from "../dawn.ts";
+import { repositoryRoot } from "../repository.ts";
 import { measureInDawn } from "./engine-dawn.ts";
 import { type BenchReport, type EngineWish, engineLines } from "./engine-report.ts";
-import { installPackages, versionsOf } from "./install.ts";
-import { inPage, repositoryRoot } from "./page.ts";
+import { inPage } from "./page.ts";
 import { measureInPyTorch } from "./pytorch.ts";
 
 /** Where the engine runs: in Chromium on whatever it offers, on its software adapter or on a GPU alone; in Node through Dawn, on an adapter by name. */
@@ -57,17 +58,6 @@ async function inChromium(wish: EngineWish, adapter: AdapterWish, say: (line: st
     },
     adapter === "software" ? SOFTWARE_FLAGS : [],
   );
-}
-
-const DAWN = { manifests: "dawn-package", name: "dawn", what: "Dawn for Node (npm webgpu, 51 MB)" };
-
-/** @returns the folder of npm's `webgpu`: what DAWN_FOR_NODE names, or one that is installed now */
-export async function findDawn(say: (line: string) => void): Promise<{ folder: string; version: string }> {
-  const given = process.env.DAWN_FOR_NODE;
-  if (given) return { folder: given, version: "from DAWN_FOR_NODE" };
-  const folder = await installPackages(DAWN, say);
-  const { webgpu } = await versionsOf(folder);
-  return { folder: join(folder, "node_modules/webgpu"), version: webgpu };
 }
 
 async function inDawn(wish: EngineWish, name: string | undefined, say: (line: string) => void): Promise<BenchReport> {

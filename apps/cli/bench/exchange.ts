@@ -2,8 +2,8 @@
 import { openDawn } from "#engine/dawn";
 import type { ModelShape } from "#wire";
 import { english } from "../../web/words/format.ts";
+import { findDawn } from "../dawn.ts";
 import { loadModel } from "../models.ts";
-import { findDawn } from "./engine.ts";
 import { type Crossing, type ExchangeMeasurement, measureExchange } from "./exchange-measure.ts";
 import { inPage } from "./page.ts";
 

@@ -1,13 +1,12 @@
 // One script of the repository's sources, built for a bench in a browser, and a headless Chromium that runs it.
 //
 //   entry --vite--> one script  --loopback--> Chromium
-import { existsSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { chromiumFlags, findBrowser } from "../browser.ts";
+import { repositoryRoot } from "../repository.ts";
 
 /** As the host answers: threads may share memory. */
 const ISOLATION = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
@@ -96,14 +95,4 @@ export async function inPage<T>(
   } finally {
     server.close();
   }
-}
-
-/** This file runs from the sources and from a bundle at another depth. */
-export function repositoryRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "package-lock.json"))) {
-    if (folder === dirname(folder)) throw new Error("the bench needs the repository: no package-lock.json above it");
-    folder = dirname(folder);
-  }
-  return folder;
 }

@@ -4,7 +4,7 @@
 import type { Server } from "node:http";
 import { availableParallelism, loadavg } from "node:os";
 import type { Browser } from "playwright-core";
-import { installPackages, versionsOf } from "./install.ts";
+import { installPackages, versionsOf } from "../install.ts";
 import { adapterOf, openBrowser, openPage, serveContestants } from "./rivals/browser.ts";
 import { FIELD } from "./rivals/field.ts";
 import { GATE_STEPS_MIN, referenceCurve } from "./rivals/gate.ts";
@@ -25,7 +25,7 @@ export interface RivalsOptions {
 
 type Say = (line: string) => void;
 
-const PACKAGES = { manifests: "rivals/packages", name: "rivals", what: "the rivals' packages (90 MB)" };
+const PACKAGES = { manifests: "bench/rivals/packages", name: "rivals", what: "the rivals' packages (90 MB)" };
 
 /** The first step compiles, the second may still fill caches. */
 const WARM_STEPS = 2;

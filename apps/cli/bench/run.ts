@@ -20,9 +20,9 @@ import { type Course, Offers, type Trainer } from "#sim";
 import { type PeerId, peerIdOf, type RunSpec } from "#wire";
 import { checkDraft, loadDraft, SpecError } from "../../host/load-run.ts";
 import { changedDraft } from "../changed-draft.ts";
+import { findDawn } from "../dawn.ts";
 import { openCourse } from "../sim/course.ts";
 import { engineTrainer, onProcessor } from "../sim/trainers.ts";
-import { findDawn } from "./engine.ts";
 
 export interface BenchRunOptions {
   readonly run: string; // preset or file

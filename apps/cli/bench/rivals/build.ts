@@ -1,7 +1,8 @@
 // The contestants' pages, built from the repository's sources and the rivals' own packages.
 import { join } from "node:path";
 import type { Plugin } from "vite";
-import { partsOf, repositoryRoot } from "../page.ts";
+import { repositoryRoot } from "../../repository.ts";
+import { partsOf } from "../page.ts";
 
 /**
  * @param entries pages' modules by name, from the repository's root
