@@ -1,13 +1,15 @@
 // `gossamer`: reads the command line and starts what it names. The bootstrap (bootstrap.mjs) has installed and built by now.
 import { writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
 import { relative, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { methods, parameterTable } from "#outer";
-import { BLOB_BYTES_MAX, presets, ROSTER_MAX } from "#wire";
+import { BLOB_BYTES_MAX, presets, ROSTER_MAX, SLOTS_MAX } from "#wire";
 import { BUILD } from "../host/build.ts";
 import { builtPage } from "../host/host.ts";
 import { loadDraft, SpecError } from "../host/load-run.ts";
 import { turnUrlFault } from "../host/turn.ts";
+import { DUTY_MIN } from "../web/controls/settings.ts";
 import { benchBrowsers } from "./bench/browsers.ts";
 import { writeBundle } from "./bench/bundle.ts";
 import { type AdapterWish, benchEngine } from "./bench/engine.ts";
@@ -19,6 +21,7 @@ import { benchRivals, type RivalsOptions } from "./bench/rivals.ts";
 import { benchRun } from "./bench/run.ts";
 import { findBrowser } from "./browser.ts";
 import { demo } from "./demo.ts";
+import { donateCommand, exitCodes } from "./donate/command.ts";
 import { generate } from "./generate.ts";
 import { hostCommand, tell } from "./host-command.ts";
 import { MODEL_NAMES } from "./models.ts";
@@ -170,6 +173,51 @@ The run goes on where it was when host, spec and data directory are the same: th
 Ctrl-C stops the host; nothing that was acknowledged is lost. A second Ctrl-C stops it at once.`,
   )
   .action((options) => hostCommand({ ...options, from, page: resolve(from, options.page) }));
+
+program
+  .command("donate")
+  .description("donate this machine's GPU, or its processor, without a browser")
+  .argument("<url>", "as `gossamer host` prints it under Donate; with ?run=ID for another run than the host's first")
+  .addOption(
+    new Option("--data <dir>", "the donor's key, slots and fetched text")
+      .env("GOSSAMER_DONOR")
+      .default(resolve(homedir(), ".gossamer-donor"), "~/.gossamer-donor")
+      .argParser((text) => resolve(from, text)),
+  )
+  .option("--duty <percent>", "part of the time in which it trains", numberFrom(DUTY_MIN * 100, 100), 100)
+  .option("--data-cap <GB>", "pause for the day after so much, sent and received (default: none)", positiveNumber)
+  .addOption(
+    new Option("--backend <backend>", "auto: a GPU if Dawn finds one, else what is faster")
+      .choices(["auto", "webgpu", "wasm"])
+      .default("auto"),
+  )
+  .option("--adapter <name>", "the GPU with that in its name")
+  .option("--name <text>", "shown to others", "")
+  .option("--identity <file>", "a key that a browser exported, so that credit stays together", (text) =>
+    resolve(from, text),
+  )
+  .option("--passphrase-file <file>", "its passphrase (or GOSSAMER_PASSPHRASE)", (text) => resolve(from, text))
+  .option(
+    "--slot <number>",
+    "which of the key's slots (default: the first that no process of --data has)",
+    numberFrom(0, SLOTS_MAX - 1),
+  )
+  .option("--relay-only", "no other volunteer sees this machine's address", false)
+  .option("--json", "print a JSON object for each change", false)
+  .addHelpText(
+    "after",
+    `
+The first start installs WebRTC for Node (26 MB) and, unless --backend wasm, Dawn (51 MB) into .cache. Several processes of one --data share
+its key, a slot each. A key that a browser uses too needs a slot that no tab has, for example --slot 8.
+
+Exit codes:
+  ${exitCodes.done}  the run has ended, or Ctrl-C
+  ${exitCodes.failed}  it stopped unexpectedly, or --data cannot be used
+  ${exitCodes.unreachable}  there is no such host or run
+  ${exitCodes.refused}  the host refuses this peer: full, another version, banned
+  ${exitCodes.unfit}  this machine cannot train it: no GPU, too little memory, wrong results`,
+  )
+  .action(async (url: string, options) => process.exit(await donateCommand({ ...options, url })));
 
 program
   .command("replay")

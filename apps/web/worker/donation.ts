@@ -91,6 +91,11 @@ export class Donation {
     this.#ticker = setInterval(() => this.#control(), CONTROLS_EVERY_MS);
   }
 
+  /** As it stands right now; listeners hear of it a few times a second. */
+  get snapshot(): DonorSnapshot {
+    return this.#board.get();
+  }
+
   /** Tries this machine for that run; a press of the button waits for its end. */
   async check(spec: RunSpec): Promise<void> {
     if (this.#session || this.#starting) return;

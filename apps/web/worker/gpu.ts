@@ -61,14 +61,26 @@ export async function findDevice(
     throw new BlockedError(navigator.gpu === undefined ? problems.noWebGpu(browser) : problems.noAdapter(browser));
   }
   const description = describeAdapter(adapter);
-  if (!description.isFallback || wish === "webgpu" || !cpu || !MEASURES) return description;
-  const of = [build, description.vendor, description.architecture, description.description, cpu.description].join("|");
+  if (wish === "webgpu" || !cpu || !MEASURES) return description;
+  return fasterDevice(description, cpu, build, settings, onMeasure);
+}
+
+/** A GPU, or what is faster: its software adapter or the processor. */
+export async function fasterDevice(
+  gpu: AdapterDescription,
+  cpu: AdapterDescription,
+  build: string,
+  settings: Settings,
+  onMeasure: () => void,
+): Promise<AdapterDescription> {
+  if (!gpu.isFallback) return gpu;
+  const of = [build, gpu.vendor, gpu.architecture, gpu.description, cpu.description].join("|");
   const known = (await settings.get(MEASURED_KEY).catch(() => undefined)) as Measured | undefined;
-  if (known?.of === of) return known.backend === "wasm" ? cpu : description;
+  if (known?.of === of) return known.backend === "wasm" ? cpu : gpu;
   onMeasure();
   const measured: Measured = { of, ...(await fastestBackend()) };
   await settings.set(MEASURED_KEY, measured).catch(() => {}); // then the next start measures again
-  return measured.backend === "wasm" ? cpu : description;
+  return measured.backend === "wasm" ? cpu : gpu;
 }
 
 /** What another engine takes over from the one before it. */
