@@ -1,7 +1,8 @@
-// Two builds from one configuration, with production dependencies alone (tests have their own: vitest.config.ts).
+// Builds from one configuration, with production dependencies alone (tests have their own: vitest.config.ts).
 //
 //   vite build          apps/web/index.html -> dist/web     the page; workers are ES modules
 //   vite build --ssr    apps/cli, apps/host -> dist/node    the command and its threads; packages stay in node_modules
+//   vite build --mode looks                 -> dist/looks   for tests
 import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -113,6 +114,24 @@ const web: UserConfig = {
   },
 };
 
+/** For tests alone: the page in any state that a test names, apart so that the page's own build stays as it is. */
+const looks: UserConfig = {
+  root: resolve(here, "apps/web/looks"),
+  publicDir: resolve(here, "public"),
+  plugins: [react()],
+  build: {
+    outDir: resolve(here, "dist/looks"),
+    emptyOutDir: true,
+    target: "es2022",
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rolldownOptions: {
+      checks: QUIET,
+      output: { codeSplitting: { groups: [TOLD_FIRST] } },
+    },
+  },
+};
+
 const node: UserConfig = {
   root: here,
   publicDir: false,
@@ -139,4 +158,4 @@ const node: UserConfig = {
   },
 };
 
-export default defineConfig(({ isSsrBuild }) => (isSsrBuild ? node : web));
+export default defineConfig(({ isSsrBuild, mode }) => (isSsrBuild ? node : mode === "looks" ? looks : web));

@@ -5,7 +5,7 @@ import type { Page } from "@playwright/test";
 import type { AxeResults } from "axe-core";
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+export const AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 const appearances = [1280, 390].flatMap((width) =>
   (["light", "dark"] as const).map((colorScheme) => ({ width, colorScheme })),
 );
@@ -18,7 +18,7 @@ export async function findings(page: Page): Promise<string[]> {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" }); // a colour in transition is judged as it passes
     const { violations } = (await page.evaluate(
       (runOnly) => Reflect.get(globalThis, "axe").run(document, { runOnly, resultTypes: ["violations"] }),
-      TAGS,
+      AXE_TAGS,
     )) as AxeResults;
     for (const { id, nodes } of violations)
       for (const { target, failureSummary } of nodes)

@@ -118,7 +118,10 @@ function build(wish, always) {
   writeFileSync(stamp, `${JSON.stringify({ hash, signal })}\n`);
 }
 
-/** The page with hooks that hold a peer in any phase of a round: for end-to-end tests alone, never served by default. */
+/**
+ * The page with hooks that hold a peer in any phase of a round, and the page in any state that a test names: for end-to-end tests alone,
+ * never served by default.
+ */
 function buildTestPage() {
   const stamp = join(root, "dist", "test-stamp.json");
   const hash = sourceHash(root, "");
@@ -129,6 +132,7 @@ function buildTestPage() {
   const vite = join(root, "node_modules", "vite", "bin", "vite.js");
   step(process.execPath, [vite, "build", "--logLevel", "warn", "--outDir", join(root, "dist", "web-test")]);
   delete process.env.VITE_TEST_HOOKS;
+  step(process.execPath, [vite, "build", "--mode", "looks", "--logLevel", "warn"]);
   writeFileSync(stamp, `${JSON.stringify({ hash })}\n`);
 }
 

@@ -98,13 +98,15 @@ export const YourPart = ({ donor, page }: { donor: DonorSnapshot; page: PageSnap
         <div>
           <dt>{panel.traffic}</dt>
           <dd>
-            ↑ {format.bytes(donor.bytesSent)} <span className="sep">↓</span> {format.bytes(donor.bytesReceived)}
+            <span className="way">↑ {format.bytes(donor.bytesSent)}</span>{" "}
+            <span className="way">↓ {format.bytes(donor.bytesReceived)}</span>
           </dd>
         </div>
         <div>
           <dt>{part.host}</dt>
           <dd>
-            ↑ {format.bytes(donor.bytesToHost)} <span className="sep">↓</span> {format.bytes(donor.bytesFromHost)}
+            <span className="way">↑ {format.bytes(donor.bytesToHost)}</span>{" "}
+            <span className="way">↓ {format.bytes(donor.bytesFromHost)}</span>
           </dd>
         </div>
         {donor.desyncs > 0 ? (

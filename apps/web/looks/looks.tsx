@@ -1,0 +1,34 @@
+// For tests alone (vite.config.ts): the page in any of its states (views/states.ts), as a test names them. No host and no effects are needed for that,
+// since what is drawn is a function of one snapshot.
+import "../no-eval.ts";
+import { flushSync } from "react-dom";
+import { createRoot } from "react-dom/client";
+import "../styles.css";
+import { actions } from "../views/fixtures.ts";
+import { Page } from "../views/page.tsx";
+import { everyState } from "../views/states.ts";
+import { type Language, loadWords } from "../words/index.ts";
+
+declare global {
+  interface Window {
+    __looks: { readonly states: readonly string[]; show(state: string, language: Language): Promise<void> };
+  }
+}
+
+const root = createRoot(document.getElementById("root")!);
+const frame = () => new Promise(requestAnimationFrame);
+const all = (selector: string) => document.querySelectorAll<HTMLDetailsElement>(selector);
+
+window.__looks = {
+  states: Object.keys(everyState),
+  /** With everything unfolded and drawn that a person can unfold. */
+  async show(state, language) {
+    const words = await loadWords(language);
+    document.documentElement.lang = language;
+    flushSync(() => root.render(<Page page={{ ...everyState[state], words }} actions={actions} />));
+    do {
+      for (const details of all("details:not([open])")) details.open = true;
+      await frame(); // what is unfolded may hold more
+    } while (all("details:not([open]), .plot:not(:has(canvas))").length > 0);
+  },
+};

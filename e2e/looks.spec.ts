@@ -1,0 +1,78 @@
+// The page in every state that it has (apps/web/views/states.ts): narrow and wide, light and dark, English and German. axe finds nothing,
+// and nothing is cut off or sticks out. In `npm test` each state has one of four looks, in turn; `npm run proof:looks` gives each all eight.
+import { expect, type Page, test } from "@playwright/test";
+import { type SyntheticHost, serveSynthetic } from "../apps/cli/watch/serve.ts";
+import { bringAxe } from "./axe.ts";
+import { complaints, type Look, looks, show, wear } from "./looks.ts";
+
+test.use({ deviceScaleFactor: 0.25 }); // nobody sees the pixels of a page that is twelve screens high
+
+const WHOLE = process.env.GOSSAMER_PROOF === "whole";
+
+let host: SyntheticHost;
+test.beforeAll(async () => {
+  host = await serveSynthetic("dist/looks", { peers: 1, rounds: 0, contributors: 1, seed: 7, endsAt: 0 });
+});
+test.afterAll(() => host.close());
+
+async function open(page: Page): Promise<readonly string[]> {
+  await bringAxe(page);
+  await page.goto(host.url);
+  return page.evaluate(() => window.__looks.states);
+}
+
+/** Each width with each colour scheme, and each language with both. */
+const fewLooks = looks.filter(
+  ({ width, colorScheme, language }) => (language === "en") === ((width === 1280) === (colorScheme === "light")),
+);
+const looksHere = WHOLE ? looks : fewLooks;
+
+/** Which of the states are looked at in that look: neighbours in the list are of the same part of the page, so each part has each look. */
+const share = (states: readonly string[], look: Look): readonly string[] =>
+  WHOLE ? states : states.filter((_, i) => looksHere[i % looksHere.length] === look);
+
+test("axe finds nothing in any state, and nothing is cut off", async ({ page }) => {
+  if (WHOLE) test.setTimeout(30 * 60_000);
+  const states = await open(page);
+  expect(states.length).toBeGreaterThan(100);
+  const found: string[] = [];
+  let seen = 0;
+  for (const look of looksHere) {
+    await wear(page, look);
+    for (const state of share(states, look)) {
+      await show(page, state, look);
+      found.push(...(await complaints(page, look)).map((complaint) => `${state}, ${look.name}: ${complaint}`));
+      seen++;
+    }
+  }
+  expect(found).toEqual([]);
+  expect(seen).toBe(states.length * (WHOLE ? looks.length : 1));
+});
+
+test("and would be found: a button without a name, grey on grey, a word too long, a sentence cut off", async ({
+  page,
+}) => {
+  const [state] = await open(page);
+  const [look] = looks;
+  await wear(page, look);
+  await show(page, state, look);
+  expect(await complaints(page, look)).toEqual([]);
+  for (const [tag, text, style, complaint] of [
+    ["button", "", "", "button-name"],
+    ["p", "grey on grey", "color: #999; background: #aaa", "color-contrast"],
+    ["p", "m".repeat(400), "", "sticks out"],
+    ["p", "all of a sentence", "width: 3rem; overflow: hidden; white-space: nowrap", "cut off"],
+  ]) {
+    await page.evaluate(
+      ([name, content, css]) => {
+        const element = document.createElement(name);
+        element.textContent = content;
+        element.style.cssText = css;
+        document.querySelector("main .about")?.append(element);
+      },
+      [tag, text, style],
+    );
+    expect((await complaints(page, look)).join(), complaint).toContain(complaint);
+    await page.evaluate(() => document.querySelector("main .about")?.lastElementChild?.remove());
+  }
+});
