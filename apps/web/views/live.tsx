@@ -16,9 +16,10 @@ import { RunNow } from "./run-now.tsx";
 import { RunThen } from "./run-then.tsx";
 import { Scrub } from "./scrub.tsx";
 import { Seen } from "./seen.tsx";
+import { TrySection } from "./try-section.tsx";
 
 /** Ids of their headings. */
-const SECTIONS = ["now", "learning", "rounds", "peers", "mesh", "bandwidth", "anchors", "machines"] as const;
+const SECTIONS = ["now", "learning", "try", "rounds", "peers", "mesh", "bandwidth", "anchors", "machines"] as const;
 
 const Sections = () => {
   const { sections } = useWords();
@@ -64,6 +65,9 @@ export const Live = ({ page, actions, panel }: LiveProps) => {
       {run.state === "ended" ? null : panel}
       <Seen>
         <Charts watcher={watcher} donor={donor} axis={axis} setAxis={actions.setAxis} />
+      </Seen>
+      <Seen>
+        <TrySection page={page} />
       </Seen>
       <Seen>
         <Rounds rounds={rounds} past={moment?.times ?? null} self={donor.peer} />

@@ -291,12 +291,19 @@ export const de: Words = {
     label: "Teile dieser Seite",
     now: "Jetzt",
     learning: "Lernen",
+    try: "Modell ausprobieren",
     rounds: "Runden",
     peers: "Beitrag",
     mesh: "Netz",
     bandwidth: "Bandbreite",
     anchors: "Anker",
     machines: "Maschinen",
+  },
+
+  tryModel: {
+    title: "Das Modell ausprobieren",
+    intro: "Schreib etwas, und das gemeinsame Modell schreibt weiter, in diesem Tab. Was du schreibst, bleibt hier.",
+    loading: "Einen Moment…",
   },
 
   scrub: {

@@ -294,12 +294,19 @@ export const en = {
     label: "Parts of this page",
     now: "Now",
     learning: "Learning",
+    try: "Try the model",
     rounds: "Rounds",
     peers: "Contribution",
     mesh: "Mesh",
     bandwidth: "Bandwidth",
     anchors: "Anchors",
     machines: "Machines",
+  },
+
+  tryModel: {
+    title: "Try the model",
+    intro: "Write something, and the shared model goes on with it, in this tab. What you write stays here.",
+    loading: "One moment…",
   },
 
   scrub: {

@@ -8,7 +8,7 @@ export { DeviceLostError, GpuError, ModelTooLargeError, OutOfMemoryError } from 
 export { type ContinuationOptions, continuation } from "./continuation.ts";
 export type { Generator } from "./generator.ts";
 export { planGeneration } from "./outline.ts";
-export { checkSampling, type Sampling, SEED_MAX, TEMPERATURE_MAX } from "./sample.ts";
+export { checkSampling, LogitsError, type Sampling, SEED_MAX, TEMPERATURE_MAX } from "./sample.ts";
 
 export interface GeneratorOptions extends WebGpuGeneratorOptions {
   /** "webgpu" (the default), or the processor. */

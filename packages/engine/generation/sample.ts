@@ -21,6 +21,16 @@ export interface Sampling {
 export const TEMPERATURE_MAX = 2;
 export const SEED_MAX = 2 ** 32 - 1;
 
+/** There is nothing to choose from. */
+export class LogitsError extends Error {
+  override readonly name = "LogitsError";
+  constructor() {
+    super(
+      "The model's logits are not finite: its parameters are damaged, or its training diverged. Take another checkpoint.",
+    );
+  }
+}
+
 export interface Choice {
   readonly id: number;
   readonly probability: number; // among all that might have been drawn
@@ -38,11 +48,10 @@ export function checkSampling({ temperature, topK, topP, seed }: Sampling): void
     throw new RangeError(`the seed is ${seed}; it must be a whole number from 0 to ${SEED_MAX}`);
 }
 
-/** What might be drawn, the likeliest first; their probabilities add up to 1. Throws where a logit is not finite. */
+/** What might be drawn, the likeliest first; their probabilities add up to 1. @throws LogitsError where one is not finite */
 export function candidates(logits: ArrayLike<number>, { temperature, topK, topP }: Sampling): Choice[] {
   const ids = Array.from({ length: logits.length }, (_, id) => id);
-  if (ids.some((id) => !Number.isFinite(logits[id])))
-    throw new RangeError("the model's logits are not finite: its parameters are damaged, or its training diverged");
+  if (ids.some((id) => !Number.isFinite(logits[id]))) throw new LogitsError();
   ids.sort((a, b) => logits[b] - logits[a] || a - b);
   const kept = temperature === 0 ? 1 : topK === 0 ? ids.length : Math.min(topK, ids.length);
   const top = logits[ids[0]];

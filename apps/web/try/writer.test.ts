@@ -1,0 +1,158 @@
+// What writes, with a host and generators that are stood in for: checkpoints by round, two at once, a wish to stop, and everything that can go wrong.
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createGenerator, DeviceLostError, type Generator, ModelTooLargeError } from "#engine/generation";
+import { encodeCheckpointSection, genesisParameters } from "#outer";
+import { blobName, type CheckpointRow, presets } from "#wire";
+import { emptyTry, type TrySnapshot, type TryWish } from "./types.ts";
+import { Writer, type WriterPorts } from "./writer.ts";
+
+const model = { ...presets.nano.model, dModel: 8, layers: 1, heads: 1, kvHeads: 1, dFfn: 8, contextLength: 8 };
+const blobs = new Map<string, Uint8Array>();
+const rowOf = (round: number): CheckpointRow => {
+  const bytes = encodeCheckpointSection("parameters", round, genesisParameters(model, round));
+  const hash = blobName(bytes);
+  blobs.set(hash, bytes);
+  const named = [{ name: "parameters", hash, bytes: bytes.length }];
+  return { round, anchorHash: "ab".repeat(32), time: 0, blobs: named };
+};
+
+let rows: CheckpointRow[];
+let asked: string[];
+beforeEach(() => {
+  rows = [rowOf(20), rowOf(10)];
+  asked = [];
+  vi.stubGlobal("fetch", async (url: string) => {
+    asked.push(url);
+    if (url.endsWith("/checkpoints")) return Response.json({ checkpoints: rows });
+    const bytes = blobs.get(url.split("/").at(-1)!);
+    return bytes ? new Response(bytes.slice()) : new Response("", { status: 404 });
+  });
+});
+afterEach(() => vi.unstubAllGlobals());
+
+const wish: TryWish = {
+  ...{ prompt: "It was", tokens: 20, rounds: [null], backend: "processor" },
+  sampling: { temperature: 1, topK: 0, topP: 1, seed: 5 },
+};
+
+function given(ports: Partial<WriterPorts> = {}) {
+  const seen: TrySnapshot[] = [emptyTry];
+  const writer = new Writer({ base: "http://host", run: "default" }, model, {
+    tell: (change) => seen.push({ ...seen[seen.length - 1], ...change }),
+    createGenerator,
+    breathe: async () => {},
+    now: () => performance.now(),
+    ...ports,
+  });
+  return { writer, now: () => seen[seen.length - 1], seen };
+}
+
+test("the newest checkpoint writes, and the same wish writes the same without fetching again", async () => {
+  const { writer, now, seen } = given();
+  await writer.write(wish);
+  const [side] = now().sides;
+  expect(side).toMatchObject({ round: 20, state: "done", tokens: 20, problem: null });
+  expect(now()).toMatchObject({ busy: false, adapter: null, here: [20], insteadOfGpu: null });
+  expect(seen.some(({ busy, sides }) => busy && sides[0]?.state === "fetching")).toBe(true);
+  await writer.write(wish);
+  expect(now().sides[0].text).toBe(side.text);
+  expect(asked.filter((url) => url.includes("/blobs/"))).toHaveLength(1);
+});
+
+test("two checkpoints write at once, each its own text", async () => {
+  const { writer, now } = given();
+  await writer.write({ ...wish, rounds: [null, 10] });
+  const [a, b] = now().sides;
+  expect([a.round, b.round]).toEqual([20, 10]);
+  expect(a.text).not.toBe(b.text);
+  expect(now().here).toEqual([20, 10]);
+  await writer.write({ ...wish, rounds: [10] }); // the first pen takes other parameters
+  expect(now().sides[0]).toMatchObject({ round: 10, text: b.text });
+});
+
+test("a wish to stop is heard while it writes", async () => {
+  let time = 0;
+  const { writer, now } = given({ breathe: async () => writer.stop(), now: () => (time += 10) });
+  await writer.write({ ...wish, tokens: 500 });
+  expect(now().sides[0].state).toBe("stopped");
+  expect(now().sides[0].tokens).toBeLessThan(20);
+  expect(now().busy).toBe(false);
+});
+
+test("a character that is cut between two tokens appears whole", async () => {
+  const bytes = new TextEncoder().encode("é€");
+  const pen = (): Generator => {
+    let at = 0;
+    const logits = async () => Float32Array.from({ length: 256 }, (_, id) => (id === bytes[at] ? 90 : 0));
+    const decode = () => {
+      at++;
+      return logits();
+    };
+    const rest = { adapter: undefined, model, allocatedBytes: 0, length: 1, lost: new Promise<never>(() => {}) };
+    return { ...rest, load: async () => {}, prefill: logits, decode, destroy: () => {} };
+  };
+  let time = 0;
+  const { writer, now, seen } = given({ createGenerator: async () => pen(), now: () => (time += 100) });
+  await writer.write({ ...wish, tokens: bytes.length });
+  expect(now().sides[0].text).toBe("é€");
+  expect(new Set(seen.flatMap(({ sides }) => sides.map(({ text }) => text)))).toEqual(new Set(["", "é", "é€"]));
+});
+
+describe("what can go wrong", () => {
+  const faultOf = async (ports: Partial<WriterPorts> = {}, changed: Partial<TryWish> = {}) => {
+    const { writer, now } = given(ports);
+    await writer.write({ ...wish, ...changed });
+    expect(now().busy).toBe(false);
+    return now().problem?.fault ?? now().sides[0]?.problem?.fault;
+  };
+
+  test("no checkpoint yet, none of that round, none any more, another one, no host", async () => {
+    expect(await faultOf({}, { rounds: [30] })).toBe("not-kept");
+    blobs.delete(rows[0].blobs[0].hash);
+    expect(await faultOf()).toBe("not-kept");
+    blobs.set(rows[0].blobs[0].hash, blobs.get(rows[1].blobs[0].hash)!);
+    expect(await faultOf()).toBe("damaged");
+    rows = [];
+    expect(await faultOf()).toBe("none");
+    vi.stubGlobal("fetch", async () => Promise.reject(new TypeError("fetch failed")));
+    expect(await faultOf()).toBe("unreachable");
+    vi.stubGlobal("fetch", async () => Response.json({ error: { code: "not-found", message: "no" } }, { status: 404 }));
+    expect(await faultOf()).toBe("unknown-run");
+  });
+
+  test("a GPU that cannot is stood in for by the processor, and that is said", async () => {
+    const { writer, now } = given({
+      createGenerator: ({ backend, ...options }) =>
+        backend === "webgpu"
+          ? Promise.reject(new ModelTooLargeError("too large for this GPU"))
+          : createGenerator({ ...options, backend: "processor" }),
+    });
+    await writer.write({ ...wish, backend: "webgpu" });
+    expect(now()).toMatchObject({ adapter: null, insteadOfGpu: "too large for this GPU" });
+    expect(now().sides[0].state).toBe("done");
+  });
+
+  test("a device that is lost is told, and another one is made for the next wish", async () => {
+    let made = 0;
+    const { writer, now } = given({
+      createGenerator: async (options) => {
+        const generator = await createGenerator({ ...options, backend: "processor" });
+        if (made++ > 0) return generator;
+        generator.prefill = () => Promise.reject(new DeviceLostError("unknown", "the driver went away"));
+        return generator;
+      },
+    });
+    await writer.write({ ...wish, backend: "webgpu" });
+    expect(now().sides[0]).toMatchObject({ state: "failed", problem: { fault: "device-lost" } });
+    expect(now().here).toEqual([]);
+    await writer.write({ ...wish, backend: "webgpu" });
+    expect(now().sides[0].state).toBe("done");
+  });
+
+  test("numbers that are none", async () => {
+    const bytes = encodeCheckpointSection("parameters", 40, genesisParameters(model, 1).fill(3e38));
+    blobs.set(blobName(bytes), bytes);
+    rows = [{ ...rows[0], round: 40, blobs: [{ name: "parameters", hash: blobName(bytes), bytes: bytes.length }] }];
+    expect(await faultOf()).toBe("diverged");
+  });
+});

@@ -1,0 +1,70 @@
+// Das Modell ausprobieren, auf Deutsch.
+import { formats } from "./format.ts";
+import { plurals } from "./plural.ts";
+import type { TryTexts } from "./try-en.ts";
+
+const f = formats("de");
+const n = plurals("de");
+
+export const tryTexts: TryTexts = {
+  prompt: "Dein Text",
+  example: "My fellow citizens, ",
+  keys: "Strg und Eingabe schreibt weiter.",
+  checkpoint: "Checkpoint",
+  newest: (round) => `der neueste, nach Runde ${round}`,
+  newestUnknown: "der neueste",
+  afterRound: (round) => `nach Runde ${round}`,
+  sideTitle: (round) => `Nach Runde ${round}`,
+  compare: "Daneben",
+  compareNone: "kein anderer",
+  settings: (temperature, seed) => `Einstellungen: Temperatur ${temperature}, Startwert ${seed}`,
+  temperature: "Temperatur",
+  temperatureMore: "Bei 0 immer das Wahrscheinlichste; bei 1, wie das Modell es meint.",
+  topK: "Vom Wahrscheinlichsten nur",
+  topKAll: "alle",
+  topP: "Davon nur so viel Wahrscheinlichkeit",
+  tokens: "Länge in Tokens",
+  tokensMore: "Ein Token ist hier ein Byte: meist ein Buchstabe.",
+  seed: "Startwert des Zufalls",
+  seedMore: "Derselbe Text mit denselben Einstellungen und demselben Startwert geht auf diesem Gerät genauso weiter.",
+  write: "Weiterschreiben",
+  writing: "Schreibt…",
+  stop: "Anhalten",
+  fetches: (bytes) => `Beim ersten Mal werden ${bytes} geholt.`,
+  confirm: (bytes) => `Dafür werden ${bytes} geholt. Ist diese Verbindung die richtige dafür?`,
+  confirmYes: (bytes) => `${bytes} holen`,
+  confirmNo: "Jetzt nicht",
+  states: {
+    fetching: "Wird geholt",
+    starting: "Startet",
+    reading: "Liest deinen Text",
+    writing: "Schreibt",
+    done: "Fertig",
+    stopped: "Angehalten",
+    failed: "Nicht möglich",
+  },
+  fetched: (done, total) => `Das Modell wird geholt: ${done} von ${total}`,
+  figures: (tokens, rate) =>
+    `${f.count(tokens)} ${n(tokens, "Token", "Tokens")}${rate === null ? "" : `, ${f.count(rate)} je Sekunde`}`,
+  announced: (round, text) => `Nach Runde ${round}: ${text}`,
+  none: "Noch gibt es nichts auszuprobieren: Der erste Checkpoint des Laufs kommt nach einigen Runden.",
+  asking: "Der Host wird gefragt, was er aufbewahrt…",
+  onGpu: (adapter) => `Berechnet von ${adapter}, neben allem anderen, was dieser Tab tut.`,
+  onProcessor: "Berechnet vom Prozessor dieses Geräts: gut für ein kleines Modell, langsam für ein großes.",
+  insteadOfGpu: (reason) => `Die GPU konnte es nicht übernehmen: ${reason}`,
+  donating: "Das Spenden geht dabei weiter, etwas langsamer.",
+  faults: {
+    none: "Noch gibt es nichts auszuprobieren: Der erste Checkpoint des Laufs kommt nach einigen Runden.",
+    unreachable: "Das Modell ist nicht angekommen. Prüfe die Verbindung und versuche es noch einmal.",
+    "unknown-run": "Der Host kennt diesen Lauf nicht mehr. Lade die Seite neu.",
+    "not-kept": "Der Host bewahrt diesen Checkpoint nicht mehr auf. Wähle einen anderen.",
+    damaged:
+      "Was ankam, ist nicht das angekündigte Modell. Versuche es noch einmal, oder wähle einen anderen Checkpoint.",
+    "device-lost": "Die GPU ist unterdessen verschwunden. Versuche es noch einmal: Es beginnt von vorn.",
+    "out-of-memory":
+      "Dafür ist nicht genug Speicher frei. Schließe andere Tabs, oder beende das Spenden, und versuche es noch einmal.",
+    "too-large": "Das Modell ist zu groß für dieses Gerät.",
+    diverged: "Die Zahlen dieses Checkpoints taugen nichts: Sein Training ist entgleist. Wähle einen anderen.",
+    failed: "Das hat nicht geklappt. Versuche es noch einmal, oder lade die Seite neu.",
+  },
+};

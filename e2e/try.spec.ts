@@ -1,0 +1,111 @@
+// Trying the model: a real host with two checkpoints of a tiny model, and what the page makes of them, in WGSL and on the processor.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, type Page, test } from "@playwright/test";
+import { startTestHost, TestVolunteer, tinyDraft, writeRun } from "../apps/host/test-given.ts";
+import { bringAxe, findings } from "./axe.ts";
+
+let data: string;
+let host: Awaited<ReturnType<typeof startTestHost>>;
+
+const start = async (everyRounds: number) =>
+  startTestHost({
+    data,
+    run: await writeRun(data, tinyDraft({ checkpoint: { everyRounds, retain: "all" } })),
+    page: "dist/web-test",
+  });
+
+test.beforeEach(() => {
+  data = mkdtempSync(join(tmpdir(), "gossamer-try-"));
+});
+test.afterEach(async () => {
+  await host.close();
+  rmSync(data, { recursive: true, force: true });
+});
+
+async function play(rounds: readonly number[]): Promise<void> {
+  const volunteer = await TestVolunteer.join(host.url, 1);
+  let { anchorHash } = host.run.detail(0, 1).head;
+  for (const round of rounds) {
+    ({ anchorHash } = await volunteer.playRound(round, anchorHash));
+    await volunteer.entry("checkpoint");
+  }
+  volunteer.socket.close();
+}
+
+const section = (page: Page) => page.getByRole("region", { name: "Try the model" });
+const side = (page: Page, round: number) => section(page).locator(`.try-side[data-round="${round}"]`);
+const writeButton = (page: Page) => section(page).getByRole("button", { name: "Go on with it" });
+
+/** Presses the button, and waits for the end of the text of that round. */
+async function written(page: Page, round: number): Promise<string> {
+  await writeButton(page).click();
+  await expect(side(page, round)).toHaveAttribute("data-state", "done");
+  return (await side(page, round).locator(".made").textContent()) ?? "";
+}
+
+test("a seed repeats its text, in WGSL; two checkpoints side by side; stop; nothing for axe to find", async ({
+  page,
+}) => {
+  host = await start(1);
+  await play([0, 1]);
+  await bringAxe(page);
+  await page.goto(`${host.url}/watch?backend=webgpu`);
+  await page.getByRole("link", { name: "Try the model" }).click();
+  await expect(writeButton(page)).toBeEnabled();
+  await expect(section(page)).toContainText(/The first time fetches [\d.]+ kB/);
+  await section(page)
+    .getByText(/^Settings: /)
+    .click();
+  await section(page).getByLabel("Length in tokens").fill("40");
+  const first = await written(page, 2);
+  expect(first).not.toBe("");
+  await expect(section(page)).toContainText("Computed by");
+  await expect(section(page)).not.toContainText("processor:"); // the WGSL of a software adapter
+  await expect(side(page, 2)).toContainText("40 tokens");
+  expect(await written(page, 2)).toBe(first);
+  await section(page).getByLabel("Seed").fill("77");
+  expect(await written(page, 2)).not.toBe(first);
+
+  await section(page).getByLabel("Seed").fill("1");
+  await section(page).getByLabel("Beside it").selectOption("after round 1");
+  await section(page).getByLabel("Your text").press("Control+Enter");
+  await expect(side(page, 1)).toHaveAttribute("data-state", "done");
+  await expect(side(page, 2)).toHaveAttribute("data-state", "done");
+  await expect(side(page, 2).locator(".made")).toHaveText(first, { useInnerText: false });
+  await expect(section(page).getByRole("status")).toContainText("After round 1: ");
+  expect(await findings(page)).toEqual([]);
+
+  await section(page).getByLabel("Length in tokens").fill("2000");
+  await writeButton(page).click();
+  await section(page).getByRole("button", { name: "Stop" }).click();
+  await expect(side(page, 2)).toHaveAttribute("data-state", "stopped");
+  await expect(writeButton(page)).toBeEnabled();
+});
+
+test("before the first checkpoint, without WebGPU, and when the host does not give it", async ({ page }) => {
+  host = await start(2);
+  await bringAxe(page);
+  await page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, "gpu"));
+  await page.goto(`${host.url}/watch`);
+  await page.getByRole("link", { name: "Try the model" }).click();
+  await expect(section(page)).toContainText("There is nothing to try yet");
+  await expect(writeButton(page)).toBeDisabled();
+  expect(await findings(page)).toEqual([]);
+
+  const volunteer = await TestVolunteer.join(host.url, 1);
+  let { anchorHash } = host.run.detail(0, 1).head;
+  for (const round of [0, 1]) ({ anchorHash } = await volunteer.playRound(round, anchorHash));
+  await volunteer.entry("checkpoint");
+  volunteer.socket.close();
+  await page.route("**/api/blobs/**", (route) => route.abort());
+  await page.reload();
+  await page.getByRole("link", { name: "Try the model" }).click();
+  await writeButton(page).click();
+  await expect(side(page, 2).getByRole("alert")).toContainText("The model did not arrive.");
+  expect(await findings(page)).toEqual([]);
+  await page.unroute("**/api/blobs/**");
+  expect(await written(page, 2)).not.toBe("");
+  await expect(section(page)).toContainText("Computed by this machine’s processor");
+});
