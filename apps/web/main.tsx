@@ -17,8 +17,10 @@ import {
   roundOf,
   watchHref,
 } from "./views/places.ts";
+import { followForAlerts } from "./window/alerts.ts";
 import { earlierDonation } from "./window/earlier.ts";
 import { rememberedLastSeen, rememberLastSeen } from "./window/last-seen.ts";
+import { notify } from "./window/notify.ts";
 import { createWatcher } from "./window/watcher.ts";
 import { languageFor, loadWords, rememberedLanguage, rememberLanguage } from "./words/index.ts";
 
@@ -74,9 +76,18 @@ const roundAsked = roundOf(new URL(location.href));
 void probeMachine(backend).then(store.machineProbed);
 store.watch(watcher);
 rememberLastSeen(runName, watcher);
+followForAlerts(store, {
+  inView: () => document.visibilityState === "visible" && document.hasFocus(),
+  after(ms, act) {
+    const timer = setTimeout(act, ms);
+    return () => clearTimeout(timer);
+  },
+  notify: (title, body) => void notify(title, body).catch(() => {}), // a browser that shows none: the page still says it
+});
 keepForOffline();
 store.open();
 if (earlier === "discarded") store.donate(); // nobody ended it: the person's press still holds
+if (earlier === "paused") store.stayPaused();
 if (roundAsked !== null) store.showRound(roundAsked);
 
 const App = () => <Page page={useSyncExternalStore(store.subscribe, store.getSnapshot)} actions={store} />;

@@ -8,7 +8,8 @@ import type { Language, Words } from "./words/index.ts";
 export type Place = "donate" | "watch";
 export type ChartAxis = "rounds" | "tokens" | "time";
 
-export type Earlier = "interrupted" | "discarded" | null;
+/** paused: the person had pressed Pause. */
+export type Earlier = "interrupted" | "discarded" | "paused" | null;
 
 export interface PageSnapshot {
   /** Every text, in the language that the person reads. */

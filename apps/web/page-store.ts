@@ -196,6 +196,8 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
   readonly play = (roundsPerSecond: number): void => this.#watcher?.play?.(roundsPerSecond);
   readonly wantPeers = (from: number): void => this.#watcher?.wantPeers?.(from);
   readonly donate = (): void => this.#withDonor((donor) => donor.donate());
+  /** Before this page was loaded the person had pressed Pause, which still holds. */
+  readonly stayPaused = (): void => this.#withDonor((donor) => donor.donate(true));
   readonly pause = (): void => this.#withDonor((donor) => donor.pause());
   readonly resume = (): void => this.#withDonor((donor) => donor.resume());
   readonly stop = (): void => this.#withDonor((donor) => donor.stop());

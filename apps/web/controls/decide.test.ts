@@ -77,6 +77,7 @@ const controls: fc.Arbitrary<Controls> = fc.record({
   quiet: fc.option(fc.record({ from: fc.nat(1439), to: fc.nat(1439) })),
   keepAwake: fc.boolean(),
   relayOnly: fc.boolean(),
+  notify: fc.boolean(),
 });
 const conditions: fc.Arbitrary<Conditions> = fc.record({
   pausedByHand: fc.boolean(),

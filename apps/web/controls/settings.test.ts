@@ -10,6 +10,11 @@ test("what was stored is what is read; nothing stored are the defaults", () => {
   expect(readControls(undefined)).toEqual({ controls: defaultControls, unusable: [] });
 });
 
+test("what an earlier page could not store is as at the start, and nobody is told", () => {
+  const { notify: _, ...earlier } = storedControls({ ...defaultControls, keepAwake: true }) as Record<string, unknown>;
+  expect(readControls(earlier)).toEqual({ controls: { ...defaultControls, keepAwake: true }, unusable: [] });
+});
+
 test("a field that cannot be used has its default, is named, and takes nothing else with it", () => {
   const stored = { ...storedControls({ ...defaultControls, keepAwake: true }), duty: 7, quiet: { from: 9, to: 1440 } };
   expect(readControls(stored)).toEqual({

@@ -34,6 +34,8 @@ export interface Controls {
   readonly keepAwake: boolean;
   /** No other volunteer sees this machine's address: links go through the host. */
   readonly relayOnly: boolean;
+  /** A notification when this machine stops training, and nobody asked it to. */
+  readonly notify: boolean;
 }
 export type ControlName = keyof Controls;
 
@@ -69,7 +71,10 @@ const checks: Readonly<Record<ControlName, Check>> = {
   quiet: orNone(isSpan),
   keepAwake: truth,
   relayOnly: truth,
+  notify: truth,
 };
+/** Not there in what earlier pages stored: no fault. */
+const LATER: readonly ControlName[] = ["notify"];
 const names = Object.keys(checks) as ControlName[];
 
 export const defaultControls: Controls = {
@@ -82,6 +87,7 @@ export const defaultControls: Controls = {
   quiet: null,
   keepAwake: false,
   relayOnly: false,
+  notify: false,
 };
 
 export interface ReadControls {
@@ -95,8 +101,9 @@ export function readControls(stored: unknown): ReadControls {
   if (stored === undefined) return { controls: defaultControls, unusable: [] };
   const given = typeof stored === "object" && stored !== null ? (stored as Record<string, unknown>) : {};
   if (given.version !== CONTROLS_VERSION) return { controls: defaultControls, unusable: ["version"] };
-  const unusable = names.filter((name) => !checks[name](given[name]));
-  const usable = names.filter((name) => !unusable.includes(name)).map((name) => [name, given[name]]);
+  const there = names.filter((name) => name in given || !LATER.includes(name));
+  const unusable = there.filter((name) => !checks[name](given[name]));
+  const usable = there.filter((name) => !unusable.includes(name)).map((name) => [name, given[name]]);
   return { controls: { ...defaultControls, ...Object.fromEntries(usable) }, unusable };
 }
 

@@ -34,6 +34,15 @@ worker.addEventListener("fetch", (event) => {
   }
 });
 
+/** A notification leads to the page that it is about (window/notify.ts). */
+worker.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  const shown = worker.clients.matchAll({ type: "window", includeUncontrolled: true }).then(async ([page]) => {
+    await (page ? page.focus() : worker.clients.openWindow(scope));
+  });
+  event.waitUntil(shown);
+});
+
 /** Compressed or not is the same file. */
 const kept = async (url: string): Promise<Response | undefined> =>
   (await caches.open(name)).match(url, { ignoreVary: true });

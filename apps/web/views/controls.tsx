@@ -218,6 +218,14 @@ export const ControlsForm = ({ volunteer, bytesToday, actions }: ControlsProps) 
           turn={(keepAwake) => actions.allow({ keepAwake })}
         />
         <Switch
+          id="notify"
+          label={text.notify}
+          hint={text.notifyHints[abilities.notify]}
+          on={controls.notify && abilities.notify === "granted"}
+          disabled={abilities.notify === "none" || abilities.notify === "refused"}
+          turn={(notify) => actions.allow({ notify })}
+        />
+        <Switch
           id="relay-only"
           label={text.relayOnly}
           hint={text.relayOnlyMore}

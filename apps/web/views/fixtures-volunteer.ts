@@ -14,7 +14,7 @@ export const volunteer: VolunteerSnapshot = {
     phone: false,
     networkAllowed: false,
   },
-  abilities: { battery: true, idle: "ask", network: "save-data", wakeLock: true },
+  abilities: { battery: true, idle: "ask", network: "save-data", wakeLock: true, notify: "ask" },
   awake: "off",
   name: "Ada",
   remembers: true,
@@ -27,7 +27,7 @@ export const volunteer: VolunteerSnapshot = {
 export const silent: VolunteerSnapshot = {
   ...volunteer,
   observed: { ...volunteer.observed, battery: null },
-  abilities: { battery: false, idle: "none", network: "none", wakeLock: false },
+  abilities: { battery: false, idle: "none", network: "none", wakeLock: false, notify: "none" },
   remembers: false,
 };
 
@@ -50,7 +50,8 @@ export const strict: VolunteerSnapshot = {
     quiet: { from: 22 * 60, to: 7 * 60 + 5 },
     keepAwake: true,
     relayOnly: true,
+    notify: true,
   },
-  abilities: { ...volunteer.abilities, idle: "told" },
+  abilities: { ...volunteer.abilities, idle: "told", notify: "granted" },
   awake: "out-of-view",
 };

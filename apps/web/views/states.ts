@@ -138,6 +138,7 @@ const settings: { readonly [C in ControlName]: Pick<VolunteerSnapshot["controls"
   quiet: { quiet: { from: 22 * 60, to: 7 * 60 + 5 } },
   keepAwake: { keepAwake: true },
   relayOnly: { relayOnly: true },
+  notify: { notify: true },
 };
 const awake: Readonly<Record<VolunteerSnapshot["awake"], true>> = {
   off: true,
@@ -150,6 +151,12 @@ const idleTold: Readonly<Record<VolunteerSnapshot["abilities"]["idle"], true>> =
   ask: true,
   refused: true,
   told: true,
+};
+const notifyTold: Readonly<Record<VolunteerSnapshot["abilities"]["notify"], true>> = {
+  none: true,
+  ask: true,
+  refused: true,
+  granted: true,
 };
 const networkTold: Readonly<Record<VolunteerSnapshot["abilities"]["network"], true>> = {
   none: true,
@@ -244,6 +251,10 @@ const before: States = {
   "what is kept is not yet read": page({ volunteer: null }),
   forgotten: page({ forgotten: true }),
   interrupted: page({ earlier: "interrupted" }),
+  "loaded anew while paused": page({
+    donor: { ...idleDonor, status: "paused", pausedBecause: [{ code: "by-hand" }] },
+    earlier: "paused",
+  }),
   discarded: { ...withDonor({}), earlier: "discarded" },
   ...each("check", checks, (check) => page({ donor: { ...idleDonor, ...check } })),
   ...each("check, link", links, (_, link) => page({ donor: { ...idleDonor, check: checked, link } })),
@@ -256,6 +267,9 @@ const ofTheVolunteer: States = {
     withVolunteer({ controls: { ...defaultControls, keepAwake: true }, awake: state }),
   ),
   ...each("idleness", idleTold, (_, idle) => withVolunteer({ abilities: { ...volunteer.abilities, idle } })),
+  ...each("notifications", notifyTold, (_, notify) =>
+    withVolunteer({ controls: { ...defaultControls, notify: true }, abilities: { ...volunteer.abilities, notify } }),
+  ),
   ...each("network", networkTold, (_, network) => withVolunteer({ abilities: { ...volunteer.abilities, network } })),
   "a browser that tells nothing": page({ volunteer: silent }),
   "a phone on mobile data": page({ volunteer: phone }),

@@ -1,7 +1,8 @@
 // What this browser tells of its machine: battery, view, idleness, network. What it does not tell is null, and `abilities` says so.
 //
-//   observe(onChange) -> observed, abilities        askForIdle(), allowNetwork(): the person's answers
+//   observe(onChange) -> observed, abilities        askForIdle(), askToNotify(), allowNetwork(): the person's answers
 import type { Battery, Conditions } from "../controls/decide.ts";
+import { notifyAbility } from "./notify.ts";
 
 /** The window's part of the conditions; hour, bytes and the person's own hand are the worker's. */
 export type Observed = Omit<Conditions, "pausedByHand" | "minuteOfDay" | "bytesToday">;
@@ -14,6 +15,8 @@ export interface Abilities {
   /** type: Wi-Fi, cable or mobile. save-data: only whether the person asked the browser to spare data. */
   readonly network: "none" | "save-data" | "type";
   readonly wakeLock: boolean;
+  /** Notifications; as with idle. */
+  readonly notify: "none" | "ask" | "refused" | "granted";
 }
 
 /** Nobody touched the machine for so long: the API's least is a minute, and who reads a page is not away. */
@@ -84,6 +87,7 @@ export class ConditionsWatch {
       idle: idleDetector() ? "ask" : "none",
       network: networkAbility(connection),
       wakeLock: "wakeLock" in navigator,
+      notify: notifyAbility(),
     };
     document.addEventListener("visibilitychange", () => this.#set({ visible: document.visibilityState === "visible" }));
     connection?.addEventListener("change", () => {
@@ -95,7 +99,7 @@ export class ConditionsWatch {
 
   /** Battery and idleness, as far as the browser tells them without a question. Resolves when their first values are there. */
   async start(): Promise<void> {
-    await Promise.all([this.#followBattery(), this.#followIdle()]);
+    await Promise.all([this.#followBattery(), this.#followIdle(), this.#followNotify()]);
   }
 
   /** The person lets the network be used: until it is another one, or the page is closed. */
@@ -112,6 +116,12 @@ export class ConditionsWatch {
     else if (answer === "denied") this.#able({ idle: "refused" });
   }
 
+  /** On the person's press too. */
+  async askToNotify(): Promise<void> {
+    if (notifyAbility() === "ask") await Notification.requestPermission().catch(() => {});
+    this.#able({ notify: notifyAbility() });
+  }
+
   async #followBattery(): Promise<void> {
     const battery = await telling()
       .getBattery?.()
@@ -122,6 +132,12 @@ export class ConditionsWatch {
       battery.addEventListener(event, () => this.#set({ battery: read() }));
     this.#able({ battery: true });
     this.#set({ battery: read() });
+  }
+
+  /** What the person changes in the browser's own settings. */
+  async #followNotify(): Promise<void> {
+    const permission = await navigator.permissions?.query({ name: "notifications" }).catch(() => undefined);
+    permission?.addEventListener("change", () => this.#able({ notify: notifyAbility() }));
   }
 
   async #followIdle(): Promise<void> {

@@ -61,10 +61,13 @@ export function createDonor(run: string, backend: BackendWish, volunteer: Volunt
       return () => listeners.delete(onChange);
     },
     getSnapshot: () => snapshot,
-    donate() {
-      if (snapshot.status === "idle") show({ ...snapshot, status: "starting" }); // answers the press at once
+    donate(paused = false) {
+      const answer: Partial<DonorSnapshot> = paused
+        ? { status: "paused", pausedBecause: [{ code: "by-hand" }] }
+        : { status: "starting" };
+      if (snapshot.status === "idle") show({ ...snapshot, ...answer }); // answers the press at once
       keepStored();
-      withPeer((peer) => peer.donate());
+      withPeer((peer) => peer.donate(paused));
     },
     check(spec) {
       link = "working";

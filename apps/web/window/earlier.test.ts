@@ -26,6 +26,16 @@ test("a page that ended while it donated is known once, and a discarded tab from
   expect(earlierDonation()).toBe("discarded");
 });
 
+test("a press of Pause outlives a reload and a discarded tab; a limit's pause is looked at anew", () => {
+  for (const discarded of [undefined, true]) {
+    given(discarded);
+    rememberDonation({ ...donating, status: "paused", pausedBecause: [{ code: "hidden" }, { code: "by-hand" }] });
+    expect(earlierDonation()).toBe("paused");
+    rememberDonation({ ...donating, status: "paused", pausedBecause: [{ code: "hidden" }] });
+    expect(earlierDonation()).not.toBe("paused");
+  }
+});
+
 test("who stopped, or never began, was not interrupted; nor is anybody where storage is refused", () => {
   given(true);
   expect(earlierDonation()).toBeNull();

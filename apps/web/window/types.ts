@@ -157,8 +157,8 @@ export interface Donor extends SnapshotStore<DonorSnapshot> {
   check(spec: RunSpec): void;
   /** Takes leave of the run and lets go of everything, for good. */
   end(): Promise<void>;
-  /** The one button. Also after stop, and after a blocked state (tries again). */
-  donate(): void;
+  /** The one button. Also after stop, and after a blocked state (tries again). paused: as somebody who has pressed Pause. */
+  donate(paused?: boolean): void;
   pause(): void;
   resume(): void;
   stop(): void;
@@ -196,7 +196,7 @@ export type KeyState =
   | { readonly kind: "failed"; readonly fault: KeyFault | "storage" };
 
 export interface Volunteer extends SnapshotStore<VolunteerSnapshot> {
-  /** Nothing changes if a value is none. To train only while nobody is here the browser asks the person first, and nothing changes without a yes. */
+  /** Nothing changes if a value is none. To train only while nobody is here, and to notify, the browser asks the person first, and nothing changes without a yes. */
   allow(change: Partial<Controls>): void;
   /** Shown to others from the next connection on; at most 40 characters. */
   rename(name: string): void;

@@ -70,6 +70,10 @@ export async function openVolunteer(): Promise<Volunteer> {
     },
     getSnapshot: () => snapshot,
     allow(change: Partial<Controls>) {
+      if (change.notify && snapshot.abilities.notify !== "granted")
+        return void conditions.askToNotify().then(() => {
+          if (snapshot.abilities.notify === "granted") take(change);
+        });
       if (change.when !== "idle" || snapshot.abilities.idle === "told") return take(change);
       void conditions.askForIdle().then(() => {
         if (snapshot.abilities.idle === "told") take(change);

@@ -45,6 +45,14 @@ export const controls: typeof controlTexts = {
     refused: "Der Browser lehnt es gerade ab: Vielleicht spart er Akku.",
   },
   noWakeLock: "Dieser Browser kann keinen Bildschirm anlassen.",
+  notify: "Sag mir, wenn es aufhört",
+  notifyHints: {
+    none: "Dieser Browser kennt keine Benachrichtigungen.",
+    ask: "Der Browser fragt, ob diese Seite Benachrichtigungen schicken darf.",
+    refused: "Gibt es nicht: Dem Browser wurde gesagt, er solle von dieser Seite keine zeigen.",
+    granted:
+      "Eine Benachrichtigung, wenn das Training aufhört und du es nicht wolltest, außer du siehst diese Seite gerade.",
+  },
   relayOnly: "Meine Adresse vor anderen Freiwilligen verbergen",
   relayOnlyMore: "Alles geht über den Host, der sie weiterhin sieht. Langsamer, und Arbeit für den Host.",
   forgotten: (names) =>
@@ -61,6 +69,7 @@ export const controls: typeof controlTexts = {
     quiet: "Ruhezeit",
     keepAwake: "wach halten",
     relayOnly: "verborgene Adresse",
+    notify: "Benachrichtigung",
   },
   notKept: "Dieser Browser speichert hier nichts: Was du einstellst, gilt, bis die Seite geschlossen wird.",
 };

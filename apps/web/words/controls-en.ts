@@ -45,6 +45,13 @@ export const controlTexts = {
     refused: "The browser refuses it now: a battery saver may be on.",
   },
   noWakeLock: "This browser cannot keep a screen on.",
+  notify: "Tell me when it stops",
+  notifyHints: {
+    none: "This browser has no notifications.",
+    ask: "The browser asks whether this page may send notifications.",
+    refused: "Not offered: the browser has been told not to show this page’s notifications.",
+    granted: "A notification when training stops and you did not ask for it, unless you look at this page.",
+  },
   relayOnly: "Hide my address from other volunteers",
   relayOnlyMore: "Everything goes through the host, which still sees it. Slower, and work for the host.",
   forgotten: (names: readonly string[]) =>
@@ -60,6 +67,7 @@ export const controlTexts = {
     quiet: "quiet hours",
     keepAwake: "keep awake",
     relayOnly: "hidden address",
+    notify: "notification",
   } satisfies Record<ControlName, string>,
   notKept: "This browser stores nothing here: what you set holds until the page is closed.",
 };

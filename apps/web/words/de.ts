@@ -51,6 +51,14 @@ export const de: Words = {
     stillDonating: "Dieser Tab spendet weiter; „Spenden“ oben führt zu seinen Knöpfen zurück.",
   },
 
+  alerts: {
+    title: "Dieses Gerät trainiert nicht mehr",
+    blocked: "Von selbst geht es nicht weiter.",
+    ended: "Der Lauf ist am Ziel. Danke!",
+    frozen: "Der Browser hat diesen Tab eingefroren. Jetzt geht das Training weiter.",
+    "host-away": "Der Host antwortet seit fünf Minuten nicht. Es geht von selbst weiter, wenn er wieder da ist.",
+  },
+
   offline: {
     title: "Kein Host antwortet",
     more: "Hier geht es weiter, sobald der Host antwortet; dafür ist nichts zu drücken.",

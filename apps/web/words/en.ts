@@ -52,6 +52,15 @@ export const en = {
     stillDonating: "This tab goes on donating; “Donate” above leads back to its buttons.",
   },
 
+  /** Notifications: a title, and what happened. */
+  alerts: {
+    title: "This machine stopped training",
+    blocked: "It cannot go on by itself.",
+    ended: "The run has reached its goal. Thank you!",
+    frozen: "The browser froze this tab. Training goes on now.",
+    "host-away": "The host has not answered for five minutes. It goes on by itself when the host is back.",
+  },
+
   offline: {
     title: "No host answers",
     more: "Nothing to press: it goes on here as soon as the host answers.",

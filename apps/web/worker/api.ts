@@ -27,7 +27,7 @@ export interface PeerApi {
   /** Tries this machine for that run; a press of the button waits for its end. */
   check(spec: RunSpec): Promise<void>;
   /** The person wants to; it begins as soon as settings and conditions let it. */
-  donate(): void;
+  donate(paused: boolean): void;
   /** The person's own hand. */
   pause(): void;
   resume(): void;

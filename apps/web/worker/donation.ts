@@ -119,9 +119,10 @@ export class Donation {
     await this.#starting;
   }
 
-  donate(): void {
+  /** @param paused the person pressed Pause before the page was loaded anew */
+  donate(paused = false): void {
     this.#wanted = true;
-    this.#allowance.pauseByHand(false);
+    this.#allowance.pauseByHand(paused);
     if (!this.#session) this.#follow();
   }
 

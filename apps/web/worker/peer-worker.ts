@@ -31,7 +31,7 @@ const api: PeerApi = {
     connected(opened);
   },
   check: async (spec) => (await donation).check(spec),
-  donate: async () => (await donation).donate(),
+  donate: async (paused) => (await donation).donate(paused),
   pause: async () => (await donation).pause(),
   resume: async () => (await donation).resume(),
   stop: async (reason) => (await donation).stop(reason),
