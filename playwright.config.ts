@@ -6,7 +6,7 @@ const browser = findInstalledBrowser();
 
 export default defineConfig({
   testDir: "e2e",
-  testIgnore: "nat/**", // needs root: npm run e2e:nat
+  testIgnore: ["nat/**", "engines/**"], // need more than a browser: npm run e2e:nat, npm run e2e:engines
   globalSetup: "./e2e/build.ts",
   // Two browsers with software GPUs fill two cores: one test at a time.
   workers: 1,

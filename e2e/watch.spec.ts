@@ -70,6 +70,14 @@ test("of a long list the rows in sight are drawn, and further pages come as one 
   await expect(last).toContainText("%");
 });
 
+test("a drawing that cannot be fetched is said, and its values are there all the same", async ({ page }) => {
+  await page.route("**/uPlot*.js", (route) => route.abort());
+  await page.goto(`${host.url}/watch`);
+  await expect(page.getByText("The drawing could not be loaded.").first()).toBeVisible();
+  await page.getByText("Newest values as a table").first().click();
+  await expect(page.getByRole("table", { name: "Training", exact: true })).toBeVisible();
+});
+
 test("every curve comes as CSV and JSON", async ({ page }) => {
   await page.goto(`${host.url}/watch`);
   await page.locator(".chart canvas").first().waitFor();

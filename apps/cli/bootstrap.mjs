@@ -146,7 +146,8 @@ export function flag(args, name) {
 /** Headless browsers and test runners are development packages: these commands alone need them. */
 export function needsFullInstall(command, args) {
   return (
-    ["test", "bench", "demo", "proof", "prepare", "nat"].indexOf(command) >= 0 || flag(args, "--donors") !== undefined
+    ["test", "bench", "demo", "proof", "prepare", "nat", "engines"].indexOf(command) >= 0 ||
+    flag(args, "--donors") !== undefined
   );
 }
 
@@ -214,8 +215,9 @@ function main() {
     process.exit(1);
   }
   install(needsFullInstall(command, args));
-  // Its own global setup builds, after a look at whether this machine can have a lab at all.
-  if (command === "nat") return playwright(["--config", "e2e/nat"].concat(args.slice(1)));
+  // Their own global setup builds, after a look at whether this machine has what they need at all.
+  if (command === "nat" || command === "engines")
+    return playwright(["--config", "e2e/" + command].concat(args.slice(1)));
   // `npm test check` alone looks at sources only; everything else runs what was built.
   const sourcesOnly = command === "test" && ["check", "unit"].indexOf(args[1]) >= 0;
   if (!sourcesOnly) build(signal, command === "build");

@@ -23,7 +23,8 @@ export const uncheckedMachine: Machine = { state: "checking", adapter: null, lim
 export function browserOf(userAgent: string): Browser {
   if (/firefox|fxios/i.test(userAgent)) return "firefox";
   if (/chrome|chromium|crios|edg/i.test(userAgent)) return "chromium";
-  if (/safari|applewebkit/i.test(userAgent)) return "safari";
+  // WebKit elsewhere (GNOME's browser) is no Safari that Apple's updates reach.
+  if (/applewebkit/i.test(userAgent) && /mac os x/i.test(userAgent)) return "safari";
   return "other";
 }
 

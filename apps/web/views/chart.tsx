@@ -1,6 +1,6 @@
 // One chart: a figure with its newest value in words, a drawing, and its last values as a table. uPlot is loaded when there is
 // something to draw; the words and the table need no script library and no eyes.
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import type uPlot from "uplot";
 import { useWords } from "../words/index.ts";
 
@@ -103,8 +103,8 @@ const ownFrame = (): Promise<unknown> => {
   return lastFrame;
 };
 
-/** Draws into the box, follows its width and the colour scheme; new data is set on the same plot. */
-function usePlot(props: ChartProps & Ticks) {
+/** Draws into the box, follows its width and the colour scheme; new data is set on the same plot. What draws may not be fetched, or not start. */
+function usePlot(props: ChartProps & Ticks, failed: () => void) {
   const box = useRef<HTMLDivElement>(null);
   const newest = useRef(props);
   const plot = useRef<uPlot | null>(null);
@@ -120,12 +120,14 @@ function usePlot(props: ChartProps & Ticks) {
     });
     const scheme = matchMedia("(prefers-color-scheme: dark)");
     const redraw = () => plot.current?.redraw(false);
-    void Promise.all([import("uplot"), import("uplot/dist/uPlot.min.css"), ownFrame()]).then(([{ default: Plot }]) => {
+    const loaded = Promise.all([import("uplot"), import("uplot/dist/uPlot.min.css"), ownFrame()]);
+    const draw = ([{ default: Plot }]: Awaited<typeof loaded>) => {
       if (closed) return;
       plot.current = new Plot(options(newest.current, element.clientWidth), aligned(newest.current.lines), element);
       resized.observe(element);
       scheme.addEventListener("change", redraw);
-    });
+    };
+    loaded.then(draw).catch(failed);
     return () => {
       closed = true;
       resized.disconnect();
@@ -139,8 +141,16 @@ function usePlot(props: ChartProps & Ticks) {
 }
 
 const Drawing = (props: ChartProps) => {
-  const { tick } = useWords().format;
-  return <div ref={usePlot({ ...props, tick })} className="plot" aria-hidden="true" />;
+  const { charts, format } = useWords();
+  const [fails, setFails] = useState(false);
+  const box = usePlot({ ...props, tick: format.tick }, () => setFails(true));
+  return fails ? (
+    <p className="empty" role="status">
+      {charts.notDrawn}
+    </p>
+  ) : (
+    <div ref={box} className="plot" aria-hidden="true" />
+  );
 };
 
 const Newest = ({ line, format }: { line: ChartLine; format: ChartProps["format"] }) => {

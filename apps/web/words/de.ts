@@ -266,6 +266,7 @@ export const de: Words = {
   charts: {
     title: "Lernen",
     against: "Über",
+    notDrawn: "Die Zeichnung ließ sich nicht laden. Die Werte stehen in der Tabelle darunter.",
     axes: { rounds: "Runden", tokens: "Token", time: "Zeit" },
     axisLabels: { rounds: "Runde", tokens: "Token", time: "Zeit" },
     loss: "Verlust des gemeinsamen Modells",

@@ -270,6 +270,7 @@ export const en = {
   charts: {
     title: "Learning",
     against: "Against",
+    notDrawn: "The drawing could not be loaded. The values are in the table below.",
     axes: { rounds: "rounds", tokens: "tokens", time: "time" },
     axisLabels: { rounds: "Round", tokens: "Tokens", time: "Time" },
     loss: "Loss of the shared model",
