@@ -105,7 +105,24 @@ test("before the first checkpoint, without WebGPU, and when the host does not gi
   await writeButton(page).click();
   await expect(side(page, 2).getByRole("alert")).toContainText("The model did not arrive.");
   expect(await findings(page)).toEqual([]);
+  // Of a large one it asks first.
+  await page.route("**/checkpoints", async (route) => {
+    const response = await route.fetch();
+    const document = (await response.json()) as { checkpoints: { blobs: { bytes: number }[] }[] };
+    for (const { blobs } of document.checkpoints) for (const blob of blobs) blob.bytes = 250e6;
+    await route.fulfill({ json: document });
+  });
+  await page.reload();
+  await page.getByRole("link", { name: "Try the model" }).click();
+  await writeButton(page).click();
+  await expect(section(page).getByRole("alert")).toContainText("That fetches 250 MB.");
+  expect(await findings(page)).toEqual([]);
+  await section(page).getByRole("button", { name: "Not now" }).click();
+  await expect(section(page).getByRole("alert")).toHaveCount(0);
+  await page.unroute("**/checkpoints");
   await page.unroute("**/api/blobs/**");
+  await page.reload();
+  await page.getByRole("link", { name: "Try the model" }).click();
   expect(await written(page, 2)).not.toBe("");
   await expect(section(page)).toContainText("Computed by this machine’s processor");
 });

@@ -15,6 +15,7 @@ import { writeBundle } from "./bench/bundle.ts";
 import { type AdapterWish, benchEngine } from "./bench/engine.ts";
 import { SHAPE_NAMES, wishOf } from "./bench/engine-report.ts";
 import { benchExchange } from "./bench/exchange.ts";
+import { type BenchGenerateOptions, benchGenerate } from "./bench/generate.ts";
 import { benchLine } from "./bench/line.ts";
 import { benchMemory } from "./bench/memory.ts";
 import { benchRivals, type RivalsOptions } from "./bench/rivals.ts";
@@ -437,6 +438,22 @@ benchCommand
   .action(async (options: { rounds: number; adapter: string; json: boolean }) => {
     await benchExchange(
       { ...options, from },
+      (line) => console.log(line),
+      (line) => console.error(line),
+    );
+  });
+benchCommand
+  .command("generate")
+  .description("how fast models continue a text, on WebGPU and on the processor (a minute or two)")
+  .argument("[models...]", MODEL_NAMES, ["nano", "micro", "gpt2-small"])
+  .option("--prompt <count>", "tokens of the prompt, within the model's context", numberFrom(1, 32_768), 32)
+  .option("--tokens <count>", "tokens behind it, within the model's context", numberFrom(1, 32_768), 24)
+  .option("--rounds <count>", "of each engine, in turn; medians count", numberFrom(1, 100), 3)
+  .option("--adapter <where>", "chromium, or dawn[:name] for Node", adapterFrom, "chromium")
+  .option("--json", "print one JSON object for each model", false)
+  .action(async (models: string[], options: Omit<BenchGenerateOptions, "models" | "from">) => {
+    await benchGenerate(
+      { ...options, models, from },
       (line) => console.log(line),
       (line) => console.error(line),
     );

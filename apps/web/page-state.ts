@@ -1,6 +1,7 @@
 // The one snapshot that the whole page is a function of, and what a person can do to it.
 import type { Machine } from "./machine.ts";
 import type { MemoryNeed } from "./memory-need.ts";
+import type { TrySnapshot } from "./try/types.ts";
 import type { LastSeen } from "./window/last-seen.ts";
 import type { DonorSnapshot, Volunteer, VolunteerSnapshot, WatcherSnapshot } from "./window/types.ts";
 import type { Language, Words } from "./words/index.ts";
@@ -35,6 +36,8 @@ export interface PageSnapshot {
   readonly volunteer: VolunteerSnapshot | null;
   readonly donor: DonorSnapshot;
   readonly watcher: WatcherSnapshot;
+  /** What "Try the model" shows; null: it has a thread of its own, once somebody comes near it. */
+  readonly tried: TrySnapshot | null;
 }
 
 export interface PageActions

@@ -64,6 +64,7 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
       volunteer: null,
       donor: idleDonor,
       watcher: emptyWatcher,
+      tried: null,
     };
   }
 

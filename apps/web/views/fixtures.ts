@@ -5,6 +5,7 @@ import { emptyWatcher, idleDonor, type PageActions, type PageSnapshot } from "..
 import { runSizes } from "../watch/run-sizes.ts";
 import { type DonorSnapshot, linkKey, type Problem, type SeriesPoint, type WatcherSnapshot } from "../window/types.ts";
 import { en } from "../words/en.ts";
+import { tried } from "./fixtures-try.ts";
 import { volunteer } from "./fixtures-volunteer.ts";
 
 const hex = (digit: string, length = 64) => digit.repeat(length);
@@ -370,6 +371,7 @@ export const page = (change: Partial<PageSnapshot> = {}): PageSnapshot => ({
   volunteer,
   donor: idleDonor,
   watcher,
+  tried,
   ...change,
 });
 

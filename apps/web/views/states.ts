@@ -5,10 +5,12 @@ import type { PauseCode, PauseReason } from "../controls/decide.ts";
 import { type ControlName, defaultControls } from "../controls/settings.ts";
 import type { Browser, Machine } from "../machine.ts";
 import { type ChartAxis, emptyWatcher, idleDonor, type PageSnapshot } from "../page-state.ts";
+import type { SideState, TryFault, TrySide, TrySnapshot } from "../try/types.ts";
 import type { DonorSnapshot, KeyState, Problem, ProblemCode, Task, VolunteerSnapshot } from "../window/types.ts";
 import { problems } from "../worker/problems.ts";
 import * as fixtures from "./fixtures.ts";
 import { donating, emptyPage, emptyRun, endedRun, machine, moment, page, run, watcher } from "./fixtures.ts";
+import { tried, triedSide } from "./fixtures-try.ts";
 import { phone, silent, strict, volunteer } from "./fixtures-volunteer.ts";
 
 type States = Readonly<Record<string, PageSnapshot>>;
@@ -308,6 +310,46 @@ const ofTheDonation: States = {
   "donating a processor": withDonor({ adapter: fixtures.processor }),
 };
 
+const withTry = (change: Partial<TrySnapshot>): PageSnapshot => page({ tried: { ...tried, ...change } });
+const triedStates: Readonly<Record<SideState, Partial<TrySide>>> = {
+  fetching: { bytes: 2_100_000, text: "", tokens: 0, tokensPerSecond: null },
+  starting: { text: "", tokens: 0, tokensPerSecond: null },
+  reading: { text: "", tokens: 0, tokensPerSecond: null },
+  writing: { tokens: 1, tokensPerSecond: null },
+  done: {},
+  stopped: {},
+  failed: { problem: { fault: "device-lost", message: "gone" } },
+};
+const tryFaults: Readonly<Record<TryFault, true>> = {
+  none: true,
+  unreachable: true,
+  "unknown-run": true,
+  "not-kept": true,
+  damaged: true,
+  "device-lost": true,
+  "out-of-memory": true,
+  "too-large": true,
+  diverged: true,
+  failed: true,
+};
+const ofTheTrial: States = {
+  ...each("try", triedStates, (change, state) =>
+    withTry({ sides: [{ ...triedSide, state, ...change }], busy: !["done", "stopped", "failed"].includes(state) }),
+  ),
+  ...each("try, not possible", tryFaults, (_, fault) => withTry({ problem: { fault, message: "gone" } })),
+  "try: the host is asked": withTry({ checkpoints: null }),
+  "try: no checkpoint yet": withTry({ checkpoints: [] }),
+  "try: two side by side, on a GPU": withTry({
+    sides: [triedSide, { ...triedSide, round: 10, text: "⟦A⟧".repeat(300) }],
+    adapter: machine.adapter,
+    here: [40, 10],
+  }),
+  "try: on the processor, while donating": {
+    ...withTry({ sides: [triedSide], adapter: null, insteadOfGpu: "⟦parameters needs 494 MiB in one piece⟧" }),
+    donor: donating,
+  },
+};
+
 const ofTheRun: States = {
   ...each("host", connections, (_, connection) => page({ watcher: { ...watcher, connection } })),
   ...each("host, nothing heard yet", connections, (_, connection) =>
@@ -338,4 +380,4 @@ const ofTheRun: States = {
   "kiosk, ended": page({ kiosk: true, watcher: { ...watcher, run: endedRun } }),
 };
 
-export const everyState: States = { ...before, ...ofTheVolunteer, ...ofTheDonation, ...ofTheRun };
+export const everyState: States = { ...before, ...ofTheVolunteer, ...ofTheDonation, ...ofTheTrial, ...ofTheRun };
