@@ -88,7 +88,12 @@ test("before the first checkpoint, without WebGPU, and when the host does not gi
   host = await start(2);
   await bringAxe(page);
   await page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, "gpu"));
+  await page.route("**/try-model-*.js", (route) => route.abort());
   await page.goto(`${host.url}/watch`);
+  await page.getByRole("link", { name: "Try the model" }).click();
+  await expect(section(page).getByRole("alert")).toContainText("did not load");
+  await page.unroute("**/try-model-*.js");
+  await page.reload();
   await page.getByRole("link", { name: "Try the model" }).click();
   await expect(section(page)).toContainText("There is nothing to try yet");
   await expect(writeButton(page)).toBeDisabled();

@@ -270,6 +270,7 @@ A prompt longer than the model's context counts with its last part; past the con
   )
   .action(async (options) => {
     const say = (line: string): void => console.error(line);
+    process.stdout.on("error", () => process.exit(0)); // who reads has read enough: | head
     await generate(options, (text) => process.stdout.write(text), say);
   });
 

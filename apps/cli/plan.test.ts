@@ -18,6 +18,7 @@ test("a model by name: its size, its parts, and what it takes otherwise", async 
   expect(text).not.toMatch(/ {2}mark/);
   expect((await printed({ keepsMark: true })).text).toMatch(/GPU memory +7\.62 GB[\s\S]* {2}mark +511 MB/);
   expect(text).toMatch(/any device +no, .*: parameters needs 472 MiB in one piece and this device allows 256 MiB/);
+  expect(text).toMatch(/its texts +573 MB to continue texts with it, 75\.5 MB of it keys and values/);
   expect(text).toMatch(/1 at once +2\.72 GB; 2\.2 GB with its layers recomputed/);
 });
 

@@ -1,5 +1,6 @@
 // `gossamer plan`: what a model takes of a GPU's memory, before anything is started.
 import { DEFAULT_LIMITS, largestFit, type ModelPlan, type Moments, type Precision, planModel } from "#engine";
+import { planGeneration } from "#engine/generation";
 import { parameterTable } from "#outer";
 import { SpecError } from "../host/load-run.ts";
 import { english } from "../web/words/format.ts";
@@ -36,6 +37,10 @@ export async function planCommand(options: PlanCommandOptions, out: (line: strin
     out(`model         ${modelLine(named, parameterTable(model).length)}`);
     for (const line of planLines(model.layers, plan)) out(line);
     if (memoryBytes === undefined) for (const line of otherwise(given)) out(line);
+    const texts = planGeneration(model);
+    out(
+      `its texts     ${english.bytes(texts.totalBytes)} to continue texts with it, ${english.bytes(texts.bytesByPart.cache)} of it keys and values`,
+    );
     const { problem } = planModel({ ...given, recomputedLayers: plan.recomputedLayers, limits: DEFAULT_LIMITS });
     out(
       `any device    ${problem === undefined ? "yes: within what WebGPU promises everywhere" : `no, only adapters that allow more than WebGPU promises: ${problem}`}`,

@@ -29,6 +29,6 @@ window.__looks = {
     do {
       for (const details of all("details:not([open])")) details.open = true;
       await frame(); // what is unfolded may hold more
-    } while (all("details:not([open]), .plot:not(:has(canvas)), .try:not(:has(form))").length > 0);
+    } while (all("details:not([open]), .plot:not(:has(canvas)), [aria-busy=true]").length > 0);
   },
 };

@@ -2,12 +2,11 @@
 //
 //   Live joins the thread that writes (try/trial.ts) to Tried, which is a function of its snapshot.
 import "../styles/try.css";
-import { type FormEvent, type KeyboardEvent, use, useEffect, useState, useSyncExternalStore } from "react";
+import { type FormEvent, type KeyboardEvent, useEffect, useState, useSyncExternalStore } from "react";
 import type { PageSnapshot } from "../page-state.ts";
 import { createTrial, type Trial } from "../try/trial.ts";
 import { emptyTry, type TrySnapshot, type TryWish } from "../try/types.ts";
 import { useWords } from "../words/index.ts";
-import { loadTryTexts } from "../words/try.ts";
 import type { TryTexts } from "../words/try-en.ts";
 import { backendOf } from "./places.ts";
 import { AT_FIRST, Field, TrySettings } from "./try-settings.tsx";
@@ -27,11 +26,20 @@ function engineOf({ machine }: PageSnapshot): TryWish["backend"] {
 
 const noTrial = { subscribe: () => () => {}, getSnapshot: () => emptyTry };
 
-export const TryModel = ({ page }: { page: PageSnapshot }) =>
-  page.tried ? <Tried page={page} snapshot={page.tried} trial={null} /> : <Live page={page} />;
+interface TryModelProps {
+  readonly page: PageSnapshot;
+  readonly texts: TryTexts;
+}
+
+export const TryModel = ({ page, texts }: TryModelProps) =>
+  page.tried ? (
+    <Tried page={page} texts={texts} snapshot={page.tried} trial={null} />
+  ) : (
+    <Live page={page} texts={texts} />
+  );
 
 /** With a thread of its own, as long as it is there. */
-const Live = ({ page }: { page: PageSnapshot }) => {
+const Live = ({ page, texts }: TryModelProps) => {
   const { run, hostBase } = page.watcher;
   const [trial, setTrial] = useState<Trial | null>(null);
   const runId = run?.id;
@@ -51,17 +59,15 @@ const Live = ({ page }: { page: PageSnapshot }) => {
   useEffect(() => {
     if (checkpoints > 0) trial?.list();
   }, [trial, checkpoints]);
-  return <Tried page={page} snapshot={snapshot} trial={trial} />;
+  return <Tried page={page} texts={texts} snapshot={snapshot} trial={trial} />;
 };
 
-interface TriedProps {
-  readonly page: PageSnapshot;
+interface TriedProps extends TryModelProps {
   readonly snapshot: TrySnapshot;
   readonly trial: Trial | null;
 }
 
-const Tried = ({ page, snapshot, trial }: TriedProps) => {
-  const texts = use(loadTryTexts(useWords().language));
+const Tried = ({ page, texts, snapshot, trial }: TriedProps) => {
   const phone = page.volunteer?.observed.phone ?? false;
   return (
     <>

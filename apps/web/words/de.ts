@@ -313,6 +313,7 @@ export const de: Words = {
     title: "Das Modell ausprobieren",
     intro: "Schreib etwas, und das gemeinsame Modell schreibt weiter, in diesem Tab. Was du schreibst, bleibt hier.",
     loading: "Einen Moment…",
+    notLoaded: "Dieser Teil der Seite ist nicht geladen. Prüfe die Verbindung und lade die Seite neu.",
   },
 
   scrub: {

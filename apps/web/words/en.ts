@@ -317,6 +317,7 @@ export const en = {
     title: "Try the model",
     intro: "Write something, and the shared model goes on with it, in this tab. What you write stays here.",
     loading: "One moment…",
+    notLoaded: "This part of the page did not load. Check the connection, and reload the page.",
   },
 
   scrub: {
