@@ -1,5 +1,6 @@
 // The volunteer's limits, obeyed and explained, in a browser whose battery, network, idleness and view are stood in for.
 import { expect, type Page, test } from "@playwright/test";
+import { defaultControls } from "../apps/web/controls/settings.ts";
 import { openDonor, SHORT_ROUNDS, startHost, type TestHost, untilRun } from "./support.ts";
 
 let host: TestHost;
@@ -239,6 +240,53 @@ test("a control that this browser cannot observe is there, disabled, with the re
   expect((await host.run()).peers.filter(({ state }) => state !== "left")).toEqual([]);
 });
 
+test("what this browser does not tell: an unknown network is asked about on a phone, and who trains only while away waits", async () => {
+  const { page, close } = await openDonor(host.url, { press: false });
+  try {
+    await page.addInitScript(() => {
+      Reflect.deleteProperty(Navigator.prototype, "connection");
+      Reflect.deleteProperty(globalThis, "IdleDetector");
+      Object.defineProperty(navigator, "userAgentData", { get: () => ({ mobile: true }) });
+    });
+    await keep(page, "controls", { version: 1, ...defaultControls, when: "idle", duty: 0.5 });
+    await page.reload();
+    const codes = () =>
+      page.locator(".pause-reasons > li").evaluateAll((items) => items.map((item) => item.getAttribute("data-code")));
+    const donating = () =>
+      expect(page.locator("[data-status]")).toHaveAttribute("data-status", "donating", { timeout: 60_000 });
+    await expect.poll(codes).toEqual(["network-unknown"]); // before the button
+    await page.getByRole("button", { name: "Donate this GPU" }).click();
+    await expect.poll(codes, { timeout: 20_000 }).toEqual(["idle-unknown", "network-unknown"]);
+    await page.getByRole("button", { name: "Use this connection" }).click();
+    await expect.poll(codes).toEqual(["idle-unknown"]);
+    await page.locator(".controls summary").click();
+    await page.getByLabel("When to train").selectOption("only while this page is in view");
+    await donating();
+
+    // What was set is there after a reload: also what no other test sets.
+    await expect(page.getByLabel("Time for training")).toHaveValue("0.5");
+    await page.getByLabel("Time for training").focus();
+    await page.keyboard.press("ArrowLeft");
+    await expect(page.getByLabel("Time for training")).toHaveAttribute("aria-valuetext", "40% of the time");
+    await page.locator("#quiet").check();
+    await page.getByLabel("Hide my address from other volunteers").check();
+    await page.reload();
+    await page.locator(".controls summary").click();
+    await expect(page.getByLabel("When to train").locator("option:checked")).toHaveText(
+      "only while this page is in view",
+    );
+    await expect(page.getByLabel("Quiet hours, from")).toHaveValue("22:00");
+    await expect(page.getByLabel("Hide my address from other volunteers")).toBeChecked();
+    await page.locator("#quiet").uncheck();
+    await page.getByRole("button", { name: "Use this connection" }).click();
+    await page.getByRole("button", { name: "Donate this GPU" }).click();
+    await donating();
+    await expect(page.getByLabel("Time for training")).toHaveValue("0.4");
+  } finally {
+    await close();
+  }
+});
+
 test("who hides the address is linked through the host alone", async () => {
   const hiding = await openDonor(host.url, { press: false });
   const other = await openDonor(host.url, { press: false });
@@ -266,6 +314,14 @@ test("who hides the address is linked through the host alone", async () => {
       return links.length === 2 && links.every(({ kind }) => kind === "relayed");
     });
     await untilRun(host, "rounds go on", ({ round }) => round >= run.round + 2);
+    const { page } = hiding;
+    await page.getByRole("heading", { name: "Mesh" }).scrollIntoViewIfNeeded();
+    await expect(page.getByRole("img", { name: "Mesh of 2 peers with 1 link: 1 through the host" })).toBeVisible();
+    await expect(page.getByRole("region", { name: "Your links" }).getByRole("row").nth(1)).toContainText(
+      "through the host",
+    );
+    await expect(page.locator(".bandwidth .totals [data-way=direct] dd")).toHaveText(/^0 B/);
+    await expect(page.locator(".bandwidth .totals [data-way=relayed] dd")).toHaveText(/^[\d.]+ [kM]B/);
     await hiding.page.evaluate(() => Reflect.get(globalThis, "connectionsMade")());
     expect(await candidates).toEqual([]); // the host has no TURN server: no connection that could name an address
   } finally {

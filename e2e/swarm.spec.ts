@@ -1,9 +1,12 @@
 // Two volunteers, one model: real host, two browser processes, WebRTC on loopback.
 import { expect, test } from "@playwright/test";
+import { en } from "../apps/web/words/en.ts";
+import { english } from "../apps/web/words/format.ts";
 import {
   countOfAttesters,
   entryHash,
   type LogEntry,
+  type Overview,
   offersIn,
   type RunDetail,
   verifyOffer,
@@ -71,6 +74,63 @@ test.describe("two browsers train one model", () => {
       expect(peer.links).toHaveLength(1);
       expect(peer.links[0]?.kind).toBe("direct");
     }
+  });
+
+  test("who watches sees their link, its way, times and bytes, and what moved in all, as the API says them", async ({
+    page,
+  }) => {
+    await page.goto(`${host.url}/watch`);
+    const mesh = page.getByRole("img", { name: "Mesh of 2 peers with 1 link: 1 direct" });
+    await mesh.scrollIntoViewIfNeeded();
+    await expect(mesh).toBeVisible();
+    await expect(page.getByText(/^median round trip [\d.]+ m?s$/)).toBeVisible();
+    const links = page.getByRole("region", { name: "Links of the run" });
+    await links.scrollIntoViewIfNeeded();
+    await expect(links.getByRole("row")).toHaveCount(2); // its head, and one: both ends report the same link
+    const cells = () => links.getByRole("row").nth(1).getByRole("cell").allTextContents();
+    const rate = expect.stringMatching(/^[\d.]+ k?B\/s$/);
+    await expect.poll(async () => (await cells()).slice(1, 4)).toEqual(["direct", rate, rate]);
+
+    // Both rest for a moment: otherwise all of it grows while it is read.
+    const press = (name: string) =>
+      Promise.all(donors.map((donor) => donor.page.getByRole("button", { name, exact: true }).click()));
+    await press("Pause");
+    await untilRun(host, "both rest", ({ peers }) => peers.every(({ state }) => state === "paused"));
+    const { bytes, times } = english;
+    const same = (
+      what: string,
+      shown: () => Promise<string[]>,
+      said: (run: RunDetail) => Promise<string[]> | string[],
+    ) =>
+      expect(async () => expect(await shown(), what).toEqual(await said(await host.run()))).toPass({ timeout: 30_000 });
+    await same(
+      "bytes of the link, as its end with the smaller id counts them",
+      async () => (await cells()).slice(4, 6),
+      ({ peers }) => {
+        const [{ links }] = [...peers].sort((a, b) => (a.id < b.id ? -1 : 1));
+        return [bytes(links[0].bytesSent), bytes(links[0].bytesReceived)];
+      },
+    );
+    await same(
+      "bytes in all, by their way",
+      async () => {
+        const shown = await page.locator(".bandwidth .totals dd").allTextContents();
+        return shown.map((text) => text.split(" ").slice(0, 2).join(" "));
+      },
+      ({ traffic: { direct, turn, relayed, toHost, fromHost }, updateBytesServed }) =>
+        [direct, turn, relayed, toHost, fromHost, updateBytesServed].map(bytes),
+    );
+    await same(
+      "beside DDP",
+      async () => [(await page.locator(".against figcaption").textContent()) ?? ""],
+      async ({ traffic: { direct, turn, relayed, toHost }, updateBytesServed }) => {
+        const { ddpBytes } = (await (await fetch(`${host.url}/api/runs/default/overview`)).json()) as Overview;
+        const moved = direct + turn + relayed + toHost + updateBytesServed;
+        return [en.bandwidth.ddp(bytes(moved), bytes(ddpBytes), times(ddpBytes / moved))];
+      },
+    );
+    await press("Resume");
+    await untilRun(host, "both train again", ({ peers }) => peers.every(({ state }) => state !== "paused"));
   });
 
   test("one that closes does not stop the other, and the timeline says that it left", async () => {
