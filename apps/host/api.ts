@@ -22,6 +22,7 @@ import {
 } from "#wire";
 import { ApiError, answerJson, answerText, notFound } from "./answer.ts";
 import { badgeSvg } from "./badge.ts";
+import { DiskRoom } from "./disk-room.ts";
 import { EventStreams } from "./events.ts";
 import { GzipCache } from "./gzip-cache.ts";
 import { metricsText } from "./metrics.ts";
@@ -41,8 +42,6 @@ const UPLOADS_MAX = 2;
 const UNNAMED_MAX = 4;
 /** And of all: keys cost nothing, so a limit for each is none. As many as may be connected. */
 const UNNAMED_TOTAL_MAX = 2_048;
-/** Updates are refused while there is still room for the log: a host that cannot write its log stops. */
-const FREE_BYTES_MIN = 256 * 2 ** 20;
 
 /** What the API asks of a run: a hosted one, or one that a bench makes up. */
 export type ServedRun = WatchedRun &
@@ -59,12 +58,15 @@ export interface ApiOptions {
   readonly relay: () => RelayMeter;
   readonly network: (request: IncomingMessage) => NetworkOffer;
   readonly originIsAllowed: (request: IncomingMessage) => boolean;
+  /** A line for the operator. */
+  readonly report: (line: string) => void;
 }
 
 export class Api {
   readonly #options: ApiOptions;
   readonly #events: EventStreams;
   readonly #watching: Watching;
+  readonly #diskRoom: DiskRoom;
   readonly #gzips: GzipCache;
   readonly #pieceLists: PieceLists;
   readonly #uploadsByPeer = new Map<PeerId, number>();
@@ -78,6 +80,11 @@ export class Api {
       ...options,
       watchers: () => this.#events.size,
       freeBytes: () => options.blobs.freeBytes(),
+    });
+    this.#diskRoom = new DiskRoom({
+      freeBytes: () => options.blobs.freeBytes(),
+      now: () => performance.now(),
+      report: options.report,
     });
     this.#events = new EventStreams(run, () => this.#watching.overview());
     this.#gzips = new GzipCache((name) => options.blobs.get(name));
@@ -353,7 +360,7 @@ export class Api {
     if (uploads >= UPLOADS_MAX) throw new ApiError(429, "uploads", `${UPLOADS_MAX} uploads at once are all.`);
     this.#uploadsByPeer.set(peer, uploads + 1);
     try {
-      if ((await blobs.freeBytes()) < FREE_BYTES_MIN)
+      if (!(await this.#diskRoom.isThere()))
         throw new ApiError(507, "disk-full", "The host's disk is nearly full; its operator must make room.");
       const bytes = await blobs.receive(hash, request, bytesMax);
       await this.#dropUnnamed(peer, hash);

@@ -180,6 +180,7 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
         turn: options.turn !== undefined,
         relay: options.relayMbit > 0,
       }),
+      report: options.report,
       originIsAllowed: (request) => network !== undefined && originIsAllowed(request, network.server.policy),
     });
     const server = await startServer({

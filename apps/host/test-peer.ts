@@ -21,6 +21,7 @@ import {
   type HostMessage,
   hostMessageSchema,
   identityFrom,
+  type LogEntry,
   type PeerId,
   type PeerMessage,
   peerIdOf,
@@ -31,9 +32,15 @@ import { helloOf, type Welcome } from "./test-given.ts";
 /** Everybody who may link with everybody. */
 export class Crowd {
   readonly peers = new Map<PeerId, TestPeer>();
+  readonly onEntry: (entry: LogEntry) => void;
 
-  static join(url: string, seeds: readonly number[]): Crowd {
-    const crowd = new Crowd();
+  private constructor(onEntry: (entry: LogEntry) => void) {
+    this.onEntry = onEntry;
+  }
+
+  /** @param onEntry called with what the host told any of them */
+  static join(url: string, seeds: readonly number[], onEntry: (entry: LogEntry) => void = () => {}): Crowd {
+    const crowd = new Crowd(onEntry);
     for (const seed of seeds) {
       const peer = new TestPeer(crowd, url, seed);
       crowd.peers.set(peer.id, peer);
@@ -44,6 +51,12 @@ export class Crowd {
   /** All of them, one after the other. */
   async until(holds: (log: RunState) => boolean): Promise<void> {
     for (const peer of this.peers.values()) await peer.until(holds);
+  }
+
+  /** The log of whoever is furthest. */
+  get newest(): RunState {
+    const logs = [...this.peers.values()].map(({ log }) => log);
+    return logs.reduce((newest, log) => (log.round > newest.round ? log : newest));
   }
 
   close(): void {
@@ -58,6 +71,8 @@ export class TestPeer {
   readonly id: PeerId;
   readonly store = new Map<string, Uint8Array>();
   readonly refusals: string[] = [];
+  /** How often the host ended its line. */
+  closings = 0;
   #peer!: Peer;
   #welcome!: Welcome;
   #state!: SharedState;
@@ -84,6 +99,10 @@ export class TestPeer {
     return identityFrom(new Uint8Array(32).fill(this.#seed));
   }
 
+  get log(): RunState {
+    return this.#peer.log;
+  }
+
   get anchorHash(): string | null {
     return this.#peer.view().anchorHash;
   }
@@ -107,6 +126,7 @@ export class TestPeer {
     this.#socket.on("message", (data) => this.#heard(hostMessageSchema.parse(JSON.parse(String(data)))));
     this.#socket.on("error", () => undefined);
     this.#socket.on("close", () => {
+      if (!this.#closed) this.closings += 1;
       this.#input({ type: "host-closed" });
       setTimeout(() => this.#connect(), RECONNECT_MS);
     });
@@ -123,6 +143,7 @@ export class TestPeer {
       }
       this.#input({ type: "host-open" });
     }
+    if (message.type === "entries") for (const entry of message.entries) this.#crowd.onEntry(entry as LogEntry);
     this.#input({ type: "message", message });
   }
 

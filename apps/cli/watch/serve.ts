@@ -30,6 +30,7 @@ export async function serveSynthetic(page: string, options: SyntheticOptions): P
     connections: () => options.peers,
     relay: () => ({ links: Math.floor(options.peers / 19), bytes: 1.4e8 }),
     originIsAllowed: () => false,
+    report: (line) => console.warn(line),
     network: () => ({ stun: null, turn: false, relay: true }),
   });
   const server = await startServer({

@@ -1,0 +1,230 @@
+// A host that is killed at random moments under load: what it acknowledged is there when it comes back, and its log replays to what was sealed.
+//
+// `npm test` kills ten times; `npm run proof:crash` two hundred times, and then again on a disk that fills up (Linux, root: it mounts one).
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as after } from "node:timers/promises";
+import { expect, test } from "@playwright/test";
+import { tinyDraft } from "../apps/host/test-given.ts";
+import { Crowd } from "../apps/host/test-peer.ts";
+import { Random } from "../packages/sim/random.ts";
+import { entryHash, type LogEntry } from "../packages/wire/index.ts";
+
+const whole = process.env.GOSSAMER_PROOF === "whole";
+const KILLS = whole ? 200 : 10;
+const FULL_DISKS = 20;
+const SEED = Number(process.env.GOSSAMER_SEED ?? 7);
+/** A round of these peers takes some tens of milliseconds, and a start about a second: every fourth kill falls into one. */
+const LIVES_MS_MAX = 1_000;
+const STARTS_MS_MAX = 1_500;
+/** The host refuses updates below 256 MiB; some rounds fit above. */
+const DISK_MB = 300;
+const PEERS = [1, 2, 3, 4];
+
+/** What the host said to anybody, by place in the log. */
+class Acknowledged {
+  readonly #hashBySeq = new Map<number, string>();
+
+  readonly take = (entry: LogEntry): void => {
+    const hash = entryHash(entry);
+    const before = this.#hashBySeq.get(entry.seq);
+    if (before !== undefined && before !== hash)
+      throw new Error(`two entries were acknowledged for place ${entry.seq}: the host has forgotten one`);
+    this.#hashBySeq.set(entry.seq, hash);
+  };
+
+  get count(): number {
+    return this.#hashBySeq.size;
+  }
+
+  /** Places whose entry the log does not have. */
+  missing(log: readonly LogEntry[]): number[] {
+    const hashes = log.map((entry) => entryHash(entry));
+    return [...this.#hashBySeq].filter(([seq, hash]) => hashes[seq] !== hash).map(([seq]) => seq);
+  }
+}
+
+interface Life {
+  readonly process: ChildProcess;
+  /** Resolves when it listens, or has ended before it did. */
+  readonly listens: Promise<boolean>;
+  readonly ended: Promise<number | null>;
+  said(): string;
+  /** Resolves when it says that from now on. */
+  says(text: string): Promise<void>;
+}
+
+function startLife(data: string, run: string, port: number): Life {
+  const words = ["dist/node/main.js", "host", "--run", run, "--data", data, "--port", String(port)];
+  const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  const ended = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+  const listens = new Promise<boolean>((resolve) => {
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (chunk: Buffer) => {
+        said += chunk.toString();
+        if (said.includes(`localhost:${port}`)) resolve(true);
+      });
+    void ended.then(() => resolve(false));
+  });
+  const says = async (text: string): Promise<void> => {
+    const from = said.length;
+    while (!said.includes(text, from)) await Promise.race([once(child.stderr, "data"), ended]);
+  };
+  return { process: child, listens, ended, said: () => said, says };
+}
+
+async function logOf(port: number): Promise<LogEntry[]> {
+  const entries: LogEntry[] = [];
+  for (;;) {
+    const answer = await fetch(`http://localhost:${port}/api/runs/default/log?raw=1&from=${entries.length}&limit=1000`);
+    const page = (await answer.json()) as LogEntry[];
+    if (page.length === 0) return entries;
+    entries.push(...page);
+  }
+}
+
+const replays = (data: string): { ok: boolean } => {
+  const words = ["dist/node/main.js", "replay", "--data", data, "--json"];
+  return JSON.parse(execFileSync(process.execPath, words, { encoding: "utf8" }));
+};
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Its text and spec lie beside the data directory: a disk that fills up must not touch them. */
+function writeRun(folder: string): string {
+  writeFileSync(join(folder, "text.txt"), "It was a dark and stormy night.\n".repeat(100));
+  const path = join(folder, "run.json");
+  writeFileSync(path, JSON.stringify(tinyDraft()));
+  return path;
+}
+
+/** The last life: it goes on, has all that was acknowledged, stops well, and its log replays. */
+async function expectNothingLost(data: string, last: Life, port: number, crowd: Crowd, acknowledged: Acknowledged) {
+  expect(await last.listens, last.said()).toBe(true);
+  const before = acknowledged.count;
+  const past = await logOf(port);
+  expect(acknowledged.missing(past)).toEqual([]);
+  const { round } = crowd.newest;
+  await crowd.until((log) => log.round > round);
+  const log = await logOf(port);
+  expect(acknowledged.missing(log)).toEqual([]);
+  for (const { refusals } of crowd.peers.values()) expect(refusals).toEqual([]);
+  last.process.kill("SIGTERM");
+  expect(await last.ended, last.said()).toBe(0);
+  expect(replays(data)).toMatchObject({ ok: true });
+  return { before, entries: log.length };
+}
+
+test(`a host killed ${KILLS} times at random moments loses nothing that it acknowledged (seed ${SEED})`, async () => {
+  test.setTimeout(whole ? 60 * 60_000 : 120_000);
+  const folder = mkdtempSync(join(tmpdir(), "gossamer-crash-"));
+  const [data, run, port] = [join(folder, "data"), writeRun(folder), await freePort()];
+  const acknowledged = new Acknowledged();
+  const random = new Random(SEED);
+  const crowd = Crowd.join(`http://localhost:${port}`, PEERS, acknowledged.take);
+  try {
+    let unready = 0;
+    for (let kill = 0; kill < KILLS; kill++) {
+      const life = startLife(data, run, port);
+      const early = kill % 4 === 3;
+      if (!early) expect(await life.listens, life.said()).toBe(true);
+      const moment = after(random.int(early ? STARTS_MS_MAX : LIVES_MS_MAX));
+      expect(await Promise.race([moment, life.ended.then(() => "ended")]), life.said()).toBeUndefined();
+      life.process.kill("SIGKILL");
+      await life.ended;
+      if (!(await life.listens)) unready += 1;
+    }
+    const { before, entries } = await expectNothingLost(data, startLife(data, run, port), port, crowd, acknowledged);
+    console.log(
+      `${KILLS} kills, ${unready} before it listened; ${before} entries had been acknowledged, the log has ${entries}`,
+    );
+    expect(before).toBeGreaterThan(KILLS);
+  } finally {
+    crowd.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("a disk that others fill up: nearly full, the run stands still until there is room; full, the host stops and loses nothing", async () => {
+  test.skip(!whole, "in npm run proof:crash");
+  test.skip(process.getuid?.() !== 0 || process.platform !== "linux", "mounts a small disk: Linux, root");
+  test.setTimeout(20 * 60_000);
+  const folder = mkdtempSync(join(tmpdir(), "gossamer-full-"));
+  const [data, run, port] = [join(folder, "data"), writeRun(folder), await freePort()];
+  mkdirSync(data);
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_MB}m`, "tmpfs", data]);
+  const ballast = join(data, "ballast");
+  const random = new Random(SEED);
+  const acknowledged = new Acknowledged();
+  const crowd = Crowd.join(`http://localhost:${port}`, PEERS, acknowledged.take);
+  try {
+    let life = startLife(data, run, port);
+    expect(await life.listens, life.said()).toBe(true);
+    await crowd.until(({ round }) => round >= 2);
+    const stands = life.says("Make room; it goes on by itself");
+    writeFileSync(ballast, new Uint8Array(100 * 2 ** 20));
+    await stands;
+    const goesOn = life.says("room on the disk again");
+    rmSync(ballast);
+    await goesOn;
+    const { round } = crowd.newest;
+    await crowd.until((log) => log.round >= round + 2);
+
+    let stops = 0;
+    for (let time = 1; time <= FULL_DISKS; time++) {
+      await after(random.int(LIVES_MS_MAX));
+      const stood = life.says("Make room; it goes on by itself").then(() => "stands" as const);
+      fill(ballast);
+      const code = await Promise.race([life.ended, stood]); // an entry that cannot be written stops it; an update alone does not
+      const goesOn = life.says("room on the disk again");
+      rmSync(ballast);
+      if (code === "stands") {
+        await goesOn; // once somebody tries again
+        continue;
+      }
+      expect([code, life.said()]).toEqual([1, expect.stringContaining("Make room on that disk")]);
+      stops += 1;
+      life = startLife(data, run, port);
+      expect(await life.listens, life.said()).toBe(true);
+    }
+    const { before, entries } = await expectNothingLost(data, life, port, crowd, acknowledged);
+    console.log(
+      `${FULL_DISKS} full disks, ${stops} of which stopped the host; ${before} entries had been acknowledged, the log has ${entries}`,
+    );
+    expect(before).toBeGreaterThan(FULL_DISKS);
+  } finally {
+    crowd.close();
+    execFileSync("umount", ["--lazy", data]);
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+/** To the last byte. */
+function fill(path: string): void {
+  const file = openSync(path, "w");
+  try {
+    for (const bytes of [2 ** 20, 4_096]) for (;;) if (!takes(file, new Uint8Array(bytes))) break;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function takes(file: number, bytes: Uint8Array): boolean {
+  try {
+    return writeSync(file, bytes) === bytes.length;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOSPC") return false;
+    throw error;
+  }
+}
