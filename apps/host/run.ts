@@ -2,6 +2,7 @@
 //
 //   socket, upload, timer, witness -> step(now, input) -> append (disk, then broadcast) | send | fold | checkpoint | forget | wake
 import { join } from "node:path";
+import { StorageError } from "#store";
 import {
   DataError,
   type DataFolder,
@@ -411,7 +412,7 @@ export class HostedRun {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#wake);
-    this.#options.fatal(error);
+    this.#options.fatal(error instanceof StorageError ? blobFault(error) : error);
   }
 
   // ---- documents --------------------------------------------------------------------------------------------------------
@@ -471,6 +472,14 @@ export class HostedRun {
     await this.#log.close();
     await this.#options.witness.close();
   }
+}
+
+/** What the operator can do about it. Nothing was acknowledged that the disk does not hold. */
+function blobFault({ fault, message }: StorageError): DataError {
+  const remedy = fault === "full" ? "Make room on that disk" : "Check that disk and this user's rights there";
+  return new DataError(
+    `The data directory takes no more blobs: ${message}. ${remedy}, then start again: the run goes on.`,
+  );
 }
 
 /** A damaged one is as good as none: it decides nothing but credit and seats. */

@@ -1,6 +1,7 @@
 // The witness in its own thread, seen from the host.
 import { Worker } from "node:worker_threads";
 import type { OpenedAt } from "#outer";
+import { StorageError, type StorageFault } from "#store";
 import type { BlobRef, EntryOf, LogEntry, RunSpec } from "#wire";
 import {
   BlobDamagedError,
@@ -22,9 +23,16 @@ type Call =
   | { type: "fold"; commit: EntryOf<"commit">; opened: OpenedAt }
   | { type: "checkpoint"; round: number };
 export type WitnessRequest = Call & { id: number };
-export type WitnessAnswer = { id: number; value: unknown } | { id: number; error: { name: string; message: string } };
+interface Thrown {
+  readonly name: string;
+  readonly message: string;
+  /** Of a StorageError. */
+  readonly fault?: StorageFault;
+}
+export type WitnessAnswer = { id: number; value: unknown } | { id: number; error: Thrown };
 
-function revive({ name, message }: { name: string; message: string }): Error {
+function revive({ name, message, fault }: Thrown): Error {
+  if (fault !== undefined) return new StorageError(fault, message);
   if (name === "BlobDamagedError") return new BlobDamagedError(message);
   if (name === "BlobLostError") return new BlobLostError(message);
   if (name === "DivergenceError") return new DivergenceError(message);

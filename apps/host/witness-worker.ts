@@ -1,5 +1,6 @@
 // The thread's side of witness-thread.ts: one request, one answer, in order.
 import { parentPort, workerData } from "node:worker_threads";
+import type { StorageError } from "#store";
 import { DiskBlobStore } from "#store/disk";
 import { Witness } from "./witness.ts";
 import type { WitnessAnswer, WitnessRequest, WitnessThreadData } from "./witness-thread.ts";
@@ -16,7 +17,8 @@ port.on("message", (request: WitnessRequest) => {
       answer = { id: request.id, value: await run(request) };
     } catch (error) {
       const { name, message } = error as Error;
-      answer = { id: request.id, error: { name, message } };
+      const { fault } = error as Partial<StorageError>;
+      answer = { id: request.id, error: { name, message, ...(fault === undefined ? {} : { fault }) } };
     }
     port.postMessage(answer);
   });
