@@ -5,7 +5,7 @@ import { tokenizers } from "#data";
 import { checkSampling, continuation, createGenerator, type Sampling } from "#engine/generation";
 import { DataError, DiskBlobStore, readLog } from "#store/disk";
 import { blobName, type CheckpointRow, type ModelShape, type RunSpec, runDetailSchema, runIdOf } from "#wire";
-import { askRun, fetchParameters, listCheckpoints, parametersBlob, parametersFrom } from "../web/try/checkpoints.ts";
+import { askOffered, askRun, fetchParameters, parametersBlob, parametersFrom } from "../web/try/checkpoints.ts";
 import { english } from "../web/words/format.ts";
 import { readSpec, runFolder } from "./replay.ts";
 
@@ -121,7 +121,9 @@ const NAMED_MAX = 12;
 
 function chosen(rows: readonly CheckpointRow[], round: number | undefined): CheckpointRow {
   if (rows.length === 0)
-    throw new GenerateError("This run keeps no checkpoint yet: the first comes after a few rounds. Try again later.");
+    throw new GenerateError(
+      "There is nothing to try yet: no checkpoint is kept, and no round sealed. Try again later.",
+    );
   if (round === undefined) return rows[0];
   const row = rows.find((each) => each.round === round);
   if (row) return row;
@@ -137,9 +139,10 @@ async function fromHost(url: string, run = "default", say: (line: string) => voi
   const detail = runDetailSchema.safeParse(await askRun(place, ""));
   if (!detail.success) throw new GenerateError(`What answers at ${url} is no host of this version.`);
   const { spec } = detail.data;
+  const { checkpoints, newest } = await askOffered(place);
   return {
     spec,
-    rows: await listCheckpoints(place),
+    rows: newest === null || checkpoints.includes(newest) ? checkpoints : [newest, ...checkpoints],
     load(row) {
       say(`fetching ${english.bytes(parametersBlob(row)?.bytes ?? 0)} from ${url}`);
       return fetchParameters(url, spec.model, row);

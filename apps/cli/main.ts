@@ -245,7 +245,7 @@ It only reads: the host may go on meanwhile.`,
 
 program
   .command("generate")
-  .description("a text continued by a run's newest checkpoint, or another one, on this processor")
+  .description("a text continued by a run's anchor of now, or a checkpoint, on this processor")
   .option(
     "--url <origin>",
     "a host to fetch it from, for example http://localhost:7070 (default: the data directory)",
@@ -253,7 +253,11 @@ program
   )
   .addOption(dataOption())
   .option("--run <id>", "a run's id (default: the host's, or the one that was written last)")
-  .option("--round <number>", "the checkpoint after so many rounds (default: the newest)", numberFrom(0, 2 ** 31))
+  .option(
+    "--round <number>",
+    "the checkpoint after so many rounds (default: a host's anchor of now, else the newest checkpoint)",
+    numberFrom(0, 2 ** 31),
+  )
   .requiredOption("--prompt <text>", "what it continues")
   .option("--tokens <count>", "how many it writes", numberFrom(1, 1_000_000), 200)
   .option("--temperature <number>", "0: always the likeliest token; 1: as the model says; at most 2", numberText, 0.8)

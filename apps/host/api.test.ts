@@ -8,6 +8,7 @@ import { downloadPieceList, downloadPieces } from "#mesh";
 import {
   apiErrorSchema,
   blobName,
+  checkpointRowSchema,
   checkpointsSchema,
   decodePieceList,
   logEntrySchema,
@@ -104,6 +105,14 @@ describe("documents", () => {
     const { checkpoints } = checkpointsSchema.parse(await json("/api/runs/default/checkpoints"));
     expect(checkpoints.map(({ round }) => round)).toEqual([2, 1]);
     expect(checkpoints[0]).toMatchObject(await json("/api/runs/default/checkpoints/latest"));
+  });
+
+  test("the anchor of now: its parameters, as its checkpoint has them", async () => {
+    const anchor = checkpointRowSchema.parse(await json("/api/runs/default/anchor"));
+    const [{ round, anchorHash, blobs }] = checkpointsSchema.parse(
+      await json("/api/runs/default/checkpoints"),
+    ).checkpoints;
+    expect(anchor).toMatchObject({ round, anchorHash, blobs: blobs.filter(({ name }) => name === "parameters") });
   });
 
   test("the newest checkpoint names blobs that are here", async () => {

@@ -47,7 +47,15 @@ const UNNAMED_TOTAL_MAX = 2_048;
 export type ServedRun = WatchedRun &
   Pick<
     HostedRun,
-    "id" | "summary" | "subscribe" | "kindOf" | "isOffered" | "blobStored" | "blobDropped" | "uploadBytesMax"
+    | "id"
+    | "summary"
+    | "anchors"
+    | "subscribe"
+    | "kindOf"
+    | "isOffered"
+    | "blobStored"
+    | "blobDropped"
+    | "uploadBytesMax"
   >;
 
 export interface ApiOptions {
@@ -161,6 +169,8 @@ export class Api {
       case "events":
         if (request.method === "HEAD") return answerText(response, "text/event-stream", "");
         return this.#events.add(response);
+      case "anchor":
+        return this.#anchor().then((row) => answerJson(response, 200, row));
       case "checkpoints":
         return this.#checkpoints().then((checkpoints) => answerJson(response, 200, { checkpoints }));
       case "checkpoints/latest":
@@ -173,7 +183,7 @@ export class Api {
         return answerJson(response, 200, this.#watching.overview());
       default:
         throw notFound(
-          `A run has no "${what}". It has log, series, events, checkpoints, checkpoints/latest, peers, rounds, overview.`,
+          `A run has no "${what}". It has log, series, events, anchor, checkpoints, checkpoints/latest, peers, rounds, overview.`,
         );
     }
   }
@@ -246,6 +256,12 @@ export class Api {
     return { round, anchorHash, blobs };
   }
 
+  async #anchor(): Promise<CheckpointRow> {
+    const row = await this.#options.run.anchors.newest();
+    if (row === undefined) throw notFound("This host gives no anchor but its checkpoints now.");
+    return row;
+  }
+
   async #checkpoints(): Promise<CheckpointRow[]> {
     const { run, blobs } = this.#options;
     const all = run.entries.filter((entry) => entry.type === "checkpoint").reverse();
@@ -275,7 +291,8 @@ export class Api {
 
   async #sendBlob(request: IncomingMessage, response: ServerResponse, hash: string): Promise<void> {
     const { blobs, run } = this.#options;
-    const size = await blobs.bytes(hash);
+    const shelved = run.anchors.bytes(hash);
+    const size = shelved?.length ?? (await blobs.bytes(hash));
     if (size === undefined) throw notFound(`Blob ${hash} is not here.`);
     const headers: Record<string, string | number> = {
       "Content-Type": "application/octet-stream",
@@ -310,6 +327,10 @@ export class Api {
     headers["Content-Length"] = end - start + 1;
     response.writeHead(range === undefined ? 200 : 206, headers);
     if (request.method === "HEAD" || size === 0) return void response.end();
+    if (shelved) {
+      run.bytesServed.checkpoint += end - start + 1;
+      return void response.end(shelved.subarray(start, end + 1));
+    }
     const file = createReadStream(blobs.path(hash), { start, end });
     for await (const chunk of file) {
       if (response.destroyed) break;

@@ -39,6 +39,7 @@ import {
   verifyOffer,
   volunteerOf,
 } from "#wire";
+import { AnchorShelf } from "./anchor-shelf.ts";
 import { Bans } from "./bans.ts";
 import { DdpBytes, overviewOf, type RunOverview } from "./overview.ts";
 import { peerRows } from "./peer-rows.ts";
@@ -92,6 +93,7 @@ export class HostedRun {
   readonly rounds: RoundBook;
   readonly standings: Standings;
   readonly started: WitnessStart;
+  readonly anchors: Pick<AnchorShelf, "newest" | "bytes">;
   /** Bytes of blobs sent to clients, by kind. */
   readonly bytesServed: Record<BlobKind, number> = { update: 0, checkpoint: 0, shard: 0, other: 0 };
   readonly #options: RunOptions;
@@ -123,6 +125,7 @@ export class HostedRun {
     this.spec = options.spec;
     this.entries = entries;
     this.started = started;
+    this.anchors = new AnchorShelf({ spec: options.spec, entries, witness: options.witness });
     this.#ddp = new DdpBytes(options.spec);
     this.rounds = new RoundBook(entries, options.spec, (peer) => this.nameOf(peer));
     this.standings = new Standings(entries, (hash) => goodBlob(options.blobs, hash));

@@ -21,7 +21,8 @@ export interface WitnessThreadData {
 type Call =
   | { type: "start"; log: readonly LogEntry[] }
   | { type: "fold"; commit: EntryOf<"commit">; opened: OpenedAt }
-  | { type: "checkpoint"; round: number };
+  | { type: "checkpoint"; round: number }
+  | { type: "anchor" };
 export type WitnessRequest = Call & { id: number };
 interface Thrown {
   readonly name: string;
@@ -82,6 +83,10 @@ export class WitnessThread implements WitnessPort {
 
   checkpoint(round: number): Promise<{ anchorHash: string; blobs: BlobRef[] }> {
     return this.#call({ type: "checkpoint", round });
+  }
+
+  anchor(): Promise<{ round: number; anchorHash: string; bytes: Uint8Array }> {
+    return this.#call({ type: "anchor" });
   }
 
   async close(): Promise<void> {

@@ -33,5 +33,7 @@ async function run(request: WitnessRequest): Promise<unknown> {
       return own.fold(request.commit, request.opened);
     case "checkpoint":
       return own.checkpoint(request.round);
+    case "anchor":
+      return own.anchor();
   }
 }

@@ -58,6 +58,8 @@ export interface WitnessPort {
   fold(commit: EntryOf<"commit">, opened: OpenedAt): Promise<Folded>;
   /** Stores the sections of the state after `round` rounds. @throws Error when the state is at another round */
   checkpoint(round: number): Promise<{ anchorHash: string; blobs: BlobRef[] }>;
+  /** The parameters as they are now, after `round` rounds: a checkpoint's section, which is not stored. */
+  anchor(): Promise<{ round: number; anchorHash: string; bytes: Uint8Array }>;
   close(): Promise<void>;
 }
 
@@ -178,6 +180,11 @@ export class Witness implements WitnessPort {
       blobs.push({ name, hash, bytes: bytes.length });
     }
     return { anchorHash: this.#anchorHash, blobs };
+  }
+
+  async anchor(): Promise<{ round: number; anchorHash: string; bytes: Uint8Array }> {
+    const bytes = encodeCheckpointSection("parameters", this.#round, this.#state.parameters);
+    return { round: this.#round, anchorHash: this.#anchorHash, bytes };
   }
 
   async close(): Promise<void> {}

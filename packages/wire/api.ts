@@ -171,7 +171,10 @@ export type Moment = z.infer<typeof momentSchema>;
 /** Checkpoints in one answer: a list that a person chooses from. */
 export const CHECKPOINTS_PAGE = 64;
 
-/** GET /api/runs/:id/checkpoints: those whose blobs the host has, newest first; of many the newest, and of the older ones some. */
+/**
+ * GET /api/runs/:id/anchor: the newest sealed one, of which the host gives the parameters for a while. GET /api/runs/:id/checkpoints: those whose blobs the host has, newest
+ * first; of many the newest, and of the older ones some.
+ */
 export const checkpointRowSchema = z.object({
   round: z.int(),
   anchorHash: hashSchema,

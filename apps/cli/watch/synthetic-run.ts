@@ -334,6 +334,7 @@ export class SyntheticRun implements ServedRun {
     return { ...overviewOf(this.#peers), ddpBytes: this.#ddp.bytes };
   }
 
+  anchors = { newest: async () => undefined, bytes: () => undefined };
   kindOf = () => "other" as const;
   isOffered = () => false;
   blobStored = () => {};

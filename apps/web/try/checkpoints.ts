@@ -1,9 +1,17 @@
-// The parameters of a checkpoint from a host: which ones it keeps, and the bytes of one, checked against their name.
+// The parameters of a checkpoint from a host: which ones it keeps, and the bytes of one, checked against their name. The anchor of now comes alike.
 //
-//   GET /api/runs/:id/checkpoints -> rows -> GET /api/blobs/:hash -> name as announced? -> the section "parameters" -> flat vector
+//   GET /api/runs/:id/{checkpoints, anchor} -> rows -> GET /api/blobs/:hash -> name as announced? -> the section "parameters" -> flat vector
 import { BlobHttpError, downloadPieces } from "#mesh";
 import { decodeCheckpointSection, parameterTable } from "#outer";
-import { apiErrorSchema, blobName, type CheckpointRow, checkpointsSchema, type ModelShape, pieceCount } from "#wire";
+import {
+  apiErrorSchema,
+  blobName,
+  type CheckpointRow,
+  checkpointRowSchema,
+  checkpointsSchema,
+  type ModelShape,
+  pieceCount,
+} from "#wire";
 
 /** unreachable: no answer. unknown-run: the host has another one. not-kept: it has forgotten this one. damaged: what came is not what was announced. */
 export type CheckpointFault = "unreachable" | "unknown-run" | "not-kept" | "damaged";
@@ -39,11 +47,32 @@ export async function askRun({ base, run }: RunPlace, path: string, signal?: Abo
   throw new CheckpointError(response.status === 404 ? "unknown-run" : "unreachable", message);
 }
 
-/** Newest first. @throws CheckpointError */
-export async function listCheckpoints(place: RunPlace, signal?: AbortSignal): Promise<CheckpointRow[]> {
-  const parsed = checkpointsSchema.safeParse(await askRun(place, "/checkpoints", signal));
+/** What there is to try. */
+export interface Offered {
+  /** That the host keeps, newest first. */
+  readonly checkpoints: readonly CheckpointRow[];
+  /** The anchor of now where the host gives it, else the newest checkpoint; null: nothing yet. */
+  readonly newest: CheckpointRow | null;
+}
+
+/** @throws CheckpointError */
+export async function askOffered(place: RunPlace, signal?: AbortSignal): Promise<Offered> {
+  const [listed, anchor] = await Promise.all([askRun(place, "/checkpoints", signal), askAnchor(place, signal)]);
+  const parsed = checkpointsSchema.safeParse(listed);
   if (!parsed.success) throw new CheckpointError("damaged", "the host's list of checkpoints is of another version");
-  return parsed.data.checkpoints;
+  const { checkpoints } = parsed.data;
+  const kept = checkpoints.at(0);
+  return { checkpoints, newest: anchor && anchor.round > (kept?.round ?? 0) ? anchor : (kept ?? null) };
+}
+
+async function askAnchor(place: RunPlace, signal?: AbortSignal): Promise<CheckpointRow | undefined> {
+  try {
+    const parsed = checkpointRowSchema.safeParse(await askRun(place, "/anchor", signal));
+    return parsed.success ? parsed.data : undefined;
+  } catch (error) {
+    if (error instanceof CheckpointError && error.fault === "unknown-run") return undefined; // 404: not now, or an older host
+    throw error;
+  }
 }
 
 export const parametersBlob = ({ blobs }: Pick<CheckpointRow, "blobs">) =>

@@ -6,7 +6,7 @@ import type { Sampling } from "#engine/generation";
 import type { CheckpointRow, ModelShape } from "#wire";
 import type { CheckpointFault } from "./checkpoints.ts";
 
-/** none: the run has no checkpoint yet. The others but the host's: what createGenerator and its generators reject with, and what is our own. */
+/** none: nothing is sealed yet, or nothing kept. The others but the host's: what createGenerator and its generators reject with, and what is our own. */
 export type TryFault =
   | CheckpointFault
   | "none"
@@ -38,8 +38,10 @@ export interface TrySide {
 }
 
 export interface TrySnapshot {
-  /** Newest first; null: not asked yet. */
+  /** What the host keeps, newest first; null: not asked yet. */
   readonly checkpoints: readonly CheckpointRow[] | null;
+  /** What is tried unless another one is asked for: the anchor of now, else the newest checkpoint; null: there is none, or nobody asked. */
+  readonly newest: CheckpointRow | null;
   /** Why there is no list, or why nothing is written. */
   readonly problem: TryProblem | null;
   readonly sides: readonly TrySide[];
@@ -54,6 +56,7 @@ export interface TrySnapshot {
 
 export const emptyTry: TrySnapshot = {
   checkpoints: null,
+  newest: null,
   problem: null,
   sides: [],
   busy: false,
@@ -66,7 +69,7 @@ export interface TryWish {
   readonly prompt: string;
   readonly tokens: number;
   readonly sampling: Sampling;
-  /** One checkpoint, or two side by side; null: the newest that there is. */
+  /** One checkpoint, or two side by side; null: the newest. */
   readonly rounds: readonly (number | null)[];
   readonly backend: "webgpu" | "processor";
 }

@@ -17,13 +17,16 @@ const rowOf = (round: number): CheckpointRow => {
 };
 
 let rows: CheckpointRow[];
+let anchor: CheckpointRow | undefined;
 let asked: string[];
 beforeEach(() => {
   rows = [rowOf(20), rowOf(10)];
+  anchor = undefined;
   asked = [];
   vi.stubGlobal("fetch", async (url: string) => {
     asked.push(url);
     if (url.endsWith("/checkpoints")) return Response.json({ checkpoints: rows });
+    if (url.endsWith("/anchor")) return anchor ? Response.json(anchor) : Response.json({}, { status: 404 });
     const bytes = blobs.get(url.split("/").at(-1)!);
     return bytes ? new Response(bytes.slice()) : new Response("", { status: 404 });
   });
@@ -57,6 +60,19 @@ test("the newest checkpoint writes, and the same wish writes the same without fe
   await writer.write(wish);
   expect(now().sides[0].text).toBe(side.text);
   expect(asked.filter((url) => url.includes("/blobs/"))).toHaveLength(1);
+});
+
+test("the anchor of now is tried where the host gives it, and is no checkpoint to choose later", async () => {
+  anchor = rowOf(23);
+  const { writer, now } = given();
+  await writer.write({ ...wish, rounds: [null, 20] });
+  expect(now().sides.map(({ round, state }) => [round, state])).toEqual([
+    [23, "done"],
+    [20, "done"],
+  ]);
+  anchor = rowOf(24);
+  await writer.write({ ...wish, rounds: [23] });
+  expect(now().problem?.fault).toBe("not-kept");
 });
 
 test("two checkpoints write at once, each its own text", async () => {

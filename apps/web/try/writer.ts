@@ -12,7 +12,7 @@ import {
   OutOfMemoryError,
 } from "#engine/generation";
 import type { CheckpointRow, ModelShape } from "#wire";
-import { CheckpointError, fetchParameters, listCheckpoints, parametersBlob, type RunPlace } from "./checkpoints.ts";
+import { askOffered, CheckpointError, fetchParameters, parametersBlob, type RunPlace } from "./checkpoints.ts";
 import type { TryFault, TryProblem, TrySide, TrySnapshot, TryTell, TryWish } from "./types.ts";
 import { emptyTry } from "./types.ts";
 
@@ -51,15 +51,12 @@ export class Writer {
     this.#ports = ports;
   }
 
-  /** Asks the host what it keeps. Never rejects: what is wrong is told. */
-  async list(signal?: AbortSignal): Promise<readonly CheckpointRow[]> {
+  /** Asks the host what it has. Never rejects: what is wrong is told, and what was known before stays. */
+  async list(signal?: AbortSignal): Promise<void> {
     try {
-      const checkpoints = await listCheckpoints(this.#place, signal);
-      this.#set({ checkpoints, problem: null });
-      return checkpoints;
+      this.#set({ ...(await askOffered(this.#place, signal)), problem: null });
     } catch (error) {
       if (!signal?.aborted) this.#set({ problem: problemOf(error) });
-      return this.#snapshot.checkpoints ?? [];
     }
   }
 
@@ -74,18 +71,21 @@ export class Writer {
     this.#abort = abort;
     this.#set({ busy: true, problem: null, sides: [] });
     try {
-      const rows = await this.list(abort.signal);
-      const chosen = wish.rounds.map((round) => (round === null ? rows[0] : rows.find((row) => row.round === round)));
-      const missing = wish.rounds.find((round, i) => round !== null && chosen[i] === undefined);
+      await this.list(abort.signal);
       if (abort.signal.aborted) return;
-      if (rows.length === 0) {
+      const { checkpoints, newest } = this.#snapshot;
+      const rowOf = (round: number | null) =>
+        round === null || round === newest?.round ? newest : checkpoints?.find((row) => row.round === round);
+      const chosen = wish.rounds.map(rowOf);
+      if (newest === null) {
         if (!this.#snapshot.problem)
-          this.#set({ problem: { fault: "none", message: "this run keeps no checkpoint yet" } });
+          this.#set({ problem: { fault: "none", message: "nothing is sealed yet, or nothing kept" } });
         return;
       }
+      const missing = wish.rounds.find((_, i) => chosen[i] === undefined);
       if (missing !== undefined) {
         this.#set({
-          problem: { fault: "not-kept", message: `the host no longer keeps the checkpoint of round ${missing}` },
+          problem: { fault: "not-kept", message: `the host does not keep the checkpoint of round ${missing}` },
         });
         return;
       }

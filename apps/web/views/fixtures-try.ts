@@ -9,7 +9,11 @@ const checkpoint = (round: number): CheckpointRow => ({
   blobs: [{ name: "parameters", hash: "9".repeat(64), bytes: 7_276_560 }],
 });
 
-export const tried: TrySnapshot = { ...emptyTry, checkpoints: [40, 30, 20, 10].map(checkpoint) };
+export const tried: TrySnapshot = {
+  ...emptyTry,
+  checkpoints: [40, 30, 20, 10].map(checkpoint),
+  newest: checkpoint(42),
+};
 
 /** A checkpoint that has written. */
 export const triedSide: TrySide = {

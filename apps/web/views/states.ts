@@ -337,8 +337,8 @@ const ofTheTrial: States = {
     withTry({ sides: [{ ...triedSide, state, ...change }], busy: !["done", "stopped", "failed"].includes(state) }),
   ),
   ...each("try, not possible", tryFaults, (_, fault) => withTry({ problem: { fault, message: "gone" } })),
-  "try: the host is asked": withTry({ checkpoints: null }),
-  "try: no checkpoint yet": withTry({ checkpoints: [] }),
+  "try: the host is asked": withTry({ checkpoints: null, newest: null }),
+  "try: no checkpoint yet": withTry({ checkpoints: [], newest: null }),
   "try: two side by side, on a GPU": withTry({
     sides: [triedSide, { ...triedSide, round: 10, text: "⟦A⟧".repeat(300) }],
     adapter: machine.adapter,

@@ -54,11 +54,12 @@ const Live = ({ page, texts }: TryModelProps) => {
     };
   }, [hostBase, runId, model]);
   const snapshot = useSyncExternalStore((trial ?? noTrial).subscribe, (trial ?? noTrial).getSnapshot);
-  // A checkpoint comes every so many rounds: the list is asked for anew then.
-  const checkpoints = run === null ? 0 : Math.floor(run.round / run.spec.checkpoint.everyRounds);
+  // A checkpoint comes every so many rounds: what there is is asked for anew then, and once the first round is sealed.
+  const sealed = run?.round ?? 0;
+  const asks = run === null ? 0 : Math.min(sealed, 1) + Math.floor(sealed / run.spec.checkpoint.everyRounds);
   useEffect(() => {
-    if (checkpoints > 0) trial?.list();
-  }, [trial, checkpoints]);
+    if (asks > 0) trial?.list();
+  }, [trial, asks]);
   return <Tried page={page} texts={texts} snapshot={snapshot} trial={trial} />;
 };
 
@@ -92,10 +93,8 @@ interface TryFormProps {
 }
 
 /** What a wish would fetch: what of it is not here. */
-function bytesToFetch({ checkpoints, here }: TrySnapshot, rounds: readonly (number | null)[]): number {
-  const rows = rounds.map((round) =>
-    round === null ? checkpoints?.[0] : checkpoints?.find((row) => row.round === round),
-  );
+function bytesToFetch({ checkpoints, newest, here }: TrySnapshot, rounds: readonly (number | null)[]): number {
+  const rows = rounds.map((round) => (round === null ? newest : checkpoints?.find((row) => row.round === round)));
   return rows.reduce((sum, row) => {
     if (!row || here.includes(row.round)) return sum;
     return sum + (row.blobs.find(({ name }) => name === "parameters")?.bytes ?? 0);
@@ -104,7 +103,7 @@ function bytesToFetch({ checkpoints, here }: TrySnapshot, rounds: readonly (numb
 
 const TryForm = ({ texts, snapshot, askBytes, write, stop }: TryFormProps) => {
   const { format } = useWords();
-  const { checkpoints, busy } = snapshot;
+  const { checkpoints, newest, busy } = snapshot;
   const [prompt, setPrompt] = useState(texts.example);
   const [settings, setSettings] = useState(AT_FIRST);
   const [round, setRound] = useState<number | null>(null);
@@ -112,7 +111,7 @@ const TryForm = ({ texts, snapshot, askBytes, write, stop }: TryFormProps) => {
   const [asked, setAsked] = useState(false);
   const rounds = other === null ? [round] : [round, other];
   const bytes = bytesToFetch(snapshot, rounds);
-  const possible = !busy && prompt !== "" && checkpoints !== null && checkpoints.length > 0;
+  const possible = !busy && prompt !== "" && newest !== null;
 
   const go = (sure: boolean): void => {
     if (!possible) return;
@@ -130,9 +129,9 @@ const TryForm = ({ texts, snapshot, askBytes, write, stop }: TryFormProps) => {
     event.preventDefault();
     go(false);
   };
-  const options = (newest: string | null, except: number | null) => (
+  const options = (first: string, except: number | null) => (
     <>
-      <option value="">{newest}</option>
+      <option value="">{first}</option>
       {(checkpoints ?? [])
         .filter((row) => row.round !== except)
         .map((row) => (
@@ -143,7 +142,7 @@ const TryForm = ({ texts, snapshot, askBytes, write, stop }: TryFormProps) => {
     </>
   );
   const roundOf = (value: string): number | null => (value === "" ? null : Number(value));
-  const newest = checkpoints?.[0] ? texts.newest(format.count(checkpoints[0].round)) : texts.newestUnknown;
+  const newestName = newest ? texts.newest(format.count(newest.round)) : texts.newestUnknown;
   return (
     <form className="try-form" onSubmit={submit}>
       <Field label={texts.prompt} hint={texts.keys}>
@@ -163,14 +162,14 @@ const TryForm = ({ texts, snapshot, askBytes, write, stop }: TryFormProps) => {
         <Field label={texts.checkpoint}>
           {(field) => (
             <select {...field} value={round ?? ""} onChange={({ target }) => setRound(roundOf(target.value))}>
-              {options(newest, null)}
+              {options(newestName, null)}
             </select>
           )}
         </Field>
         <Field label={texts.compare}>
           {(field) => (
             <select {...field} value={other ?? ""} onChange={({ target }) => setOther(roundOf(target.value))}>
-              {options(texts.compareNone, round ?? checkpoints?.[0]?.round ?? null)}
+              {options(texts.compareNone, round ?? newest?.round ?? null)}
             </select>
           )}
         </Field>

@@ -12,7 +12,7 @@ interface TrySidesProps {
 
 export const TrySides = ({ texts, snapshot, donating }: TrySidesProps) => {
   const words = useWords();
-  const { checkpoints, problem, sides, busy, adapter, insteadOfGpu } = snapshot;
+  const { checkpoints, newest, problem, sides, busy, adapter, insteadOfGpu } = snapshot;
   const ended = sides.length > 0 && !busy;
   return (
     <>
@@ -31,7 +31,7 @@ export const TrySides = ({ texts, snapshot, donating }: TrySidesProps) => {
         </p>
       ) : checkpoints === null ? (
         <p className="empty">{texts.asking}</p>
-      ) : checkpoints.length === 0 ? (
+      ) : newest === null ? (
         <p className="empty">{texts.none}</p>
       ) : null}
       {sides.length > 0 ? (
