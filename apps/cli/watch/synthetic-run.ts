@@ -35,6 +35,11 @@ export interface SyntheticOptions {
 
 const ROUND_MS = 24_000;
 const EVAL_EVERY = 10;
+/** As often as a real peer says how far it is. */
+const REPORT_MS = 2_000;
+
+const speedOf = (peers: readonly ConnectedPeer[]): number =>
+  peers.reduce((sum, { tokensPerSecond }) => sum + tokensPerSecond, 0);
 
 export class SyntheticRun implements ServedRun {
   readonly id = made("run", 1);
@@ -48,6 +53,8 @@ export class SyntheticRun implements ServedRun {
   readonly #options: SyntheticOptions;
   readonly #random: () => number;
   readonly #peers: ConnectedPeer[];
+  /** Of all who train. */
+  readonly #speed: number;
   readonly #nameById: ReadonlyMap<PeerId, string>;
   readonly #credit = new Map<
     PeerId,
@@ -83,6 +90,7 @@ export class SyntheticRun implements ServedRun {
       end: { roundsMax: options.state === "ended" ? options.rounds : 1_000_000 },
     } as RunSpec;
     this.#peers = syntheticPeers(options.peers, this.spec, this.#random);
+    this.#speed = speedOf(this.#peers.filter(({ state }) => state === "training"));
     this.#nameById = new Map(this.#peers.map(({ member }) => [member.peer, member.name]));
     this.rounds = new RoundBook(this.entries, this.spec, (peer) => this.nameOf(peer));
     this.standings = new Standings(this.entries, () => undefined);
@@ -147,15 +155,17 @@ export class SyntheticRun implements ServedRun {
   #finish(drawn: readonly ConnectedPeer[], ms: number): void {
     const round = this.#round;
     const loss = this.#lossAt(round);
+    const trainMs = ms * (0.78 + 0.1 * this.#random());
+    // The drawn ones stand for everybody: what a round counts is what all of them trained in it.
+    const tokensEach = ((this.#speed / speedOf(drawn)) * ROUND_MS * (trainMs / ms)) / 1_000;
     const contributors = drawn.map(({ member, tokensPerSecond }) => ({
       peer: member.peer,
-      tokens: 1_024 + Math.floor(tokensPerSecond * 3 * (0.8 + 0.2 * this.#random())),
+      tokens: Math.floor(tokensPerSecond * tokensEach),
       loss: loss + 0.1 * (this.#random() - 0.5),
       bytes: 1_830_000 + Math.floor(this.#random() * 20_000),
       update: made("update", round),
     }));
     contributors.sort((a, b) => (a.peer < b.peer ? -1 : 1));
-    const trainMs = ms * (0.78 + 0.1 * this.#random());
     // In the past, each when its device was done; in the present, they have offered already.
     if (ms === ROUND_MS)
       for (const [i, { peer, tokens, loss, bytes }] of contributors.entries()) {
@@ -234,7 +244,9 @@ export class SyntheticRun implements ServedRun {
     this.#sinceOpenMs += ms;
     const { steps } = this.spec.inner;
     const drawn = this.#drawn();
+    const reports = (i: number, at: number): number => Math.floor((at + i * 250) / REPORT_MS);
     for (const [i, peer] of this.#peers.entries()) {
+      if (reports(i, this.#now) === reports(i, this.#now - ms)) continue;
       const pace = 0.75 + (0.25 * ((i * 37) % 11)) / 11;
       const step = Math.min(steps, Math.floor((steps * this.#sinceOpenMs * pace) / (0.7 * ROUND_MS)));
       const offers = step >= steps && !this.#offered.includes(peer.member.peer) && drawn.includes(peer);
@@ -251,10 +263,10 @@ export class SyntheticRun implements ServedRun {
       }
       const links = peer.links.map((link) => ({
         ...link,
-        bytesSent: link.bytesSent + Math.floor(ms * 90 * this.#random()),
-        bytesReceived: link.bytesReceived + Math.floor(ms * 90 * this.#random()),
+        bytesSent: link.bytesSent + Math.floor(REPORT_MS * 90 * this.#random()),
+        bytesReceived: link.bytesReceived + Math.floor(REPORT_MS * 90 * this.#random()),
       }));
-      const bytes = ms * 500 * this.#random();
+      const bytes = REPORT_MS * 500 * this.#random();
       const state = this.#offered.includes(peer.member.peer)
         ? "offered"
         : peer.state === "paused"

@@ -44,7 +44,26 @@ export function aligned(lines: readonly ChartLine[]): [number[], ...(number | nu
   ];
 }
 
-const property = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/** Closer than this dots run together into a band: then the dashes alone tell the line. */
+const DOTS_APART_PX = 9;
+
+/** A line of one point would be invisible. */
+export function hasDots(
+  look: ChartLine["look"],
+  values: readonly (number | null | undefined)[],
+  widthPx: number,
+): boolean {
+  const points = values.filter((y) => y != null).length;
+  return points === 1 || (look === "dots" && points * DOTS_APART_PX <= widthPx);
+}
+
+const properties = new Map<string, string>();
+/** Asked for with every stroke, and the same until the colours change: for each of them the browser would look over the whole page's styles. */
+function property(name: string): string {
+  const known = properties.get(name) ?? getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  properties.set(name, known);
+  return known;
+}
 const toneOf = { dew: "--dew", amber: "--amber", plain: "--ink-soft" } as const;
 
 function options({ lines, xLabel, format, tick, time }: ChartProps & Ticks, width: number): uPlot.Options {
@@ -81,9 +100,7 @@ function options({ lines, xLabel, format, tick, time }: ChartProps & Ticks, widt
         width: line.look === "solid" ? 1.5 : 1,
         spanGaps: true,
         points: {
-          // A line of one point would be invisible.
-          show: ({ data }: uPlot, i: number) =>
-            line.look === "dots" || Array.from(data[i]).filter((y) => y !== null).length === 1,
+          show: ({ data, width }: uPlot, i: number) => hasDots(line.look, Array.from(data[i]), width),
           size: 6,
           fill: () => property(toneOf[line.tone]),
         },
@@ -119,7 +136,10 @@ function usePlot(props: ChartProps & Ticks, failed: () => void) {
       plot.current?.setSize({ width: Math.floor(entry.contentRect.width), height: HEIGHT_PX });
     });
     const scheme = matchMedia("(prefers-color-scheme: dark)");
-    const redraw = () => plot.current?.redraw(false);
+    const redraw = () => {
+      properties.clear();
+      plot.current?.redraw(false);
+    };
     const loaded = Promise.all([import("uplot"), import("uplot/dist/uPlot.min.css"), ownFrame()]);
     const draw = ([{ default: Plot }]: Awaited<typeof loaded>) => {
       if (closed) return;

@@ -34,9 +34,16 @@ function progressOf(peer: PeerRow, run: RunDetail): number {
   return Math.min(1, peer.step / run.spec.inner.steps) * 0.94;
 }
 
-const Drop = ({ peer, run, angle, self }: { peer: PeerRow; run: RunDetail; angle: number; self: boolean }) => {
+interface DropProps {
+  readonly peer: PeerRow;
+  readonly progress: number;
+  readonly angle: number;
+  readonly self: boolean;
+}
+
+const Drop = memo(({ peer, progress, angle, self }: DropProps) => {
   const words = useWords();
-  const [x, y] = at(angle, RIM - (RIM - HUB) * progressOf(peer, run));
+  const [x, y] = at(angle, RIM - (RIM - HUB) * progress);
   const size = self ? 8 : 6;
   return (
     <g
@@ -53,7 +60,7 @@ const Drop = ({ peer, run, angle, self }: { peer: PeerRow; run: RunDetail; angle
       {peer.state === "offered" ? <circle className="halo" r={size + 4} /> : null}
     </g>
   );
-};
+});
 
 // Peers are spread over the threads, so that two of them do not sit side by side on a wide web.
 const anglesOf = (threads: number): number[] =>
@@ -89,7 +96,13 @@ export const OrbWeb = ({ run, self }: { run: RunDetail; self: PeerId | null }) =
     <svg className="orb" viewBox="-200 -200 400 400" role="img" aria-label={label}>
       <Silk threads={threads} />
       {here.map((peer, i) => (
-        <Drop key={peer.id} peer={peer} run={run} angle={angles[threadOf(i)]} self={peer.id === self} />
+        <Drop
+          key={peer.id}
+          peer={peer}
+          progress={progressOf(peer, run)}
+          angle={angles[threadOf(i)]}
+          self={peer.id === self}
+        />
       ))}
     </svg>
   );

@@ -1,6 +1,6 @@
 // Who gives what: contribution is what commits name (tokens, and the share of all tokens), not what a peer says of itself. Of a long list
 // only the rows in sight are drawn, and pages that are not here yet are asked for when they come into sight.
-import { useEffect, useRef } from "react";
+import { memo, useEffect, useRef } from "react";
 import type { Moment, PeerId, PeerRow } from "#wire";
 import type { PageActions } from "../page-state.ts";
 import type { WatcherSnapshot } from "../window/types.ts";
@@ -32,7 +32,7 @@ interface RowProps {
   readonly sending: string;
 }
 
-const Row = ({ peer, place, tokens, self, sending }: RowProps) => {
+const Row = memo(({ peer, place, tokens, self, sending }: RowProps) => {
   const words = useWords();
   const { format } = words;
   return (
@@ -66,7 +66,7 @@ const Row = ({ peer, place, tokens, self, sending }: RowProps) => {
       </td>
     </tr>
   );
-};
+});
 
 const ROW_PX = 51;
 /** Above and below what is in sight. */

@@ -8,7 +8,8 @@ import { runPhaseLine } from "./state-lines.ts";
 /** The roster's mean step: the slowest peer decides nothing, a quorum does. */
 function meanStep(run: RunDetail): number {
   const steps = run.spec.inner.steps;
-  const roster = run.peers.filter(({ id }) => run.roster.includes(id));
+  const asked = new Set(run.roster);
+  const roster = run.peers.filter(({ id }) => asked.has(id));
   if (roster.length === 0) return 0;
   return Math.round(
     roster.reduce((sum, peer) => sum + (run.offered.includes(peer.id) ? steps : peer.step), 0) / roster.length,

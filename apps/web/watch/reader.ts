@@ -15,10 +15,11 @@ import {
   runDetailSchema,
   seriesSchema,
 } from "#wire";
-import { linkKey, type Rate, type ReaderAsk, type ReaderTell } from "../window/types.ts";
+import type { ReaderAsk, ReaderTell } from "../window/types.ts";
 import { MeshLayout } from "./mesh-layout.ts";
 import { Playback } from "./playback.ts";
 import { Rates } from "./rates.ts";
+import { RunNews } from "./run-news.ts";
 import { runSizes } from "./run-sizes.ts";
 import { seriesShown } from "./series-shown.ts";
 
@@ -27,11 +28,10 @@ const RETRY_MS = 3_000;
 /** Charts follow a round within this; a short round must not make every watcher ask three times a second. */
 const SERIES_EVERY_MS = 3_000;
 const SERIES_POINTS = 500;
+/** Between two of them, but for the first time: the page has time for its other work, and all seven are through before the next. */
+const SERIES_APART_MS = 300;
 /** A timeline's width, and the round that is open. */
 const ROUNDS_SHOWN = 25;
-
-/** The table of links has 64 rows, and both ends report most of them. */
-const LINKS_TOLD_MAX = 160;
 
 const pageOfPeersSchema = z.object({ peers: z.array(peerRowSchema), peersTotal: z.int() });
 
@@ -39,6 +39,7 @@ export class Reader {
   readonly #tell: (change: ReaderTell) => void;
   readonly #base: string;
   readonly #rates = new Rates();
+  readonly #news = new RunNews();
   readonly #mesh = new MeshLayout();
   readonly #playback: Playback;
   #run: RunDetail | undefined;
@@ -47,9 +48,8 @@ export class Reader {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #seriesTimer: ReturnType<typeof setTimeout> | undefined;
   #seriesHead = "";
-  #specTold = "";
-  #churnTold = "";
-  #linksTold = new Set<string>();
+  #seriesLoaded = false;
+  #sizesOf = "";
   #unknown = false;
 
   /** @param base .../api/runs/:id */
@@ -103,34 +103,12 @@ export class Reader {
     const mesh = this.#mesh.take(run, rateByLink, now);
     this.#tell({
       connection: "live",
-      ...this.#lean(run),
-      rateByPeer,
-      rateByLink: this.#ofShownLinks(rateByLink),
+      ...this.#news.take(now, run, rateByPeer, rateByLink),
+      ...(run.id === this.#sizesOf ? {} : { sizes: runSizes(run.spec) }),
       ...(mesh ? { mesh } : {}),
     });
+    this.#sizesOf = run.id;
     this.#followHead(run);
-  }
-
-  /** Without what the page has already, and without links that it has no room for: all of it is copied into the page's thread. */
-  #lean({ spec, churn, ...run }: RunDetail): Pick<ReaderTell, "run" | "spec" | "sizes" | "churn"> {
-    let room = LINKS_TOLD_MAX;
-    const peers = run.peers.map((peer) => {
-      room -= peer.links.length;
-      return room >= 0 || peer.links.length === 0 ? peer : { ...peer, links: [] };
-    });
-    this.#linksTold = new Set(peers.flatMap(({ id, links }) => links.map(({ peer }) => linkKey(id, peer))));
-    const newest = `${churn.length} ${JSON.stringify(churn.at(-1))}`;
-    const told = {
-      ...(run.id === this.#specTold ? {} : { spec, sizes: runSizes(spec) }),
-      ...(newest === this.#churnTold ? {} : { churn }),
-    };
-    this.#specTold = run.id;
-    this.#churnTold = newest;
-    return { run: { ...run, peers }, ...told };
-  }
-
-  #ofShownLinks(rateByLink: ReadonlyMap<string, Rate>): ReadonlyMap<string, Rate> {
-    return new Map([...rateByLink].filter(([key]) => this.#linksTold.has(key)));
   }
 
   #takeRounds(news: readonly RoundTimes[]): void {
@@ -154,7 +132,10 @@ export class Reader {
 
   /** One after the other, each told by itself: the page draws one chart at a time. A chart that gets no answer keeps what it has. */
   async #loadSeries(): Promise<void> {
+    const apartMs = this.#seriesLoaded ? SERIES_APART_MS : 0;
+    this.#seriesLoaded = true;
     for (const metric of seriesShown) {
+      if (apartMs > 0) await new Promise((resolve) => setTimeout(resolve, apartMs));
       try {
         const answer = await this.#ask(`series?metric=${metric}&points=${SERIES_POINTS}`);
         this.#tell({ [metric]: seriesSchema.parse(answer).points });

@@ -285,11 +285,14 @@ export interface WatcherSnapshot extends Readonly<Record<SeriesShown, readonly S
 }
 
 /** From the reader's thread to the page: what changed. */
-export type ReaderTell = Partial<Omit<WatcherSnapshot, "hostBase" | "morePeers" | "momentAsked" | "run">> & {
-  /** What seldom changes comes apart, when it has. */
-  readonly run?: Omit<RunDetail, "churn" | "spec">;
-  readonly churn?: RunDetail["churn"];
-  readonly spec?: RunDetail["spec"];
+export type ReaderTell = Partial<
+  Omit<WatcherSnapshot, "hostBase" | "morePeers" | "momentAsked" | "run" | "rateByPeer" | "rateByLink">
+> & {
+  readonly run?: Partial<Omit<RunDetail, "peers">>;
+  /** All of its rows in their order; a number is the row that was at that place before, and has not changed. */
+  readonly rows?: readonly (PeerRow | number)[];
+  /** Of these rows, each followed by its links: bytes sent, and received, a second. */
+  readonly rates?: Float64Array;
   readonly peersPage?: { readonly from: number; readonly peers: readonly PeerRow[] };
   readonly memory?: MemoryNeed;
 };

@@ -4,13 +4,13 @@ import { moment, run, watcher } from "../views/fixtures.ts";
 import { merged } from "./watcher.ts";
 
 test("what seldom changes stays the same object, so that nobody draws it again", () => {
-  const { churn, spec, ...rest } = run;
+  const { peers, churn, spec, ...rest } = run;
   expect(merged(emptyWatcher, { run: rest }).run).toBeUndefined(); // not whole yet
-  expect(merged(emptyWatcher, { run: rest, churn, spec }).run).toEqual(run);
+  expect(merged(emptyWatcher, { run: { ...rest, churn, spec }, rows: peers }).run).toEqual(run);
   const next = merged(watcher, { run: { ...rest, round: 42 } }).run;
   expect([next?.round, next?.churn, next?.spec]).toEqual([42, watcher.run?.churn, watcher.run?.spec]);
   expect(next?.churn).toBe(watcher.run?.churn);
-  expect(merged(watcher, { run: rest, churn: [] }).run?.churn).toEqual([]);
+  expect(merged(watcher, { run: { churn: [] } }).run?.churn).toEqual([]);
 });
 
 test("pages of peers lie at their places", () => {

@@ -1,9 +1,9 @@
 // The run as the host tells it, for React: a reader in a thread of its own (watch/reader.ts), and the newest snapshot here.
-import type { PeerRow } from "#wire";
+import type { PeerId, PeerRow, RunDetail } from "#wire";
 import type { MemoryNeed } from "../memory-need.ts";
 import { emptyWatcher } from "../page-state.ts";
 import { findHost } from "./find-host.ts";
-import type { ReaderAsk, ReaderTell, Watcher, WatcherSnapshot } from "./types.ts";
+import { linkKey, type Rate, type ReaderAsk, type ReaderTell, type Watcher, type WatcherSnapshot } from "./types.ts";
 
 /** What the host says at one time comes as several messages: the page is drawn once for them. */
 const TOGETHER_MS = 40;
@@ -61,13 +61,31 @@ export function createWatcher(run: string): Watcher {
 
 /** What did not change stays the same object, so that the views that show it need not draw again. */
 export function merged(before: WatcherSnapshot, told: Omit<ReaderTell, "memory">): Partial<WatcherSnapshot> {
-  const { peersPage, run, churn = before.run?.churn, spec = before.run?.spec, ...change } = told;
+  const { peersPage, run: news, rows, rates, ...change } = told;
+  const peers = rows?.map((row) => (typeof row === "number" ? before.run?.peers[row] : row)) ?? before.run?.peers;
+  const run = { ...before.run, ...news, ...(peers ? { peers } : {}) };
   return {
     ...change,
     ...(change.moment === undefined ? {} : { momentAsked: change.moment?.round ?? null }),
-    ...(run && churn && spec ? { run: { ...run, churn, spec } } : {}),
+    ...((news || rows) && isWhole(run) ? { run } : {}),
+    ...(rates && peers ? ratesOf(peers as readonly PeerRow[], rates) : {}),
     ...(peersPage ? { morePeers: new Map([...before.morePeers, ...indexed(peersPage.from, peersPage.peers)]) } : {}),
   };
+}
+
+/** The first of what is told has all of it. */
+const isWhole = (run: object): run is RunDetail => "peers" in run && "spec" in run && "churn" in run;
+
+function ratesOf(peers: readonly PeerRow[], rates: Float64Array): Pick<WatcherSnapshot, "rateByPeer" | "rateByLink"> {
+  const rateByPeer = new Map<PeerId, Rate>();
+  const rateByLink = new Map<string, Rate>();
+  let at = 0;
+  const next = (): Rate => ({ sent: rates[at++], received: rates[at++] });
+  for (const { id, links } of peers) {
+    rateByPeer.set(id, next());
+    for (const { peer } of links) rateByLink.set(linkKey(id, peer), next());
+  }
+  return { rateByPeer, rateByLink };
 }
 
 const indexed = (from: number, peers: readonly PeerRow[]): [number, PeerRow][] =>
