@@ -16,7 +16,7 @@ addEventListener("message", ({ data }: MessageEvent<TryAsk>) => {
         breathe,
         now: () => performance.now(),
       });
-      return void writer.list();
+      return;
     case "list":
       return void writer?.list();
     case "write":

@@ -57,9 +57,8 @@ const Live = ({ page, texts }: TryModelProps) => {
   // A checkpoint comes every so many rounds: what there is is asked for anew then, and once the first round is sealed.
   const sealed = run?.round ?? 0;
   const asks = run === null ? 0 : Math.min(sealed, 1) + Math.floor(sealed / run.spec.checkpoint.everyRounds);
-  useEffect(() => {
-    if (asks > 0) trial?.list();
-  }, [trial, asks]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each count asks once
+  useEffect(() => trial?.list(), [trial, asks]);
   return <Tried page={page} texts={texts} snapshot={snapshot} trial={trial} />;
 };
 
