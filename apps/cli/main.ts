@@ -16,6 +16,7 @@ import { type AdapterWish, benchEngine } from "./bench/engine.ts";
 import { SHAPE_NAMES, wishOf } from "./bench/engine-report.ts";
 import { benchExchange } from "./bench/exchange.ts";
 import { type BenchGenerateOptions, benchGenerate } from "./bench/generate.ts";
+import { benchHost } from "./bench/host.ts";
 import { benchLine } from "./bench/line.ts";
 import { benchMemory } from "./bench/memory.ts";
 import { benchRivals, type RivalsOptions } from "./bench/rivals.ts";
@@ -407,6 +408,34 @@ leaves the CPU reference's curve, or whose device reports an error, is refused, 
       (line) => console.log(line),
       (line) => console.error(line),
     );
+  });
+benchCommand
+  .command("host")
+  .description("how many peers one host holds, and how long they wait; exit code 1 when it is more than it promises")
+  .option("--sockets <count>", "peers that only listen", numberFrom(2, ROSTER_MAX), 10_000)
+  .option(
+    "--signals <rate>",
+    "signals a second from one peer to another, through the host",
+    numberFrom(1, 10_000),
+    1_000,
+  )
+  .option("--seconds <count>", "of those", numberFrom(1, 3_600), 60)
+  .option("--churn <rate>", "peers that leave and come a minute", numberFrom(1, 60_000), 1_000)
+  .option("--churn-minutes <count>", "of that; 0: none", numberFrom(0, 600), 10)
+  .option("--json", "print one JSON object", false)
+  .addHelpText(
+    "after",
+    `
+All of it is on this machine's loopback, whose addresses the sockets share out among them (Linux). Each end needs a file for each socket:
+ulimit -n 20000. The host is a process of its own; one headless donor makes commits.`,
+  )
+  .action(async (options) => {
+    const kept = await benchHost(
+      options,
+      (line) => console.log(line),
+      (line) => console.error(line),
+    );
+    process.exit(kept ? 0 : 1);
   });
 benchCommand
   .command("browsers")

@@ -6,6 +6,7 @@ import { type AddressInfo, isIP } from "node:net";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import sirv from "sirv";
+import { ROSTER_MAX } from "#wire";
 import { ApiError, answerError } from "./answer.ts";
 import type { Certificate } from "./certificate.ts";
 import {
@@ -19,8 +20,8 @@ import {
 } from "./headers.ts";
 import { portTakenMessage } from "./port-owner.ts";
 
-/** All of the process: pages open six each, peers one more for signaling. */
-const CONNECTIONS_MAX = 8_192;
+/** All of the process: a socket of each peer whom a roster may name, and what their pages and the watchers ask for. */
+const CONNECTIONS_MAX = 2 * ROSTER_MAX;
 
 /** A mistake of the operator's, told without a stack. */
 export class StartError extends Error {
