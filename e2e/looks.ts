@@ -40,10 +40,13 @@ export async function show(page: Page, state: string, { width, language }: Look)
   await page.evaluate(([name, words]) => window.__looks.show(name, words), [state, language] as const);
 }
 
+/** Of a choice, beside its text. */
+const ARROW_PX = 16;
+
 /** Of what is shown now. */
 export function complaints(page: Page, { name }: Look): Promise<string[]> {
   return page.evaluate(
-    async ({ look, tags }) => {
+    async ({ look, tags, arrowPx }) => {
       const judged: Set<string> = Reflect.get(globalThis, "judged") ?? new Set();
       Reflect.set(globalThis, "judged", judged);
       const isNew = (text: string): boolean => !judged.has(text) && !!judged.add(text);
@@ -74,6 +77,14 @@ export function complaints(page: Page, { name }: Look): Promise<string[]> {
             found.push(`${id} at ${target.join(" ")}: ${failureSummary?.replace(/\s+/g, " ")}`);
       }
 
+      const measure = document.createElement("canvas").getContext("2d")!;
+      for (const select of document.querySelectorAll<HTMLSelectElement>(".control select")) {
+        const { font, paddingLeft, paddingRight } = getComputedStyle(select);
+        const room = select.clientWidth - Number.parseFloat(paddingLeft) - Number.parseFloat(paddingRight) - arrowPx;
+        measure.font = font;
+        for (const { text } of select.options)
+          if (room > 0 && measure.measureText(text).width > room + 1) found.push(`cut off in a choice: “${text}”`);
+      }
       const page = document.documentElement;
       if (page.scrollWidth > innerWidth) found.push(`the page is ${page.scrollWidth - innerWidth} px too wide`);
       const scrolls = ".scroll, .sections, .plot, .sr-only, .skip, pre";
@@ -92,6 +103,6 @@ export function complaints(page: Page, { name }: Look): Promise<string[]> {
       }
       return found;
     },
-    { look: name, tags: AXE_TAGS },
+    { look: name, tags: AXE_TAGS, arrowPx: ARROW_PX },
   );
 }

@@ -19,6 +19,11 @@ const root = createRoot(document.getElementById("root")!);
 const frame = () => new Promise(requestAnimationFrame);
 const all = (selector: string) => document.querySelectorAll<HTMLDetailsElement>(selector);
 
+const FOLDED = "details:not([open])";
+const UNFINISHED = `${FOLDED}, .plot:not(:has(canvas)), [aria-busy=true]`;
+/** Ten seconds of a screen that keeps up: charts and what one tries come in files of their own. */
+const FRAMES_MAX = 600;
+
 window.__looks = {
   states: Object.keys(everyState),
   /** With everything unfolded and drawn that a person can unfold. */
@@ -26,9 +31,10 @@ window.__looks = {
     const words = await loadWords(language);
     document.documentElement.lang = language;
     flushSync(() => root.render(<Page page={{ ...everyState[state], words }} actions={actions} />));
-    do {
-      for (const details of all("details:not([open])")) details.open = true;
+    for (let frames = 0; frames === 0 || all(UNFINISHED).length > 0; frames++) {
+      if (frames > FRAMES_MAX) throw new Error(`“${state}” is not all drawn, or a part of it is too far out of sight`);
+      for (const details of all(FOLDED)) details.open = true;
       await frame(); // what is unfolded may hold more
-    } while (all("details:not([open]), .plot:not(:has(canvas)), [aria-busy=true]").length > 0);
+    }
   },
 };

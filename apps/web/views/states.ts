@@ -6,7 +6,15 @@ import { type ControlName, defaultControls } from "../controls/settings.ts";
 import type { Browser, Machine } from "../machine.ts";
 import { type ChartAxis, emptyWatcher, idleDonor, type PageSnapshot } from "../page-state.ts";
 import type { SideState, TryFault, TrySide, TrySnapshot } from "../try/types.ts";
-import type { DonorSnapshot, KeyState, Problem, ProblemCode, Task, VolunteerSnapshot } from "../window/types.ts";
+import type {
+  DonorSnapshot,
+  KeyState,
+  Problem,
+  ProblemCode,
+  Task,
+  VolunteerSnapshot,
+  WatcherSnapshot,
+} from "../window/types.ts";
 import { problems } from "../worker/problems.ts";
 import * as fixtures from "./fixtures.ts";
 import { donating, emptyPage, emptyRun, endedRun, machine, moment, page, run, watcher } from "./fixtures.ts";
@@ -23,10 +31,23 @@ const each = <K extends string, V>(
 ): States =>
   Object.fromEntries((Object.keys(table) as K[]).map((key) => [`${name}: ${key}`, state(table[key], key)] as const));
 
-const withDonor = (donor: Partial<DonorSnapshot>): PageSnapshot => page({ donor: { ...donating, ...donor } });
+/**
+ * Where the person's side or what one tries is what differs, the run has little to show: whoever judges every state need not judge the same
+ * sections two hundred times.
+ */
+const quiet: WatcherSnapshot = {
+  ...emptyWatcher,
+  connection: "live",
+  hostBase: watcher.hostBase,
+  run: { ...run, peers: run.peers.slice(0, 1), churn: [] },
+  sizes: watcher.sizes,
+  trainLoss: watcher.trainLoss, // what an hour costs is reckoned by it
+};
+const aside = (change: Partial<PageSnapshot>): PageSnapshot => page({ watcher: quiet, ...change });
+const withDonor = (donor: Partial<DonorSnapshot>): PageSnapshot => aside({ donor: { ...donating, ...donor } });
 const withVolunteer = (change: Partial<VolunteerSnapshot>): PageSnapshot =>
-  page({ volunteer: { ...volunteer, ...change } });
-const withMachine = (change: Partial<Machine>): PageSnapshot => page({ machine: { ...machine, ...change } });
+  aside({ volunteer: { ...volunteer, ...change } });
+const withMachine = (change: Partial<Machine>): PageSnapshot => aside({ machine: { ...machine, ...change } });
 const withRun = (change: Partial<RunDetail>): PageSnapshot =>
   page({ watcher: { ...watcher, run: { ...run, ...change } } });
 
@@ -103,7 +124,7 @@ const phaseStates = (host: "here" | "away"): States =>
 const statuses: Readonly<Record<DonorSnapshot["status"], PageSnapshot>> = {
   idle: page(),
   starting: withDonor({ status: "starting", task: null }),
-  donating: withDonor({}),
+  donating: page({ donor: donating }),
   paused: withDonor({ status: "paused" }),
   stopped: withDonor({ status: "stopped" }),
   ended: page({ donor: { ...donating, status: "ended" }, watcher: { ...watcher, run: endedRun } }),
@@ -242,29 +263,29 @@ const before: States = {
   ...each("no WebGPU in", browsers, (_, browser) => withMachine({ state: "no-webgpu", adapter: null, browser })),
   ...each("no adapter in", browsers, (_, browser) => withMachine({ state: "no-adapter", adapter: null, browser })),
   ...each("processor", processors, (lack) =>
-    page({ machine: { ...machine, adapter: fixtures.processor, ...lack }, memory: null }),
+    aside({ machine: { ...machine, adapter: fixtures.processor, ...lack }, memory: null }),
   ),
   "software adapter": withMachine({ adapter: fixtures.software }),
-  "memory of one size": page({ memory: { mostBytes: 5e6, leastBytes: 5e6, problem: null } }),
-  "memory too small": page({
+  "memory of one size": aside({ memory: { mostBytes: 5e6, leastBytes: 5e6, problem: null } }),
+  "memory too small": aside({
     memory: { mostBytes: 5e9, leastBytes: 5e9, problem: problems.modelTooLarge("gradient needs 494 MiB in one piece") },
   }),
-  "memory unknown": page({ memory: null }),
-  "what is kept is not yet read": page({ volunteer: null }),
-  forgotten: page({ forgotten: true }),
-  interrupted: page({ earlier: "interrupted" }),
-  "loaded anew while paused": page({
+  "memory unknown": aside({ memory: null }),
+  "what is kept is not yet read": aside({ volunteer: null }),
+  forgotten: aside({ forgotten: true }),
+  interrupted: aside({ earlier: "interrupted" }),
+  "loaded anew while paused": aside({
     donor: { ...idleDonor, status: "paused", pausedBecause: [{ code: "by-hand" }] },
     earlier: "paused",
   }),
   discarded: { ...withDonor({}), earlier: "discarded" },
-  ...each("check", checks, (check) => page({ donor: { ...idleDonor, ...check } })),
-  ...each("check, link", links, (_, link) => page({ donor: { ...idleDonor, check: checked, link } })),
+  ...each("check", checks, (check) => aside({ donor: { ...idleDonor, ...check } })),
+  ...each("check, link", links, (_, link) => aside({ donor: { ...idleDonor, check: checked, link } })),
 };
 
 const ofTheVolunteer: States = {
   ...each("set", settings, (set) => withVolunteer({ controls: { ...defaultControls, ...set } })),
-  "set: all": page({ volunteer: strict }),
+  "set: all": aside({ volunteer: strict }),
   ...each("awake", awake, (_, state) =>
     withVolunteer({ controls: { ...defaultControls, keepAwake: true }, awake: state }),
   ),
@@ -273,9 +294,9 @@ const ofTheVolunteer: States = {
     withVolunteer({ controls: { ...defaultControls, notify: true }, abilities: { ...volunteer.abilities, notify } }),
   ),
   ...each("network", networkTold, (_, network) => withVolunteer({ abilities: { ...volunteer.abilities, network } })),
-  "a browser that tells nothing": page({ volunteer: silent }),
-  "a phone on mobile data": page({ volunteer: phone }),
-  "a phone that tells nothing": page({ volunteer: { ...phone, observed: { ...phone.observed, metered: null } } }),
+  "a browser that tells nothing": aside({ volunteer: silent }),
+  "a phone on mobile data": aside({ volunteer: phone }),
+  "a phone that tells nothing": aside({ volunteer: { ...phone, observed: { ...phone.observed, metered: null } } }),
   "some settings unusable": withVolunteer({ unusable: ["duty", "quiet"] }),
   "all settings unusable": withVolunteer({ unusable: ["version"] }),
   ...each("key", keys, (key) => withVolunteer({ key, storedBytes: 23.4e6 })),
@@ -310,7 +331,8 @@ const ofTheDonation: States = {
   "donating a processor": withDonor({ adapter: fixtures.processor }),
 };
 
-const withTry = (change: Partial<TrySnapshot>): PageSnapshot => page({ tried: { ...tried, ...change } });
+const withTry = (change: Partial<TrySnapshot>): PageSnapshot =>
+  aside({ place: "watch", tried: { ...tried, ...change } });
 const triedStates: Readonly<Record<SideState, Partial<TrySide>>> = {
   fetching: { bytes: 2_100_000, text: "", tokens: 0, tokensPerSecond: null },
   starting: { text: "", tokens: 0, tokensPerSecond: null },

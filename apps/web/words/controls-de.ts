@@ -21,7 +21,7 @@ export const controls: typeof controlTexts = {
   when: "Wann trainiert wird",
   whenChoices: {
     always: "jederzeit",
-    visible: "nur solange diese Seite zu sehen ist",
+    visible: "nur wenn die Seite sichtbar ist",
     idle: "nur wenn du fort bist",
   },
   idleNone: "„Fort“ gibt es hier nicht: Dieser Browser verrät nicht, ob du das Gerät benutzt.",
