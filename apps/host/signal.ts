@@ -12,7 +12,6 @@ import {
   type IceServers,
   MESSAGE_BYTES_MAX,
   type Member,
-  PAGE_CLOSED,
   type PeerId,
   type PeerMessage,
   PROTOCOL_VERSION,
@@ -21,6 +20,7 @@ import {
   protocolRangeOf,
   ROSTER_MAX,
   type RoomMessage,
+  reasonByCode,
   type refusalCodes,
   verify,
 } from "#wire";
@@ -113,7 +113,10 @@ const speaks = ({ min, max }: ProtocolRange): boolean => min <= PROTOCOL_VERSION
 const memberKey = (run: string, peer: PeerId): string => `${run} ${peer}`;
 
 /** What a WebSocket's closing code says: 1001 comes from a browser whose page went away, 1009 from ws itself. */
-const reasonByCode: Readonly<Record<number, string>> = { 1001: PAGE_CLOSED, 1009: "sent too large a message" };
+const reasonByClose: Readonly<Record<number, string>> = {
+  1001: reasonByCode["page-closed"],
+  1009: reasonByCode["too-large"],
+};
 
 export class SignalServer {
   readonly #options: SignalOptions;
@@ -190,7 +193,7 @@ export class SignalServer {
     socket.on("error", () => undefined); // a close always follows
     socket.on("close", (code) => {
       clearTimeout(helloTimer);
-      this.#forget(session, session.leaving ?? reasonByCode[code] ?? "connection closed");
+      this.#forget(session, session.leaving ?? reasonByClose[code] ?? reasonByCode["connection-closed"]);
     });
     if (refusal !== undefined) return this.#refuse(session, "origin", refusal);
     this.#write(session, { type: "challenge", nonce });

@@ -12,6 +12,7 @@ import {
   type EntryBody,
   type EntryOf,
   type GroupContribution,
+  goalReason,
   holdersOf,
   isGroup,
   type LogEntry,
@@ -141,8 +142,8 @@ export class RunState {
   /** The spec's goal is reached: only the last evaluation and `end` follow. */
   get endReached(): string | undefined {
     const { roundsMax, tokensMax } = this.spec.end;
-    if (roundsMax !== undefined && this.round >= roundsMax) return `all ${roundsMax} rounds are done`;
-    if (tokensMax !== undefined && this.tokens >= tokensMax) return `${tokensMax} tokens are committed`;
+    if (roundsMax !== undefined && this.round >= roundsMax) return goalReason({ of: "rounds", count: roundsMax });
+    if (tokensMax !== undefined && this.tokens >= tokensMax) return goalReason({ of: "tokens", count: tokensMax });
     return undefined;
   }
 

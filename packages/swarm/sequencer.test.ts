@@ -1,6 +1,6 @@
 // The sequencer at close quarters: what it refuses, and the order in which it lets things out. Whole rounds are in packages/sim.
 import { expect, test } from "vitest";
-import { type EntryBody, type Offer, PAGE_CLOSED, type PeerId, type PeerMessage } from "#wire";
+import { type EntryBody, type Offer, type PeerId, type PeerMessage, reasonByCode } from "#wire";
 import type { SequencerInput, SequencerOutput } from "./ports.ts";
 import { Sequencer } from "./sequencer.ts";
 import {
@@ -138,8 +138,11 @@ test("[R7] who said goodbye is not waited for; who vanished has three seconds", 
 test("[R7] a page that was closed is no crash, but it may be a reload: it is waited for all the same", () => {
   const given = inRound(alice, bob);
   given.offer(alice);
-  given.step({ type: "disconnected", peer: bob, reason: PAGE_CLOSED });
-  expect(given.out).toContainEqual({ type: "event", event: { kind: "left", peer: bob, reason: PAGE_CLOSED } });
+  given.step({ type: "disconnected", peer: bob, reason: reasonByCode["page-closed"] });
+  expect(given.out).toContainEqual({
+    type: "event",
+    event: { kind: "left", peer: bob, reason: reasonByCode["page-closed"] },
+  });
   expect(given.appends()).toEqual([]);
   given.now = 4_000;
   given.step({ type: "tick" });

@@ -15,6 +15,7 @@ import {
   type Member,
   type PeerId,
   type PeerMessage,
+  reasonByCode,
   type SignedOffer,
 } from "#wire";
 import { checkOf, type EntryCheck, followFault } from "./chain.ts";
@@ -288,7 +289,10 @@ export class Sequencer {
       case "lacks":
         return this.line.lacks(now, from);
       case "bye":
-        return here.change(session, { willing: false, bye: message.reason === "" ? "closed" : message.reason });
+        return here.change(session, {
+          willing: false,
+          bye: message.reason === "" ? reasonByCode["said-bye"] : message.reason,
+        });
     }
   }
 

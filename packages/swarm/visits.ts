@@ -1,7 +1,7 @@
 // Who is connected: each visit from its hello to its end, with the faults that may end it, and what its neighbours hear of it.
 //
 //   connected -> joined (to its neighbours) -> signals between neighbours -> left | sent away
-import { type HostMessage, type Member, PAGE_CLOSED, type PeerId } from "#wire";
+import { type HostMessage, type Member, type PeerId, reasonByCode } from "#wire";
 import { Attendance } from "./attendance.ts";
 import { type MeshChange, MeshPlan } from "./mesh-plan.ts";
 import type { Millis, SequencerOutput } from "./ports.ts";
@@ -50,7 +50,7 @@ export class Visits {
     const session = this.here.remove(peer);
     if (session === undefined) return undefined;
     this.options.gone(peer);
-    const kind = session.bye === undefined && reason !== PAGE_CLOSED ? "crashed" : "left";
+    const kind = session.bye === undefined && reason !== reasonByCode["page-closed"] ? "crashed" : "left";
     this.meshChanged(this.mesh.leave(peer), peer, session.bye ?? reason);
     this.options.emit({ type: "event", event: { kind, peer, reason: session.bye ?? reason } });
     return session;

@@ -9,5 +9,6 @@ export * from "./log.ts";
 export * from "./messages.ts";
 export * from "./peer-id.ts";
 export * from "./presets.ts";
+export * from "./reasons.ts";
 export * from "./relay.ts";
 export * from "./spec.ts";

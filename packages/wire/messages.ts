@@ -151,9 +151,6 @@ export type IceServers = z.infer<typeof iceServersSchema>;
 /** Instead of those of the welcome, for links that open from now on: passwords of TURN servers end. */
 const iceMessageSchema = z.strictObject({ type: z.literal("ice"), iceServers: iceServersSchema });
 
-/** Why a peer left whose browser closed the line itself (WebSocket code 1001), without a bye: no crash. */
-export const PAGE_CLOSED = "the page was closed or reloaded";
-
 export const refusalCodes = [
   "origin",
   "version",

@@ -5,6 +5,7 @@ import {
   API_VERSION,
   CHURN_PAGE,
   type ChurnRow,
+  goalReason,
   type LogEntry,
   type PeerId,
   type PeerMessage,
@@ -12,6 +13,7 @@ import {
   type RunDetail,
   type RunSpec,
   type RunSummary,
+  reasonByCode,
 } from "#wire";
 import type { ServedRun } from "../../host/api.ts";
 import { DdpBytes, overviewOf } from "../../host/overview.ts";
@@ -98,7 +100,8 @@ export class SyntheticRun implements ServedRun {
     this.#now = options.endsAt - options.rounds * ROUND_MS;
     while (this.#round < options.rounds) this.#wholeRound();
     for (let i = 0; i < Math.min(40, options.peers); i++) this.#come(i);
-    if (options.state === "ended") this.#add({ type: "end", reason: `${options.rounds} rounds are sealed` });
+    if (options.state === "ended")
+      this.#add({ type: "end", reason: goalReason({ of: "rounds", count: options.rounds }) });
     else this.#open();
   }
 
@@ -220,9 +223,9 @@ export class SyntheticRun implements ServedRun {
     const kind = kinds[i % kinds.length];
     const { member } = this.#peers[(i * 7) % this.#peers.length];
     const reasons = {
-      left: "the page was closed or reloaded",
-      crashed: "connection lost, no bye",
-      paused: "paused by the volunteer",
+      left: reasonByCode["page-closed"],
+      crashed: reasonByCode["connection-closed"],
+      paused: reasonByCode.paused,
     };
     const reason = kind in reasons ? reasons[kind as keyof typeof reasons] : "";
     this.#churn.push({
@@ -338,7 +341,7 @@ export class SyntheticRun implements ServedRun {
       churn: [...this.#churn],
       traffic: { direct, turn: direct * 0.21, relayed: direct * 0.016, fromHost: 9.1e9, toHost: direct * 0.4 },
       updateBytesServed: this.bytesServed.update,
-      endReason: this.#options.state === "ended" ? `${this.#options.rounds} rounds are sealed` : null,
+      endReason: this.#options.state === "ended" ? goalReason({ of: "rounds", count: this.#options.rounds }) : null,
     };
   }
 

@@ -5,7 +5,6 @@ import { DUTY_MIN } from "../controls/settings.ts";
 import { type Machine, machineProblem, missingGpu } from "../machine.ts";
 import type { PageActions, PageSnapshot } from "../page-state.ts";
 import type { DonorSnapshot, Problem, Task, VolunteerSnapshot } from "../window/types.ts";
-import { sentence } from "../words/format.ts";
 import { useWords, type Words } from "../words/index.ts";
 import { Rich } from "../words/rich.tsx";
 import { problems } from "../worker/problems.ts";
@@ -18,7 +17,7 @@ import { processorHref, watchHref } from "./places.ts";
 import { Preflight } from "./preflight.tsx";
 import { othersHere } from "./presence.ts";
 import { Notices, ProblemAlert } from "./problem.tsx";
-import { stateLine, taskLine } from "./state-lines.ts";
+import { endLine, stateLine, taskLine } from "./state-lines.ts";
 import { Terms } from "./terms.tsx";
 import { YourPart } from "./your-part.tsx";
 
@@ -126,7 +125,8 @@ interface StateProps {
 }
 
 const StateText = ({ donor, cost, actions }: StateProps) => {
-  const { panel, pause } = useWords();
+  const words = useWords();
+  const { panel, pause } = words;
   switch (donor.status) {
     case "paused":
       return (
@@ -140,7 +140,7 @@ const StateText = ({ donor, cost, actions }: StateProps) => {
     case "ended":
       return (
         <p>
-          {sentence(donor.endReason ?? panel.goalReached)} {panel.endedText}
+          {endLine(words, donor.endReason)} {panel.endedText}
         </p>
       );
     default:

@@ -1,21 +1,22 @@
 // The end of a run: why, the result, whose work it is, and where the model is.
 import type { PeerId, RunDetail } from "#wire";
-import { sentence } from "../words/format.ts";
 import { useWords } from "../words/index.ts";
 import { Rich } from "../words/rich.tsx";
 import { PeerName } from "./peers.tsx";
+import { endLine } from "./state-lines.ts";
 
 const CREDITED_MAX = 12;
 
 export const Ended = ({ run, hostBase, self }: { run: RunDetail; hostBase: string; self: PeerId | null }) => {
-  const { ended, now, panel, charts, format } = useWords();
+  const words = useWords();
+  const { ended, now, charts, format } = words;
   const credited = run.peers.filter(({ tokens }) => tokens > 0).sort((a, b) => b.tokens - a.tokens);
   const mine = credited.find(({ id }) => id === self);
   const rest = credited.length - CREDITED_MAX;
   return (
     <section aria-labelledby="ended" className="panel ended">
       <h2 id="ended">{ended.title}</h2>
-      <p>{sentence(run.endReason ?? panel.goalReached)}</p>
+      <p>{endLine(words, run.endReason)}</p>
       <dl className="figures" aria-label={ended.result}>
         <div>
           <dt>{now.evalLoss}</dt>

@@ -1,7 +1,9 @@
 // States in words: one place, so that the state line, the live region and the page's title agree.
 import type { RunDetail } from "#wire";
+import { goalOf } from "#wire/reasons";
 import type { PageSnapshot } from "../page-state.ts";
 import type { DonorSnapshot, Task } from "../window/types.ts";
+import { sentence } from "../words/format.ts";
 import type { Words } from "../words/index.ts";
 
 export function taskLine({ task }: Words, { what, done, total }: Task): string {
@@ -23,6 +25,12 @@ export function taskLine({ task }: Words, { what, done, total }: Task): string {
 
 /** The same without how far it is. */
 const taskName = ({ task }: Words, { what }: Task): string => (what === "catch-up" ? task.catchUp : task[what]);
+
+/** Why a run is over: a goal in the page's words, an operator's reason in his. */
+export function endLine({ ended, panel }: Words, reason: string | null): string {
+  const goal = reason === null ? undefined : goalOf(reason);
+  return goal ? ended.goals[goal.of](goal.count) : sentence(reason ?? panel.goalReached);
+}
 
 /** The donor's state as one line: what happens now, in which round, how far. */
 export function stateLine(words: Words, donor: DonorSnapshot): string {

@@ -6,6 +6,7 @@ import "../no-eval.ts";
 import { proxy, type Remote, transfer, wrap } from "comlink";
 import { BatchPort, type ToWindow, type ToWorker } from "#mesh";
 import { openLinkSide } from "#mesh/links";
+import { reasonByCode } from "#wire/reasons";
 import { version } from "../../../package.json";
 import { browserOf } from "../machine.ts";
 import { idleDonor } from "../page-state.ts";
@@ -82,11 +83,11 @@ export function createDonor(run: string, backend: BackendWish, volunteer: Volunt
     },
     pause: () => withPeer((peer) => peer.pause()),
     resume: () => withPeer((peer) => peer.resume()),
-    stop: () => withPeer((peer) => peer.stop("stopped by the volunteer")),
+    stop: () => withPeer((peer) => peer.stop(reasonByCode.stopped)),
     async end() {
       if (!started) return;
       const { peer, connected, worker } = started;
-      await connected.then(() => peer.stop("stopped by the volunteer")).catch(() => {});
+      await connected.then(() => peer.stop(reasonByCode.stopped)).catch(() => {});
       worker.terminate();
       started = undefined;
     },

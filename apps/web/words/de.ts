@@ -418,6 +418,14 @@ export const de: Words = {
     title: "Kommen und Gehen",
     empty: "Niemand ist gekommen oder gegangen, seit der Host läuft.",
     label: "Wer kam, ging oder ausfiel, Neuestes zuerst",
+    reasons: {
+      "page-closed": "die Seite wurde geschlossen oder neu geladen",
+      "connection-closed": "die Verbindung riss ab",
+      "said-bye": "hat sich verabschiedet",
+      "too-large": "hat eine zu große Nachricht geschickt",
+      paused: "Pause, auf Wunsch",
+      stopped: "aufgehört, auf Wunsch",
+    },
   },
 
   peers: {
@@ -471,6 +479,10 @@ export const de: Words = {
 
   ended: {
     title: "Dieser Lauf ist zu Ende",
+    goals: {
+      rounds: (count) => `Sein Ziel ist erreicht: ${f.count(count)} ${n(count, "Runde", "Runden")}.`,
+      tokens: (count) => `Sein Ziel ist erreicht: ${f.sizeInWords(count)} Token.`,
+    },
     result: "Ergebnis",
     rounds: "Runden",
     tokens: "Token",

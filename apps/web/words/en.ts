@@ -1,6 +1,7 @@
 // Every text of the page, in English. Plain text, or functions of plain data; {braces} mark where an element stands (rich.tsx).
 // Other languages have the same shape (Words): a text that one lacks does not compile.
 import type { ChurnRow, PeerRow, RunDetail } from "#wire";
+import type { ReasonCode } from "#wire/reasons";
 import { checkTexts } from "./check-en.ts";
 import { controlTexts, partTexts, pauseTexts } from "./controls-en.ts";
 import { english as f, nameOf } from "./format.ts";
@@ -422,6 +423,14 @@ export const en = {
     title: "Comings and goings",
     empty: "Nobody has come or gone since the host started.",
     label: "Joins, leaves and crashes, newest first",
+    reasons: {
+      "page-closed": "the page was closed or reloaded",
+      "connection-closed": "the connection broke off",
+      "said-bye": "said goodbye",
+      "too-large": "sent too large a message",
+      paused: "paused by the volunteer",
+      stopped: "stopped by the volunteer",
+    } satisfies Record<ReasonCode, string>,
   },
 
   peers: {
@@ -475,6 +484,10 @@ export const en = {
 
   ended: {
     title: "This run has ended",
+    goals: {
+      rounds: (count: number) => `Its goal is reached: ${f.count(count)} ${n(count, "round", "rounds")}.`,
+      tokens: (count: number) => `Its goal is reached: ${f.sizeInWords(count)} tokens.`,
+    },
     result: "Result",
     rounds: "Rounds",
     tokens: "Tokens",

@@ -1,6 +1,7 @@
 // Every text of the page comes from the catalogue: with a language whose every text is marked, what is left unmarked is data.
 import { renderToString } from "react-dom/server";
 import { describe, expect, test } from "vitest";
+import { goalReason, reasonByCode } from "#wire/reasons";
 import type { PageSnapshot } from "../page-state.ts";
 import * as fixtures from "../views/fixtures.ts";
 import { Page } from "../views/page.tsx";
@@ -59,6 +60,19 @@ test("a problem is told in the page's language, whatever the worker speaks", () 
   const markup = renderToString(<Page page={fixtures.page({ donor, words: de })} actions={fixtures.actions} />);
   expect(markup).toContain("Was hier trainiert, ist zweimal verschwunden (the driver went away).");
   expect(problems.deviceLost("x").message).toBe("What trains here went away twice (x).");
+});
+
+test("reasons that the software gives are in the page's language; others as the host told them", () => {
+  const left = (reason: string) => ({ ...fixtures.run.churn[0], kind: "left", reason }) as const;
+  const churn = [left(reasonByCode["page-closed"]), left("moving house")];
+  const endReason = goalReason({ of: "tokens", count: 200_000_000 });
+  const run = { ...fixtures.endedRun, churn, endReason };
+  const watcher = { ...fixtures.watcher, run: { ...fixtures.run, ...run } };
+  const markup = renderToString(<Page page={fixtures.page({ watcher, words: de })} actions={fixtures.actions} />);
+  expect(markup).toContain("die Seite wurde geschlossen oder neu geladen");
+  expect(markup).toContain('lang="en">moving house');
+  expect(markup).toContain("Sein Ziel ist erreicht: 200 Millionen Token.");
+  expect(markup).not.toContain("are committed");
 });
 
 test("German has its own numbers and plurals", () => {

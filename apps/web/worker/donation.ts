@@ -3,7 +3,7 @@
 import type { AdapterDescription } from "#engine";
 import type { ToWindow, ToWorker } from "#mesh";
 import { type BrowserStore, identitySeed, type Settings, StorageError } from "#store";
-import { identityFrom, type RunSpec, type VolunteerId } from "#wire";
+import { identityFrom, type RunSpec, reasonByCode, type VolunteerId } from "#wire";
 import { DailyUse, dayOf } from "../controls/daily-use.ts";
 import type { Controls } from "../controls/settings.ts";
 import type { Observed } from "../window/conditions.ts";
@@ -24,7 +24,7 @@ import type { HeldSlot } from "./slots.ts";
 
 const CONTROLS_EVERY_MS = 1_000;
 /** All that others hear: which of the person's conditions it is, is nobody's business. */
-const PAUSED = "paused by the volunteer";
+const PAUSED = reasonByCode.paused;
 
 export interface Machine {
   /** Opened once; where storage is refused, memory keeps the identity as long as the process. Never rejects. */
