@@ -48,7 +48,7 @@ test.each(documents.map((path) => [relative(root, path), path]))(
 test.each(documents.map((path) => [relative(root, path), path]))(
   "%s: every npm script that it names is there",
   (_, path) => {
-    const named = [...read(path).matchAll(/npm (?:run (?:--?[a-z]+ )?([a-z][a-z0-9:]*)|(start|test)\b)/g)].map(
+    const named = [...read(path).matchAll(/npm (?:run (?:--?[a-z]+ )?([a-z][a-z0-9:-]*)|(start|test)\b)/g)].map(
       ([, run, own]) => run ?? own,
     );
     expect(named.filter((name) => !Object.hasOwn(manifest.scripts, name))).toEqual([]);
