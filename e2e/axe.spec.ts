@@ -1,19 +1,12 @@
 // The page judged by axe-core (WCAG 2.2 A and AA, and axe's best practices) in each of its main states: narrow and wide, light and dark.
 import { expect, test } from "@playwright/test";
 import { bringAxe, findings } from "./axe.ts";
-import { openDonor, startHost, type TestHost } from "./support.ts";
+import { hostForAll, openDonor } from "./support.ts";
 
-let host: TestHost;
-test.beforeAll(async () => {
-  host = await startHost();
-});
-test.afterAll(async () => {
-  await host.stop();
-  host.remove();
-});
+const host = hostForAll();
 
 test("before donating, donating, paused and stopped", async () => {
-  const donor = await openDonor(host.url, { press: false });
+  const donor = await openDonor(host().url, { press: false });
   const { page } = donor;
   try {
     await bringAxe(page);
@@ -41,14 +34,14 @@ test("before donating, donating, paused and stopped", async () => {
 
 test("watching, without WebGPU, and without the host", async ({ page }) => {
   await bringAxe(page);
-  await page.goto(`${host.url}/watch`);
+  await page.goto(`${host().url}/watch`);
   await expect(page.getByRole("heading", { name: "Right now" })).toBeVisible();
   expect(await findings(page)).toEqual([]);
   await page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, "gpu"));
-  await page.goto(host.url);
+  await page.goto(host().url);
   await expect(page.getByRole("button", { name: "Donate this processor" })).toBeVisible();
   expect(await findings(page)).toEqual([]);
-  await page.goto(`${host.url}/?backend=webgpu`);
+  await page.goto(`${host().url}/?backend=webgpu`);
   await expect(page.getByRole("alert")).toContainText("This browser has no WebGPU");
   expect(await findings(page)).toEqual([]);
   await page.route("**/api/**", (route) => route.abort());

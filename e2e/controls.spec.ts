@@ -1,16 +1,9 @@
 // The volunteer's limits, obeyed and explained, in a browser whose battery, network, idleness and view are stood in for.
 import { expect, type Page, test } from "@playwright/test";
 import { defaultControls } from "../apps/web/controls/settings.ts";
-import { openDonor, SHORT_ROUNDS, startHost, type TestHost, untilRun } from "./support.ts";
+import { hostForAll, openDonor, SHORT_ROUNDS, untilRun } from "./support.ts";
 
-let host: TestHost;
-test.beforeAll(async () => {
-  host = await startHost({ run: SHORT_ROUNDS });
-});
-test.afterAll(async () => {
-  await host.stop();
-  host.remove();
-});
+const host = hostForAll({ run: SHORT_ROUNDS });
 
 /** What the stood-in machine is; the page hears of every change. */
 interface StoodIn {
@@ -96,14 +89,14 @@ function keep(page: Page, name: string, value: unknown): Promise<void> {
 }
 
 test("every limit pauses, says why and until when, and goes on by itself; what is set is remembered", async () => {
-  const { page, close } = await openDonor(host.url, { press: false });
+  const { page, close } = await openDonor(host().url, { press: false });
   const reasons = page.locator(".pause-reasons > li");
   const codes = () => reasons.evaluateAll((items) => items.map((item) => item.getAttribute("data-code")));
   const paused = (...expected: string[]) => expect.poll(codes, { timeout: 20_000 }).toEqual(expected);
   const donating = () =>
     expect(page.locator("[data-status]")).toHaveAttribute("data-status", "donating", { timeout: 60_000 });
   const here = (what: string, ...states: string[]) =>
-    untilRun(host, what, ({ peers }) => {
+    untilRun(host(), what, ({ peers }) => {
       const present = peers.map(({ state }) => state).filter((state) => state !== "left");
       return present.length === (states.length === 0 ? 0 : 1) && present.every((state) => states.includes(state));
     });
@@ -123,14 +116,14 @@ test("every limit pauses, says why and until when, and goes on by itself; what i
     await button("Donate this GPU").click();
     await paused("metered", "daily-cap");
     await expect(page.getByText("6 GB were sent and received today, and your limit is 5 GB.")).toBeVisible();
-    expect((await host.run()).peers).toEqual([]);
+    expect((await host().run()).peers).toEqual([]);
     await button("Use this connection").click();
     await paused("daily-cap");
     await limits.click();
     await page.getByLabel("Data a day").selectOption("no limit");
     await donating();
     await here("it takes part", "ready", "training", "offered");
-    const [{ id }] = (await host.run()).peers;
+    const [{ id }] = (await host().run()).peers;
 
     // For minutes: it stays with the run, and off the roster.
     await page.getByLabel("When to train").selectOption("only while this page is in view");
@@ -172,7 +165,7 @@ test("every limit pauses, says why and until when, and goes on by itself; what i
     await be(page, { charging: true });
     await donating();
     await here("it is back", "ready", "training", "offered");
-    expect((await host.run()).peers.filter(({ state }) => state !== "left").map((peer) => peer.id)).toEqual([id]);
+    expect((await host().run()).peers.filter(({ state }) => state !== "left").map((peer) => peer.id)).toEqual([id]);
 
     // The screen: asked for while it trains, and again when the page is back in view.
     await page.getByLabel("Keep the machine awake").check();
@@ -211,7 +204,7 @@ test("a control that this browser cannot observe is there, disabled, with the re
     for (const name of ["getBattery", "connection", "wakeLock"]) Reflect.deleteProperty(Navigator.prototype, name);
     Reflect.deleteProperty(globalThis, "IdleDetector");
   });
-  await page.goto(host.url);
+  await page.goto(host().url);
   await page.locator(".controls summary").click();
   for (const [label, reason] of [
     ["Only when plugged in", "This browser does not tell how the battery is."],
@@ -237,11 +230,11 @@ test("a control that this browser cannot observe is there, disabled, with the re
   await expect(page.getByText("This machine can donate.")).toBeVisible({ timeout: 60_000 });
   await expect(page.locator(".preflight [data-state=passed]")).toHaveCount(3);
   await expect(page.locator(".preflight [data-state=direct]")).toHaveCount(1);
-  expect((await host.run()).peers.filter(({ state }) => state !== "left")).toEqual([]);
+  expect((await host().run()).peers.filter(({ state }) => state !== "left")).toEqual([]);
 });
 
 test("what this browser does not tell: an unknown network is asked about on a phone, and who trains only while away waits", async () => {
-  const { page, close } = await openDonor(host.url, { press: false });
+  const { page, close } = await openDonor(host().url, { press: false });
   try {
     await page.addInitScript(() => {
       Reflect.deleteProperty(Navigator.prototype, "connection");
@@ -288,8 +281,8 @@ test("what this browser does not tell: an unknown network is asked about on a ph
 });
 
 test("who hides the address is linked through the host alone", async () => {
-  const hiding = await openDonor(host.url, { press: false });
-  const other = await openDonor(host.url, { press: false });
+  const hiding = await openDonor(host().url, { press: false });
+  const other = await openDonor(host().url, { press: false });
   try {
     await hiding.page.locator(".controls summary").click();
     await hiding.page.getByLabel("Hide my address from other volunteers").check();
@@ -309,11 +302,11 @@ test("who hides the address is linked through the host alone", async () => {
         }),
     );
     await Promise.all([hiding.donate(), other.donate()]);
-    const run = await untilRun(host, "a link through the host, at both ends", ({ peers }) => {
+    const run = await untilRun(host(), "a link through the host, at both ends", ({ peers }) => {
       const links = peers.filter(({ state }) => state !== "left").flatMap((peer) => peer.links);
       return links.length === 2 && links.every(({ kind }) => kind === "relayed");
     });
-    await untilRun(host, "rounds go on", ({ round }) => round >= run.round + 2);
+    await untilRun(host(), "rounds go on", ({ round }) => round >= run.round + 2);
     const { page } = hiding;
     await page.getByRole("heading", { name: "Mesh" }).scrollIntoViewIfNeeded();
     await expect(page.getByRole("img", { name: "Mesh of 2 peers with 1 link: 1 through the host" })).toBeVisible();

@@ -1,22 +1,15 @@
 // A volunteer's key moves to a fresh browser, by file and by address; and a browser forgets.
 import { readFile } from "node:fs/promises";
 import { type BrowserContext, expect, type Page, test } from "@playwright/test";
-import { startHost, type TestHost } from "./support.ts";
+import { hostForAll } from "./support.ts";
 
 const PASSPHRASE = "correct horse battery";
 
-let host: TestHost;
-test.beforeAll(async () => {
-  host = await startHost();
-});
-test.afterAll(async () => {
-  await host.stop();
-  host.remove();
-});
+const host = hostForAll();
 
 async function openKeys(context: BrowserContext): Promise<Page> {
   const page = await context.newPage();
-  await page.goto(host.url);
+  await page.goto(host().url);
   await page.getByText("Your key, and what this browser keeps").click();
   return page;
 }
@@ -51,15 +44,15 @@ test("a key file opens in a fresh browser, and only with its passphrase: the sam
   await expect(theirs.getByText(`This browser is volunteer ${volunteer.slice(0, 12)}`)).toBeVisible();
   await expect(theirs.getByLabel("Your name, if you like")).toHaveValue("Ada");
   await theirs.getByRole("button", { name: "Donate this GPU" }).click();
-  const peers = async () => (await host.run()).peers.map(({ id, name }) => ({ id, name }));
+  const peers = async () => (await host().run()).peers.map(({ id, name }) => ({ id, name }));
   await expect.poll(peers, { timeout: 60_000 }).toEqual([{ id: `${volunteer}00`, name: "Ada" }]);
   await expect(theirs.getByText("Stop donating first")).toBeVisible();
 
   // The code's address, as a phone's camera opens it. It leaves the address bar at once.
   const byCode = await phone.newPage();
-  await byCode.goto(`${host.url}/#key=${Buffer.from(text).toString("base64url")}`);
+  await byCode.goto(`${host().url}/#key=${Buffer.from(text).toString("base64url")}`);
   await expect(byCode.getByText("This address brought a key.")).toBeVisible();
-  expect(byCode.url()).toBe(`${host.url}/`);
+  expect(byCode.url()).toBe(`${host().url}/`);
   await byCode.getByLabel("Its passphrase").fill(PASSPHRASE);
   await byCode.getByRole("button", { name: "Use this key" }).click();
   await expect(byCode.getByText(`This browser is volunteer ${volunteer.slice(0, 12)}`)).toBeVisible();
@@ -70,8 +63,8 @@ test("a key file opens in a fresh browser, and only with its passphrase: the sam
   await theirs.getByRole("button", { name: "Delete all of it" }).click();
   await expect(theirs.getByText("This browser has forgotten everything about you")).toBeVisible();
   await expect(theirs.getByLabel("Your name, if you like")).toHaveValue("");
-  expect(theirs.url()).toBe(`${host.url}/`);
-  await expect.poll(async () => (await host.run()).peers.filter(({ state }) => state !== "left")).toEqual([]);
+  expect(theirs.url()).toBe(`${host().url}/`);
+  await expect.poll(async () => (await host().run()).peers.filter(({ state }) => state !== "left")).toEqual([]);
   await theirs.getByText("Your key, and what this browser keeps").click();
   await theirs.getByLabel("A passphrase of at least 8 characters").fill(PASSPHRASE);
   await theirs.getByRole("button", { name: "Make a key file" }).click();

@@ -3,7 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { type BrowserContextOptions, chromium, expect, type Page } from "@playwright/test";
+import { type BrowserContextOptions, chromium, expect, type Page, test } from "@playwright/test";
 import { chromiumFlags, findInstalledBrowser, NO_BROWSER } from "../apps/cli/browser.ts";
 import { countOfAttesters, type LogEntry, type RunDetail, type RunDraft } from "../packages/wire/index.ts";
 
@@ -122,6 +122,19 @@ export async function startHost({
     },
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };
+}
+
+/** A host for all tests of a file. */
+export function hostForAll(options: HostOptions = {}): () => TestHost {
+  let host: TestHost;
+  test.beforeAll(async () => {
+    host = await startHost(options);
+  });
+  test.afterAll(async () => {
+    await host.stop();
+    host.remove();
+  });
+  return () => host;
 }
 
 export interface TestDonor {
