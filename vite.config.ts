@@ -30,7 +30,8 @@ function precompress(): Plugin {
     configResolved(config) {
       folder = config.build.outDir;
     },
-    async closeBundle() {
+    async closeBundle(error) {
+      if (error) return; // it is the news, not the files that are missing
       const names = await readdir(folder, { recursive: true });
       const texts = names.filter((name) => /\.(js|css|html|svg|webmanifest)$/.test(name));
       await Promise.all(

@@ -48,8 +48,9 @@ test("a headless donor and two browsers train one model: direct links, equal anc
   const headless = new Headless(host.url, "--name", "pine");
   try {
     const browsers = await Promise.all(donors);
-    const all = ({ peers }: RunDetail) => peers.filter(({ rounds }) => rounds >= 3).length === 3;
-    const run = await untilRun(host, "three rounds of each", all);
+    const all = ({ peers }: RunDetail) =>
+      peers.filter(({ rounds, links }) => rounds >= 3 && links.length === 2).length === 3;
+    const run = await untilRun(host, "three rounds of each, and links among all", all);
     const pine = run.peers.find(({ name }) => name === "pine");
     expect(pine).toMatchObject({ adapter: { backend: "wasm" }, bytesRelayed: 0, refused: 0 });
     expect(pine?.links.map(({ kind }) => kind)).toEqual(["direct", "direct"]);
