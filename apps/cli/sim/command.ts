@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { Argument, type Command, InvalidArgumentError } from "commander";
 import { methods } from "#outer";
 import { bugs, kindLines, linkFrom, type Scale, scaleLines, scalePlot, utilization, utilizationLines } from "#sim";
+import { numberFrom } from "../options.ts";
 import { compareCommand, quickDraft } from "./compare-command.ts";
 import { headlineCommand, headlines } from "./headlines.ts";
 import { findBugs, fuzzSeeds, replaySeed } from "./runs.ts";
@@ -48,10 +49,8 @@ const numbersBetween =
     return value;
   };
 
-/** @param numberFrom a parser for whole numbers within bounds */
 export function addSimCommand(
   program: Command,
-  numberFrom: (min: number, max: number) => (text: string) => number,
   /** Where file names start from, and the repository. */
   { from, root }: { readonly from: string; readonly root: string },
 ): void {

@@ -1,0 +1,24 @@
+// What several commands read from the command line.
+import { InvalidArgumentError, Option } from "commander";
+
+export function numberFrom(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < min || value > max)
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+    return value;
+  };
+}
+
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw new InvalidArgumentError("It must be a number above 0.");
+  return value;
+}
+
+export const precisionOption = (): Option =>
+  new Option("--precision <kind>", "f16: activations and weights take half the memory (adapters with shader-f16)")
+    .choices(["f32", "f16"])
+    .default("f32");
+export const momentsOption = (): Option =>
+  new Option("--moments <kind>", "how AdamW's moments are kept between steps").choices(["f32", "8bit"]).default("f32");
