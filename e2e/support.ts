@@ -92,11 +92,6 @@ export async function startHost({
     child.stderr.on("data", read);
     child.once("exit", (code) => reject(new Error(`the host ended with code ${code}:\n${output}`)));
   });
-  const getJson = async <T>(path: string): Promise<T> => {
-    const response = await fetch(url + path);
-    if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${await response.text()}`);
-    return (await response.json()) as T;
-  };
   return {
     url,
     dataDir: dir,
@@ -107,19 +102,9 @@ export async function startHost({
       child.kill(signal);
       await ended;
     },
-    run: () => getJson<RunDetail>("/api/runs/default"),
-    async log() {
-      const entries: LogEntry[] = [];
-      for (;;) {
-        const page = await getJson<LogEntry[]>(`/api/runs/default/log?raw=1&from=${entries.length}&limit=1000`);
-        if (page.length === 0) return entries;
-        entries.push(...page);
-      }
-    },
-    replays() {
-      const words = ["dist/node/main.js", "replay", "--data", dir, "--json"];
-      return (JSON.parse(execFileSync(process.execPath, words, { encoding: "utf8" })) as { ok: boolean }).ok;
-    },
+    run: () => getJson<RunDetail>(`${url}/api/runs/default`),
+    log: () => logOf(url),
+    replays: () => replays(dir),
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };
 }
@@ -135,6 +120,28 @@ export function hostForAll(options: HostOptions = {}): () => TestHost {
     host.remove();
   });
   return () => host;
+}
+
+async function getJson<T>(address: string): Promise<T> {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`GET ${address}: ${response.status} ${await response.text()}`);
+  return (await response.json()) as T;
+}
+
+/** The whole log of the host at that address. */
+export async function logOf(url: string): Promise<LogEntry[]> {
+  const entries: LogEntry[] = [];
+  for (;;) {
+    const page = await getJson<LogEntry[]>(`${url}/api/runs/default/log?raw=1&from=${entries.length}&limit=1000`);
+    if (page.length === 0) return entries;
+    entries.push(...page);
+  }
+}
+
+/** Whether `gossamer replay` comes to what was sealed. */
+export function replays(data: string): boolean {
+  const words = ["dist/node/main.js", "replay", "--data", data, "--json"];
+  return (JSON.parse(execFileSync(process.execPath, words, { encoding: "utf8" })) as { ok: boolean }).ok;
 }
 
 export interface TestDonor {

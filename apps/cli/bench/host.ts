@@ -4,11 +4,11 @@
 //   host (a process) <- N sockets (this one), one headless donor whose rounds make commits
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
 import { english as format } from "../../web/words/format.ts";
+import { freePort } from "../free-port.ts";
 import { quantile } from "../watch/trace.ts";
 import { HostLoad } from "./host-load.ts";
 
@@ -229,12 +229,4 @@ async function end(child: ChildProcess): Promise<void> {
   const ended = new Promise((resolve) => child.once("exit", resolve));
   child.kill("SIGTERM");
   await ended;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
