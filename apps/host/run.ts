@@ -11,6 +11,7 @@ import {
   readFileIfThere,
   verifyNatively,
   writeFileWhole,
+  writeRemedy,
 } from "#store/disk";
 import { Sequencer, type SequencerInput, type SequencerOutput, type SequencerView } from "#swarm";
 import {
@@ -477,13 +478,9 @@ export class HostedRun {
   }
 }
 
-/** What the operator can do about it. Nothing was acknowledged that the disk does not hold. */
-function blobFault({ fault, message }: StorageError): DataError {
-  const remedy = fault === "full" ? "Make room on that disk" : "Check that disk and this user's rights there";
-  return new DataError(
-    `The data directory takes no more blobs: ${message}. ${remedy}, then start again: the run goes on.`,
-  );
-}
+/** Nothing was acknowledged that the disk does not hold. */
+const blobFault = ({ fault, message }: StorageError): DataError =>
+  new DataError(`The data directory takes no more blobs: ${message}. ${writeRemedy(fault === "full")}`);
 
 /** A damaged one is as good as none: it decides nothing but credit and seats. */
 function goodBlob(blobs: DiskBlobStore, hash: string): Uint8Array | undefined {

@@ -8,6 +8,10 @@ export class DataError extends Error {
   override readonly name = "DataError";
 }
 
+/** What the operator does about a host that stopped because it could not write. */
+export const writeRemedy = (full: boolean): string =>
+  `${full ? "Make room on that disk" : "Check that disk and this user's rights there"}, then start again: the run goes on.`;
+
 export const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "ENOENT";
 
 /** Makes a rename or a new file in that folder survive a power cut. Windows cannot open folders and does not need it. */

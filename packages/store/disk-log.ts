@@ -4,7 +4,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { chainFault, type LogEntry, logEntrySchema, type RunId } from "#wire";
-import { DataError, readFileIfThere, syncFolder } from "./disk-file.ts";
+import { DataError, readFileIfThere, syncFolder, writeRemedy } from "./disk-file.ts";
 import { verifyNatively } from "./disk-verify.ts";
 
 export interface LoadedLog {
@@ -57,8 +57,7 @@ export async function readLog(folder: string, run: RunId, hostKey: string): Prom
 /** What the operator can do about it. Nothing was acknowledged that the file does not hold. */
 export function appendError(path: string, { code, message }: NodeJS.ErrnoException): DataError {
   const full = code === "ENOSPC" || code === "EDQUOT";
-  const remedy = full ? "Make room on that disk" : "Check that disk and this user's rights there";
-  return new DataError(`${path} takes no more entries: ${message}. ${remedy}, then start again: the run goes on.`);
+  return new DataError(`${path} takes no more entries: ${message}. ${writeRemedy(full)}`);
 }
 
 export class DiskLog {
