@@ -130,6 +130,14 @@ function opened() {
 }
 
 describe("signaling", () => {
+  test("[R52] a welcome on the open line opens it anew: another host of a cluster orders the run from now on", () => {
+    const { sockets, heard, signaling } = opened();
+    sockets[0].say(welcome);
+    expect(heard).toEqual(["welcome", "welcome"]);
+    expect(signaling.isOpen).toBe(true);
+    expect(sockets).toHaveLength(1);
+  });
+
   test("answers the challenge with a signed hello, and is open after the welcome", () => {
     const { signaling, sockets, heard } = setUp();
     signaling.start();

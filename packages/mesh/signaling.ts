@@ -103,6 +103,8 @@ export interface SignalingOptions<Opening, Message> {
   readonly slot: number;
   readonly name: () => string;
   readonly build: string;
+  /** The code of an invitation link. */
+  readonly invite?: string | undefined;
   readonly adapter: Extract<PeerMessage, { type: "hello" }>["adapter"];
   readonly openSocket: (url: string, events: SocketEvents) => SocketLike;
   readonly scheduler: Scheduler;
@@ -201,6 +203,8 @@ export class Signaling<Opening, Message> {
         this.#refused(socket, heard.code, heard.reason);
         return;
       case "open":
+        // A cluster of hosts says it again on the open line when another one of them orders the run from now on. [R52]
+        if (this.#state === "open") return this.#options.onOpen(heard.opening);
         if (this.#state !== "handshake") return;
         this.#state = "open";
         this.#attempts = 0;
@@ -215,7 +219,7 @@ export class Signaling<Opening, Message> {
   }
 
   #hello(socket: SocketLike, nonce: string): void {
-    const { identity, slot, name, build, adapter } = this.#options;
+    const { identity, slot, name, build, adapter, invite } = this.#options;
     const run = this.#options.run();
     const hello: PeerMessage = {
       type: "hello",
@@ -228,6 +232,7 @@ export class Signaling<Opening, Message> {
       name: name(),
       adapter,
       signature: sign(identity, "gossamer hello v1", [nonce, run, slot]),
+      ...(invite === undefined ? {} : { invite }),
     };
     socket.send(JSON.stringify(hello));
   }

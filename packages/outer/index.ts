@@ -9,7 +9,7 @@ export * from "./genesis.ts";
 export * from "./half.ts";
 export * from "./merge.ts";
 export * from "./method/index.ts";
-export { outerStep } from "./optimizer/index.ts";
+export { hasVariance, outerStep } from "./optimizer/index.ts";
 export * from "./pair.ts";
 export * from "./parameters.ts";
 export { bitsAt, mix } from "./random.ts";

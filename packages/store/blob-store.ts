@@ -1,5 +1,5 @@
 // Where blobs and a browser's few settings stay. Three implementations under one contract suite (contract.ts): memory, IndexedDB
-// (shared by the tabs of a browser), and files on a host's disk.
+// (shared by the tabs of a browser), and files on a host's disk. What a host asks for beyond that is in host-store.ts.
 
 /**
  * refused: storage is switched off or denied (private window, blocked cookies). full: the quota is used up. gone: the browser evicted

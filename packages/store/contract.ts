@@ -1,4 +1,5 @@
 // What every blob store and every settings store does: one suite for memory, IndexedDB and disk. Imported by tests only.
+// What a host keeps beyond that has its own: host-contract.ts.
 import { describe, expect, test } from "vitest";
 import { type BlobStore, type Settings, StorageError } from "./blob-store.ts";
 import { identitySeed, setIdentitySeed } from "./browser.ts";

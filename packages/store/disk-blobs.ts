@@ -6,18 +6,9 @@ import { createReadStream, readFileSync } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { hashHex, PIECE_BYTES, pieceListOf } from "#wire";
-import { type BlobStore, StorageError, type StorageUsage } from "./blob-store.ts";
+import { StorageError, type StorageUsage } from "./blob-store.ts";
 import { readFileIfThere, syncFolder } from "./disk-file.ts";
-
-/** Why a stranger's bytes were not stored: too many of them, or not those of the name that they came under. */
-export class BlobRefused extends Error {
-  readonly code: "too-large" | "wrong-name";
-  constructor(code: "too-large" | "wrong-name", message: string) {
-    super(message);
-    this.name = "BlobRefused";
-    this.code = code;
-  }
-}
+import { BlobRefused, type HostBlobs } from "./host-store.ts";
 
 const NAME = /^[0-9a-f]{64}$/;
 
@@ -63,7 +54,7 @@ class PieceHasher {
   }
 }
 
-export class DiskBlobStore implements BlobStore {
+export class DiskBlobStore implements HostBlobs {
   readonly #folder: string;
 
   private constructor(folder: string) {
@@ -93,7 +84,6 @@ export class DiskBlobStore implements BlobStore {
     return content === undefined ? undefined : new Uint8Array(content.buffer, content.byteOffset, content.length);
   }
 
-  /** At once, for what is read before anything else happens: small blobs when a host starts. */
   getNow(name: string): Uint8Array | undefined {
     try {
       const content = readFileSync(this.path(name));
@@ -108,13 +98,19 @@ export class DiskBlobStore implements BlobStore {
     return (await this.bytes(name)) !== undefined;
   }
 
-  /** Length of a blob, or undefined. */
   async bytes(name: string): Promise<number | undefined> {
     const found = await stat(this.path(name)).catch(() => undefined);
     return found?.size;
   }
 
-  /** Of a blob that is here: reads all of it. */
+  async *read(name: string, start: number, end: number): AsyncIterable<Uint8Array> {
+    try {
+      yield* createReadStream(this.path(name), { start, end });
+    } catch (error) {
+      throw storageError(error);
+    }
+  }
+
   async pieceList(name: string): Promise<Uint8Array> {
     const hasher = new PieceHasher();
     for await (const chunk of createReadStream(this.path(name), { highWaterMark: PIECE_BYTES })) hasher.update(chunk);
@@ -128,11 +124,6 @@ export class DiskBlobStore implements BlobStore {
     });
   }
 
-  /**
-   * Stores a stranger's blob as it arrives, checks its name, and resolves when it is on the disk.
-   * @returns bytes of the blob
-   * @throws BlobRefused for their mistakes, StorageError for ours, and the stream's own error
-   */
   async receive(name: string, chunks: AsyncIterable<Uint8Array>, bytesMax: number): Promise<number> {
     const hasher = new PieceHasher();
     await this.#write(name, async (file) => {
@@ -169,7 +160,6 @@ export class DiskBlobStore implements BlobStore {
     }
   }
 
-  /** Bytes that this user may still write on the disk that holds the blobs. */
   async freeBytes(): Promise<number> {
     const { bavail, bsize } = await statfs(this.#folder);
     return bavail * bsize;
@@ -185,15 +175,18 @@ export class DiskBlobStore implements BlobStore {
     return names.flat().sort();
   }
 
-  /** Deletes what was stored longest ago until the rest fits. For a donor's: of a host's, retention says what may go. */
-  async prune(bytesMax: number): Promise<void> {
+  /**
+   * Deletes what was stored longest ago until the rest fits. For a donor's, and a cache: of a host's own, retention says what may go.
+   * @param storedBefore younger ones stay; milliseconds since 1970
+   */
+  async prune(bytesMax: number, storedBefore = Number.POSITIVE_INFINITY): Promise<void> {
     const found = await Promise.all(
       (await this.names()).map(async (name) => ({ name, stat: await stat(this.path(name)).catch(() => undefined) })),
     );
     const blobs = found.flatMap(({ name, stat }) => (stat ? [{ name, bytes: stat.size, storedAt: stat.mtimeMs }] : []));
     let bytes = blobs.reduce((sum, blob) => sum + blob.bytes, 0);
     for (const blob of blobs.sort((a, b) => a.storedAt - b.storedAt)) {
-      if (bytes <= bytesMax) break;
+      if (bytes <= bytesMax || blob.storedAt >= storedBefore) break;
       await this.delete(blob.name);
       bytes -= blob.bytes;
     }

@@ -49,15 +49,26 @@ export async function takeLock(lock: string, inUse: (pid: number) => string): Pr
       }
       const content = (await readFileIfThere(lock))?.toString();
       if (content === undefined) continue; // given back meanwhile
-      const owner = parseLock(content);
-      if (owner !== undefined && isAlive(owner.pid) && (await startTimeOf(owner.pid)) === owner.started)
-        throw new DataError(inUse(owner.pid));
+      const owner = await aliveIn(content);
+      if (owner !== undefined) throw new DataError(inUse(owner));
       await dropStaleLock(lock, content);
     }
     throw new DataError(`${lock} keeps changing hands: several processes are starting there. Start one.`);
   } finally {
     await unlink(draft);
   }
+}
+
+/** The process that holds that file now; undefined: none does, or what did is gone. */
+export async function holderOfLock(lock: string): Promise<number | undefined> {
+  const content = (await readFileIfThere(lock))?.toString();
+  return content === undefined ? undefined : aliveIn(content);
+}
+
+async function aliveIn(content: string): Promise<number | undefined> {
+  const owner = parseLock(content);
+  if (owner === undefined || !isAlive(owner.pid)) return undefined;
+  return (await startTimeOf(owner.pid)) === owner.started ? owner.pid : undefined;
 }
 
 function parseLock(content: string): LockContent | undefined {

@@ -1,38 +1,65 @@
-// A run's log as a file: one entry per line, appended and synced before anybody hears of it.
+// A run's log on the disk: appended and synced before anybody hears of it, verified whenever it is read.
 //
-//   log.ndjson:  {"version":1,"seq":0,…}\n  {"version":1,"seq":1,…}\n  …       a last line without \n was never acknowledged
-import { type FileHandle, open } from "node:fs/promises";
+//   log.lmdb      seq -> {"version":1,"seq":0,…}           log.ndjson      the same as lines: a backup's, or data format 1's
+//
+// Opening takes lines over into LMDB, once; what they were stays beside it as log.v1.ndjson.
+import { rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { chainFault, type LogEntry, logEntrySchema, type RunId } from "#wire";
-import { DataError, readFileIfThere, syncFolder, writeRemedy } from "./disk-file.ts";
+import { DataError, syncFolder } from "./disk-file.ts";
 import { verifyNatively } from "./disk-verify.ts";
+import { LogConflictError, type LogStore, type OpenedLog } from "./host-store.ts";
+import { linesPath, readLines } from "./log-lines.ts";
+import { LogTable, readTable, tableIsThere, tablePath } from "./log-table.ts";
+
+/** @param path in the data directory, with slashes */
+export const isLogFile = (path: string): boolean => /^runs\/[^/]+\/log\.[^/]+$/.test(path);
+
+/** When a run's log was last written, in ms since 1970; undefined: it has none. */
+export async function logWrittenAt(folder: string): Promise<number | undefined> {
+  for (const path of [tablePath(folder), linesPath(folder)]) {
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined) return found.mtimeMs;
+  }
+  return undefined;
+}
+
+/** The texts of all entries, unverified, of whatever version; undefined: there is no log. */
+export async function logTexts(folder: string): Promise<string[] | undefined> {
+  return (await readTable(folder)) ?? (await readLines(folder))?.lines;
+}
+
+/** Puts a log there as it is given, unverified: for tests, behind a host's back. */
+export const replaceLog = (folder: string, texts: readonly string[]): Promise<void> =>
+  LogTable.make(tablePath(folder), texts);
 
 export interface LoadedLog {
   readonly entries: LogEntry[];
-  /** Bytes of the file that hold whole lines. */
-  readonly bytes: number;
-  /** Bytes after them: a write that a crash or a power cut interrupted. */
+  /** Bytes after the last whole line, where the log is lines: a write that was interrupted. */
   readonly tornBytes: number;
 }
 
-const logPath = (folder: string): string => join(folder, "log.ndjson");
-
 /**
- * Reads and verifies a whole log without changing it: each line's schema, the chain of hashes, the host's signatures.
+ * Reads and verifies a whole log without changing it: each entry's schema, the chain of hashes, the host's signatures.
  * @throws DataError that names file and line when an acknowledged entry is damaged: history is not repaired by guessing.
  */
 export async function readLog(folder: string, run: RunId, hostKey: string): Promise<LoadedLog> {
-  const path = logPath(folder);
-  const content = (await readFileIfThere(path)) ?? Buffer.alloc(0);
-  const bytes = content.lastIndexOf(0x0a) + 1;
-  const lines = content.subarray(0, bytes).toString("utf8").split("\n").slice(0, -1);
+  const texts = await readTable(folder);
+  if (texts !== undefined) {
+    const entries = verified(texts, run, hostKey, (at) => `${tablePath(folder)}, entry ${at}`);
+    return { entries, tornBytes: 0 };
+  }
+  const { lines, tornBytes } = (await readLines(folder)) ?? { lines: [], tornBytes: 0 };
+  return { entries: verified(lines, run, hostKey, (at) => `${linesPath(folder)}, line ${at + 1}`), tornBytes };
+}
+
+function verified(texts: readonly string[], run: RunId, hostKey: string, place: (at: number) => string): LogEntry[] {
   const entries: LogEntry[] = [];
-  for (const [index, line] of lines.entries()) {
-    const fault = (what: string) =>
-      new DataError(`${path}, line ${index + 1}: ${what}. Restore the file from a backup.`);
+  for (const [at, text] of texts.entries()) {
+    const fault = (what: string) => new DataError(`${place(at)}: ${what}. Restore the file from a backup.`);
     let value: unknown;
     try {
-      value = JSON.parse(line);
+      value = JSON.parse(text);
     } catch {
       throw fault("not JSON");
     }
@@ -51,51 +78,49 @@ export async function readLog(folder: string, run: RunId, hostKey: string): Prom
     if (broken !== undefined) throw fault(broken);
     entries.push(entry);
   }
-  return { entries, bytes, tornBytes: content.length - bytes };
+  return entries;
 }
 
-/** What the operator can do about it. Nothing was acknowledged that the file does not hold. */
-export function appendError(path: string, { code, message }: NodeJS.ErrnoException): DataError {
-  const full = code === "ENOSPC" || code === "EDQUOT";
-  return new DataError(`${path} takes no more entries: ${message}. ${writeRemedy(full)}`);
-}
-
-export class DiskLog {
-  readonly #file: FileHandle;
+export class DiskLog implements LogStore {
+  readonly #table: LogTable;
   readonly #path: string;
+  #next: number; // place of the next entry
   #tail: Promise<void> = Promise.resolve();
   #failure: unknown;
 
-  private constructor(file: FileHandle, path: string) {
-    this.#file = file;
+  private constructor(table: LogTable, path: string, next: number) {
+    this.#table = table;
     this.#path = path;
+    this.#next = next;
   }
 
-  /** Opens for appending; a torn last line is cut off, and its length reported in `tornBytes`. */
-  static async open(folder: string, run: RunId, hostKey: string): Promise<{ log: DiskLog; loaded: LoadedLog }> {
-    const loaded = await readLog(folder, run, hostKey);
-    const file = await open(logPath(folder), "a", 0o644);
-    await syncFolder(folder);
-    if (loaded.tornBytes > 0) {
-      await file.truncate(loaded.bytes);
-      await file.sync();
+  /** Opens for appending; lines are taken over first. @throws DataError */
+  static async open(folder: string, run: RunId, hostKey: string): Promise<OpenedLog> {
+    const taken = await takeOver(folder, run, hostKey);
+    const path = tablePath(folder);
+    const table = await LogTable.open(path);
+    try {
+      const entries = taken?.entries ?? verified(table.texts(), run, hostKey, (at) => `${path}, entry ${at}`);
+      await syncFolder(folder);
+      return { log: new DiskLog(table, path, entries.length), entries, notice: taken?.notice };
+    } catch (error) {
+      await table.close();
+      throw error;
     }
-    return { log: new DiskLog(file, logPath(folder)), loaded };
   }
 
-  /**
-   * Resolves when the entry is on the disk. Calls keep their order.
-   * @throws the same error for ever after one failed write: what follows a hole would not be a chain.
-   */
+  /** Resolves when the entry is on the disk. */
   append(entry: LogEntry): Promise<void> {
     const write = async () => {
       if (this.#failure !== undefined) throw this.#failure;
       try {
-        await this.#file.appendFile(`${JSON.stringify(entry)}\n`);
-        await this.#file.datasync();
+        if (entry.seq !== this.#next)
+          throw new LogConflictError(`${this.#path} takes entry ${this.#next} next, not ${entry.seq}`);
+        this.#next++;
+        await this.#table.append(entry.seq, JSON.stringify(entry));
       } catch (error) {
-        this.#failure = appendError(this.#path, error as NodeJS.ErrnoException);
-        throw this.#failure;
+        this.#failure = error;
+        throw error;
       }
     };
     const done = this.#tail.then(write);
@@ -106,6 +131,41 @@ export class DiskLog {
   /** After the entries under way. */
   async close(): Promise<void> {
     await this.#tail;
-    await this.#file.close();
+    await this.#table.close();
   }
+}
+
+/** What the lines were, for who goes back to a build that reads data format 1. */
+const oldLinesPath = (folder: string): string => join(folder, "log.v1.ndjson");
+
+/**
+ * Lines into a table, which gets its name when it is whole and on the disk; the lines lose theirs last. A crash before that leaves the lines
+ * as they were, and it is done again.
+ * @returns what was taken over, and what the operator should hear of
+ */
+async function takeOver(
+  folder: string,
+  run: RunId,
+  hostKey: string,
+): Promise<{ entries: LogEntry[]; notice: string } | undefined> {
+  const stored = await readLines(folder);
+  if (stored === undefined) return undefined;
+  const table = tablePath(folder);
+  let taken: { entries: LogEntry[]; notice: string } | undefined;
+  if (!(await tableIsThere(folder))) {
+    const { lines, tornBytes } = stored;
+    const entries = verified(lines, run, hostKey, (at) => `${linesPath(folder)}, line ${at + 1}`);
+    const draft = join(folder, "log.new.lmdb");
+    await LogTable.make(draft, lines);
+    await rename(draft, table);
+    await LogTable.remove(draft); // its lock file
+    await syncFolder(folder);
+    const torn =
+      tornBytes === 0 ? "" : ` Its last ${tornBytes} bytes were half written and are left out; nobody had seen them.`;
+    const notice = `The log's ${entries.length} entries were taken over into ${table}.${torn} ${oldLinesPath(folder)} is what they were, and may be deleted.`;
+    taken = { entries, notice };
+  }
+  await rename(linesPath(folder), oldLinesPath(folder));
+  await syncFolder(folder);
+  return taken;
 }

@@ -1,93 +1,132 @@
-import { appendFile, mkdtemp, readFile, utimes, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rename, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
-import { blobName, identityFrom, type LogEntry, PIECE_BYTES, signEntry } from "#wire";
+import { identityFrom, type LogEntry } from "#wire";
 import { blobStoreContract, settingsContract } from "./contract.ts";
 import {
-  appendError,
-  BlobRefused,
   DataError,
   DiskBlobStore,
   DiskLog,
   DiskSettings,
+  logTexts,
   openDataFolder,
   readLog,
+  replaceLog,
+  writeFault,
 } from "./disk.ts";
+import { chainOf, contractHost, contractRun, hostBlobsContract, logContract } from "./host-contract.ts";
 
 const freshFolder = () => mkdtemp(join(tmpdir(), "gossamer-store-"));
-const host = identityFrom(new Uint8Array(32).fill(1));
-const run = "ab".repeat(32);
+const host = contractHost;
+const run = contractRun;
+const chain = chainOf;
 
-function chain(length: number): LogEntry[] {
-  const entries: LogEntry[] = [];
-  for (let i = 0; i < length; i++)
-    entries.push(signEntry(host, run, entries.at(-1), 1000 + i, { type: "void", round: i, reason: "lost" }));
-  return entries;
-}
-
-async function logOf(folder: string, entries: readonly LogEntry[]): Promise<void> {
-  const { log } = await DiskLog.open(folder, run, host.volunteer);
-  for (const entry of entries) await log.append(entry);
-  await log.close();
-}
+/** As data format 1 and backups have them. */
+const linesOf = (entries: readonly LogEntry[]): string => entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");
 
 describe("log on disk", () => {
-  test("gives back what was appended, in order, also when appends overlap", async () => {
-    const folder = await freshFolder();
-    const entries = chain(5);
-    const { log } = await DiskLog.open(folder, run, host.volunteer);
-    await Promise.all(entries.map((entry) => log.append(entry)));
-    await log.close();
-    expect((await readLog(folder, run, host.volunteer)).entries).toEqual(entries);
-  });
-
   test("a torn last line is cut off with a notice, and the chain goes on where it was", async () => {
     const folder = await freshFolder();
     const entries = chain(3);
-    await logOf(folder, entries.slice(0, 2));
-    await appendFile(join(folder, "log.ndjson"), JSON.stringify(entries[2]).slice(0, 40));
-    const { log, loaded } = await DiskLog.open(folder, run, host.volunteer);
-    expect(loaded.tornBytes).toBe(40);
-    expect(loaded.entries).toEqual(entries.slice(0, 2));
-    await log.append(entries[2]);
-    await log.close();
+    const torn = linesOf(entries.slice(0, 2)) + JSON.stringify(entries[2]).slice(0, 40);
+    await writeFile(join(folder, "log.ndjson"), torn);
+    const opened = await DiskLog.open(folder, run, host.volunteer);
+    expect(opened.notice).toMatch(/2 entries were taken over .* Its last 40 bytes were half written/);
+    expect(opened.entries).toEqual(entries.slice(0, 2));
+    await opened.log.append(entries[2]);
+    await opened.log.close();
     expect((await readLog(folder, run, host.volunteer)).entries).toEqual(entries);
+    expect(await readFile(join(folder, "log.v1.ndjson"), "utf8")).toBe(torn);
   });
 
-  test("a reader leaves a torn line alone: the host may be writing it", async () => {
+  test("a reader leaves a torn line alone, and the lines lines", async () => {
     const folder = await freshFolder();
-    await logOf(folder, chain(1));
-    await appendFile(join(folder, "log.ndjson"), '{"version":1');
-    expect((await readLog(folder, run, host.volunteer)).tornBytes).toBe(12);
-    expect((await readFile(join(folder, "log.ndjson"), "utf8")).endsWith('{"version":1')).toBe(true);
+    const torn = `${linesOf(chain(1))}{"version":1`;
+    await writeFile(join(folder, "log.ndjson"), torn);
+    expect(await readLog(folder, run, host.volunteer)).toEqual({ entries: chain(1), tornBytes: 12 });
+    expect(await readdir(folder)).toEqual(["log.ndjson"]);
+    expect(await readFile(join(folder, "log.ndjson"), "utf8")).toBe(torn);
   });
 
-  test.each([
-    ["another reason in an entry", (line: string) => line.replace("lost", "kept"), /line 2: .*(hash|signed)/],
-    ["a line that is no JSON", () => "nonsense", /line 2: not JSON/],
-    ["a version of tomorrow", (line: string) => line.replace('"version":1', '"version":9'), /log version 9 is unknown/],
-  ])("tampering is found and named: %s", async (_, tamper, message) => {
-    const folder = await freshFolder();
-    const path = join(folder, "log.ndjson");
-    await logOf(folder, chain(3));
-    const lines = (await readFile(path, "utf8")).split("\n");
-    lines[1] = tamper(lines[1]);
-    await writeFile(path, lines.join("\n"));
-    await expect(DiskLog.open(folder, run, host.volunteer)).rejects.toThrow(message);
+  describe.each(["lines", "a table"])("in %s", (form) => {
+    const [first, write] =
+      form === "lines"
+        ? [1, (folder: string, texts: string[]) => writeFile(join(folder, "log.ndjson"), `${texts.join("\n")}\n`)]
+        : [0, replaceLog];
+
+    test.each([
+      [
+        "another reason in an entry",
+        (line: string) => line.replace("lost", "kept"),
+        /(line 2|entry 1): .*(hash|signed)/,
+      ],
+      ["a line that is no JSON", () => "nonsense", /(line 2|entry 1): not JSON/],
+      [
+        "a version of tomorrow",
+        (line: string) => line.replace('"version":1', '"version":9'),
+        /log version 9 is unknown/,
+      ],
+    ])("tampering is found and named: %s", async (_, tamper, message) => {
+      const folder = await freshFolder();
+      const texts = chain(3).map((entry) => JSON.stringify(entry));
+      texts[1] = tamper(texts[1]);
+      await write(folder, texts);
+      await expect(DiskLog.open(folder, run, host.volunteer)).rejects.toThrow(message);
+      await expect(readLog(folder, run, host.volunteer)).rejects.toThrow(message);
+      expect(await logTexts(folder)).toEqual(texts); // and left as it was
+    });
+
+    test("a missing entry and another host's key are refused", async () => {
+      const folder = await freshFolder();
+      const texts = chain(3).map((entry) => JSON.stringify(entry));
+      await write(folder, texts);
+      await expect(readLog(folder, run, identityFrom(new Uint8Array(32)).volunteer)).rejects.toThrow(
+        /not signed by the host/,
+      );
+      await write(folder, [texts[0], texts[2]]);
+      await expect(readLog(folder, run, host.volunteer)).rejects.toThrow(
+        new RegExp(`${1 + first}: entry 2 where 1 belongs`),
+      );
+    });
   });
 
-  test("a missing entry and another host's key are refused", async () => {
+  test.each(["log.new.lmdb", "log.lmdb"])(
+    "taking lines over begins anew, or ends, after a crash that left %s",
+    async (left) => {
+      const folder = await freshFolder();
+      const entries = chain(3);
+      await writeFile(join(folder, "log.ndjson"), linesOf(entries));
+      await replaceLog(
+        folder,
+        entries.slice(0, left === "log.lmdb" ? 3 : 1).map((entry) => JSON.stringify(entry)),
+      );
+      if (left !== "log.lmdb") await rename(join(folder, "log.lmdb"), join(folder, left));
+      const opened = await DiskLog.open(folder, run, host.volunteer);
+      expect(opened.entries).toEqual(entries);
+      await opened.log.close();
+      expect((await readdir(folder)).sort()).toEqual(["log.lmdb", "log.lmdb-lock", "log.v1.ndjson"]);
+    },
+  );
+
+  test("another process reads while the host writes", async () => {
     const folder = await freshFolder();
-    const path = join(folder, "log.ndjson");
-    await logOf(folder, chain(3));
-    await expect(readLog(folder, run, identityFrom(new Uint8Array(32)).volunteer)).rejects.toThrow(
-      /not signed by the host/,
+    const entries = chain(40);
+    const { log } = await DiskLog.open(folder, run, host.volunteer);
+    for (const entry of entries.slice(0, 20)) await log.append(entry);
+    // LMDB alone, as `gossamer replay` beside a host would: it prints how many it sees each time it is asked.
+    const reader = fork(
+      "-e",
+      `const { open } = require("lmdb"); const db = open({ path: ${JSON.stringify(join(folder, "log.lmdb"))}, readOnly: true, noSubdir: true, encoding: "string", keyEncoding: "uint32" });
+       process.stdin.on("data", () => { db.resetReadTxn(); console.log([...db.getKeys()].length); }); process.stdin.on("end", () => process.exit(0));`,
     );
-    const lines = (await readFile(path, "utf8")).split("\n");
-    await writeFile(path, [lines[0], lines[2], ""].join("\n"));
-    await expect(readLog(folder, run, host.volunteer)).rejects.toThrow(/entry 2 where 1 belongs/);
+    expect(await reader.ask()).toBe("20");
+    for (const entry of entries.slice(20)) await log.append(entry);
+    expect(await reader.ask()).toBe("40");
+    reader.end();
+    await log.close();
   });
 
   test("after a failed write nothing more is written: a hole is no chain", async () => {
@@ -99,11 +138,28 @@ describe("log on disk", () => {
     await expect(log.append(second)).rejects.toThrow("start again: the run goes on");
     await expect(log.append(second)).rejects.toThrow("start again: the run goes on");
     const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
-    expect(appendError("log.ndjson", full).message).toMatch(/^log.ndjson takes no more .* Make room on that disk/);
+    expect((await writeFault("log.lmdb", full)).message).toMatch(/^log.lmdb takes no more .* Make room on that disk/);
     expect((await readLog(folder, run, host.volunteer)).entries).toEqual([first]);
   });
 });
 
+function fork(...words: string[]) {
+  const child = spawn(process.execPath, words, { stdio: ["pipe", "pipe", "inherit"] });
+  return {
+    async ask(): Promise<string> {
+      child.stdin.write("\n");
+      const [answer] = (await once(child.stdout, "data")) as [Buffer];
+      return answer.toString().trim();
+    },
+    end: () => child.stdin.end(),
+  };
+}
+
+logContract("disk", async () => {
+  const folder = await freshFolder();
+  return { open: (hostKey = host.volunteer) => DiskLog.open(folder, run, hostKey) };
+});
+hostBlobsContract("disk", async () => DiskBlobStore.open(await freshFolder()));
 blobStoreContract("disk", async () => DiskBlobStore.open(await freshFolder()));
 settingsContract("disk", async () => new DiskSettings(join(await freshFolder(), "settings")));
 
@@ -126,42 +182,7 @@ test("of blobs that a donor has no room for, the oldest go", async () => {
   expect(await store.names()).toEqual(names.slice(1));
 });
 
-describe("blobs from strangers", () => {
-  const blob = new Uint8Array(PIECE_BYTES + 1000).map((_, i) => i % 251);
-  const stream = (bytes: Uint8Array, chunk: number) =>
-    Readable.from(
-      Array.from({ length: Math.ceil(bytes.length / chunk) }, (_, i) => bytes.subarray(i * chunk, (i + 1) * chunk)),
-    );
-
-  test.each([0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 2 * PIECE_BYTES])(
-    "%i bytes in chunks of any size have the name that wire gives them",
-    async (bytes) => {
-      const store = await DiskBlobStore.open(await freshFolder());
-      const part = new Uint8Array(bytes).fill(7);
-      expect(await store.receive(blobName(part), stream(part, 65_537), bytes)).toBe(bytes);
-      expect(await store.get(blobName(part))).toEqual(part);
-    },
-  );
-
-  test("too many bytes and a wrong name are refused, and leave nothing behind", async () => {
-    const store = await DiskBlobStore.open(await freshFolder());
-    const name = blobName(blob);
-    await expect(store.receive(name, stream(blob, 1000), blob.length - 1)).rejects.toThrow(/at most/);
-    const other = blobName(Uint8Array.of(1));
-    await expect(store.receive(other, stream(blob, 1000), blob.length)).rejects.toThrow(BlobRefused);
-    expect(await store.names()).toEqual([]);
-  });
-
-  test("a stream that breaks off leaves nothing behind", async () => {
-    const store = await DiskBlobStore.open(await freshFolder());
-    async function* broken() {
-      yield blob.subarray(0, 1000);
-      throw new Error("connection lost");
-    }
-    await expect(store.receive(blobName(blob), broken(), blob.length)).rejects.toThrow("connection lost");
-    expect(await store.names()).toEqual([]);
-  });
-
+describe("blobs on disk", () => {
   test("what an interrupted host left half written goes when the next one opens the directory, and a reader leaves it", async () => {
     const data = await freshFolder();
     await DiskBlobStore.open(data, { owner: true });
@@ -171,11 +192,6 @@ describe("blobs from strangers", () => {
     expect(await readFile(half, "utf8")).toBe("half");
     await DiskBlobStore.open(data, { owner: true });
     await expect(readFile(half)).rejects.toThrow(/ENOENT/);
-  });
-
-  test("a name never becomes a path", async () => {
-    const store = await DiskBlobStore.open(await freshFolder());
-    await expect(store.get("../../host.key")).rejects.toThrow(/no blob name/);
   });
 });
 

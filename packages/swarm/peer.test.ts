@@ -161,6 +161,20 @@ test("[R11] after a reconnect, blob and offer are sent again with the same conte
   expect(given.acts({ type: "uploaded", hash: hash("u") })).toEqual([first]);
 });
 
+test("[R52] a welcome on the open line is a reconnect: head, blob and offer are said again", () => {
+  const given = new GivenPeer().atGenesis();
+  given.entry(openBody());
+  given.acts({ type: "trained", job: 0, steps: 8, tokens: 1_024, loss: 3 });
+  given.acts({ type: "encoded", round: 0, update: hash("u"), bytes: 1_000 });
+  const [first] = given.acts({ type: "uploaded", hash: hash("u") });
+  expect(given.welcome()).toMatchObject([
+    { type: "send", message: { type: "head", seq: 0 } },
+    { type: "upload", hash: hash("u") },
+    { type: "send", message: { type: "ready", round: 0 } },
+  ]);
+  expect(given.acts({ type: "uploaded", hash: hash("u") })).toEqual([first]);
+});
+
 test("[R17] training that diverged is dropped, and the replica restored", () => {
   const given = new GivenPeer().atGenesis();
   given.entry(openBody());

@@ -19,6 +19,8 @@ export const networkOfferSchema = z.object({
   stun: z.nullable(z.string()), // its address; null: none
   turn: z.boolean(), //           the operator names a TURN server
   relay: z.boolean(), //          the host relays what finds no other way
+  /** Neither now: this month's allowance for it is used up. */
+  overCap: z.optional(z.boolean()),
 });
 export type NetworkOffer = z.infer<typeof networkOfferSchema>;
 
@@ -124,6 +126,10 @@ export const roundPeerSchema = z.object({
   peer: peerIdSchema,
   name: z.string(),
   offeredAt: z.nullable(z.int()),
+  /** Said that it was ready for this round. */
+  readyAt: z.optional(z.nullable(z.int())),
+  /** So long its update took to come to the host. */
+  uploadMs: z.optional(z.nullable(z.int())),
   /** Trained on after its offer until then: so much of the exchange was hidden. */
   busyUntil: z.nullable(z.int()),
   /** Said which anchor its own fold made. */
@@ -186,6 +192,36 @@ export const checkpointsSchema = z.object({
   checkpoints: z.array(checkpointRowSchema).check(z.maxLength(CHECKPOINTS_PAGE)),
 });
 
+export const findingCauses = [
+  "joins-late", //     ready for the next round when the others wait already
+  "trains-slowly",
+  "uploads-slowly",
+  "fetches-slowly", // or folds slowly: the host hears of both together
+  "link-stalls",
+] as const;
+export type FindingCause = (typeof findingCauses)[number];
+
+/** What slows rounds. kind link: `peer` fetches over it, `other` is its far end. */
+export const findingSchema = z.object({
+  kind: z.enum(["peer", "link"]),
+  peer: peerIdSchema,
+  other: z.nullable(peerIdSchema),
+  cause: z.enum(findingCauses),
+  /** By so much everybody's round would be shorter without it, in the median one. */
+  secondsPerRound: z.number(),
+  rounds: z.int(), //           in so many it was late,
+  of: z.int(), //               of so many that were looked at
+});
+export type Finding = z.infer<typeof findingSchema>;
+
+/** GET /api/runs/:id/diagnosis: costliest first; none: nobody holds the others up, or there are too few rounds to say. */
+export const diagnosisSchema = z.object({
+  rounds: z.int(), //           that were looked at
+  medianRoundMs: z.nullable(z.number()),
+  findings: z.array(z.object({ ...findingSchema.shape, name: z.string(), otherName: z.string() })),
+});
+export type Diagnosis = z.infer<typeof diagnosisSchema>;
+
 /** GET /api/runs/:id/overview: all peers in sums, whatever page of them is shown, and how the host is. */
 export const overviewSchema = z.object({
   peersByState: z.record(z.enum(peerStates), z.int()),
@@ -195,6 +231,8 @@ export const overviewSchema = z.object({
   ), //                            most peers first
   adaptersTotal: z.int(),
   linksByKind: z.object({ direct: z.int(), turn: z.int(), relayed: z.int() }), // as their ends report them, each once
+  /** As /diagnosis has it; the costliest of them. */
+  diagnosis: z.optional(diagnosisSchema),
   /** What all-reducing the gradient at every inner step would have moved between the same peers since this host started. */
   ddpBytes: z.number(),
   host: z.object({
@@ -203,6 +241,16 @@ export const overviewSchema = z.object({
     watchers: z.int(),
     relayLinks: z.int(),
     relayBytes: z.number(),
+    /** This calendar month's, by this host's relay and by TURN; at the cap neither is handed out. */
+    relayed: z.optional(
+      z.object({
+        month: z.string(),
+        relayBytes: z.number(),
+        turnBytes: z.number(),
+        capBytes: z.nullable(z.number()),
+        over: z.boolean(),
+      }),
+    ),
     served: z.record(z.string(), z.number()), // blob bytes by kind
     memoryBytes: z.number(),
     /** How late the event loop's timers were, 99th percentile over the last seconds. */

@@ -134,6 +134,19 @@ export const unsignedEntrySchema = z.discriminatedUnion("type", [
 export type UnsignedEntry = z.infer<typeof unsignedEntrySchema>;
 export type LogEntry = UnsignedEntry & { readonly signature: string };
 export type EntryOf<T extends LogEntry["type"]> = Extract<LogEntry, { type: T }>;
+/** The blobs that an entry names: updates, what is too long for the log, checkpoints. */
+export function blobsNamedBy(entry: LogEntry): string[] {
+  switch (entry.type) {
+    case "open":
+      return "blob" in entry.roster ? [entry.roster.blob] : [];
+    case "commit":
+      return entry.contributors.flatMap((each) => (isGroup(each) ? [each.update, each.manifest] : [each.update]));
+    case "checkpoint":
+      return entry.blobs.map(({ hash }) => hash);
+    default:
+      return [];
+  }
+}
 /** What a commit names one by one. */
 export const offersIn = (commit: EntryOf<"commit">): SignedOffer[] =>
   commit.contributors.filter((contribution): contribution is SignedOffer => !isGroup(contribution));

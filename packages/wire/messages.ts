@@ -34,6 +34,9 @@ const name = z.string().check(z.trim(), z.maxLength(40));
 const count = z.number().check(z.minimum(0), z.maximum(Number.MAX_SAFE_INTEGER));
 const reason = z.string().check(z.maxLength(400));
 
+/** A code has 22 characters; what a person copied wrongly is told so, and not as a message that is none. */
+const INVITE_LENGTH_MAX = 64;
+
 const keepSchema = z.strictObject({ hash: hashSchema, bytes: blobBytesSchema, maker: peerIdSchema });
 
 export const adapterSchema = z.strictObject({
@@ -69,6 +72,8 @@ export const peerMessageSchema = z.discriminatedUnion("type", [
     name,
     adapter: adapterSchema,
     signature: signatureSchema, // purpose "gossamer hello v1" over [nonce, run, slot]
+    /** From an invitation link. Hosts before invitations refuse a hello that has it, so it is sent only when there is one. */
+    invite: z.optional(z.string().check(z.maxLength(INVITE_LENGTH_MAX))),
   }),
   z.strictObject({ type: z.literal("signal"), to: peerIdSchema, data: z.string().check(z.maxLength(64 * 1024)) }),
   /** At this anchor and willing: named by the next open. round = rounds folded. stepMs: measured time of one inner step, if any yet. */
@@ -162,6 +167,12 @@ export const refusalCodes = [
   "rate",
   "invalid",
   "superseded",
+  "banned",
+  "invite-needed",
+  "invite-unknown",
+  "invite-ended",
+  "invite-used-up",
+  "not-listed",
 ] as const;
 
 export const hostMessageSchema = z.discriminatedUnion("type", [
