@@ -18,8 +18,9 @@ import {
   runSummarySchema,
   seriesSchema,
 } from "#wire";
-import { parseRange } from "./api.ts";
-import { type RunningHost, startHost } from "./host.ts";
+import { parseRange } from "./blob-api.ts";
+import { startHost } from "./host.ts";
+import type { RunningHost } from "./network.ts";
 import type { HostedRun } from "./run.ts";
 import { freshFolder, startTestHost, TestVolunteer, tinyDraft, writeRun } from "./test-given.ts";
 
@@ -128,10 +129,12 @@ describe("documents", () => {
 
   test("metrics in Prometheus's text form", async () => {
     const text = await (await get("/metrics")).text();
-    expect(text).toContain("# TYPE gossamer_rounds_total counter\ngossamer_rounds_total 2\n");
-    expect(text).toMatch(/gossamer_host_sent_bytes_total\{kind="update"\} \d+\n/);
+    expect(text).toContain(`# TYPE gossamer_rounds_total counter\ngossamer_rounds_total{run="${host.run.id}"} 2\n`);
+    expect(text).toMatch(/gossamer_host_sent_bytes_total\{run="[0-9a-f]{64}",kind="update"\} \d+\n/);
     for (const line of text.trimEnd().split("\n"))
-      expect(line).toMatch(/^(# (HELP|TYPE) \w+ .+|[a-z_]+(\{[a-z]+="[a-z]+"\})? -?[\d.e+-]+)$/);
+      expect(line).toMatch(
+        /^(# (HELP|TYPE) \w+ .+|[a-z_]+(\{[a-z]+="[a-z0-9.+-]+"(,[a-z]+="[A-Za-z0-9.+-]+")*\})? -?[\d.e+-]+)$/,
+      );
   });
 
   test("events: the run at once, then entries", async () => {
@@ -446,7 +449,7 @@ describe("a host that cannot start says why", () => {
     const starting = startHost({
       ...options,
       data,
-      run: file,
+      runs: [file],
       witness: () => {
         throw new Error("never asked for");
       },

@@ -1,12 +1,14 @@
 // A certificate for `--share`: browsers give WebGPU to secure contexts only, and a LAN address is one over HTTPS alone.
 // Self-signed, kept in the data directory, so that a browser which has accepted it once asks no more.
 import { X509Certificate } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
+import { createSecureContext } from "node:tls";
 import { generate } from "selfsigned";
 import { readFileIfThere, writeFileWhole } from "#store/disk";
+import { StartError } from "./server.ts";
 
 export interface Certificate {
   readonly key: string; // PEM
@@ -16,6 +18,25 @@ export interface Certificate {
 const DAY_MS = 24 * 3600 * 1000;
 /** Browsers refuse certificates that are valid for more than 825 days, self-signed or not. */
 const VALID_DAYS = 800;
+
+/** The operator's own certificate, chain first. @throws StartError when a file cannot be read, or the two do not belong together */
+export async function loadCertificate(certPath: string, keyPath: string): Promise<Certificate> {
+  const read = (flag: string, path: string) =>
+    readFile(path, "utf8").catch((error: Error) => {
+      throw new StartError(
+        `${flag} cannot be read: ${error.message}. Correct the path, or let this user read the file.`,
+      );
+    });
+  const certificate = { cert: await read("--tls-cert", certPath), key: await read("--tls-key", keyPath) };
+  try {
+    createSecureContext(certificate);
+  } catch (error) {
+    throw new StartError(
+      `${certPath} and ${keyPath} are no certificate and its key in PEM: ${(error as Error).message}. Of Let's Encrypt take fullchain.pem and privkey.pem.`,
+    );
+  }
+  return certificate;
+}
 
 /** IPv4 addresses under which this machine is reached from its networks. */
 export function lanAddresses(): string[] {

@@ -1,14 +1,15 @@
 // Whether the disk has room for what peers upload. The log's own room is kept: a host that cannot write its log stops.
+import type { Report } from "./report.ts";
 
 /** Enough for the log of many days. */
-const FREE_BYTES_MIN = 256 * 2 ** 20;
+export const FREE_BYTES_MIN = 256 * 2 ** 20;
 /** The operator hears of it again after so long. */
 const TELL_EVERY_MS = 10 * 60_000;
 
 export interface DiskRoomOptions {
   readonly freeBytes: () => Promise<number>;
   readonly now: () => number; // monotonic, ms
-  readonly report: (line: string) => void;
+  readonly report: Report;
 }
 
 export class DiskRoom {
@@ -30,6 +31,7 @@ export class DiskRoom {
       this.#toldAt = now();
       report(
         `Less than ${FREE_BYTES_MIN / 2 ** 20} MiB are free on the data directory's disk: updates are refused, and the run stands still. Make room; it goes on by itself.`,
+        "warn",
       );
     }
     return there;

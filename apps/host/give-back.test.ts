@@ -1,7 +1,7 @@
 // A host on real files that has lost the end of its log, and volunteers that hold it.
-import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { logTexts, replaceLog } from "#store/disk";
 import { entryHash, type LogEntry, type SignedOffer } from "#wire";
 import { freshFolder, startTestHost, TestVolunteer, writeRun } from "./test-given.ts";
 
@@ -13,12 +13,11 @@ async function hostThatLost(lost: number) {
   const ada = await TestVolunteer.join(host.url, 1);
   const { anchorHash } = await ada.playRound(0, host.run.started.genesisHash);
   await ada.playRound(1, anchorHash);
-  const path = join(data, "runs", host.run.id, "log.ndjson");
+  const path = join(data, "runs", host.run.id);
   await host.close();
-  const whole = await readFile(path, "utf8");
-  const lines = whole.trimEnd().split("\n");
-  await writeFile(path, `${lines.slice(0, -lost).join("\n")}\n`);
-  const entries = lines.map((line) => JSON.parse(line) as LogEntry);
+  const whole = (await logTexts(path))!;
+  await replaceLog(path, whole.slice(0, -lost));
+  const entries = whole.map((text) => JSON.parse(text) as LogEntry);
   return { data, run, path, whole, entries };
 }
 
@@ -35,7 +34,7 @@ test("[R33] it takes its own signed entries back from a peer, and its file is wh
   expect(from).toBe(last.seq - 3);
   ada.send({ type: "given-back", entries: entries.slice(from) });
   while (host.run.view.headSeq < last.seq) await ada.next("entries");
-  expect(await readFile(path, "utf8")).toBe(whole);
+  expect(await logTexts(path)).toEqual(whole);
   expect(reported.filter((line) => line.includes("gave entry"))).toHaveLength(4);
   const offer: SignedOffer = await ada.offerRound(2, host.run.detail(0, 1).head.anchorHash); // and the run goes on
   expect((await ada.entry("commit")).contributors).toEqual([offer]);
@@ -46,7 +45,7 @@ test("[R33] it takes its own signed entries back from a peer, and its file is wh
 test("[R33] what is not its own, or does not follow, is not taken, and costs its sender", async () => {
   const { data, run, path, entries } = await hostThatLost(2);
   const host = await startTestHost({ data, run });
-  const before = await readFile(path, "utf8");
+  const before = await logTexts(path);
   const last = entries.at(-1)!;
   const eve = await TestVolunteer.join(host.url, 2);
   const attempts: LogEntry[][] = [
@@ -61,6 +60,6 @@ test("[R33] what is not its own, or does not follow, is not taken, and costs its
     eve.send({ type: "given-back", entries: attempts[i % attempts.length] });
   }
   expect(await eve.next("refuse")).toMatchObject({ code: "invalid" });
-  expect(await readFile(path, "utf8")).toBe(before);
+  expect(await logTexts(path)).toEqual(before);
   await host.close();
 });

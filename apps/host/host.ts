@@ -1,50 +1,53 @@
 // One host: data directory, run, signaling, API, page and STUN, started in the order in which each needs the one before.
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type DataFolder, DiskBlobStore, openDataFolder } from "#store/disk";
-import { type IceServers, identityFrom, type PeerId, PROTOCOL_VERSION, ROSTER_MAX, type RunSpec } from "#wire";
+import { identityFrom, type PeerId, type RunSpec } from "#wire";
+import { Access, type JoinPolicy } from "./access/access.ts";
+import { AccessApi } from "./access/access-api.ts";
+import { AuditLog } from "./access/audit.ts";
+import { AdminApi } from "./admin-api.ts";
+import { AdminTokens } from "./admin-tokens.ts";
 import { ApiError } from "./answer.ts";
 import { Api } from "./api.ts";
 import { BUILD } from "./build.ts";
-import { certificateFor, lanAddresses } from "./certificate.ts";
 import { originIsAllowed } from "./headers.ts";
-import { loadDraft, makeSpec, SpecError } from "./load-run.ts";
+import { HostedRuns } from "./hosted-runs.ts";
+import { type LoadedDraft, loadDraft } from "./load-run.ts";
+import { Measures } from "./measures.ts";
+import {
+  addressesOf,
+  certificateOf,
+  iceServers,
+  type Network,
+  type NetworkOptions,
+  type OwnIce,
+  type RunningHost,
+  signalOrigins,
+  startOwnIce,
+} from "./network.ts";
 import { RelayServer } from "./relay.ts";
+import { RelayBudget } from "./relay-budget.ts";
 import { relayRooms } from "./relay-room.ts";
-import { HostedRun } from "./run.ts";
-import { bracketed, type ListeningServer, reachedAs, startServer } from "./server.ts";
-import { type Room, type SignalLimits, SignalServer } from "./signal.ts";
-import { type StunServer, startStun } from "./stun.ts";
+import type { HostedRun } from "./run.ts";
+import { runRoom } from "./run-room.ts";
+import { reachedAs, startServer } from "./server.ts";
+import { type Room, SignalServer } from "./signal.ts";
 import { type Swept, sweepBlobs } from "./sweep.ts";
-import { type TurnServers, turnServer } from "./turn.ts";
 import type { WitnessPort } from "./witness.ts";
-
-/** STUN's port is the page's when it is free (UDP and TCP do not collide), else one of the next. */
-const STUN_PORTS_TRIED = 20;
-
-export interface NetworkOptions {
-  readonly host: string;
-  readonly port: number; // 0: any free one
-  /** HTTPS on a certificate of our own, so that WebGPU works on other machines. */
-  readonly share: boolean;
-  readonly allowOrigins: readonly string[];
-  /** Signaling host that the built page uses, if not this one. */
-  readonly signal?: string | undefined;
-  /** Built page; undefined serves none. */
-  readonly page?: string | undefined;
-  /** For pairs that cannot connect directly. */
-  readonly turn?: TurnServers | undefined;
-  readonly limits?: Partial<SignalLimits>;
-  readonly report: (line: string) => void;
-}
 
 export interface HostOptions extends NetworkOptions {
   readonly data: string;
-  /** Preset or file. */
-  readonly run: string;
+  /** Presets or files; the first is what the page shows. */
+  readonly runs: readonly string[];
   /** Folder that a relative file name starts from. */
   readonly from: string;
   /** Bits per second that WS /relay carries for pairs that cannot connect; 0: none. */
   readonly relayMbit: number;
+  /** What relay and TURN may carry in a calendar month; undefined: there is no cap. */
+  readonly relayCapBytes?: number | undefined;
+  /** Who may come in; anybody unless given. */
+  readonly join?: JoinPolicy | undefined;
   /** How many must be ready before the first round opens; 1 unless given. */
   readonly startPeers?: number;
   readonly witness: (spec: RunSpec, data: DataFolder, blobs: DiskBlobStore) => WitnessPort;
@@ -52,68 +55,14 @@ export interface HostOptions extends NetworkOptions {
   readonly fatal: (error: Error) => void;
 }
 
-export interface RunningHost {
-  /** For a browser on this machine, without a slash at the end. */
-  readonly url: string;
-  /** For browsers on other machines; empty on loopback. */
-  readonly lanUrls: readonly string[];
-  readonly port: number;
-  readonly stunPort: number | undefined;
-  /** Tells peers, closes sockets, syncs and closes the log, gives the lock back. */
-  close(): Promise<void>;
+export interface StartedHost extends RunningHost {
+  /** The first that was named. */
+  readonly run: HostedRun;
+  readonly runs: HostedRuns;
 }
 
-/** What a page built for another signaling host connects to: its socket, and its documents if it has a run. */
-function signalOrigins(signal: string | undefined): string[] {
-  if (!signal || !URL.canParse(signal)) return [];
-  const { host, protocol } = new URL(signal);
-  const secure = protocol === "wss:" || protocol === "https:" ? "s" : "";
-  return [`ws${secure}://${host}`, `http${secure}://${host}`];
-}
-
-interface Network {
-  readonly server: ListeningServer;
-  readonly stun: StunServer | undefined;
-}
-
-async function startStunNear(
-  host: string,
-  port: number,
-  report: (line: string) => void,
-): Promise<StunServer | undefined> {
-  for (let offset = 0; offset < STUN_PORTS_TRIED; offset++) {
-    try {
-      return await startStun(host, port + offset);
-    } catch {
-      // the next one
-    }
-  }
-  report(
-    `No UDP port from ${port} to ${port + STUN_PORTS_TRIED - 1} is free: no STUN. Peers behind a router may not connect.`,
-  );
-  return undefined;
-}
-
-/** Our own STUN, and the operator's TURN: nobody else hears who volunteers. */
-const iceServers = (
-  stun: StunServer | undefined,
-  turn: TurnServers | undefined,
-  peer: PeerId,
-  hostName: string,
-): IceServers => [
-  ...(stun === undefined ? [] : [{ urls: `stun:${hostName}:${stun.port}` }]),
-  ...(turn === undefined ? [] : [turnServer(turn, peer, Date.now())]),
-];
-
-function addressesOf(options: NetworkOptions, port: number): Pick<RunningHost, "url" | "lanUrls"> {
-  const scheme = options.share ? "https" : "http";
-  const anywhere = options.host === "0.0.0.0" || options.host === "::";
-  const local = anywhere || options.host.startsWith("127.") ? "localhost" : bracketed(options.host);
-  return {
-    url: `${scheme}://${local}:${port}`,
-    lanUrls: anywhere ? lanAddresses().map((address) => `${scheme}://${address}:${port}`) : [],
-  };
-}
+/** A relay of 1 Gbit/s passes a cap by as much as it carries meanwhile: a gigabyte. */
+const RELAYED_EVERY_MS = 10_000;
 
 function reportSwept({ blobs, bytes, kept }: Swept, report: (line: string) => void): void {
   if (kept !== undefined) report(`Old uploads are not looked for: ${kept}.`);
@@ -122,96 +71,150 @@ function reportSwept({ blobs, bytes, kept }: Swept, report: (line: string) => vo
 }
 
 /** @throws StartError, SpecError, DataError: mistakes that the operator can put right */
-export async function startHost(options: HostOptions): Promise<RunningHost & { readonly run: HostedRun }> {
+export async function startHost(options: HostOptions): Promise<StartedHost> {
   const data = await openDataFolder(options.data);
   const undo: (() => Promise<unknown> | unknown)[] = [() => data.close()];
   try {
     const blobs = await DiskBlobStore.open(options.data, { owner: true });
     const identity = identityFrom(await data.keySeed());
-    const loaded = await loadDraft(options.run, options.from);
-    if (loaded.draft.outer.extract === "tracked")
-      throw new SpecError(
-        `--run ${options.run}: browsers do not track gradients: two vectors at every step are more than their lines carry. See it in: npm run sim -- compare --methods dsgt`,
-      );
-    if ((loaded.draft.inner.growth ?? loaded.draft.inner.lateExchanges) !== undefined)
-      throw new SpecError(
-        `--run ${options.run}: rounds in browsers have one length, without inner.growth and inner.lateExchanges. See them in: npm run sim -- compare --methods qsr,late-merge`,
-      );
-    const spec = await makeSpec(loaded, identity.volunteer, data, blobs);
+    const drafts: [LoadedDraft, string][] = [];
+    for (const run of options.runs) drafts.push([await loadDraft(run, options.from), `--run ${run}`]);
     reportSwept(await sweepBlobs(options.data, blobs), options.report);
-    const witness = options.witness(spec, data, blobs);
-    undo.unshift(() => witness.close());
-    const run = await HostedRun.open({
-      data,
-      blobs,
-      identity,
-      spec,
-      build: BUILD,
-      witness,
-      startPeers: options.startPeers,
-      report: options.report,
-      fatal: options.fatal,
+    const audit = new AuditLog({ data: options.data, now: Date.now, report: options.report });
+    undo.unshift(() => audit.settled());
+    const { join: policy = "open" } = options;
+    const access = await Access.open({
+      ...{ data: options.data, policy, audit, now: Date.now, fatal: options.fatal },
+      onBan: ({ volunteer, reason }) =>
+        signal.disconnectVolunteer(volunteer, "banned", `The operator has banned this volunteer. ${reason}`.trim()),
     });
-    undo.unshift(() => run.close());
+    const budget = await RelayBudget.open({
+      ...{ data: options.data, capBytes: options.relayCapBytes ?? null },
+      ...{ now: Date.now, report: options.report },
+    });
+    const sentAway = (peer: PeerId, reason: string) => access.sentAway(peer, reason);
+    const runs = new HostedRuns({ ...options, data, blobs, identity, sentAway });
+    undo.unshift(() => runs.close());
+    let run: HostedRun | undefined;
+    for (const [draft, where] of drafts) run = [run, await runs.name(draft, where)].find(Boolean);
+    assert(run !== undefined, "a host without a run");
+    await runs.restore();
 
     let network: Network | undefined;
-    const room = runRoom(run, options.relayMbit > 0);
-    const signal = new SignalServer({
-      roomOf: (name) => (name === "default" || name === run.id ? room : undefined),
+    const roomByRun = new Map<HostedRun, Room>();
+    const measures = new Measures();
+    let stopping = false;
+    const signal: SignalServer = new SignalServer({
+      gate: access,
+      observer: {
+        refused: (code) => measures.refusals.add({ code }),
+        relayed: (ms) => measures.signalSeconds.observe(ms / 1000),
+      },
+      roomOf: (name) => {
+        const found = runs.find(name);
+        return found && roomByRun.get(found);
+      },
       hostNameOf: reachedAs,
-      iceServers: (peer, hostName) => iceServers(network?.stun, options.turn, peer, hostName),
+      iceServers: (peer, hostName) =>
+        iceServers(network?.ice, budget.state.over ? undefined : options.turn, peer, hostName),
       sessionEnded: (token) => relay?.sessionEnded(token),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
     undo.unshift(() => signal.terminate());
+    const peerOfToken = (token: string) => signal.peerOfToken(token);
+    const relays = () => options.relayMbit > 0 && !budget.state.over;
     const relay =
-      options.relayMbit > 0
-        ? new RelayServer({ mbit: options.relayMbit, peerOfToken: (token) => signal.peerOfToken(token) })
-        : undefined;
+      options.relayMbit > 0 ? new RelayServer({ mbit: options.relayMbit, peerOfToken, isOpen: relays }) : undefined;
+    const sample = () => {
+      budget.sample(relay?.meter().bytes ?? 0, new Map(runs.list().map((one) => [one.id, one.turnBytes])));
+      if (budget.state.over) relay?.endAll("the month's allowance for relaying is used up");
+    };
+    const sampling = setInterval(sample, RELAYED_EVERY_MS);
+    sampling.unref();
+    undo.unshift(() => clearInterval(sampling));
     undo.unshift(() => relay?.terminate());
+    const admin = new AdminApi({
+      ...{ runs, audit, access: new AccessApi(access, audit) },
+      ...{ tokens: new AdminTokens(options.data), from: options.from },
+    });
     const api = new Api({
-      run,
+      runs,
       blobs,
-      peerOfToken: (token) => signal.peerOfToken(token),
+      admin,
+      peerOfToken,
       connections: () => signal.connections,
       relay: () => relay?.meter() ?? { links: 0, bytes: 0 },
       network: (request) => ({
-        stun: network?.stun === undefined ? null : `stun:${reachedAs(request)}:${network.stun.port}`,
-        turn: options.turn !== undefined,
-        relay: options.relayMbit > 0,
+        stun: network?.ice.stun === undefined ? null : `stun:${reachedAs(request)}:${network.ice.stun.port}`,
+        turn: (options.turn !== undefined && !budget.state.over) || options.turnDev === true,
+        relay: relays(),
+        ...(budget.state.over ? { overCap: true } : {}),
       }),
+      measures,
+      operator: {
+        notReady: () => [
+          ...(network === undefined ? ["the host is starting"] : []),
+          ...(stopping ? ["the host is stopping"] : []),
+        ],
+        bans: () => access.bans,
+        relayed: () => budget.state,
+      },
       report: options.report,
       originIsAllowed: (request) => network !== undefined && originIsAllowed(request, network.server.policy),
     });
+    undo.unshift(() => api.close());
     const server = await startServer({
       ...options,
-      certificate: options.share ? await certificateFor(options.data) : undefined,
+      certificate: await certificateOf(options),
       connect: signalOrigins(options.signal),
       api: (request, response, url) => api.handle(request, response, url),
       upgrade: (request, stream, head, refusal) => signal.upgrade(request, stream, head, refusal),
+      answered: (status) => measures.requests.add({ status: `${Math.floor(status / 100)}xx` }),
       upgradeRelay: relay && ((request, stream, head) => relay.upgrade(request, stream, head)),
     });
     undo.unshift(() => server.close());
-    const stun = await startStunNear(options.host, server.port, options.report);
-    network = { server, stun };
-    run.attach({
-      send: (to, message) => signal.send(run.id, to, message),
-      broadcast: (message, except) => signal.broadcast(run.id, message, except),
-      disconnect: (peer, code, message) => signal.disconnect(run.id, peer, code, message),
+    const ice = await startOwnIce(options, server.port);
+    undo.unshift(() => ice.close());
+    network = { server, ice };
+    runs.attach({
+      portsOf: ({ id }) => ({
+        send: (to, message) => signal.send(id, to, message),
+        broadcast: (message, except) => signal.broadcast(id, message, except),
+        disconnect: (peer, code, message) => signal.disconnect(id, peer, code, message),
+      }),
+      added(one) {
+        roomByRun.set(one, runRoom(one, relays));
+        api.added(one);
+      },
+      removed(one, reason) {
+        roomByRun.delete(one);
+        signal.closeRoom(one.id, "run-ended", reason);
+        api.removed(one);
+      },
     });
+    audit.add("start", { build: BUILD, runs: runs.list().length, join: policy });
     return {
       ...addressesOf(options, server.port),
       port: server.port,
-      stunPort: stun?.port,
+      stunPort: ice.stun?.port,
       run,
+      runs,
+      renewCertificate: (certificate) => server.renewCertificate(certificate),
       async close() {
+        stopping = true;
+        clearInterval(sampling);
+        sample();
+        audit.add("stop");
         api.close();
         signal.close();
-        await run.close(); // first: what follows may fail, the log is safe
-        await stun?.close();
+        await runs.close(); // first: what follows may fail, the logs are safe
+        await ice.close();
         relay?.terminate();
         await server.close();
         signal.terminate();
+        await budget.close();
+        await access.settled();
+        await audit.settled();
         await data.close();
       },
     };
@@ -221,41 +224,9 @@ export async function startHost(options: HostOptions): Promise<RunningHost & { r
   }
 }
 
-function runRoom(run: HostedRun, relay: boolean): Room {
-  return {
-    run: run.id,
-    refusal: ({ volunteer }) => {
-      const ban = run.ban(volunteer);
-      if (ban !== undefined) return { code: "invalid", message: ban };
-      // Who took part may come back for the last anchor. [R22]
-      if (run.ended !== undefined && !run.hasCredited(volunteer))
-        return { code: "run-ended", message: `This run has ended: ${run.ended}.` };
-      if (run.peerCount < ROSTER_MAX) return undefined;
-      return { code: "full", message: `${ROSTER_MAX} peers are here, and a round takes no more. Try again later.` };
-    },
-    welcome: (peer, session, iceServers) => ({
-      type: "welcome",
-      protocol: PROTOCOL_VERSION,
-      build: BUILD,
-      peer,
-      run: run.id,
-      spec: run.spec,
-      session,
-      iceServers,
-      relay,
-      ...run.head,
-      members: run.neighbours(peer),
-    }),
-    connected: (member) => run.connected(member),
-    disconnected: (peer, reason) => run.disconnected(peer, reason),
-    mayReach: (from, to) => run.areNeighbours(from, to),
-    message: (from, message) => run.message(from, message),
-  };
-}
-
 /** Signaling and STUN, for pages and runs that live elsewhere (`--only signaling`). */
 export async function startSignaling(options: NetworkOptions & { readonly data: string }): Promise<RunningHost> {
-  let stun: StunServer | undefined;
+  let ice: OwnIce | undefined;
   const roomOf = relayRooms({
     build: BUILD,
     broadcast: (run, message, except) => signal.broadcast(run, message, except),
@@ -263,13 +234,13 @@ export async function startSignaling(options: NetworkOptions & { readonly data: 
   const signal: SignalServer = new SignalServer({
     roomOf,
     hostNameOf: reachedAs,
-    iceServers: (peer, hostName) => iceServers(stun, options.turn, peer, hostName),
+    iceServers: (peer, hostName) => iceServers(ice, options.turn, peer, hostName),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   const server = await startServer({
     ...options,
     page: undefined,
-    certificate: options.share ? await certificateFor(options.data) : undefined,
+    certificate: await certificateOf(options),
     connect: [],
     async api(_, response, { pathname }) {
       if (pathname !== "/healthz")
@@ -279,14 +250,16 @@ export async function startSignaling(options: NetworkOptions & { readonly data: 
     },
     upgrade: (request, stream, head, refusal) => signal.upgrade(request, stream, head, refusal),
   });
-  stun = await startStunNear(options.host, server.port, options.report);
+  const started = await startOwnIce(options, server.port);
+  ice = started;
   return {
     ...addressesOf(options, server.port),
     port: server.port,
-    stunPort: stun?.port,
+    stunPort: started.stun?.port,
+    renewCertificate: (certificate) => server.renewCertificate(certificate),
     async close() {
       signal.close();
-      await stun?.close();
+      await started.close();
       await server.close();
       signal.terminate();
     },

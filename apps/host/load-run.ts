@@ -6,7 +6,7 @@ import { totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { decodeShard, makeShards, splitCorpus, tokenizers } from "#data";
 import { codecOf, type Method, methods, parameterTable, UPDATE_HEADER_BYTES, updateBytesMax, withMethod } from "#outer";
-import { type DataFolder, type DiskBlobStore, readFileIfThere, writeFileWhole } from "#store/disk";
+import { type DataFolder, type HostBlobs, readFileIfThere, writeFileWhole } from "#store/disk";
 import {
   blobName,
   draftSchema,
@@ -64,9 +64,22 @@ export function methodOf(name: string): Method {
   return found;
 }
 
+/**
+ * A preset, perhaps with "+METHOD": what needs no file.
+ * @param folder that corpus.path is relative to
+ * @throws SpecError
+ */
+export function loadPreset(run: string, folder: string): LoadedDraft {
+  const [name, method, ...more] = run.split("+");
+  if (!isPreset(name) || more.length > 0)
+    throw new SpecError(`There is no preset "${run}"; there are ${Object.keys(presets).join(", ")}.`);
+  const draft = method === undefined ? presets[name] : withMethod(presets[name], methodOf(method));
+  return { draft: checkDraft(draft, `preset ${run}`), folder };
+}
+
 async function loadPlain(run: string, from: string): Promise<LoadedDraft> {
+  if (isPreset(run)) return loadPreset(run, from);
   const names = Object.keys(presets).join(", ");
-  if (isPreset(run)) return { draft: checkDraft(presets[run], `preset ${run}`), folder: from };
   const path = resolve(from, run);
   const content = await readGiven(path);
   if (content === undefined)
@@ -78,6 +91,19 @@ async function loadPlain(run: string, from: string): Promise<LoadedDraft> {
     throw new SpecError(`${path} is not JSON: ${(error as Error).message}`);
   }
   return { draft: checkDraft(value, path), folder: dirname(path) };
+}
+
+/** Not every run that the simulator plays can be trained in browsers. @throws SpecError */
+export function checkForBrowsers({ draft }: LoadedDraft, where: string): void {
+  const { outer, inner } = draft;
+  if (outer.extract === "tracked")
+    throw new SpecError(
+      `${where}: browsers do not track gradients: two vectors at every step are more than their lines carry. See it in: npm run sim -- compare --methods dsgt`,
+    );
+  if ((inner.growth ?? inner.lateExchanges) !== undefined)
+    throw new SpecError(
+      `${where}: rounds in browsers have one length, without inner.growth and inner.lateExchanges. See them in: npm run sim -- compare --methods qsr,late-merge`,
+    );
 }
 
 /** @param where for the message: what was read. @throws SpecError */
@@ -126,7 +152,7 @@ async function readCorpus({ draft, folder }: LoadedDraft): Promise<Uint8Array> {
 
 type ShardRefs = Pick<RunSpec["data"], "train" | "evaluation">;
 
-async function storeShards(blobs: DiskBlobStore, ids: Uint16Array, vocabSize: number): Promise<ShardRefs["train"]> {
+async function storeShards(blobs: HostBlobs, ids: Uint16Array, vocabSize: number): Promise<ShardRefs["train"]> {
   const refs: ShardRefs["train"] = [];
   for (const shard of makeShards(ids, vocabSize)) {
     const hash = blobName(shard);
@@ -144,7 +170,7 @@ export async function makeSpec(
   loaded: LoadedDraft,
   hostKey: string,
   data: DataFolder,
-  blobs: DiskBlobStore,
+  blobs: HostBlobs,
 ): Promise<RunSpec> {
   const { draft } = loaded;
   checkMemory(draft);
@@ -198,7 +224,7 @@ function checkLengths({ data, model }: RunSpec): void {
   }
 }
 
-async function allStored(blobs: DiskBlobStore, { train, evaluation }: ShardRefs): Promise<boolean> {
+async function allStored(blobs: HostBlobs, { train, evaluation }: ShardRefs): Promise<boolean> {
   for (const { hash, bytes } of [...train, ...evaluation]) if ((await blobs.bytes(hash)) !== bytes) return false;
   return true;
 }

@@ -44,3 +44,23 @@ export class Pacer {
     return this.#paidUntil - nowMs;
   }
 }
+
+/** A bucket for each of many: an address, a volunteer. Who was quiet longest is forgotten when there are too many, and so begins anew. */
+export class TokenBuckets {
+  readonly #limit: RateLimit;
+  readonly #keysMax: number;
+  readonly #bucketByKey = new Map<string, TokenBucket>(); // quiet longest first
+
+  constructor(limit: RateLimit, keysMax: number) {
+    this.#limit = limit;
+    this.#keysMax = keysMax;
+  }
+
+  take(key: string, amount: number, nowMs: number): boolean {
+    const bucket = this.#bucketByKey.get(key) ?? new TokenBucket(this.#limit, nowMs);
+    this.#bucketByKey.delete(key);
+    this.#bucketByKey.set(key, bucket);
+    if (this.#bucketByKey.size > this.#keysMax) this.#bucketByKey.delete(this.#bucketByKey.keys().next().value!);
+    return bucket.take(amount, nowMs);
+  }
+}

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { decodeRelay, encodeRelay, encodeRelayHello, type PeerId, type RelayKind, WINDOW_BYTES } from "#wire";
-import type { RunningHost } from "./host.ts";
+import type { RunningHost } from "./network.ts";
 import { Pacer } from "./rate.ts";
 import { freshFolder, startTestHost, TestVolunteer, writeRun } from "./test-given.ts";
 

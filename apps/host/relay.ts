@@ -15,6 +15,7 @@ import {
   type RelayMessage,
   WINDOW_BYTES,
 } from "#wire";
+import { addressOf, limitKeyOf } from "./arrival.ts";
 import { Pacer, type RateLimit, TokenBucket } from "./rate.ts";
 import { endAndClose } from "./server.ts";
 
@@ -58,6 +59,8 @@ export interface RelayMeter {
 
 export interface RelayOptions {
   readonly mbit: number;
+  /** False: nobody new is relayed. */
+  readonly isOpen?: () => boolean;
   readonly peerOfToken: (token: string) => { run: string; peer: PeerId } | undefined;
 }
 
@@ -95,7 +98,9 @@ export class RelayServer {
   }
 
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
-    const address = request.socket.remoteAddress ?? "";
+    if (this.#options.isOpen?.() === false)
+      return endAndClose(stream, "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 3600\r\n\r\n");
+    const address = limitKeyOf(addressOf(request));
     const count = this.#countByAddress.get(address) ?? 0;
     if (this.#seats.size >= SEATS_MAX || count >= SEATS_PER_ADDRESS_MAX)
       return endAndClose(stream, "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n\r\n");
@@ -108,8 +113,13 @@ export class RelayServer {
     if (seat !== undefined) this.#end(seat, "the session ended");
   }
 
+  /** Nobody is relayed any more. */
+  endAll(reason: string): void {
+    for (const seat of [...this.#seats]) this.#end(seat, reason);
+  }
+
   terminate(): void {
-    for (const seat of [...this.#seats]) this.#end(seat, "the host stops");
+    this.endAll("the host stops");
     this.#server.close();
   }
 

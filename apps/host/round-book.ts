@@ -19,7 +19,14 @@ const ROUNDS_KEPT = 360;
 /** A seal follows its commit, and a commit its open, but evaluations and checkpoints of older rounds may come between. */
 const ENTRIES_BETWEEN_MAX = 64;
 
+/** Updates whose way to the host is remembered until they are offered: more than one round has. */
+const UPLOADS_MAX = 4_096;
+/** Who said last that it is ready. */
+const READY_MAX = 16_384;
+
 interface Row {
+  readonly readyAt: number | null;
+  uploadMs: number | null;
   offeredAt: number | null;
   busyUntil: number | null;
   folded: { readonly at: number; readonly anchorHash: string } | null;
@@ -45,6 +52,8 @@ export class RoundBook {
   readonly #kept = new Map<number, Kept>();
   readonly #sealSeqs: number[] = []; // by round
   readonly #moved = new Set<number>();
+  readonly #uploadMsByBlob = new Map<string, number>(); // oldest first
+  readonly #readyByPeer = new Map<PeerId, { readonly round: number; readonly at: number }>(); // oldest first
 
   constructor(entries: readonly LogEntry[], spec: RunSpec, nameOf: (peer: PeerId) => string) {
     this.#entries = entries;
@@ -97,15 +106,25 @@ export class RoundBook {
     this.#moved.add(entry.round);
   }
 
+  uploaded(blob: string, tookMs: number): void {
+    put(this.#uploadMsByBlob, blob, tookMs, UPLOADS_MAX);
+  }
+
   heard(peer: PeerId, message: PeerMessage, atMs: number): void {
     switch (message.type) {
       case "offer": {
-        const { round, openSeq, tokens, loss, bytes } = message.offer;
+        const { round, openSeq, tokens, loss, bytes, update } = message.offer;
         const kept = this.#kept.get(round);
         if (kept === undefined || kept.open.seq !== openSeq) return;
         const row = this.#row(kept, peer);
         if (row === undefined || row.offeredAt !== null) return; // its first counts
-        Object.assign(row, { offeredAt: atMs, tokens, loss, bytes });
+        Object.assign(row, {
+          offeredAt: atMs,
+          uploadMs: this.#uploadMsByBlob.get(update) ?? null,
+          tokens,
+          loss,
+          bytes,
+        });
         this.#moved.add(round);
         return;
       }
@@ -123,6 +142,7 @@ export class RoundBook {
       case "attest":
         return this.#folded(peer, message.round, message.anchorHash, atMs);
       case "ready": // says the same of the round before
+        put(this.#readyByPeer, peer, { round: message.round, at: atMs }, READY_MAX);
         return this.#folded(peer, message.round - 1, message.anchorHash, atMs);
     }
   }
@@ -140,7 +160,19 @@ export class RoundBook {
     if (known !== undefined) return known;
     kept.peers += 1;
     if (kept.rowByPeer.size >= ROUND_PEERS_MAX) return undefined;
-    const row: Row = { offeredAt: null, busyUntil: null, folded: null, named: false, tokens: 0, loss: null, bytes: 0 };
+    const ready = this.#readyByPeer.get(peer);
+    const readyAt = ready?.round === kept.open.round ? ready.at : null;
+    const row: Row = {
+      readyAt,
+      uploadMs: null,
+      offeredAt: null,
+      busyUntil: null,
+      folded: null,
+      named: false,
+      tokens: 0,
+      loss: null,
+      bytes: 0,
+    };
     kept.rowByPeer.set(peer, row);
     return row;
   }
@@ -207,6 +239,13 @@ export class RoundBook {
     for (let i = seq - 1; i >= last; i--) if (wanted(this.#entries[i])) return this.#entries[i];
     return undefined;
   }
+}
+
+/** As the newest; the oldest goes when there are too many. */
+function put<K, V>(map: Map<K, V>, key: K, value: V, max: number): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > max) map.delete(map.keys().next().value!);
 }
 
 /** A peer's offer is in flight for two rounds at most. */

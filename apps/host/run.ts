@@ -6,8 +6,10 @@ import { StorageError } from "#store";
 import {
   DataError,
   type DataFolder,
-  type DiskBlobStore,
   DiskLog,
+  type HostBlobs,
+  type LogStore,
+  type OpenedLog,
   readFileIfThere,
   verifyNatively,
   writeFileWhole,
@@ -19,6 +21,7 @@ import {
   blobName,
   CHURN_PAGE,
   type ChurnRow,
+  type Diagnosis,
   type EntryOf,
   entryHash,
   entryIsSigned,
@@ -41,9 +44,10 @@ import {
   volunteerOf,
 } from "#wire";
 import { AnchorShelf } from "./anchor-shelf.ts";
-import { Bans } from "./bans.ts";
+import { RunDiagnosis } from "./diagnosis/run-diagnosis.ts";
 import { DdpBytes, overviewOf, type RunOverview } from "./overview.ts";
 import { peerRows } from "./peer-rows.ts";
+import type { Report } from "./report.ts";
 import { RoundBook } from "./round-book.ts";
 import { SeriesStore } from "./series.ts";
 import type { RefusalCode } from "./signal.ts";
@@ -58,16 +62,19 @@ export interface RunPorts {
 }
 
 export interface RunOptions {
-  readonly data: DataFolder;
-  readonly blobs: DiskBlobStore;
+  readonly blobs: HostBlobs;
   readonly identity: Identity;
   readonly spec: RunSpec;
   readonly build: string;
   readonly witness: WitnessPort;
   /** How many must be ready before the first round opens; 1 unless given. */
   readonly startPeers?: number | undefined;
+  /** Another run of the same data directory names that blob: then it stays when this one forgets it. */
+  readonly neededElsewhere?: (hash: string) => boolean;
+  /** That peer was sent away for what it did: for a while it does not come back. [R38] */
+  readonly sentAway: (peer: PeerId, reason: string) => void;
   /** A line for the operator. */
-  readonly report: (line: string) => void;
+  readonly report: Report;
   /** The disk or the witness failed: nothing may be acknowledged any more. Called once. */
   readonly fatal: (error: Error) => void;
 }
@@ -76,7 +83,14 @@ export interface RunListener {
   entry?(entry: LogEntry): void;
   /** Something that RunDetail shows may have changed. */
   changed?(): void;
+  /** An entry is on the disk: so long it took. */
+  appended?(ms: number): void;
+  offerRefused?(reason: string): void;
+  uploaded?(bytes: number, ms: number): void;
 }
+
+/** A fold of 124 million parameters takes seconds; this is a processor, or a disk, that does not keep up. */
+const WITNESS_SLOW_S = 60;
 
 /** Names and adapters of who left, for display. */
 const MEMBERS_REMEMBERED = 4096;
@@ -98,16 +112,18 @@ export class HostedRun {
   /** Bytes of blobs sent to clients, by kind. */
   readonly bytesServed: Record<BlobKind, number> = { update: 0, checkpoint: 0, shard: 0, other: 0 };
   readonly #options: RunOptions;
-  readonly #log: DiskLog;
+  readonly #log: LogStore;
   readonly #sequencer: Sequencer;
   readonly #listeners = new Set<RunListener>();
   readonly #memberByPeer = new Map<PeerId, Member>(); // who is or was here since this host started, newest data
   readonly #kindByBlob = new Map<string, BlobKind>();
-  readonly #bans = new Bans();
   readonly #churn: ChurnRow[] = [];
+  readonly #diagnosis: RunDiagnosis;
   readonly #ddp: DdpBytes; // of what this host saw sealed, as the traffic that it is set against
   readonly #inputs: SequencerInput[] = [];
   #ports: RunPorts = noPorts;
+  #foldingSince: number | undefined;
+  #witnessLacks: boolean; // blobs of its log are gone, and peers are asked for them
   #stepping = false;
   #closed = false;
   #wake: NodeJS.Timeout | undefined;
@@ -115,7 +131,7 @@ export class HostedRun {
   private constructor(
     options: RunOptions,
     id: string,
-    log: DiskLog,
+    log: LogStore,
     entries: LogEntry[],
     started: WitnessStart,
     witnessBehind: boolean,
@@ -128,7 +144,15 @@ export class HostedRun {
     this.started = started;
     this.anchors = new AnchorShelf({ spec: options.spec, entries, witness: options.witness });
     this.#ddp = new DdpBytes(options.spec);
+    this.#witnessLacks = witnessBehind;
     this.rounds = new RoundBook(entries, options.spec, (peer) => this.nameOf(peer));
+    this.#diagnosis = new RunDiagnosis({
+      rounds: this.rounds,
+      peers: () => this.view.peers.map(({ member, links }) => ({ id: member.peer, links: [...links] })),
+      nameOf: (peer) => this.nameOf(peer),
+      now: () => performance.now(),
+      report: options.report,
+    });
     this.standings = new Standings(entries, (hash) => goodBlob(options.blobs, hash));
     for (const { hash } of [...this.spec.data.train, ...this.spec.data.evaluation]) this.#kindByBlob.set(hash, "shard");
     for (const entry of entries) this.#learn(entry);
@@ -146,28 +170,33 @@ export class HostedRun {
     this.#sequencer = new Sequencer({ ...known, witnessBehind, startPeers, check });
   }
 
-  /** @throws DataError when the stored run is damaged; the witness's errors when log and blobs disagree */
-  static async open(options: RunOptions): Promise<HostedRun> {
-    const { data, spec, witness, report } = options;
+  /**
+   * The run whose spec and log lie in the data directory.
+   * @throws DataError when the stored run is damaged; the witness's errors when log and blobs disagree
+   */
+  static async open({ data, ...options }: RunOptions & { readonly data: DataFolder }): Promise<HostedRun> {
+    const { spec } = options;
     const id = runIdOf(spec);
     const folder = await data.runFolder(id);
     await keepSpec(folder, id, spec);
-    const { log, loaded } = await DiskLog.open(folder, id, spec.hostKey);
+    return HostedRun.goOn(options, await DiskLog.open(folder, id, spec.hostKey));
+  }
+
+  /** Goes on from that log, and closes it in the end. @throws the witness's errors when log and blobs disagree */
+  static async goOn(options: RunOptions, { log, entries, notice }: OpenedLog): Promise<HostedRun> {
+    const { spec, witness, report } = options;
     try {
-      if (loaded.tornBytes > 0)
-        report(
-          `The last ${loaded.tornBytes} bytes of the log were half written and have been cut off; nobody had seen them.`,
-        );
+      if (notice !== undefined) report(notice);
       let witnessBehind = false;
       // Where peers keep the updates there is nothing here to fold: the witness only knows genesis.
-      const folded = holdersOf(spec) === undefined ? loaded.entries : [];
+      const folded = holdersOf(spec) === undefined ? entries : [];
       const started = await witness.start(folded).catch((error) => {
         if (!(error instanceof BlobLostError) || error instanceof BlobDamagedError) throw error;
         report(`${error.message}. Perhaps the log's end is lost as well: peers that hold it are waited for.`);
         witnessBehind = true;
         return witness.start([]);
       });
-      return new HostedRun(options, id, log, loaded.entries, started, witnessBehind);
+      return new HostedRun(options, runIdOf(spec), log, entries, started, witnessBehind);
     } catch (error) {
       await log.close();
       throw error;
@@ -194,14 +223,27 @@ export class HostedRun {
     return this.#sequencer.head();
   }
 
-  /** Why that key may not come back yet. */
-  ban(volunteer: string): string | undefined {
-    return this.#bans.refusal(volunteer, performance.now());
-  }
-
   /** Whether a tab of that volunteer is named in a sealed commit. */
   hasCredited(volunteer: VolunteerId): boolean {
     return [...this.#sequencer.log.contributions.keys()].some((peer) => volunteerOf(peer) === volunteer);
+  }
+
+  /** How long it has been folding the round under way, in seconds; 0: it waits. */
+  get foldingSeconds(): number {
+    return this.#foldingSince === undefined ? 0 : (performance.now() - this.#foldingSince) / 1000;
+  }
+
+  /** Why no round can be sealed now. */
+  get notReady(): string | undefined {
+    if (this.#witnessLacks) return "updates of its log are missing here: peers are asked for them";
+    if (this.foldingSeconds > WITNESS_SLOW_S)
+      return `its witness has been folding for ${Math.round(this.foldingSeconds)} s`;
+    return undefined;
+  }
+
+  /** Since this host started, through TURN servers, as peers report them. */
+  get turnBytes(): number {
+    return this.#sequencer.traffic.total().turn;
   }
 
   get ended(): string | undefined {
@@ -250,7 +292,11 @@ export class HostedRun {
   }
 
   /** An upload is on the disk. */
-  blobStored(hash: string, bytes: number): void {
+  blobStored(hash: string, bytes: number, tookMs?: number): void {
+    if (tookMs !== undefined) {
+      this.rounds.uploaded(hash, tookMs);
+      for (const listener of this.#listeners) listener.uploaded?.(bytes, tookMs);
+    }
     if (!this.#kindByBlob.has(hash)) this.#kindByBlob.set(hash, "update");
     this.input({ type: "blob-stored", hash, bytes });
   }
@@ -272,6 +318,15 @@ export class HostedRun {
 
   kindOf(hash: string): BlobKind {
     return this.#kindByBlob.get(hash) ?? "other";
+  }
+
+  /** No round opens until `resume`; the open one goes on to its commit. */
+  pause(): void {
+    this.input({ type: "pause" });
+  }
+
+  resume(): void {
+    this.input({ type: "resume" });
   }
 
   /** Ends the run for good, by the host's order. */
@@ -305,11 +360,13 @@ export class HostedRun {
         this.#options.report(`A peer gave entry ${output.entry.seq} (${output.entry.type}) of our own log back.`);
         return void this.#append(output.entry).catch((error) => this.#fail(error as Error));
       case "send":
+        if (output.message.type === "offer-refused")
+          for (const listener of this.#listeners) listener.offerRefused?.(output.message.message);
         return this.#ports.send(output.to, output.message);
       case "broadcast":
         return this.#ports.broadcast(output.message, output.except);
       case "disconnect":
-        this.#bans.add(output.peer, performance.now());
+        this.#options.sentAway(output.peer, output.message);
         return this.#ports.disconnect(output.peer, output.code as RefusalCode, output.message);
       case "fold":
         return void this.#fold(output).catch((error) => this.#fail(error as Error));
@@ -337,19 +394,25 @@ export class HostedRun {
   }
 
   async #append(entry: LogEntry): Promise<void> {
+    const from = performance.now();
     await this.#log.append(entry);
+    for (const listener of this.#listeners) listener.appended?.(performance.now() - from);
     this.entries.push(entry);
     this.#learn(entry);
     this.#ddp.apply(entry);
+    if (entry.type === "seal") this.#diagnosis.sealed();
     this.input({ type: "appended", entry });
     for (const listener of this.#listeners) listener.entry?.(entry);
   }
 
   async #fold({ commit, opened }: Extract<SequencerOutput, { type: "fold" }>): Promise<void> {
+    this.#foldingSince = performance.now();
     try {
       const { round, anchorHash, refused } = await this.#options.witness.fold(commit, opened);
+      this.#foldingSince = undefined;
       this.input({ type: "folded", round, anchorHash, refused });
     } catch (error) {
+      this.#foldingSince = undefined;
       if (!(error instanceof BlobLostError)) throw error;
       this.#options.report(`Round ${commit.round}: ${error.message}. Peers are asked for what they hold.`);
       const hashes = await this.#missing(commit);
@@ -360,6 +423,7 @@ export class HostedRun {
   async #restartWitness(): Promise<void> {
     try {
       const { round } = await this.#options.witness.start(this.entries);
+      this.#witnessLacks = false;
       this.input({ type: "witness-restarted", round });
     } catch (error) {
       if (!(error instanceof BlobLostError)) throw error;
@@ -391,7 +455,7 @@ export class HostedRun {
   async #forget(hashes: readonly string[]): Promise<void> {
     for (const hash of hashes) {
       if (this.kindOf(hash) === "shard") continue;
-      await this.#options.blobs.delete(hash);
+      if (!this.#options.neededElsewhere?.(hash)) await this.#options.blobs.delete(hash);
       this.#kindByBlob.delete(hash);
     }
   }
@@ -464,9 +528,14 @@ export class HostedRun {
     };
   }
 
+  /** Who or what slows its rounds. */
+  get diagnosis(): Diagnosis {
+    return this.#diagnosis.newest;
+  }
+
   /** Everybody who is here, in sums. */
   overview(): RunOverview {
-    return { ...overviewOf(this.view.peers), ddpBytes: this.#ddp.bytes };
+    return { ...overviewOf(this.view.peers), diagnosis: this.diagnosis, ddpBytes: this.#ddp.bytes };
   }
 
   /** After the entry under way; the witness ends too. */
@@ -483,7 +552,7 @@ const blobFault = ({ fault, message }: StorageError): DataError =>
   new DataError(`The data directory takes no more blobs: ${message}. ${writeRemedy(fault === "full")}`);
 
 /** A damaged one is as good as none: it decides nothing but credit and seats. */
-function goodBlob(blobs: DiskBlobStore, hash: string): Uint8Array | undefined {
+function goodBlob(blobs: HostBlobs, hash: string): Uint8Array | undefined {
   const bytes = blobs.getNow(hash);
   return bytes !== undefined && blobName(bytes) === hash ? bytes : undefined;
 }

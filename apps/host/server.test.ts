@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RunDetail } from "#wire";
-import type { RunningHost } from "./host.ts";
+import type { RunningHost } from "./network.ts";
 import { freshFolder, startTestHost, writeRun } from "./test-given.ts";
 
 let host: RunningHost;

@@ -1,13 +1,12 @@
 // The listening socket: page, API and signaling on one port, behind the same checks of names, origins and sizes.
-import { existsSync } from "node:fs";
+import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createSecureServer } from "node:https";
+import { createServer as createSecureServer, Server as SecureServer } from "node:https";
 import { type AddressInfo, isIP } from "node:net";
-import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import sirv from "sirv";
 import { ROSTER_MAX } from "#wire";
 import { ApiError, answerError } from "./answer.ts";
+import { addressOf, arrive, belowBase, limitKeyOf, type Trust, trustIn } from "./arrival.ts";
 import type { Certificate } from "./certificate.ts";
 import {
   apiHeaders,
@@ -18,10 +17,23 @@ import {
   originIsAllowed,
   pageHeaders,
 } from "./headers.ts";
+import { PageFiles } from "./page-files.ts";
 import { portTakenMessage } from "./port-owner.ts";
+import { type RateLimit, TokenBuckets } from "./rate.ts";
+import type { Report } from "./report.ts";
 
 /** All of the process: a socket of each peer whom a roster may name, and what their pages and the watchers ask for. */
 const CONNECTIONS_MAX = 2 * ROSTER_MAX;
+
+/**
+ * Of one address. A class of 200 opens the page at once: 25 files each, then log, checkpoint and shards, some dozens more. Where no link
+ * opens, each fetches 32 updates a round through the host, which in rounds of 20 s are 320 requests a second.
+ */
+const requests: RateLimit = { perSecond: 400, burst: 15_000 };
+/** Addresses whose requests are counted; what floods from more of them meets the limit of connections. */
+const ADDRESSES_MAX = 65_536;
+/** A class of 200 whose browsers open six lines each, with their sockets. */
+const LINES_PER_ADDRESS_MAX = 2_048;
 
 /** A mistake of the operator's, told without a stack. */
 export class StartError extends Error {
@@ -33,6 +45,10 @@ export interface ServerOptions {
   readonly port: number; // 0: any free one
   readonly certificate?: Certificate | undefined;
   readonly allowOrigins: readonly string[];
+  /** Proxies whose X-Forwarded headers count: addresses and networks. */
+  readonly trustProxy?: readonly string[] | undefined;
+  /** Everything lies below it: "/swarm", without a slash at the end; "" or undefined: the origin's root. */
+  readonly basePath?: string | undefined;
   /** Built page (dist/web); undefined serves none. */
   readonly page?: string | undefined;
   /** Further origins that the page talks to: a signaling host elsewhere. */
@@ -43,12 +59,18 @@ export interface ServerOptions {
   readonly upgrade: (request: IncomingMessage, stream: Duplex, head: Buffer, refusal?: string) => void;
   /** WS /relay; undefined: this host relays nothing. */
   readonly upgradeRelay?: ((request: IncomingMessage, stream: Duplex, head: Buffer) => void) | undefined;
-  readonly report: (line: string) => void;
+  /** Requests of one address. */
+  readonly requests?: RateLimit | undefined;
+  /** An answer went out. */
+  readonly answered?: ((status: number) => void) | undefined;
+  readonly report: Report;
 }
 
 export interface ListeningServer {
   readonly port: number;
   readonly policy: OriginPolicy;
+  /** From the next connection on. */
+  renewCertificate(certificate: Certificate): void;
   close(): Promise<void>;
 }
 
@@ -66,29 +88,27 @@ function originRefusal({ headers }: IncomingMessage): string {
   return `Pages of ${whose} may not use this host. Its operator allows them with --allow-origin ORIGIN.`;
 }
 
-type StaticFiles = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
-
-function staticFiles(page: string | undefined): StaticFiles {
-  if (page === undefined || !existsSync(join(page, "index.html"))) return (_, __, next) => next();
-  // Built names hold a hash; what is served under a fixed name must be asked for again.
-  return sirv(page, {
-    etag: true,
-    single: false,
-    gzip: true, // the build lays .gz and .br beside each text (vite.config.ts)
-    brotli: true,
-    setHeaders: (response, path) => {
-      const hashed = path.startsWith("/assets/");
-      response.setHeader("Cache-Control", hashed ? "public, max-age=31536000, immutable" : "no-cache");
-    },
-  });
-}
-
 /** @throws StartError when the port is taken or not ours to take */
 export async function startServer(options: ServerOptions): Promise<ListeningServer> {
   const policy: OriginPolicy = { allowed: options.allowOrigins, loopback: isLoopback(options.host) };
-  const files = staticFiles(options.page);
+  const page = options.page === undefined ? undefined : new PageFiles(options.page);
+  const trust = trustIn(options.trustProxy ?? []);
+  const { basePath = "" } = options;
+  const requestsByAddress = new TokenBuckets(options.requests ?? requests, ADDRESSES_MAX);
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    arrive(request, trust);
+    if (!requestsByAddress.take(limitKeyOf(addressOf(request)), 1, performance.now()))
+      throw new ApiError(
+        429,
+        "rate",
+        "Too many requests from this address in a short time. Try again in a minute.",
+        30,
+      );
+    const below = belowBase(request.url ?? "/", basePath);
+    if (below === "redirect") return redirect(response, `${basePath}/${(request.url ?? "").slice(basePath.length)}`);
+    if (below === undefined) throw new ApiError(404, "not-found", `This host has its page and API below ${basePath}/.`);
+    request.url = below;
     const host = hostHeader(request);
     if (!hostIsOurs(host, policy))
       throw new ApiError(
@@ -98,21 +118,24 @@ export async function startServer(options: ServerOptions): Promise<ListeningServ
       );
     const url = urlOf(request);
     if (url === undefined) throw new ApiError(400, "url", "The request's path is none.");
-    const isPage = !/^\/(api\/|badge\/|healthz$|metrics$)/.test(url.pathname);
+    const isPage = !/^\/(api\/|badge\/|healthz$|readyz$|metrics$)/.test(url.pathname);
     const headers = isPage ? pageHeaders(host, options.connect) : apiHeaders(request, policy);
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (request.method === "OPTIONS" && !isPage) return void response.writeHead(204).end();
     if (await options.api(request, response, url)) return;
     if (request.method !== "GET" && request.method !== "HEAD")
       throw new ApiError(405, "method", `${request.method} is not possible here.`);
-    // The page has its own addresses: /watch is the page too.
-    if (url.pathname === "/watch" || url.pathname === "/watch/") request.url = `/${url.search}`;
-    files(request, response, () =>
-      answerError(response, new ApiError(404, "not-found", `There is nothing at ${url.pathname}.`), options.report),
-    );
+    // The pages have their own addresses, and their names of files are relative: /watch is the page too, /admin the operator's.
+    const place = /^\/(watch|admin)\/$/.exec(url.pathname)?.[1];
+    if (place !== undefined) return redirect(response, `../${place}${url.search}`);
+    if (url.pathname === "/watch") request.url = `/${url.search}`;
+    if (url.pathname === "/admin") request.url = "/admin.html";
+    if (await page?.answer(request, response)) return;
+    throw new ApiError(404, "not-found", `There is nothing at ${url.pathname}.`);
   };
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
     if (response.socket === null) closeWithLine(request, response);
+    if (options.answered) response.once("finish", () => options.answered?.(response.statusCode));
     handle(request, response).catch((error) => answerError(response, error, options.report));
   };
 
@@ -127,9 +150,12 @@ export async function startServer(options: ServerOptions): Promise<ListeningServ
       ? createServer(limits, listener)
       : createSecureServer({ ...limits, ...options.certificate }, listener);
   server.maxConnections = CONNECTIONS_MAX;
+  boundLines(server, trust);
   server.on("upgrade", (request, stream, head) => {
     stream.on("error", () => undefined); // a client that vanishes in the handshake
     const refuse = (status: string) => endAndClose(stream, `HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+    arrive(request, trust);
+    request.url = belowBase(request.url ?? "/", basePath) ?? "/";
     const path = urlOf(request)?.pathname;
     const isRelay = path === "/relay" && options.upgradeRelay !== undefined;
     if (path !== "/signal" && !isRelay) return refuse("404 Not Found");
@@ -147,12 +173,39 @@ export async function startServer(options: ServerOptions): Promise<ListeningServ
   return {
     port,
     policy,
+    renewCertificate(certificate) {
+      assert(server instanceof SecureServer, "a certificate for a host without HTTPS");
+      server.setSecureContext(certificate);
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
+}
+
+/** So that one address does not take all lines; of a trusted proxy, whose clients they are only its headers say. */
+function boundLines(server: Server, trust: Trust): void {
+  const linesByAddress = new Map<string, number>();
+  server.on("connection", (socket) => {
+    const { remoteAddress } = socket;
+    if (remoteAddress === undefined || trust(remoteAddress, 0)) return;
+    const address = limitKeyOf(remoteAddress);
+    const lines = (linesByAddress.get(address) ?? 0) + 1;
+    if (lines > LINES_PER_ADDRESS_MAX) return void socket.destroy();
+    linesByAddress.set(address, lines);
+    socket.once("close", () => {
+      const left = (linesByAddress.get(address) ?? 1) - 1;
+      if (left > 0) linesByAddress.set(address, left);
+      else linesByAddress.delete(address);
+    });
+  });
+}
+
+/** For good. The query was the client's: it goes back as it came, and Node refuses what is no header. */
+function redirect(response: ServerResponse, location: string): void {
+  response.writeHead(308, { Location: location }).end();
 }
 
 /**

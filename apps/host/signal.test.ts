@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { identityFrom, MESSAGE_BYTES_MAX } from "#wire";
-import { type RunningHost, startSignaling } from "./host.ts";
+import { startSignaling } from "./host.ts";
+import type { RunningHost } from "./network.ts";
 import type { HostedRun } from "./run.ts";
 import { freshFolder, helloOf, startTestHost, TestSocket, TestVolunteer, writeRun } from "./test-given.ts";
 import { turnPassword } from "./turn.ts";
@@ -154,6 +155,25 @@ describe("limits", () => {
     first.socket.close();
     await first.whenClosed();
     (await TestVolunteer.join(strict.url, 1)).socket.close();
+    await strict.close();
+  });
+
+  test("a volunteer's messages are counted over all its sockets, also when it connects anew", async () => {
+    const data = await freshFolder();
+    const run = await writeRun(data);
+    const strict = await startTestHost({ data, run, limits: { volunteerMessages: { perSecond: 0.001, burst: 7 } } });
+    const said = async (seed: number, count: number) => {
+      const volunteer = await TestVolunteer.join(strict.url, seed); // its head is the first message
+      for (let i = 0; i < count; i++) volunteer.send({ type: "pause", reason: "" });
+      return volunteer;
+    };
+    const first = await said(1, 3);
+    first.socket.close();
+    await first.whenClosed();
+    expect((await (await said(1, 3)).next("refuse")).code).toBe("rate");
+    const other = await said(2, 3);
+    other.send({ type: "bye", reason: "enough" });
+    expect((await other.whenClosed()).code).toBe(1000);
     await strict.close();
   });
 

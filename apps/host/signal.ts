@@ -22,10 +22,14 @@ import {
   type RoomMessage,
   reasonByCode,
   type refusalCodes,
+  type VolunteerId,
   verify,
+  volunteerOf,
 } from "#wire";
+import { addressOf, limitKeyOf } from "./arrival.ts";
+import { FanOut } from "./fan-out.ts";
 import { PairBudgets } from "./pair-budgets.ts";
-import { type RateLimit, TokenBucket } from "./rate.ts";
+import { type RateLimit, TokenBucket, TokenBuckets } from "./rate.ts";
 import { endAndClose } from "./server.ts";
 import { ICE_RENEW_MS } from "./turn.ts";
 
@@ -38,8 +42,9 @@ export interface Room {
   readonly run: string;
   /** Why this peer may not come in, or undefined. */
   refusal(hello: Hello): { code: RefusalCode; message: string } | undefined;
-  welcome(peer: PeerId, session: string, iceServers: IceServers): Outgoing;
-  connected(member: Member): void;
+  /** Undefined: it comes later, by `send`; until then the peer waits. */
+  welcome(peer: PeerId, session: string, iceServers: IceServers): Outgoing | undefined;
+  connected(member: Member, hello: Hello, session: string): void;
   disconnected(peer: PeerId, reason: string): void;
   /** Whether signals go from one to the other. [R25] */
   mayReach(from: PeerId, to: PeerId): boolean;
@@ -56,6 +61,9 @@ export interface SignalLimits {
   readonly iceRenewMs: number;
   readonly messages: RateLimit;
   readonly bytes: RateLimit;
+  /** Of all sockets of one volunteer, also of those that came one after the other. */
+  readonly volunteerMessages: RateLimit;
+  readonly volunteerBytes: RateLimit;
 }
 
 const signalLimits: SignalLimits = {
@@ -68,10 +76,16 @@ const signalLimits: SignalLimits = {
   // Joining 24 peers sends some 300 candidates at once; after that a peer says a few things a second.
   messages: { perSecond: 100, burst: 1_000 },
   bytes: { perSecond: 512 * 1024, burst: 4 * 1024 * 1024 },
+  // A machine with four GPUs donates from four slots, and each may connect anew a few times in a minute.
+  volunteerMessages: { perSecond: 400, burst: 8_000 },
+  volunteerBytes: { perSecond: 2 * 2 ** 20, burst: 32 * 2 ** 20 },
 };
 
 /** Pings of one interval go out in so many parts: all at once they would hold everybody's messages up, with 10,000 peers for 0.2 s. */
 const BEAT_PARTS = 30;
+
+/** Volunteers whose messages are counted, also while none of their sockets is open. */
+const VOLUNTEERS_MAX = 2 * ROSTER_MAX;
 
 /** A reader this far behind gets nothing any more; it may come back and read the log. */
 const QUEUE_BYTES_MAX = 8 * 1024 * 1024;
@@ -96,7 +110,22 @@ interface Session {
   leaving: string | undefined;
 }
 
+/** Who may come in at all, whatever the run: access/access.ts. */
+interface Gate {
+  refusalOf(hello: Hello): { code: RefusalCode; message: string } | undefined;
+  joined(hello: Hello): void;
+}
+
+interface SignalObserver {
+  refused(code: RefusalCode): void;
+  /** A signal was given to its receiver's socket so long after it came. */
+  relayed(ms: number): void;
+}
+
 export interface SignalOptions {
+  readonly observer?: SignalObserver | undefined;
+  /** Undefined: anybody. */
+  readonly gate?: Gate | undefined;
   /** The room of a hello's run ("default" or an id), or undefined. */
   readonly roomOf: (run: string) => Room | undefined;
   /** Name or address under which this client reached us: our STUN is advertised under the same. */
@@ -126,6 +155,9 @@ export class SignalServer {
   readonly #byMember = new Map<string, Session>(); // key: run and peer
   readonly #byToken = new Map<string, Session>();
   readonly #countByAddress = new Map<string, number>();
+  readonly #messagesByVolunteer: TokenBuckets;
+  readonly #bytesByVolunteer: TokenBuckets;
+  readonly #fanOut = new FanOut<Session>((session, text) => this.#writeText(session, text));
   readonly #heartbeat: NodeJS.Timeout;
   #beatAt = now();
   #part = 0;
@@ -134,6 +166,8 @@ export class SignalServer {
   constructor(options: SignalOptions) {
     this.#options = options;
     this.#limits = { ...signalLimits, ...options.limits };
+    this.#messagesByVolunteer = new TokenBuckets(this.#limits.volunteerMessages, VOLUNTEERS_MAX);
+    this.#bytesByVolunteer = new TokenBuckets(this.#limits.volunteerBytes, VOLUNTEERS_MAX);
     // Compression of small messages costs memory per connection and gains nothing.
     this.#server = new WebSocketServer({
       noServer: true,
@@ -151,7 +185,7 @@ export class SignalServer {
 
   /** @param refusal why a page of that origin may not come in: it is told, and never challenged */
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, refusal?: string): void {
-    const address = request.socket.remoteAddress ?? "";
+    const address = limitKeyOf(addressOf(request));
     const count = this.#countByAddress.get(address) ?? 0;
     if (this.#sessions.size >= this.#limits.connectionsMax || count >= this.#limits.connectionsPerAddressMax) {
       return endAndClose(stream, "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n\r\n");
@@ -201,7 +235,7 @@ export class SignalServer {
 
   #receive(session: Session, data: RawData, isBinary: boolean, nonce: string): void {
     const bytes = (data as Buffer).length; // one Buffer: ws's default binaryType
-    if (!session.messages.take(1, session.heardAt) || !session.bytes.take(bytes, session.heardAt))
+    if (!this.#mayGoOn(session, bytes))
       return this.#refuse(session, "rate", "Too many messages or bytes in a short time.");
     const message = isBinary ? "binary data on the control line" : parsePeerMessage((data as Buffer).toString("utf8"));
     if (typeof message === "string") {
@@ -227,6 +261,15 @@ export class SignalServer {
     }
   }
 
+  #mayGoOn({ messages, bytes, peer, heardAt }: Session, length: number): boolean {
+    if (!messages.take(1, heardAt) || !bytes.take(length, heardAt)) return false;
+    if (peer === undefined) return true;
+    const volunteer = volunteerOf(peer);
+    return (
+      this.#messagesByVolunteer.take(volunteer, 1, heardAt) && this.#bytesByVolunteer.take(volunteer, length, heardAt)
+    );
+  }
+
   #hello(session: Session, hello: Hello, nonce: string): void {
     const range = { min: hello.protocolMin, max: hello.protocolMax };
     if (!speaks(range)) return this.#refuseVersion(session, range);
@@ -234,7 +277,7 @@ export class SignalServer {
     if (room === undefined) return this.#refuse(session, "run-unknown", `This host does not serve run ${hello.run}.`);
     if (!verify(hello.volunteer, "gossamer hello v1", [nonce, hello.run, hello.slot], hello.signature))
       return this.#refuse(session, "signature", "The hello is not signed by the volunteer's key.");
-    const refusal = room.refusal(hello);
+    const refusal = this.#options.gate?.refusalOf(hello) ?? room.refusal(hello);
     if (refusal !== undefined) return this.#refuse(session, refusal.code, refusal.message);
 
     const peer = peerIdOf(hello.volunteer, hello.slot);
@@ -250,8 +293,10 @@ export class SignalServer {
     session.token = randomBytes(32).toString("hex");
     this.#byMember.set(key, session);
     this.#byToken.set(session.token, session);
-    this.#write(session, room.welcome(peer, session.token, this.#options.iceServers(peer, session.hostName)));
-    room.connected({ peer, name: hello.name, adapter: hello.adapter });
+    const welcome = room.welcome(peer, session.token, this.#options.iceServers(peer, session.hostName));
+    if (welcome !== undefined) this.#write(session, welcome);
+    this.#options.gate?.joined(hello);
+    room.connected({ peer, name: hello.name, adapter: hello.adapter }, hello, session.token);
   }
 
   #refuseVersion(session: Session, { min, max }: ProtocolRange): void {
@@ -264,6 +309,7 @@ export class SignalServer {
     const sender = this.#byMember.get(memberKey(room.run, from));
     if (!sender?.pairs.take(message.to, message.data.length, now())) return; // dropped, as on a bad line: the attempt is made again
     this.send(room.run, message.to, { type: "signal", from, data: message.data });
+    this.#options.observer?.relayed(now() - sender.heardAt);
   }
 
   /** The peer behind a session's bearer token. */
@@ -280,9 +326,17 @@ export class SignalServer {
   }
 
   broadcast(run: string, message: Outgoing, except?: PeerId): void {
-    const text = JSON.stringify(message);
-    for (const session of this.#byMember.values())
-      if (session.room?.run === run && session.peer !== except) this.#writeText(session, text);
+    const all = [...this.#byMember.values()];
+    this.#fanOut.send(
+      all.filter(({ room, peer }) => room?.run === run && peer !== except),
+      JSON.stringify(message),
+    );
+  }
+
+  /** For a welcome that comes later. */
+  iceServersOf(run: string, peer: PeerId): IceServers {
+    const session = this.#byMember.get(memberKey(run, peer));
+    return session === undefined ? [] : this.#options.iceServers(peer, session.hostName);
   }
 
   disconnect(run: string, peer: PeerId, code: RefusalCode, message: string): void {
@@ -290,7 +344,20 @@ export class SignalServer {
     if (session !== undefined) this.#refuse(session, code, message);
   }
 
+  /** Nobody can be in that room any more. */
+  closeRoom(run: string, code: RefusalCode, message: string): void {
+    for (const session of [...this.#byMember.values()])
+      if (session.room?.run === run) this.#refuse(session, code, message);
+  }
+
+  /** In every slot and run. */
+  disconnectVolunteer(volunteer: VolunteerId, code: RefusalCode, message: string): void {
+    for (const session of this.#byMember.values())
+      if (session.peer !== undefined && volunteerOf(session.peer) === volunteer) this.#refuse(session, code, message);
+  }
+
   #write(session: Session, message: Outgoing): void {
+    this.#fanOut.flush(session);
     this.#writeText(session, JSON.stringify(message));
   }
 
@@ -304,12 +371,14 @@ export class SignalServer {
   }
 
   #refuse(session: Session, code: RefusalCode, message: string): void {
+    this.#options.observer?.refused(code);
     this.#write(session, { type: "refuse", code, message: message.slice(0, 400) });
     this.#close(session, message, 1008);
   }
 
   #close(session: Session, reason: string, code: number): void {
     session.leaving ??= reason;
+    this.#fanOut.flush(session);
     session.socket.close(code);
     setTimeout(() => session.socket.terminate(), CLOSE_WAIT_MS).unref();
   }
@@ -317,6 +386,7 @@ export class SignalServer {
   /** Once per session: it is out of the tables, and its room hears why. */
   #forget(session: Session, reason: string): void {
     if (!this.#sessions.delete(session)) return;
+    this.#fanOut.forget(session);
     const count = (this.#countByAddress.get(session.address) ?? 1) - 1;
     if (count > 0) this.#countByAddress.set(session.address, count);
     else this.#countByAddress.delete(session.address);

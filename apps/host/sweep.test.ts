@@ -1,7 +1,7 @@
-import { appendFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { DiskBlobStore } from "#store/disk";
+import { DiskBlobStore, logTexts, replaceLog } from "#store/disk";
 import { blobName } from "#wire";
 import { sweepBlobs } from "./sweep.ts";
 import { freshFolder, startTestHost, TestVolunteer, tinyDraft, writeRun } from "./test-given.ts";
@@ -41,7 +41,8 @@ test("an upload that no commit named is gone after the next start, which says so
 test("blobs of another run in the same directory stay, also those of a version that we do not read", async () => {
   const { data, blobs, id, upload } = await stoppedHost();
   const before = await blobs.names();
-  await appendFile(join(data, "runs", id, "log.ndjson"), `{"version":9,"needs":["${upload}"]}\n`);
+  const folder = join(data, "runs", id);
+  await replaceLog(folder, [...(await logTexts(folder))!, `{"version":9,"needs":["${upload}"]}`]);
   const draft = tinyDraft({ name: "another", seed: 9 });
   const other = await startTestHost({ data, run: await writeRun(data, draft) });
   await other.close();

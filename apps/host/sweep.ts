@@ -5,7 +5,7 @@ import { createReadStream } from "node:fs";
 import { access, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { DiskBlobStore } from "#store/disk";
+import { type DiskBlobStore, logTexts } from "#store/disk";
 
 export interface Swept {
   readonly blobs: number;
@@ -20,10 +20,12 @@ const isThere = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** Adds every quoted hash of a text: more than the blobs that it names, never fewer, whatever the version of what wrote it. */
+/** Every quoted hash of a text: more than the blobs that it names, never fewer, whatever the version of what wrote it. */
+export const hashesIn = (text: string): string[] => [...text.matchAll(/"([0-9a-f]{64})"/g)].map(([, hash]) => hash);
+
 async function collectHashes(path: string, into: Set<string>): Promise<void> {
   const lines = createInterface({ input: createReadStream(path, "utf8"), crlfDelay: Number.POSITIVE_INFINITY });
-  for await (const line of lines) for (const [, hash] of line.matchAll(/"([0-9a-f]{64})"/g)) into.add(hash);
+  for await (const line of lines) for (const hash of hashesIn(line)) into.add(hash);
 }
 
 /** Call it under the directory's lock, before anything is taken in. A crash in the middle leaves the rest to the next start. */
@@ -34,15 +36,17 @@ export async function sweepBlobs(data: string, blobs: DiskBlobStore): Promise<Sw
   for (const run of await readdir(join(data, "runs"))) {
     const folder = join(data, "runs", run);
     // A run that lost a part of its files may need blobs that we cannot know of.
-    for (const file of ["spec.json", "log.ndjson"]) {
-      if (!(await isThere(join(folder, file))))
-        return {
-          blobs: 0,
-          bytes: 0,
-          kept: `${join(folder, file)} is missing, so nobody can tell which blobs are needed`,
-        };
-      await collectHashes(join(folder, file), mentioned);
-    }
+    const kept = (what: string): Swept => ({
+      blobs: 0,
+      bytes: 0,
+      kept: `${what} is missing, so nobody can tell which blobs are needed`,
+    });
+    const spec = join(folder, "spec.json");
+    if (!(await isThere(spec))) return kept(spec);
+    await collectHashes(spec, mentioned);
+    const texts = await logTexts(folder);
+    if (texts === undefined) return kept(`the log in ${folder}`);
+    for (const text of texts) for (const hash of hashesIn(text)) mentioned.add(hash);
   }
   let [count, bytes] = [0, 0];
   for (const name of await blobs.names()) {

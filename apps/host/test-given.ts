@@ -24,8 +24,7 @@ import {
   sign,
   signOffer,
 } from "#wire";
-import { type HostOptions, type RunningHost, startHost } from "./host.ts";
-import type { HostedRun } from "./run.ts";
+import { type HostOptions, type StartedHost, startHost } from "./host.ts";
 import { Witness } from "./witness.ts";
 
 export const freshFolder = (): Promise<string> => mkdtemp(join(tmpdir(), "gossamer-host-"));
@@ -50,10 +49,9 @@ export async function writeRun(folder: string, draft: RunDraft = tinyDraft()): P
   return path;
 }
 
-export async function startTestHost(
-  given: Partial<HostOptions> & { data: string; run: string },
-): Promise<RunningHost & { readonly run: HostedRun }> {
+export async function startTestHost(given: Partial<HostOptions> & { data: string; run: string }): Promise<StartedHost> {
   return startHost({
+    runs: [given.run],
     host: "127.0.0.1",
     port: 0,
     share: false,
@@ -131,6 +129,21 @@ export class TestSocket {
   send(message: PeerMessage): void {
     this.socket.send(JSON.stringify(message));
   }
+
+  /** Why somebody with that key may not come in. */
+  async refusalOf(seed: number, run: string): Promise<string> {
+    const { nonce } = await this.next("challenge");
+    this.send(helloOf(identityFrom(new Uint8Array(32).fill(seed)), nonce, { run }));
+    return (await this.next("refuse")).code;
+  }
+
+  /** Once the host has taken in all that was sent before: it answers pings in their order. */
+  roundTrip(): Promise<void> {
+    return new Promise((resolve) => {
+      this.socket.once("pong", () => resolve());
+      this.socket.ping();
+    });
+  }
 }
 
 const adapter = { backend: "webgpu", vendor: "test", architecture: "", description: "", isFallback: true } as const;
@@ -173,10 +186,10 @@ export class TestVolunteer extends TestSocket {
     this.identity = identityFrom(new Uint8Array(32).fill(seed));
   }
 
-  static async join(url: string, seed: number): Promise<TestVolunteer> {
+  static async join(url: string, seed: number, run = "default"): Promise<TestVolunteer> {
     const volunteer = new TestVolunteer(url, seed);
     const { nonce } = await volunteer.next("challenge");
-    volunteer.send(helloOf(volunteer.identity, nonce));
+    volunteer.send(helloOf(volunteer.identity, nonce, { run }));
     volunteer.welcome = await volunteer.next("welcome");
     hostMessageSchema.parse(volunteer.welcome);
     volunteer.send({ type: "head", seq: -1, hash: volunteer.welcome.run });
@@ -202,8 +215,7 @@ export class TestVolunteer extends TestSocket {
     this.send({ type: "ready", round, anchorHash, stepMs: 1 });
     const open = await this.entry("open");
     const tokens = spec.inner.steps * spec.inner.windowsPerStep * spec.model.contextLength;
-    const delta = new Float32Array(this.#state.parameters.length).fill(0.01 * (round + 1));
-    this.#update = encodeUpdate({ round, baseHash: open.baseHash, tokens, delta, codec: codecOf(spec).at(round) });
+    this.#update = this.#updateOf(round, open.baseHash, tokens);
     await this.upload(this.#update);
     const offer = {
       round,
@@ -220,6 +232,19 @@ export class TestVolunteer extends TestSocket {
     this.send({ type: "offer", offer: signed });
     this.send({ type: "pause", reason: "a test" }); // no further open until the next `ready`
     return signed;
+  }
+
+  /** What it offered in that round, which it has forgotten: its state is the one after it. */
+  foldAgain(entries: readonly LogEntry[], round: number): void {
+    const { spec } = this.welcome;
+    const commit = entries.find((entry) => entry.type === "commit" && entry.round === round) as EntryOf<"commit">;
+    const { baseHash, contributors } = commit;
+    foldCommit(this.#state, spec, commit, () => this.#updateOf(round, baseHash, contributors[0].tokens));
+  }
+
+  #updateOf(round: number, baseHash: string, tokens: number): Uint8Array {
+    const delta = new Float32Array(this.#state.parameters.length).fill(0.01 * (round + 1));
+    return encodeUpdate({ round, baseHash, tokens, delta, codec: codecOf(this.welcome.spec as RunSpec).at(round) });
   }
 
   /** offerRound -> commit -> attest -> seal, alone in the swarm; then it rests. */

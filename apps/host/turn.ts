@@ -21,6 +21,7 @@ export interface TurnOptions {
   readonly turnSecretFile?: string | undefined;
   readonly turnUser?: string | undefined;
   readonly turnPasswordFile?: string | undefined;
+  readonly turnDev?: boolean | undefined;
 }
 
 export type TurnServers = { readonly urls: readonly string[] } & (
@@ -52,7 +53,9 @@ async function firstLine(option: string, path: string): Promise<string> {
  * @throws StartError: what is missing or too much, and the remedy
  */
 export async function loadTurn(options: TurnOptions): Promise<TurnServers | undefined> {
-  const { turn: urls = [], turnSecretFile, turnUser, turnPasswordFile } = options;
+  const { turn: urls = [], turnSecretFile, turnUser, turnPasswordFile, turnDev } = options;
+  if (turnDev && urls.length > 0)
+    throw new StartError("--turn names a TURN server, and --turn-dev starts one: take one of them.");
   if (urls.length === 0) {
     const given = Object.entries({
       "--turn-secret-file": turnSecretFile,

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod/mini";
 import { momentSchema, overviewSchema, peerRowSchema, roundTimesSchema, runDetailSchema } from "#wire";
-import type { RunningHost } from "./host.ts";
+import type { RunningHost } from "./network.ts";
 import type { HostedRun } from "./run.ts";
 import { freshFolder, startTestHost, TestVolunteer, tinyDraft, writeRun } from "./test-given.ts";
 

@@ -197,7 +197,7 @@ interface SealedCommit {
 }
 
 /** Each commit that a seal answers, with that seal; voided ones moved nobody's anchor. */
-function sealedCommits(log: readonly LogEntry[]): SealedCommit[] {
+export function sealedCommits(log: readonly LogEntry[]): SealedCommit[] {
   const pairs: SealedCommit[] = [];
   let open: EntryOf<"open"> | undefined;
   let commit: EntryOf<"commit"> | undefined;
