@@ -48,7 +48,7 @@ export async function demo(options: DemoOptions, out: (line: string) => void): P
     page: options.page,
     report: out,
     data,
-    run: options.run,
+    runs: [options.run],
     from: options.from,
     witness: (spec, folder) => new WitnessThread(witnessScript(), { spec, data: folder.path }),
     fatal: (error) => {

@@ -1,6 +1,6 @@
 // `gossamer generate`: a text continued by a run's checkpoint, of a host or of a data directory, on the processor.
 //
-//   host: /checkpoints, /blobs, checked by their names   |   DATA/runs/<id>/log.ndjson, signed, + blobs   ->   parameters -> text to stdout
+//   host: /checkpoints, /blobs, checked by their names   |   DATA/runs/<id>, its signed log, + blobs   ->   parameters -> text to stdout
 import { tokenizers } from "#data";
 import { checkSampling, continuation, createGenerator, type Sampling } from "#engine/generation";
 import { DataError, DiskBlobStore, readLog } from "#store/disk";

@@ -1,27 +1,31 @@
 // `gossamer`: reads the command line and starts what it names. The bootstrap (bootstrap.mjs) has installed and built by now.
-import { writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { relative, resolve } from "node:path";
+import { resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { methods, parameterTable } from "#outer";
-import { presets, ROSTER_MAX, SLOTS_MAX } from "#wire";
+import { SLOTS_MAX } from "#wire";
 import { BUILD } from "../host/build.ts";
 import { builtPage } from "../host/host.ts";
-import { loadDraft, SpecError } from "../host/load-run.ts";
-import { turnUrlFault } from "../host/turn.ts";
 import { DUTY_MIN } from "../web/controls/settings.ts";
+import { addAccessCommands } from "./access-command.ts";
+import { addAskCommands, addressFrom } from "./ask/command.ts";
+import { addBackupCommands } from "./backup/command.ts";
 import { addBenchCommand } from "./bench/command.ts";
+import { addBillCommand } from "./bill.ts";
 import { findBrowser } from "./browser.ts";
 import { demo } from "./demo.ts";
 import { donateCommand, exitCodes } from "./donate/command.ts";
+import { addGcCommand } from "./gc.ts";
 import { generate } from "./generate.ts";
-import { hostCommand, tell } from "./host-command.ts";
+import { tell } from "./host-command.ts";
+import { addHostCommand } from "./host-options.ts";
 import { MODEL_NAMES } from "./models.ts";
-import { momentsOption, numberFrom, positiveNumber, precisionOption } from "./options.ts";
+import { baseFrom, momentsOption, numberFrom, positiveNumber, precisionOption } from "./options.ts";
 import { planCommand } from "./plan.ts";
 import { replay, replayLines } from "./replay.ts";
+import { replayRemote } from "./replay-remote.ts";
+import { addRunCommand } from "./run-command.ts";
 import { addSimCommand } from "./sim/command.ts";
-import { specReference } from "./spec-reference.ts";
+import { addTokenCommand } from "./token-command.ts";
 import { takeScreenshots } from "./watch/screenshots.ts";
 
 /** npm runs scripts in the package's folder; file names are meant from where the user stands. */
@@ -29,32 +33,12 @@ const from = process.env.INIT_CWD ?? process.cwd();
 /** The repository: this bundle lies in dist/node. */
 const root = resolve(builtPage(), "..", "..");
 const dataDefault = resolve(root, "data");
-/** Half of a home's uplink of 40 Mbit/s, so that log, checkpoints and the page still get through. A rented server has more. */
-const RELAY_MBIT = 20;
 
 /** Its bounds are the sampler's to say. */
 function numberText(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("It must be a number.");
   return value;
-}
-
-function hostFrom(text: string): string {
-  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
-    throw new InvalidArgumentError("The address of a host, for example http://localhost:7070");
-  return new URL(text).origin;
-}
-
-function originFrom(text: string, before: readonly string[] = []): string[] {
-  if (!URL.canParse(text) || new URL(text).origin !== text)
-    throw new InvalidArgumentError("An origin is scheme, name and port alone, for example https://example.org:8443");
-  return [...before, text];
-}
-
-function turnUrlFrom(text: string, before: readonly string[] = []): string[] {
-  const fault = turnUrlFault(text);
-  if (fault !== undefined) throw new InvalidArgumentError(fault);
-  return [...before, text];
 }
 
 const dataOption = (): Option =>
@@ -82,49 +66,7 @@ Examples:
   npm run gossamer -- run new my-run.json     a run spec of your own to begin with`,
   );
 
-program
-  .command("host")
-  .description("serve the page, order the log, keep updates and checkpoints")
-  .addOption(
-    new Option("--port <port>", "TCP port of page and signaling")
-      .env("PORT")
-      .default(7070)
-      .argParser(numberFrom(0, 65_535)),
-  )
-  .addOption(new Option("--host <address>", "address to listen on").env("HOST").default("127.0.0.1"))
-  .addOption(dataOption())
-  .option(
-    "--run <name or file>",
-    "preset (nano, micro) or a run spec as JSON; with +METHOD by that method: nano+sparseloco",
-    "micro",
-  )
-  .option("--share", "listen on all addresses, with HTTPS on a generated certificate")
-  .option("--donors <count>", "start so many headless browsers that donate", numberFrom(0, 64), 0)
-  .option(
-    "--relay-mbit <rate>",
-    "Mbit/s that this host relays for peers that cannot connect, half of it for one; 0: none",
-    numberFrom(0, 100_000),
-    RELAY_MBIT,
-  )
-  .option("--wait-for <peers>", "open the first round when so many are ready to train", numberFrom(1, ROSTER_MAX), 1)
-  .addOption(new Option("--only <part>", "start one part alone").choices(["signaling"]))
-  .addOption(new Option("--page <dir>", "serve this build of the page").default(builtPage(), "dist/web").hideHelp())
-  .option("--allow-origin <origin>", "page of another origin that may connect (repeat for several)", originFrom)
-  .option("--turn <url>", "TURN server for pairs that cannot connect directly (repeat for several)", turnUrlFrom)
-  .option(
-    "--turn-secret-file <file>",
-    "coturn's static-auth-secret: each peer gets a login of its own, for a day",
-    (text) => resolve(from, text),
-  )
-  .option("--turn-user <name>", "a login that the TURN server knows, the same for every peer")
-  .option("--turn-password-file <file>", "its password", (text) => resolve(from, text))
-  .addHelpText(
-    "after",
-    `
-The run goes on where it was when host, spec and data directory are the same: the log in the data directory is the run.
-Ctrl-C stops the host; nothing that was acknowledged is lost. A second Ctrl-C stops it at once.`,
-  )
-  .action((options) => hostCommand({ ...options, from, page: resolve(from, options.page) }));
+addHostCommand(program, from, dataOption);
 
 program
   .command("donate")
@@ -171,10 +113,17 @@ Exit codes:
   )
   .action(async (url: string, options) => process.exit(await donateCommand({ ...options, url })));
 
+addAskCommands(program, from);
+addBackupCommands(program, from, dataOption);
+addGcCommand(program, dataOption);
+
 program
   .command("replay")
-  .description("fold a stored run's log again and compare every sealed anchor; exit code 1 when one differs")
+  .description("fold a run's log again and compare every sealed anchor; exit code 1 when one differs")
   .addOption(dataOption())
+  .addOption(
+    new Option("--url <address>", "a host anywhere instead: fetches its log and blobs first").argParser(addressFrom),
+  )
   .option("--run <id>", "a run's id (default: the run that was written last)")
   .option("--eval", "also compute the last evaluation again, on the CPU reference", false)
   .option("--json", "print one JSON object", false)
@@ -189,7 +138,8 @@ Checked, in this order, and the first that is wrong is named with its round and 
 It only reads: the host may go on meanwhile.`,
   )
   .action(async (options) => {
-    const report = await replay(options);
+    const { url, run } = options;
+    const report = url === undefined ? await replay(options) : await replayRemote(url, run, options.eval);
     for (const line of options.json ? [JSON.stringify(report)] : replayLines(report)) console.log(line);
     if (!report.ok) process.exitCode = 1;
   });
@@ -200,7 +150,7 @@ program
   .option(
     "--url <origin>",
     "a host to fetch it from, for example http://localhost:7070 (default: the data directory)",
-    hostFrom,
+    baseFrom,
   )
   .addOption(dataOption())
   .option("--run <id>", "a run's id (default: the host's, or the one that was written last)")
@@ -264,45 +214,13 @@ program
     if (!(await planCommand(options, (line) => console.log(line)))) process.exitCode = 1;
   });
 
+addBillCommand(program, from);
 addBenchCommand(program, from);
 addSimCommand(program, { from, root });
 
-const runCommand = program.command("run").description("write and check run specs");
-runCommand
-  .command("new")
-  .description("write a preset into a file, to make your own run of it")
-  .argument("<file>", "JSON file that is not there yet", (text) => resolve(from, text))
-  .addOption(new Option("--preset <name>", "what to begin with").choices(Object.keys(presets)).default("nano"))
-  .action(async (file: string, { preset }: { preset: keyof typeof presets }) => {
-    await writeFile(file, `${JSON.stringify(presets[preset], null, 2)}\n`, { flag: "wx" }).catch((error: Error) => {
-      throw new SpecError(`${file} is not written: ${error.message}`);
-    });
-    console.log(`${file} holds the preset ${preset}. Change it, then:  npm start -- --run ${relative(from, file)}`);
-    console.log(
-      'For a text of your own: "corpus": { "kind": "file", "path": "./book.txt", "source": …, "licence": … }',
-    );
-  });
-runCommand
-  .command("methods")
-  .description("the methods that a run can name, for --run PRESET+METHOD and sim compare --methods")
-  .action(() => {
-    for (const { name, title, source, parity } of methods)
-      console.log(`${name.padEnd(16)}${title.padEnd(16)}${parity.padEnd(6)}${source}`);
-  });
-runCommand
-  .command("reference")
-  .description("every field of a run spec: its values and its meaning, as a Markdown table")
-  .action(() => {
-    for (const line of specReference()) console.log(line);
-  });
-runCommand
-  .command("check")
-  .description("is this file a valid run spec? Names the field, the reason and an example when not")
-  .argument("<file>", "preset or JSON file")
-  .action(async (file: string) => {
-    const { draft } = await loadDraft(file, from);
-    console.log(`${file} is a valid run: "${draft.name}", ${parameterTable(draft.model).length} parameters.`);
-  });
+addRunCommand(program, from);
+addTokenCommand(program, dataOption);
+addAccessCommands(program, from);
 
 program
   .command("screenshots")

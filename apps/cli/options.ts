@@ -1,5 +1,6 @@
 // What several commands read from the command line.
 import { InvalidArgumentError, Option } from "commander";
+import { placeOfAddress } from "./remote.ts";
 
 export function numberFrom(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -22,3 +23,21 @@ export const precisionOption = (): Option =>
     .default("f32");
 export const momentsOption = (): Option =>
   new Option("--moments <kind>", "how AdamW's moments are kept between steps").choices(["f32", "8bit"]).default("f32");
+
+/** A flag that may be repeated. */
+export const listFrom = (text: string, before: readonly string[] = []): string[] => [...before, text];
+
+export function hostFrom(text: string): string {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
+    throw new InvalidArgumentError("The address of a host, for example http://localhost:7070");
+  return new URL(text).origin;
+}
+
+/** Where a host is, also below a path of its own. */
+export function baseFrom(text: string): string {
+  try {
+    return placeOfAddress(text).base;
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}

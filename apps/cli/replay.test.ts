@@ -1,7 +1,7 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { DiskBlobStore, readLog } from "#store/disk";
+import { DiskBlobStore, logTexts, readLog, replaceLog } from "#store/disk";
 import { type EntryBody, identityFrom, type LogEntry, type RunSpec, runIdOf, signEntry } from "#wire";
 import { freshFolder, startTestHost, TestVolunteer, tinyDraft, writeRun } from "../host/test-given.ts";
 import { readEvaluationSet, replay, replayLines } from "./replay.ts";
@@ -24,13 +24,13 @@ async function storedRun(
 
 /** Appends an entry as the host would, with its key. */
 async function append(data: string, id: string, body: EntryBody): Promise<void> {
-  const path = join(data, "runs", id, "log.ndjson");
-  const lines = (await readFile(path, "utf8")).trimEnd().split("\n");
+  const folder = join(data, "runs", id);
+  const texts = (await logTexts(folder))!;
   const host = identityFrom(
     new Uint8Array(Buffer.from((await readFile(join(data, "host.key"), "utf8")).trim(), "hex")),
   );
-  const previous = JSON.parse(lines[lines.length - 1]) as LogEntry;
-  await writeFile(path, `${[...lines, JSON.stringify(signEntry(host, id, previous, 0, body))].join("\n")}\n`);
+  const previous = JSON.parse(texts[texts.length - 1]) as LogEntry;
+  await replaceLog(folder, [...texts, JSON.stringify(signEntry(host, id, previous, 0, body))]);
 }
 
 test("refolds from genesis to the sealed anchor, also when checkpoints exist", async () => {
@@ -58,16 +58,19 @@ test("begins at the oldest checkpoint from which every update is still stored", 
 
 /** A dishonest host changes bodies and signs its whole chain again. */
 async function forge(data: string, id: string, change: (body: EntryBody) => EntryBody): Promise<void> {
-  const path = join(data, "runs", id, "log.ndjson");
+  const folder = join(data, "runs", id);
   const host = identityFrom(
     new Uint8Array(Buffer.from((await readFile(join(data, "host.key"), "utf8")).trim(), "hex")),
   );
   const chain: LogEntry[] = [];
-  for (const line of (await readFile(path, "utf8")).trimEnd().split("\n")) {
-    const { version: _v, seq: _s, prevHash: _p, time: _t, signature: _g, ...body } = JSON.parse(line) as LogEntry;
+  for (const text of (await logTexts(folder))!) {
+    const { version: _v, seq: _s, prevHash: _p, time: _t, signature: _g, ...body } = JSON.parse(text) as LogEntry;
     chain.push(signEntry(host, id, chain.at(-1), 0, change(body as EntryBody)));
   }
-  await writeFile(path, chain.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+  await replaceLog(
+    folder,
+    chain.map((entry) => JSON.stringify(entry)),
+  );
 }
 
 test("a log whose seal says another anchor is a mismatch, by round and entry", async () => {

@@ -1,12 +1,12 @@
 // `gossamer replay`: reads a stored run's log, folds it again from the oldest retained state, and compares every sealed anchor.
 //
-//   DATA/runs/<id>/{spec.json, log.ndjson} + blobs -> same anchors? -> (with eval) the last evaluation, on the CPU reference
-import { readdir, stat } from "node:fs/promises";
+//   DATA/runs/<id>/{spec.json, log} + blobs -> same anchors? -> (with eval) the last evaluation, on the CPU reference
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeShard, type EvaluationSet, evaluationSet, TokenSource } from "#data";
 import { lossOnly } from "#engine/reference";
 import type { BlobStore } from "#store";
-import { DataError, DiskBlobStore, readFileIfThere, readLog, verifyNatively } from "#store/disk";
+import { DataError, DiskBlobStore, logWrittenAt, readFileIfThere, readLog, verifyNatively } from "#store/disk";
 import {
   blobName,
   decodeManifest,
@@ -58,9 +58,7 @@ export async function runFolder(data: string, run: string | undefined): Promise<
   const folder = join(data, "runs");
   const stored = await readdir(folder).catch(() => [] as string[]);
   const ids = stored.filter((id) => run === undefined || id === run);
-  const times = await Promise.all(
-    ids.map(async (id) => (await stat(join(folder, id, "log.ndjson")).catch(() => undefined))?.mtimeMs ?? 0),
-  );
+  const times = await Promise.all(ids.map(async (id) => (await logWrittenAt(join(folder, id))) ?? 0));
   const newest = ids[times.indexOf(Math.max(...times))];
   if (newest === undefined && stored.length > 0)
     throw new DataError(`${data} holds no run ${run}. Its runs are ${stored.join(", ")}.`);

@@ -95,7 +95,7 @@ async function trainInBrowsers(
     page,
     report: say,
     data,
-    run,
+    runs: [run],
     from: data,
     witness: (spec, opened) => new WitnessThread(witnessScript(), { spec, data: opened.path }),
     fatal: (error) => {

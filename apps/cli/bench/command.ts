@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { BLOB_BYTES_MAX, ROSTER_MAX } from "#wire";
 import { builtPage } from "../../host/host.ts";
 import { MODEL_NAMES } from "../models.ts";
-import { momentsOption, numberFrom, positiveNumber, precisionOption } from "../options.ts";
+import { listFrom, momentsOption, numberFrom, positiveNumber, precisionOption } from "../options.ts";
 import { type BenchPageOptions, benchPage } from "../watch/bench-page.ts";
 import { benchBrowsers } from "./browsers.ts";
 import { writeBundle } from "./bundle.ts";
@@ -22,7 +22,6 @@ import { benchRun } from "./run.ts";
 const BROWSERS_MAX = 16;
 const countsFrom = (text: string): number[] => text.split(",").map(numberFrom(1, BROWSERS_MAX));
 const namesFrom = (text: string): string[] => text.split(",");
-const listFrom = (text: string, before: readonly string[]): string[] => [...before, text];
 
 function ratioFrom(text: string, before: readonly number[] = []): number[] {
   const value = Number(text);

@@ -17,11 +17,12 @@ import { english as format } from "../../web/words/format.ts";
 import { Donation } from "../../web/worker/donation.ts";
 import { stopped } from "../host-command.ts";
 import { InstallError } from "../install.ts";
+import { RemoteError } from "../remote.ts";
 import { type DonorFolder, openDonorFolder } from "./donor-folder.ts";
 import { events, farewell, nowLine, problemLines } from "./lines.ts";
 import { nodeMachine } from "./node-machine.ts";
 import { openGpu, openPlatform } from "./platform.ts";
-import { findRun, NoRunError } from "./run-there.ts";
+import { findRun } from "./run-there.ts";
 
 export interface DonateOptions {
   readonly url: string;
@@ -54,7 +55,7 @@ export async function donateCommand(options: DonateOptions): Promise<number> {
   const { json } = options;
   const say = (line: string): void => console.error(line);
   try {
-    const { base, detail } = await findRun(options.url);
+    const { base, detail, invite } = await findRun(options.url);
     if (detail.state === "ended") {
       say(`The run "${detail.name}" at ${base} has ended: there is nothing left to train. Its model is on its page.`);
       return exitCodes.done;
@@ -65,12 +66,18 @@ export async function donateCommand(options: DonateOptions): Promise<number> {
       await openPlatform(say);
       if (options.backend !== "wasm") await tryGpu(options, say);
       say(`Donates to "${detail.name}" at ${base}. Ctrl-C stops it well.`);
-      return await donate(options, base, detail.id, folder, seed, json ? jsonView() : terminalView(say));
+      return await donate(
+        options,
+        { base, run: detail.id, invite },
+        folder,
+        seed,
+        json ? jsonView() : terminalView(say),
+      );
     } finally {
       await folder.close();
     }
   } catch (error) {
-    if (error instanceof NoRunError) {
+    if (error instanceof RemoteError) {
       say(error.message);
       return exitCodes.unreachable;
     }
@@ -130,8 +137,7 @@ interface View {
 
 async function donate(
   options: DonateOptions,
-  base: string,
-  run: string,
+  { base, run, invite }: { base: string; run: string; invite: string | null },
   folder: DonorFolder,
   seed: Uint8Array,
   view: View,
@@ -163,6 +169,7 @@ async function donate(
       hostBase: base,
       room: null,
       run,
+      invite,
       backend: backendWish(options.backend),
       build: BUILD,
       preferredSlot: folder.slot,

@@ -35,7 +35,7 @@ export function events(before: DonorSnapshot, now: DonorSnapshot): string[] {
   if (now.peer !== null && now.peer !== before.peer)
     said.push(`Takes part as peer ${now.peer.slice(0, 8)}, slot ${now.slot} of this key.`);
   if (now.status !== before.status && now.status !== "blocked") said.push(`${en.donor[now.status]}.`);
-  if (has(before, "host-gone") && !has(now, "host-gone") && now.hostConnected) said.push("The host is back.");
+  if (isAway(before) && !isAway(now) && now.hostConnected) said.push("The host is back.");
   for (const notice of now.notices)
     if (!has(before, notice.code) && !SAID_WITH_THE_ADAPTER.has(notice.code)) said.push(notice.message);
   if (now.desyncs > before.desyncs) said.push("Its parameters differed from the others', and were fetched anew.");
@@ -44,6 +44,8 @@ export function events(before: DonorSnapshot, now: DonorSnapshot): string[] {
 
 const SAID_WITH_THE_ADAPTER: ReadonlySet<ProblemCode> = new Set(["no-gpu", "software-adapter", "second-tab"]);
 const has = ({ notices }: DonorSnapshot, wanted: ProblemCode): boolean => notices.some(({ code }) => code === wanted);
+
+const isAway = (donor: DonorSnapshot): boolean => has(donor, "host-gone") || has(donor, "line-blocked");
 
 const machineOf = ({ adapter }: DonorSnapshot): string =>
   adapter?.backend === "wasm"

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import * as fixtures from "../../web/views/fixtures.ts";
-import { findRun, NoRunError } from "./run-there.ts";
+import { RemoteError } from "../remote.ts";
+import { findRun } from "./run-there.ts";
 
 const detail = fixtures.page().watcher.run;
 const answers =
@@ -16,7 +17,7 @@ const failing =
     Promise.reject(Object.assign(new TypeError("fetch failed"), { cause }));
 const fault = async (...given: Parameters<typeof findRun>): Promise<string> => {
   const error = await findRun(...given).catch((thrown: unknown) => thrown);
-  expect(error).toBeInstanceOf(NoRunError);
+  expect(error).toBeInstanceOf(RemoteError);
   return (error as Error).message;
 };
 

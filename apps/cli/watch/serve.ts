@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DiskBlobStore } from "#store/disk";
 import { Api } from "../../host/api.ts";
+import { oneRun } from "../../host/served-runs.ts";
 import { startServer } from "../../host/server.ts";
 import { type SyntheticOptions, SyntheticRun } from "./synthetic-run.ts";
 
@@ -24,7 +25,7 @@ export async function serveSynthetic(page: string, options: SyntheticOptions): P
   const folder = await mkdtemp(join(tmpdir(), "gossamer-synthetic-"));
   const run = new SyntheticRun(options);
   const api = new Api({
-    run,
+    runs: oneRun(run),
     blobs: await DiskBlobStore.open(folder, { owner: true }),
     peerOfToken: () => undefined,
     connections: () => options.peers,
@@ -33,6 +34,7 @@ export async function serveSynthetic(page: string, options: SyntheticOptions): P
     report: (line) => console.warn(line),
     network: () => ({ stun: null, turn: false, relay: true }),
   });
+  api.added(run);
   const server = await startServer({
     host: "127.0.0.1",
     port: 0,

@@ -5,6 +5,7 @@ import {
   API_VERSION,
   CHURN_PAGE,
   type ChurnRow,
+  type Diagnosis,
   goalReason,
   type LogEntry,
   type PeerId,
@@ -52,6 +53,9 @@ export class SyntheticRun implements ServedRun {
   readonly standings: Standings;
   readonly bytesServed = { update: 1.2e9, checkpoint: 3.1e8, shard: 4.4e9, other: 0 };
   readonly uploadBytesMax = 0;
+  readonly notReady = undefined;
+  readonly foldingSeconds = 0;
+  readonly diagnosis: Diagnosis = { rounds: 0, medianRoundMs: null, findings: [] };
   readonly #options: SyntheticOptions;
   readonly #random: () => number;
   readonly #peers: ConnectedPeer[];

@@ -1,0 +1,117 @@
+// `gossamer run new`: a run spec by questions, or by flags.
+import { statSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { dirname, relative, resolve } from "node:path";
+import { type Command, Option } from "commander";
+import type { RunDraft } from "#wire";
+import { SpecError } from "../../host/load-run.ts";
+import { numberFrom, positiveNumber } from "../options.ts";
+import { draftOf, methodsForBrowsers, type RunWishes, sizeLine } from "./draft.ts";
+import type { Terminal } from "./questions.ts";
+import { type Device, devices, sizeFor, sizes } from "./sizes.ts";
+
+interface NewRunFlags {
+  readonly name?: string;
+  readonly purpose?: string;
+  readonly operator?: string;
+  readonly device?: Device;
+  readonly memory?: number;
+  readonly size?: string;
+  readonly text?: string;
+  readonly source?: string;
+  readonly licence?: string;
+  readonly modelLicence?: string;
+  readonly method?: string;
+  readonly tokens?: number;
+}
+
+/** @param from where file names start from */
+export function addNewRunCommand(runCommand: Command, from: string): void {
+  runCommand
+    .command("new")
+    .description("write a run spec: by questions in a terminal, or by flags")
+    .argument("<file>", "JSON file that is not there yet", (text) => resolve(from, text))
+    .option("--name <text>", "what it is called")
+    .option("--purpose <text>", "what volunteers give their time for")
+    .option("--operator <text>", "who hosts it")
+    .addOption(
+      new Option("--device <kind>", "who should be able to train it: the largest size that fits there").choices(
+        Object.keys(devices),
+      ),
+    )
+    .option("--memory <GB>", "the same, by the memory that training may take", positiveNumber)
+    .addOption(
+      new Option("--size <name>", "the model's size itself (default: nano)").choices(sizes.map(({ name }) => name)),
+    )
+    .option("--text <file>", "a text of your own, with --source and --licence (default: State of the Union addresses)")
+    .option("--source <text>", "where that text comes from")
+    .option("--licence <text>", "that text's licence")
+    .option("--model-licence <text>", "of the model that comes out (default: CC0-1.0)")
+    .addOption(
+      new Option("--method <name>", "gossamer run methods explains (default: diloco)").choices(
+        methodsForBrowsers.map(({ name }) => name),
+      ),
+    )
+    .option("--tokens <count>", "it ends after so many (default: 20 for each parameter)", numberFrom(1, 1e15))
+    .addHelpText(
+      "after",
+      `
+Without any of these flags, in a terminal, it asks. What the file says can be changed by hand: gossamer run reference has every field, gossamer run
+check FILE says what is wrong with it, gossamer plan FILE what it takes of a GPU.
+
+Examples:
+  gossamer run new my-run.json
+  gossamer run new book.json --device laptop --text ./book.txt --source "Project Gutenberg" --licence "public domain"`,
+    )
+    .action(async (file: string, flags: NewRunFlags) => {
+      const asks = Object.keys(flags).length === 0 && process.stdin.isTTY === true;
+      await newRun(file, from, asks ? {} : undefined, flags);
+    });
+}
+
+/** @param at the terminal to ask in; undefined: flags say it all. @throws SpecError */
+export async function newRun(file: string, from: string, at: Terminal | undefined, flags: NewRunFlags): Promise<void> {
+  const faultOfText = (path: string) => textFault(resolve(from, path), path);
+  const wishes =
+    at === undefined ? wishesOf(flags, faultOfText) : await (await import("./questions.ts")).askWishes(at, faultOfText); // its library takes time that no other command has to spare
+  if (wishes === undefined) return;
+  const draft = draftOf(beside(wishes, file, from));
+  await writeFile(file, `${JSON.stringify(draft, null, 2)}\n`, { flag: "wx" }).catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === "EEXIST" ? "it is there already. Give another name, or remove it" : error.message;
+    throw new SpecError(`${file} is not written: ${why}`);
+  });
+  for (const line of linesOf(draft, wishes, relative(from, file) || file)) console.log(line);
+}
+
+function wishesOf(flags: NewRunFlags, faultOfText: (path: string) => string | undefined): RunWishes {
+  const { device, memory, text, source = "", licence = "", method = "diloco", ...said } = flags;
+  const memoryGb = memory ?? (device === undefined ? undefined : devices[device].memoryGb);
+  const named = sizes.find(({ name }) => name === said.size);
+  const size = named ?? (memoryGb === undefined ? sizes[0] : sizeFor(memoryGb));
+  const fault = text === undefined ? undefined : faultOfText(text);
+  if (fault !== undefined) throw new SpecError(`--text ${text}: ${fault}`);
+  return { ...said, size, method, text: text === undefined ? undefined : { path: text, source, licence } };
+}
+
+function textFault(path: string, said: string): string | undefined {
+  if (said.trim() === "") return "A path to a plain text file.";
+  try {
+    return statSync(path).isFile() ? undefined : "That is no file.";
+  } catch {
+    return `There is no file ${path}.`;
+  }
+}
+
+/** A spec names its text from its own folder. */
+function beside(wishes: RunWishes, file: string, from: string): RunWishes {
+  const { text } = wishes;
+  if (text === undefined) return wishes;
+  const path = relative(dirname(file), resolve(from, text.path));
+  return { ...wishes, text: { ...text, path: path.startsWith("..") ? path : `./${path}` } };
+}
+
+const linesOf = ({ name, end }: RunDraft, { size, method }: RunWishes, file: string): string[] => [
+  `${file} is written: "${name}", ${sizeLine(size)}, by ${method}, until ${end.tokensMax?.toLocaleString("en")} tokens.`,
+  `What it takes of a GPU:  npm run gossamer -- plan ${file}`,
+  `Host it:                 npm start -- --run ${file}`,
+];

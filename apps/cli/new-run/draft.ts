@@ -1,0 +1,81 @@
+// From what a person wants of a run to its spec.
+import { methods, parameterTable, withMethod } from "#outer";
+import { presets, type RunDraft } from "#wire";
+import { checkDraft, checkForBrowsers, methodOf, SpecError } from "../../host/load-run.ts";
+import { english } from "../../web/words/format.ts";
+import { bytesOf, type Size } from "./sizes.ts";
+
+export interface RunWishes {
+  readonly name?: string | undefined;
+  readonly purpose?: string | undefined;
+  readonly operator?: string | undefined;
+  readonly size: Size;
+  /** Without it the State of the Union addresses. */
+  readonly text?: { readonly path: string; readonly source: string; readonly licence: string } | undefined;
+  readonly modelLicence?: string | undefined;
+  readonly method: string;
+  /** After so many committed tokens it ends. */
+  readonly tokens?: number | undefined;
+}
+
+/** Hoffmann et al. 2022 (arXiv 2203.15556): about so many tokens a parameter use a budget of computation best. */
+const TOKENS_PER_PARAMETER = 20;
+/** Of all tokens: enough for AdamW's moments to settle, and for what is learned at a high rate to be polished. */
+const WARM_UP_PART = 0.02;
+const DECAY_PART = 0.2;
+
+const parametersOf = ({ model }: Size): number => parameterTable(model).length;
+
+export const sizeLine = (size: Size): string =>
+  `${english.sizeInWords(parametersOf(size))} parameters, ${english.bytes(bytesOf(size))} of memory for training`;
+
+/** To two figures, as a person would say it. */
+export function tokensFor(size: Size): number {
+  const exact = TOKENS_PER_PARAMETER * parametersOf(size);
+  const unit = 10 ** (Math.floor(Math.log10(exact)) - 1);
+  return Math.round(exact / unit) * unit;
+}
+
+/** Those that browsers can train. */
+export const methodsForBrowsers = methods.filter((method) => {
+  try {
+    checkForBrowsers({ draft: withMethod(presets.nano, method), folder: "" }, method.name);
+    return true;
+  } catch {
+    return false;
+  }
+});
+
+/** @throws SpecError */
+export function draftOf(wishes: RunWishes): RunDraft {
+  const { size, text, method } = wishes;
+  const tokensMax = wishes.tokens ?? tokensFor(size);
+  const preset = size.name === "micro" ? presets.micro : presets.nano;
+  if (text !== undefined && (text.source === "" || text.licence === ""))
+    throw new SpecError(
+      "A text of your own needs --source (where it comes from) and --licence: volunteers read both before they give anything.",
+    );
+  const draft: RunDraft = {
+    ...preset,
+    name: wishes.name ?? `${size.name}: ${text === undefined ? "presidents" : "a text of our own"}, byte by byte`,
+    purpose: wishes.purpose ?? "A language model, trained by everybody who opens the page.",
+    operator: wishes.operator ?? preset.operator,
+    modelLicence: wishes.modelLicence ?? preset.modelLicence,
+    corpus: text === undefined ? preset.corpus : { ...text, kind: "file", evaluationPart: 0.1 },
+    model: size.model,
+    inner: {
+      ...preset.inner,
+      ...size.inner,
+      warmupTokens: Math.round(WARM_UP_PART * tokensMax),
+      decayTokens: Math.round(DECAY_PART * tokensMax),
+    },
+    rounds: { ...preset.rounds, deadlineMaxMs: size.deadlineMaxMs },
+    checkpoint: { ...preset.checkpoint, retain: size.name === "nano" ? "all" : "window" },
+    end: { tokensMax },
+  };
+  // The presets are DiLoCo, with the momentum that was measured for runs of their length.
+  const composed = method === "diloco" ? draft : withMethod(draft, methodOf(method));
+  const checked = checkDraft(composed, "the new run");
+  checkForBrowsers({ draft: checked, folder: "" }, `--method ${method}`);
+  return checked;
+}

@@ -1,0 +1,134 @@
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { presets } from "#wire";
+import { checkDraft } from "../../host/load-run.ts";
+import { newRun } from "./command.ts";
+import { bytesOf, devices, sizeFor, sizes } from "./sizes.ts";
+
+let folder: string;
+let file: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "gossamer-new-"));
+  file = join(folder, "mine.json");
+  vi.spyOn(console, "log").mockImplementation(() => {});
+});
+const written = async () => checkDraft(JSON.parse(await readFile(file, "utf8")), file);
+const byFlags = (flags: Parameters<typeof newRun>[3]) => newRun(file, folder, undefined, flags);
+
+describe("by flags", () => {
+  test("nothing said: the smallest, on the text that comes along", async () => {
+    await byFlags({});
+    expect(await written()).toMatchObject({ model: presets.nano.model, corpus: presets.nano.corpus });
+  });
+
+  test("everything said", async () => {
+    await writeFile(join(folder, "book.txt"), "It was a dark night. ".repeat(1000));
+    const text = { text: "book.txt", source: "a friend", licence: "CC0-1.0", modelLicence: "MIT" };
+    await byFlags({
+      ...text,
+      name: "book",
+      purpose: "to read",
+      operator: "us",
+      device: "laptop",
+      method: "streaming",
+      tokens: 5e6,
+    });
+    expect(await written()).toMatchObject({
+      name: "book",
+      purpose: "to read",
+      operator: "us",
+      modelLicence: "MIT",
+      corpus: { kind: "file", path: "./book.txt", source: "a friend", licence: "CC0-1.0" },
+      model: { dModel: 320 },
+      outer: { fragments: expect.anything() },
+      end: { tokensMax: 5e6 },
+    });
+  });
+
+  test("a size that fits the memory that is given, and never more", () => {
+    for (const memoryGb of [0.05, 0.3, 1, 3, 100])
+      expect(bytesOf(sizeFor(memoryGb))).toBeLessThanOrEqual(memoryGb * 1e9);
+    expect(sizeFor(0)).toBe(sizes[0]); // nothing fits: the page will say so, with numbers
+    const chosen = Object.values(devices).map(({ memoryGb }) => sizeFor(memoryGb).name);
+    expect(chosen).toEqual(["micro", "small", "medium", "large"]);
+  });
+
+  test.each([
+    ["a text that is not there", { text: "none.txt" }, /--text none\.txt: There is no file/],
+    ["a text without its source and licence", { text: "mine.txt" }, /needs --source/],
+    ["a method that browsers cannot train", { method: "dsgt" }, /browsers do not track gradients/],
+  ])("%s is told", async (_, flags, message) => {
+    await writeFile(join(folder, "mine.txt"), "text");
+    await expect(byFlags(flags)).rejects.toThrow(message);
+    await expect(written()).rejects.toThrow("ENOENT");
+  });
+
+  test("a file that is there stays as it is", async () => {
+    await writeFile(file, "mine");
+    await expect(byFlags({})).rejects.toThrow("it is there already");
+    expect(await readFile(file, "utf8")).toBe("mine");
+  });
+});
+
+describe("by questions", () => {
+  const [ENTER, DOWN, CTRL_C] = ["\r", "\u001b[B", "\u0003"];
+
+  /** Each question hides the cursor first; the same question again counts as one. */
+  const QUESTION = "\u001b[?25l";
+
+  /** A person who types these, one after each question. */
+  function person(answers: readonly string[]) {
+    const [input, output] = [new PassThrough(), new PassThrough()];
+    let seen = "";
+    let answered = 0;
+    output.on("data", (chunk) => {
+      seen += chunk;
+      const questions = seen.split(QUESTION).length - 1;
+      if (answered === questions) return;
+      const answer = answers[answered++] ?? CTRL_C;
+      setImmediate(() => input.write(answer)); // it listens once it has asked
+    });
+    return { at: { input, output }, seen: () => seen };
+  }
+
+  test("Enter alone makes a run; what is offered is what fits, with its numbers", async () => {
+    const { at, seen } = person(Array(8).fill(ENTER));
+    await newRun(file, folder, at, {});
+    expect(await written()).toMatchObject({
+      name: "our first run",
+      model: presets.micro.model,
+      end: { tokensMax: 2.5e7 },
+    });
+    expect(seen()).toContain("1.24 million parameters, 31.7 MB of memory for training");
+  });
+
+  test("a text of one's own, a laptop, another method; a path that is none is asked again", async () => {
+    await writeFile(join(folder, "book.txt"), "It was a dark night. ".repeat(1000));
+    const text = [
+      DOWN + ENTER,
+      `none${ENTER}\u007f\u007f\u007f\u007fbook.txt${ENTER}`,
+      `a friend${ENTER}`,
+      `CC0-1.0${ENTER}`,
+    ];
+    const rest = [DOWN + ENTER, ENTER, DOWN + ENTER, ENTER, ENTER];
+    const { at, seen } = person([ENTER, ENTER, ...text, ...rest]);
+    await newRun(file, folder, at, {});
+    expect(seen()).toContain("There is no file");
+    expect(await written()).toMatchObject({
+      corpus: { kind: "file", path: "./book.txt", source: "a friend", licence: "CC0-1.0" },
+      model: { dModel: 320 },
+    });
+  });
+
+  test("Ctrl-C at any question leaves nothing behind", async () => {
+    for (let question = 0; question < 8; question++) {
+      const { at, seen } = person([...Array(question).fill(ENTER), CTRL_C]);
+      await newRun(file, folder, at, {});
+      expect(seen()).toContain("Nothing was written.");
+      await expect(written()).rejects.toThrow("ENOENT");
+    }
+  });
+});

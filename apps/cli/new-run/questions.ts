@@ -1,0 +1,122 @@
+// `gossamer run new` in a terminal: one question after another, each with an answer that one can take as it is.
+import type { Readable, Writable } from "node:stream";
+import { cancel, confirm, intro, isCancel, log, select, text } from "@clack/prompts";
+import { methodsForBrowsers, type RunWishes, sizeLine, tokensFor } from "./draft.ts";
+import { devices, sizeFor, sizes } from "./sizes.ts";
+
+/** The terminal; a test has its own. */
+export interface Terminal {
+  readonly input?: Readable;
+  readonly output?: Writable;
+}
+
+/** Escape or Ctrl-C: nothing is written. */
+class Cancelled extends Error {}
+
+async function answerOf<T>(asked: Promise<T>): Promise<Exclude<T, symbol>> {
+  const answer = await asked;
+  if (isCancel(answer)) throw new Cancelled();
+  return answer as Exclude<T, symbol>;
+}
+
+/** @param textFault what is wrong with a text's path, if anything. @returns undefined when the person gives up */
+export async function askWishes(
+  at: Terminal,
+  textFault: (path: string) => string | undefined,
+): Promise<RunWishes | undefined> {
+  const required = (value: string | undefined) =>
+    value?.trim() ? undefined : "Volunteers read it: it cannot be empty.";
+  try {
+    intro("A new run. Enter takes what is shown, Ctrl-C ends without a file.", at);
+    const name = await answerOf(
+      text({ ...at, message: "What is it called?", initialValue: "our first run", validate: required }),
+    );
+    const purpose = await answerOf(
+      text({
+        ...at,
+        message: "What do volunteers give their time for?",
+        initialValue: "A language model, trained by everybody who opens the page.",
+        validate: required,
+      }),
+    );
+    const own = await answerOf(
+      select({
+        ...at,
+        message: "What does it read?",
+        options: [
+          {
+            value: false,
+            label: "State of the Union addresses",
+            hint: "9.7 MB of English, public domain, comes along",
+          },
+          { value: true, label: "a text of our own", hint: "a plain text file" },
+        ],
+      }),
+    );
+    const corpus = own ? await askText(at, textFault, required) : undefined;
+    const device = await answerOf(
+      select({
+        ...at,
+        message: "Who should be able to train it?",
+        options: Object.entries(devices).map(([value, { title, memoryGb }]) => ({
+          value: value as keyof typeof devices,
+          label: title,
+          hint: sizeLine(sizeFor(memoryGb)),
+        })),
+      }),
+    );
+    const fitting = sizeFor(devices[device].memoryGb);
+    const size = await answerOf(
+      select({
+        ...at,
+        message: "How large is the model?",
+        initialValue: fitting,
+        options: sizes.slice(0, sizes.indexOf(fitting) + 1).map((value) => ({
+          value,
+          label: value.name,
+          hint: sizeLine(value),
+        })),
+      }),
+    );
+    const method = await answerOf(
+      select({
+        ...at,
+        message: "By which method?",
+        initialValue: "diloco",
+        options: methodsForBrowsers.map(({ name: value, title, source }) => ({ value, label: title, hint: source })),
+      }),
+    );
+    const suggested = tokensFor(size);
+    const tokens = await answerOf(
+      text({
+        ...at,
+        message: "After how many tokens does it end? (20 for each parameter is a good start)",
+        initialValue: String(suggested),
+        validate: (value) => (/^[1-9]\d{0,14}$/.test(value ?? "") ? undefined : "A whole number above 0."),
+      }),
+    );
+    if (corpus === undefined && Number(tokens) > 50 * 9.7e6)
+      log.warn("That is more than 50 times this text: a longer one would teach it more.", at);
+    if (!(await answerOf(confirm({ ...at, message: "Write it?" })))) throw new Cancelled();
+    return { name, purpose, text: corpus, size, method, tokens: Number(tokens) };
+  } catch (error) {
+    if (!(error instanceof Cancelled)) throw error;
+    cancel("Nothing was written.", at);
+    return undefined;
+  }
+}
+
+async function askText(
+  at: Terminal,
+  textFault: (path: string) => string | undefined,
+  required: (value: string | undefined) => string | undefined,
+) {
+  const path = await answerOf(
+    text({ ...at, message: "Where is it?", placeholder: "./book.txt", validate: (value) => textFault(value ?? "") }),
+  );
+  const source = await answerOf(text({ ...at, message: "Where does it come from?", validate: required }));
+  const licence = await answerOf(
+    text({ ...at, message: "Under which licence?", placeholder: "CC0-1.0", validate: required }),
+  );
+  return { path, source, licence };
+}
