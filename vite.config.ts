@@ -91,6 +91,7 @@ const SHARED = { name: "shared", test: /\/apps\/web\//, minShareCount: 2 };
 const web: UserConfig = {
   root: resolve(here, "apps/web"),
   publicDir: resolve(here, "public"),
+  base: "./", // at an origin's root and behind any prefix (--base-path) alike
   plugins: [react(), knowsItsBuild(), precompress()],
   worker: { format: "es", rolldownOptions: { checks: QUIET } },
   define: { "import.meta.env.GOSSAMER_SIGNAL": JSON.stringify(signal) },
@@ -105,6 +106,7 @@ const web: UserConfig = {
       checks: QUIET,
       input: {
         index: resolve(here, "apps/web/index.html"),
+        admin: resolve(here, "apps/web/admin.html"),
         [SERVICE_WORKER]: resolve(here, "apps/web/offline/service-worker.ts"),
       },
       output: {

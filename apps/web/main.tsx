@@ -19,11 +19,14 @@ import {
 } from "./views/places.ts";
 import { followForAlerts } from "./window/alerts.ts";
 import { earlierDonation } from "./window/earlier.ts";
+import { takeInvite } from "./window/invite.ts";
 import { rememberedLastSeen, rememberLastSeen } from "./window/last-seen.ts";
 import { notify } from "./window/notify.ts";
 import { createWatcher } from "./window/watcher.ts";
-import { languageFor, loadWords, rememberedLanguage, rememberLanguage } from "./words/index.ts";
+import { loadWords } from "./words/index.ts";
+import { languageFor, rememberedLanguage, rememberLanguage } from "./words/language.ts";
 
+takeInvite();
 const { place, runName } = placeOf(new URL(location.href));
 const backend = backendOf(new URL(location.href));
 
@@ -86,7 +89,7 @@ followForAlerts(store, {
 });
 keepForOffline();
 store.open();
-if (earlier === "discarded") store.donate(); // nobody ended it: the person's press still holds
+if (earlier === "discarded" || earlier === "replaced") store.donate(); // nobody ended it: the person's press still holds
 if (earlier === "paused") store.stayPaused();
 if (roundAsked !== null) store.showRound(roundAsked);
 

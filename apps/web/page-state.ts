@@ -4,13 +4,14 @@ import type { MemoryNeed } from "./memory-need.ts";
 import type { TrySnapshot } from "./try/types.ts";
 import type { LastSeen } from "./window/last-seen.ts";
 import type { DonorSnapshot, Volunteer, VolunteerSnapshot, WatcherSnapshot } from "./window/types.ts";
-import type { Language, Words } from "./words/index.ts";
+import type { Words } from "./words/index.ts";
+import type { Language } from "./words/language.ts";
 
 export type Place = "donate" | "watch";
 export type ChartAxis = "rounds" | "tokens" | "time";
 
-/** paused: the person had pressed Pause. */
-export type Earlier = "interrupted" | "discarded" | "paused" | null;
+/** paused: the person had pressed Pause. replaced: the host took no page of that version any more. */
+export type Earlier = "interrupted" | "discarded" | "paused" | "replaced" | null;
 
 export interface PageSnapshot {
   /** Every text, in the language that the person reads. */
@@ -106,6 +107,7 @@ export const emptyWatcher: WatcherSnapshot = {
   connection: "connecting",
   hostBase: "",
   run: null,
+  otherRuns: [],
   sizes: null,
   morePeers: new Map(),
   trainLoss: [],

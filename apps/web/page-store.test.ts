@@ -6,6 +6,7 @@ import * as fixtures from "./views/fixtures.ts";
 import { volunteer } from "./views/fixtures-volunteer.ts";
 import type { Donor, DonorSnapshot, Volunteer } from "./window/types.ts";
 import { en } from "./words/en.ts";
+import { problems } from "./worker/problems.ts";
 
 class FakeDonor implements Donor {
   readonly calls: string[] = [];
@@ -102,6 +103,24 @@ test("a host that comes back with another page: it is loaded, but not under some
   expect(store.getSnapshot().newerPage).toBe(true);
   store.loadNewerPage();
   expect(changes).toEqual([false, true]);
+});
+
+test.each([
+  [true, "version", [false]],
+  [false, "version", []], // the same page again would hear the same
+  [true, "full", []],
+] as const)("a host with another page (%s) refuses this one (%s)", async (another, code, changed) => {
+  const changes: boolean[] = [];
+  const changePage = (byHand: boolean) => changes.push(byHand) > 0;
+  const donor = new FakeDonor();
+  const hostHasAnotherPage = async () => another;
+  const store = new PageStore({ ...ports, changePage, hostHasAnotherPage, loadDonor: async () => donor }, start);
+  store.donate();
+  await settled();
+  donor.show({ status: "blocked", problem: problems.refused(code, "told by the host") });
+  donor.show({ links: [] }); // more news of the same
+  await settled();
+  expect(changes).toEqual(changed);
 });
 
 test("a page that may be a kept one asks when it first hears of the host; what was tried and did not help is offered", async () => {

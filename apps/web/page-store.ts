@@ -5,9 +5,11 @@ import type { Controls } from "./controls/settings.ts";
 import type { Machine } from "./machine.ts";
 import type { MemoryNeed } from "./memory-need.ts";
 import { emptyWatcher, idleDonor, type PageActions, type PageSnapshot, type Place } from "./page-state.ts";
+import { isOutdated } from "./window/earlier.ts";
 import type { Donor, SnapshotStore, Volunteer, Watcher, WatcherSnapshot } from "./window/types.ts";
 import { en } from "./words/en.ts";
-import type { Language, Words } from "./words/index.ts";
+import type { Words } from "./words/index.ts";
+import type { Language } from "./words/language.ts";
 import { problems } from "./worker/problems.ts";
 
 export interface PagePorts {
@@ -137,6 +139,11 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
     });
   }
 
+  /** This page cannot go on with its host. If the host has another one it is loaded, and donates; else the person reads why. */
+  #replacePage(): void {
+    void this.#ports.hostHasAnotherPage().then((another) => another && this.#ports.changePage(false));
+  }
+
   readonly loadNewerPage = (): void => void this.#ports.changePage(true);
 
   /** Where one may donate, what this browser keeps is shown. Without its code the button says what is wrong. */
@@ -207,7 +214,12 @@ export class PageStore implements SnapshotStore<PageSnapshot>, PageActions {
     this.#donor ??= this.#openVolunteer()
       .then((volunteer) => this.#ports.loadDonor(volunteer))
       .then((donor) => {
-        donor.subscribe(() => this.#set({ donor: donor.getSnapshot() }));
+        donor.subscribe(() => {
+          const before = this.#snapshot.donor;
+          const now = donor.getSnapshot();
+          this.#set({ donor: now });
+          if (isOutdated(now) && !isOutdated(before)) this.#replacePage();
+        });
         this.#set({ donor: donor.getSnapshot() });
         return donor;
       });

@@ -7,7 +7,8 @@ import "../styles.css";
 import { actions } from "../views/fixtures.ts";
 import { Page } from "../views/page.tsx";
 import { everyState } from "../views/states.ts";
-import { type Language, loadWords } from "../words/index.ts";
+import { loadWords } from "../words/index.ts";
+import type { Language } from "../words/language.ts";
 
 declare global {
   interface Window {

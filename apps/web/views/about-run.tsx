@@ -1,10 +1,20 @@
 // What the run is and who answers for it: everything a person should know before giving it anything.
-import type { RunDetail } from "#wire";
+import type { RunDetail, RunSummary } from "#wire";
 import { useWords } from "../words/index.ts";
 import type { DonationCost } from "./estimate.ts";
+import { donateHref } from "./places.ts";
 import { peersHere } from "./presence.ts";
 
-export const AboutRun = ({ run, cost }: { run: RunDetail; cost: DonationCost }) => {
+/** Of more a list is a page of its own; the operator has one. */
+const OTHERS_SHOWN = 8;
+
+interface AboutRunProps {
+  readonly run: RunDetail;
+  readonly cost: DonationCost;
+  readonly others: readonly RunSummary[];
+}
+
+export const AboutRun = ({ run, cost, others }: AboutRunProps) => {
   const { about } = useWords();
   const { model, data, end, ...spec } = run.spec;
   const goals = [
@@ -41,6 +51,23 @@ export const AboutRun = ({ run, cost }: { run: RunDetail; cost: DonationCost }) 
             {goals.length > 0 && run.state !== "ended" ? `. ${about.endsAfter(goals)}` : ""}
           </dd>
         </div>
+        {others.length > 0 ? (
+          <div>
+            <dt>{about.elsewhere}</dt>
+            <dd>
+              <ul className="others">
+                {others.slice(0, OTHERS_SHOWN).map(({ id, name, state, peers }) => (
+                  <li key={id}>
+                    <a href={donateHref(id)}>
+                      <bdi>{name}</bdi>
+                    </a>{" "}
+                    <small>{about.elsewhereText(state, peers)}</small>
+                  </li>
+                ))}
+              </ul>
+            </dd>
+          </div>
+        ) : null}
       </dl>
     </section>
   );

@@ -243,6 +243,16 @@ export const overview: Overview = {
   adaptersTotal: 2,
   linksByKind: { direct: 1, turn: 1, relayed: 0 },
   ddpBytes: 38e9,
+  diagnosis: {
+    rounds: 20,
+    medianRoundMs: 31_000,
+    findings: [
+      {
+        ...{ kind: "peer", peer: peerB, other: null, cause: "trains-slowly", secondsPerRound: 6.2 },
+        ...{ rounds: 18, of: 20, name: "", otherName: "" },
+      },
+    ],
+  },
   host: {
     startedAt: START,
     connections: 3,
@@ -298,6 +308,7 @@ export const watcher: WatcherSnapshot = {
   connection: "live",
   hostBase: "https://host.example",
   run,
+  otherRuns: [{ id: "cd".repeat(32), name: HOSTILE_NAME, state: "resting", round: 12, peers: 0, tokens: 122_880 }],
   sizes: runSizes(spec),
   trainLoss: series(1, (round) => 1.75 + 3.8 * Math.exp(-round / 9) + 0.03 * Math.sin(round * 1.7)),
   evalLoss: series(5, (round) => 1.82 + 3.7 * Math.exp(-round / 9)),

@@ -70,7 +70,7 @@ export const Live = ({ page, actions, panel }: LiveProps) => {
         <TrySection page={page} />
       </Seen>
       <Seen>
-        <Rounds rounds={rounds} past={moment?.times ?? null} self={donor.peer} />
+        <Rounds rounds={rounds} past={moment?.times ?? null} self={donor.peer} diagnosis={overview?.diagnosis} />
       </Seen>
       <Seen>
         <Peers watcher={watcher} self={donor.peer} wantPeers={actions.wantPeers} />

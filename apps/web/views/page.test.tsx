@@ -256,7 +256,7 @@ describe("problems", () => {
     const snapshot = page({ donor: { ...donating, status: "blocked", problem: wrong } });
     expect(buttons(snapshot)).toEqual(["Copy the report", "Try again"]);
     expect(text(snapshot)).toContain('{"failed": ["rope"]}');
-    expect(html(snapshot)).toContain('<a href="/?backend=wasm">Donate the processor instead</a>');
+    expect(html(snapshot)).toContain('<a href="./?backend=wasm">Donate the processor instead</a>');
     const noSlot = page({ donor: { ...donating, status: "blocked", problem: problem("no-slot") } });
     expect(html(noSlot)).not.toContain("Donate the processor instead");
   });
@@ -299,7 +299,7 @@ describe("problems", () => {
   test("an unknown run leads to the run that is there", () => {
     const snapshot = page({ runName: "nope", watcher: { ...emptyWatcher, connection: "unknown-run" } });
     expect(text(snapshot)).toContain("The host knows no run “nope”");
-    expect(html(snapshot)).toContain('<a href="/">');
+    expect(html(snapshot)).toContain('<a href="./">');
   });
 });
 

@@ -2,13 +2,15 @@
 import type { MouseEvent } from "react";
 import { machineProblem, missingGpu } from "../machine.ts";
 import type { PageActions, PageSnapshot, Place } from "../page-state.ts";
-import { type Language, languages, useWords, type Words, WordsContext } from "../words/index.ts";
+import { useWords, type Words, WordsContext } from "../words/index.ts";
+import type { Language } from "../words/language.ts";
 import { Rich } from "../words/rich.tsx";
 import { AboutRun } from "./about-run.tsx";
 import { DonorPanel } from "./donor-panel.tsx";
 import { Ended } from "./ended.tsx";
 import { donationCost, roundMsOf } from "./estimate.ts";
 import { Kiosk } from "./kiosk.tsx";
+import { LanguageChoice } from "./language-choice.tsx";
 import { Live } from "./live.tsx";
 import { Offline } from "./offline.tsx";
 import { donateHref, watchHref } from "./places.ts";
@@ -22,28 +24,12 @@ const visit = (go: PageActions["go"], to: Place) => (event: MouseEvent) => {
   go(to);
 };
 
-const LanguageChoice = ({ speak }: Pick<PageActions, "speak">) => {
-  const { frame, language } = useWords();
-  return (
-    <label className="language">
-      <span className="sr-only">{frame.language}</span>
-      <select value={language} onChange={({ target }) => speak(target.value as Language)}>
-        {Object.entries(languages).map(([tag, name]) => (
-          <option key={tag} value={tag} lang={tag}>
-            {name}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
-};
-
 const Header = ({ page: { place, runName }, actions: { go, speak } }: { page: PageSnapshot; actions: PageActions }) => {
-  const { frame } = useWords();
+  const { frame, language } = useWords();
   return (
     <header className="top">
       <a className="brand" href={donateHref(runName)} onClick={visit(go, "donate")}>
-        <img src="/icon.svg" alt="" width="28" height="28" />
+        <img src="./icon.svg" alt="" width="28" height="28" />
         Gossamer
       </a>
       <nav aria-label={frame.pages}>
@@ -58,7 +44,7 @@ const Header = ({ page: { place, runName }, actions: { go, speak } }: { page: Pa
           {frame.watch}
         </a>
       </nav>
-      <LanguageChoice speak={speak} />
+      <LanguageChoice label={frame.language} language={language as Language} speak={speak} />
     </header>
   );
 };
@@ -66,12 +52,12 @@ const Header = ({ page: { place, runName }, actions: { go, speak } }: { page: Pa
 /** What the host says, or that it says nothing. While donating, the donor's own notice tells the same. */
 const HostState = ({ watcher, donor, runName }: PageSnapshot) => {
   const { frame } = useWords();
-  const told = donor.notices.some(({ code }) => code === "host-gone");
+  const told = donor.notices.some(({ code }) => code === "host-gone" || code === "line-blocked");
   if (watcher.connection === "unknown-run")
     return (
       <div className="banner" role="alert">
         <p>
-          <strong>{frame.unknownRun(runName)}</strong> {frame.unknownRunMore} <a href="/">{frame.openOffered}</a>
+          <strong>{frame.unknownRun(runName)}</strong> {frame.unknownRunMore} <a href="./">{frame.openOffered}</a>
         </p>
       </div>
     );
@@ -135,11 +121,16 @@ const Footer = ({ watcher }: PageSnapshot) => {
   );
 };
 
-const About = ({ watcher: { run, sizes, trainLoss, connection }, donor, lastSeen }: PageSnapshot) => {
+const About = ({ watcher, donor, lastSeen }: PageSnapshot) => {
   const { frame } = useWords();
+  const { run, sizes, trainLoss, connection, otherRuns } = watcher;
   if (run === null && connection === "retrying") return <Offline lastSeen={lastSeen} />;
   return run && sizes ? (
-    <AboutRun run={run} cost={donationCost(run.spec, sizes, othersHere(run, donor.peer), roundMsOf(trainLoss))} />
+    <AboutRun
+      run={run}
+      cost={donationCost(run.spec, sizes, othersHere(run, donor.peer), roundMsOf(trainLoss))}
+      others={otherRuns}
+    />
   ) : (
     <section className="about" aria-labelledby="about">
       <h1 id="about">{frame.slogan}</h1>

@@ -1,5 +1,16 @@
 import { expect, test } from "vitest";
-import { backendOf, donateHref, isKiosk, placeOf, processorHref, roundHref, roundOf, watchHref } from "./places.ts";
+import {
+  backendOf,
+  donateHref,
+  hostBaseOf,
+  inviteOf,
+  isKiosk,
+  placeOf,
+  processorHref,
+  roundHref,
+  roundOf,
+  watchHref,
+} from "./places.ts";
 
 test("an address names place and run, and back", () => {
   for (const runName of ["default", "ab".repeat(32), "a&b=c"]) {
@@ -11,6 +22,27 @@ test("an address names place and run, and back", () => {
   }
   expect(placeOf(new URL("http://host/watch/")).place).toBe("watch");
   expect(placeOf(new URL("http://host/watching")).place).toBe("donate");
+});
+
+test.each([
+  ["http://host/", "http://host"],
+  ["http://host:7070/watch?run=a", "http://host:7070"],
+  ["https://host/swarm/", "https://host/swarm"],
+  ["https://host/swarm", "https://host/swarm"],
+  ["https://host/swarm/watch/", "https://host/swarm"],
+  ["https://host/a/b/index.html", "https://host/a/b"],
+])("the page at %s is served by the host at %s", (address, base) => {
+  expect(hostBaseOf(new URL(address))).toBe(base);
+  expect(new URL(donateHref("default"), `${base}/watch`).href).toBe(`${base}/`);
+  expect(new URL(watchHref("default"), `${base}/`).href).toBe(`${base}/watch`);
+});
+
+test("an invitation's code is taken out of the address, and all else stays", () => {
+  const code = "AbCdEfGhIjKlMnOpQrStU_";
+  const link = new URL(`http://host/swarm/?run=ab&invite=${code}&backend=wasm#key`);
+  expect(inviteOf(link)).toEqual({ invite: code, without: "/swarm/?run=ab&backend=wasm#key" });
+  expect(inviteOf(new URL("http://host/"))).toEqual({ invite: null, without: "/" });
+  expect(inviteOf(new URL("http://host/?invite="))).toEqual({ invite: null, without: "/" });
 });
 
 test.each([

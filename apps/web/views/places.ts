@@ -1,16 +1,21 @@
 // Addresses of the two pages: / donates, /watch watches; ?run= names a run when it is not the host's own, ?backend= what trains.
+// Both lie in one folder, which is the origin's root or what the host has as its base path; so links between them are relative.
 import type { AdapterDescription } from "#engine";
 import type { Place } from "../page-state.ts";
 
 const query = (runName: string): string => (runName === "default" ? "" : `?run=${encodeURIComponent(runName)}`);
 
-export const donateHref = (runName: string): string => `/${query(runName)}`;
+export const donateHref = (runName: string): string => `./${query(runName)}`;
+/** Where the host is whose page has that address, without a slash at the end: API and sockets lie below it. */
+export const hostBaseOf = ({ origin, pathname }: Pick<URL, "origin" | "pathname">): string =>
+  origin + pathname.replace(/\/((watch|admin)\/?|index\.html)?$/, "");
+
 /** The same page on the processor, for who has a GPU that cannot. */
 export const processorHref = (runName: string): string => {
   const href = donateHref(runName);
   return `${href}${href.includes("?") ? "&" : "?"}backend=wasm`;
 };
-export const watchHref = (runName: string): string => `/watch${query(runName)}`;
+export const watchHref = (runName: string): string => `./watch${query(runName)}`;
 
 /** The same address, showing a round of the past; null: live. */
 export function roundHref(url: URL, round: number | null): string {
@@ -26,6 +31,17 @@ export function roundOf(url: URL): number | null {
   return Number.isSafeInteger(round) && round > 0 ? round : null;
 }
 
+/** As long as a host listens to (packages/wire/messages.ts); a code has 22. */
+const INVITE_LENGTH_MAX = 64;
+
+/** The code of an invitation link, and the address without it: it is nobody else's. */
+export function inviteOf(url: URL): { invite: string | null; without: string } {
+  const there = new URL(url);
+  const invite = there.searchParams.get("invite")?.slice(0, INVITE_LENGTH_MAX) || null;
+  there.searchParams.delete("invite");
+  return { invite, without: `${there.pathname}${there.search}${there.hash}` };
+}
+
 /** ?kiosk: for a wall. */
 export const isKiosk = (url: URL): boolean => url.searchParams.has("kiosk");
 
@@ -39,7 +55,7 @@ export function backendOf(url: URL): BackendWish {
 
 export function placeOf(url: URL): { place: Place; runName: string } {
   return {
-    place: /^\/watch\/?$/.test(url.pathname) ? "watch" : "donate",
+    place: /\/watch\/?$/.test(url.pathname) ? "watch" : "donate",
     runName: url.searchParams.get("run") ?? "default",
   };
 }

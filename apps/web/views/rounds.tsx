@@ -1,9 +1,10 @@
 // The round timeline: per peer how long it trained, waited for the others, fetched and folded; who waited for whom, and how much of the
 // exchange was hidden under training. Segments differ by pattern as well as by colour; the same is in the cells as text.
-import type { PeerId, RoundPeer, RoundTimes } from "#wire";
+import type { Diagnosis, PeerId, RoundPeer, RoundTimes } from "#wire";
 import { useWords } from "../words/index.ts";
 import { PeerName } from "./peers.tsx";
 import { type PeerSpans, spansOf, storyOf } from "./round-story.ts";
+import { SlowParts } from "./slow-parts.tsx";
 
 const WIDTH = 1000;
 
@@ -101,9 +102,10 @@ interface RoundsProps {
   /** A round of the past that is looked at. */
   readonly past: RoundTimes | null;
   readonly self: PeerId | null;
+  readonly diagnosis: Diagnosis | undefined;
 }
 
-export const Rounds = ({ rounds: shown, past, self }: RoundsProps) => {
+export const Rounds = ({ rounds: shown, past, self, diagnosis }: RoundsProps) => {
   const words = useWords();
   const { rounds } = words;
   // The newest whose story is whole; before the first seal, what there is.
@@ -116,6 +118,7 @@ export const Rounds = ({ rounds: shown, past, self }: RoundsProps) => {
       ) : (
         <>
           <p className="story">{storyOf(words, times)}</p>
+          {past === null ? <SlowParts diagnosis={diagnosis} self={self} /> : null}
           <Strip rounds={shown} current={times.round} />
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard */}
           <section className="scroll round-peers" aria-label={rounds.label(times.round + 1)} tabIndex={0}>

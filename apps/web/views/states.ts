@@ -61,13 +61,14 @@ const blocking = {
   "model-too-large": [problems.modelTooLarge("gradient needs 494 MiB in one piece")],
   "wrong-results": [{ ...problems.noSlot(), code: "wrong-results", report: '{"failed": ["rope"]}' }],
   "no-slot": [problems.noSlot()],
-  refused: [problems.refused("fork", "gone")],
+  refused: [problems.refused("fork", "gone"), problems.refused("invite-needed", "")],
   "worker-failed": [problems.workerFailed("gone"), problems.codeNotLoaded("gone"), problems.dataUnusable("gone")],
 } as const satisfies Partial<Record<ProblemCode, readonly Problem[]>>;
 
 /** True right now, and not in the way. */
 const noticed: Readonly<Record<Exclude<ProblemCode, keyof typeof blocking>, Problem>> = {
   "host-gone": problems.hostGone("closed"),
+  "line-blocked": problems.lineBlocked(),
   "storage-refused": problems.storageRefused("gone"),
   "storage-full": problems.storageFull(),
   "software-adapter": problems.softwareAdapter("SwiftShader"),

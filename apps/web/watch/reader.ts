@@ -13,6 +13,7 @@ import {
   type RunDetail,
   roundTimesSchema,
   runDetailSchema,
+  runSummarySchema,
   seriesSchema,
 } from "#wire";
 import type { ReaderAsk, ReaderTell } from "../window/types.ts";
@@ -51,6 +52,7 @@ export class Reader {
   #seriesLoaded = false;
   #sizesOf = "";
   #unknown = false;
+  #listed = false;
 
   /** @param base .../api/runs/:id */
   constructor(base: string, tell: (change: ReaderTell) => void) {
@@ -90,6 +92,7 @@ export class Reader {
     on("rounds", z.array(roundTimesSchema), (rounds) => this.#takeRounds(rounds));
     on("overview", overviewSchema, (overview) => this.#tell({ overview }));
     source.onerror = () => {
+      this.#listed = false;
       if (!this.#unknown) this.#tell({ connection: "retrying" });
       if (source.readyState === EventSource.CLOSED) void this.#askWhy();
     };
@@ -109,6 +112,7 @@ export class Reader {
     });
     this.#sizesOf = run.id;
     this.#followHead(run);
+    if (!this.#listed) void this.#loadOtherRuns(run.id);
   }
 
   #takeRounds(news: readonly RoundTimes[]): void {
@@ -148,6 +152,17 @@ export class Reader {
   async #planMemory(limits: MemoryLimits): Promise<void> {
     const planner = await import("../memory-need.ts").catch(() => undefined); // the page does not say then
     if (planner && this.#run) this.#tell({ memory: planner.memoryNeed(this.#run.spec, limits) });
+  }
+
+  /** What else this host serves; once for each connection, since runs come and go in days. */
+  async #loadOtherRuns(id: string): Promise<void> {
+    this.#listed = true;
+    try {
+      const runs = z.array(runSummarySchema).parse(await this.#ask(".."));
+      this.#tell({ otherRuns: runs.filter((run) => run.id !== id) });
+    } catch {
+      // the page shows its own run alone
+    }
   }
 
   async #loadPeers(from: number): Promise<void> {

@@ -12,7 +12,8 @@ export type Alert = "blocked" | "ended" | "frozen" | "host-away";
 
 const has = ({ notices }: DonorSnapshot, code: string): boolean => notices.some((notice) => notice.code === code);
 const takesPart = ({ status }: DonorSnapshot): boolean => status === "starting" || status === "donating";
-const hostIsAway = (donor: DonorSnapshot): boolean => takesPart(donor) && has(donor, "host-gone");
+const hostIsAway = (donor: DonorSnapshot): boolean =>
+  takesPart(donor) && (has(donor, "host-gone") || has(donor, "line-blocked"));
 
 /** What happened between two snapshots. A press of Pause or Stop, and the volunteer's own limits, are none. */
 export function alertOf(before: DonorSnapshot, now: DonorSnapshot): Exclude<Alert, "host-away"> | null {

@@ -16,6 +16,7 @@ import { problems } from "../worker/problems.ts";
 import { rememberDonation } from "./earlier.ts";
 import { findHost } from "./find-host.ts";
 import { exposeHolds } from "./holds.ts";
+import { rememberedInvite } from "./invite.ts";
 import { checkLink } from "./link-check.ts";
 import type { Donor, DonorSnapshot, LinkPrognosis, Volunteer, VolunteerSnapshot } from "./types.ts";
 
@@ -127,6 +128,7 @@ function startWorker(
     const { name, controls, observed } = volunteer.getSnapshot();
     const config: StartConfig = {
       ...{ ...wish, hostBase: base, room, build: version, preferredSlot: rememberedSlot() },
+      invite: rememberedInvite(),
       ...{ name, controls, observed },
     };
     return peer.connect(config, transfer(channel.port2, [channel.port2]), proxy(show));

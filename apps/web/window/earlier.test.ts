@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { idleDonor } from "../page-state.ts";
 import { donating } from "../views/fixtures.ts";
+import { problems } from "../worker/problems.ts";
 import { earlierDonation, rememberDonation } from "./earlier.ts";
 
 afterEach(() => vi.unstubAllGlobals());
@@ -34,6 +35,20 @@ test("a press of Pause outlives a reload and a discarded tab; a limit's pause is
     rememberDonation({ ...donating, status: "paused", pausedBecause: [{ code: "hidden" }] });
     expect(earlierDonation()).not.toBe("paused");
   }
+});
+
+test("a page that its host takes no more goes on as the host's own one", () => {
+  given();
+  rememberDonation(donating);
+  rememberDonation({ ...donating, status: "blocked", problem: problems.refused("full", "512 peers are here") });
+  expect(earlierDonation()).toBeNull();
+  rememberDonation({
+    ...donating,
+    status: "blocked",
+    problem: problems.refused("version", "protocol 3 is spoken here"),
+  });
+  expect(earlierDonation()).toBe("replaced");
+  expect(earlierDonation()).toBeNull();
 });
 
 test("who stopped, or never began, was not interrupted; nor is anybody where storage is refused", () => {

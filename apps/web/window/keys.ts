@@ -7,6 +7,7 @@ import { identitySeed, type Settings, setIdentitySeed } from "#store";
 import { identityFrom, type VolunteerId } from "#wire";
 import { type OpenedKey, openKey, sealKey } from "../identity/key-file.ts";
 import { keyFragment } from "../identity/key-link.ts";
+import { hostBaseOf } from "../views/places.ts";
 import type { KeyState } from "./types.ts";
 
 const RANDOM_BYTES = 28;
@@ -24,7 +25,7 @@ export async function exportKey(
 ): Promise<KeyState & { kind: "exported" }> {
   const { seed, volunteer } = await volunteerOf(settings);
   const text = await sealKey(seed, name, passphrase, crypto.getRandomValues(new Uint8Array(RANDOM_BYTES)));
-  const link = `${location.origin}/${location.search}${keyFragment(text)}`;
+  const link = `${hostBaseOf(location)}/${location.search}${keyFragment(text)}`;
   return { kind: "exported", volunteer, text, link, qr: qrPath(link) };
 }
 

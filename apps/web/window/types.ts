@@ -16,6 +16,7 @@ import type {
   RoundTimes,
   RunDetail,
   RunSpec,
+  RunSummary,
   VolunteerId,
 } from "#wire";
 import type { PauseReason } from "../controls/decide.ts";
@@ -46,6 +47,7 @@ export type ProblemCode =
   | "refused" //          the host will not have this peer
   | "worker-failed" //    a bug of ours, or the browser ended the worker
   | "host-gone" //        retried by itself, for ever
+  | "line-blocked" //     the host answers, but no WebSocket gets through to it; retried like that
   | "storage-refused" //  private window or blocked storage: memory instead, the identity lives as long as the tab
   | "storage-full"
   | "software-adapter" // a CPU poses as a GPU: slow
@@ -265,6 +267,8 @@ export interface WatcherSnapshot extends Readonly<Record<SeriesShown, readonly S
   /** Origin of the host that has the run, for links to its documents; empty until it is known. */
   readonly hostBase: string;
   readonly run: RunDetail | null;
+  /** What else this host serves. */
+  readonly otherRuns: readonly RunSummary[];
   /** Known with the run. */
   readonly sizes: RunSizes | null;
   /** Rows of further pages by their place in the whole list, as they were when they were asked for. */

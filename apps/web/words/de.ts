@@ -86,6 +86,8 @@ export const de: Words = {
     here: "Jetzt hier",
     hereText: (peers, state) =>
       `${peers === 0 ? "Niemand" : `${f.count(peers)} ${n(peers, "Peer", "Peers")}`}. ${de.states.run[state]}`,
+    elsewhere: "Auch hier",
+    elsewhereText: (state, peers) => `${de.states.run[state]}, ${f.count(peers)} ${n(peers, "Peer", "Peers")}`,
     soFar: "Bisher",
     soFarText: (rounds, tokens) => `${f.count(rounds)} ${n(rounds, "Runde", "Runden")}, ${f.sizeInWords(tokens)} Token`,
     endsAfter: (goals) => `Er endet nach ${goals.join(" oder ")}`,
@@ -354,6 +356,17 @@ export const de: Words = {
     stripLabel: (rounds, longest) => `Dauer der letzten ${f.count(rounds)} Runden; die längste dauerte ${longest}`,
     stripCaption: (rounds) =>
       `Die letzten ${f.count(rounds)} Runden: unten das Training, oben Austausch und Einrechnen.`,
+    slow: {
+      title: "Was die Runden aufhält",
+      causes: {
+        "joins-late": "ist spät bereit",
+        "trains-slowly": "trainiert langsam",
+        "uploads-slowly": "lädt langsam hoch",
+        "fetches-slowly": "holt oder rechnet langsam ein",
+        "link-stalls": "wartet auf seine Verbindung mit",
+      },
+      costs: (time, rounds, of) => `${time} je Runde, in ${f.count(rounds)} der letzten ${f.count(of)}.`,
+    },
   },
 
   mesh: {

@@ -87,6 +87,9 @@ export const en = {
     data: "Learns from",
     dataText: (source: string, licence: string) => `${source}. Licence: ${licence}`,
     here: "Here now",
+    elsewhere: "Also here",
+    elsewhereText: (state: RunDetail["state"], peers: number): string =>
+      `${en.states.run[state]}, ${f.count(peers)} ${n(peers, "peer", "peers")}`,
     hereText: (peers: number, state: RunDetail["state"]): string =>
       `${peers === 0 ? "Nobody" : `${f.count(peers)} ${n(peers, "peer", "peers")}`}. ${en.states.run[state]}`,
     soFar: "So far",
@@ -359,6 +362,18 @@ export const en = {
     stripLabel: (rounds: number, longest: string) =>
       `Time of the last ${f.count(rounds)} rounds; the longest took ${longest}`,
     stripCaption: (rounds: number) => `The last ${f.count(rounds)} rounds: training below, exchange and fold on top.`,
+    slow: {
+      title: "What slows the rounds",
+      causes: {
+        "joins-late": "is ready late",
+        "trains-slowly": "trains slowly",
+        "uploads-slowly": "uploads slowly",
+        "fetches-slowly": "fetches or folds slowly",
+        "link-stalls": "waits for its link with",
+      },
+      costs: (time: string, rounds: number, of: number) =>
+        `${time} a round, in ${f.count(rounds)} of the last ${f.count(of)}.`,
+    },
   },
 
   mesh: {

@@ -24,6 +24,25 @@ const refusalRemedies: Readonly<Record<string, string>> = {
   "run-ended": "Der Lauf ist zu Ende: danke. Sein Ergebnis bleibt auf dieser Seite.",
   superseded: "Derselbe Peer hat sich anderswo verbunden. Drücke den Knopf, um stattdessen von hier zu spenden.",
   signature: "Lade die Seite neu. Hilft das nicht, lösche die Daten dieser Seite: Dann entsteht eine neue Identität.",
+  banned: "Wenn du das für einen Irrtum hältst, sag es dem Betreiber des Laufs.",
+  "invite-needed":
+    "Öffne den Einladungslink, den du bekommen hast, vollständig in diesem Browser. Zuschauen geht ohne.",
+  "invite-unknown":
+    "Prüfe, ob der Link vollständig ist, oder bitte, wer ihn geschickt hat, um einen neuen. Zuschauen geht ohne.",
+  "invite-ended": "Bitte, wer sie geschickt hat, um eine neue. Zuschauen geht ohne.",
+  "invite-used-up": "Bitte, wer sie geschickt hat, um eine neue. Zuschauen geht ohne.",
+  "not-listed": "Schicke dem Betreiber diesen Schlüssel: Er ist nicht geheim. Zuschauen geht ohne.",
+};
+
+const refusalReasons: Readonly<Record<string, (reason: string) => string>> = {
+  banned: (reason) => `Der Host hält den Schlüssel dieses Browsers draußen: ${reason}`,
+  "invite-needed": () => "Dieser Lauf nimmt geladene Freiwillige, und dieser Browser kam ohne Einladung.",
+  "invite-unknown": () =>
+    "Der Host kennt diese Einladung nicht: Ihr Link ist nicht vollständig, oder sie wurde zurückgezogen.",
+  "invite-ended": () => "Die Zeit dieser Einladung ist um.",
+  "invite-used-up": () => "Diese Einladung wurde so oft benutzt, wie sie darf.",
+  "not-listed": (reason) =>
+    `Dieser Lauf nimmt Freiwillige, deren Schlüssel sein Betreiber eingetragen hat, und der dieses Browsers ist nicht dabei. Sein Schlüssel ist ${reason.slice(-64)}`,
 };
 
 export const titles: typeof problemTitles = {
@@ -38,6 +57,7 @@ export const titles: typeof problemTitles = {
   refused: "Der Host hat diesen Browser nicht angenommen",
   "worker-failed": "Das Training ist unerwartet stehen geblieben",
   "host-gone": "Der Host antwortet nicht",
+  "line-blocked": "Etwas blockiert die Leitung zum Host",
   "storage-refused": "Der Browser erlaubt kein Speichern",
   "storage-full": "Der Speicher des Browsers ist voll",
   "software-adapter": "Keine GPU: Ein Software-Adapter rechnet",
@@ -97,7 +117,7 @@ export const texts: typeof problemTexts = {
     remedy: "Ein Tab nutzt die ganze GPU: Schließe die anderen.",
   }),
   refused: (code, reason) => ({
-    message: `Der Host nimmt diesen Peer nicht an (${code}): ${reason}`,
+    message: refusalReasons[code]?.(reason) ?? `Der Host nimmt diesen Peer nicht an (${code}): ${reason}`,
     remedy: refusalRemedies[code] ?? "Lade die Seite neu; hilft das nicht, sag es dem Betreiber des Laufs.",
   }),
   workerFailed: (reason) => ({
@@ -121,6 +141,12 @@ export const texts: typeof problemTexts = {
     message: `Keine Verbindung zum Host: ${reason}`,
     remedy:
       "Nichts zu tun: Diese Seite versucht es weiter, und nichts ist verloren. Was trainiert wurde, wartet hier, und Verbindungen zu anderen Peers bleiben.",
+  }),
+  lineBlocked: () => ({
+    message:
+      "Der Host beantwortet Anfragen dieses Browsers, aber die bleibende Verbindung, die Peers brauchen (ein WebSocket), kommt nicht zustande. Meist lässt ein Proxy, eine Firewall oder ein Virenscanner dazwischen sie nicht durch; manchmal teilen sich zu viele Peers diese Adresse.",
+    remedy:
+      "Diese Seite versucht es weiter. Versuche ein anderes Netz, oder bitte, wer dieses betreibt, WebSockets zu dieser Adresse zu erlauben. Wer den Host hinter einem Proxy betreibt: Er muss Upgrade und Connection weitergeben.",
   }),
   storageRefused: (reason) => ({
     message: `Dieser Browser lässt die Seite nichts speichern (${reason}).`,
@@ -168,6 +194,12 @@ export const texts: typeof problemTexts = {
   notForgotten: (error) => ({
     message: `Der Browser hat nicht gelöscht, was diese Seite behält: ${error}`,
     remedy: "Lösche die Daten dieser Seite in den Einstellungen des Browsers: Das löscht dasselbe.",
+  }),
+  noLinksOverCap: () => ({
+    message:
+      "Andere Peers sind da, aber keine direkte Verbindung zu ihnen kam zustande, und der Host hat aufgebraucht, was er in diesem Monat vermitteln darf.",
+    remedy:
+      "Ihre Updates kommen stattdessen über den Host, das ist langsamer. Ein anderes Netz lässt direkte Verbindungen vielleicht zu; die Grenze setzt der Betreiber.",
   }),
   noLinks: () => ({
     message: "Andere Peers sind da, aber keine direkte Verbindung zu ihnen kam zustande.",

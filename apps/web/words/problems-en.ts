@@ -27,6 +27,23 @@ const refusalRemedies: Readonly<Record<string, string>> = {
   "run-ended": "The run is over: thank you. Its result stays on this page.",
   superseded: "The same peer connected from elsewhere. Press the button to donate from here instead.",
   signature: "Reload the page. If it stays, clear this site's data: that makes a new identity.",
+  banned: "If you think that this is a mistake, tell the operator of the run.",
+  "invite-needed": "Open the invitation link that you were given, whole, in this browser. Watching needs none.",
+  "invite-unknown": "Check that the link is whole, or ask whoever sent it for a new one. Watching needs none.",
+  "invite-ended": "Ask whoever sent it for a new one. Watching needs none.",
+  "invite-used-up": "Ask whoever sent it for a new one. Watching needs none.",
+  "not-listed": "Send the operator that key: it is no secret. Watching needs no listing.",
+};
+
+/** What the host's own codes mean. Where there is none, its words are shown. */
+const refusalReasons: Readonly<Record<string, (reason: string) => string>> = {
+  banned: (reason) => reason,
+  "invite-needed": () => "This run takes invited volunteers, and this browser came without an invitation.",
+  "invite-unknown": () => "The host does not know this invitation: its link is not whole, or it was withdrawn.",
+  "invite-ended": () => "The time of this invitation is over.",
+  "invite-used-up": () => "This invitation was used as often as it may be.",
+  "not-listed": (reason) =>
+    `This run takes volunteers whose key its operator has listed, and this browser’s is not among them. Its key is ${reason.slice(-64)}`,
 };
 
 export const problemTitles: Record<ProblemCode, string> = {
@@ -41,6 +58,7 @@ export const problemTitles: Record<ProblemCode, string> = {
   refused: "The host did not accept this browser",
   "worker-failed": "Training stopped unexpectedly",
   "host-gone": "The host does not answer",
+  "line-blocked": "Something blocks the line to the host",
   "storage-refused": "The browser refuses storage",
   "storage-full": "The browser’s storage is full",
   "software-adapter": "No GPU here: a software adapter computes",
@@ -100,7 +118,7 @@ export const problemTexts = {
     remedy: "One tab uses the whole GPU: close the others.",
   }),
   refused: (code: string, reason: string): ProblemText => ({
-    message: `The host does not take this peer (${code}): ${reason}`,
+    message: refusalReasons[code]?.(reason) ?? `The host does not take this peer (${code}): ${reason}`,
     remedy: refusalRemedies[code] ?? "Reload the page; if it stays, tell the operator of the run.",
   }),
   workerFailed: (reason: string): ProblemText => ({
@@ -123,6 +141,12 @@ export const problemTexts = {
     message: `No connection to the host: ${reason}`,
     remedy:
       "Nothing to do: this page keeps trying, and nothing is lost. What was trained waits here, and links to other peers stay.",
+  }),
+  lineBlocked: (): ProblemText => ({
+    message:
+      "The host answers this browser’s requests, but the lasting connection that peers need (a WebSocket) does not open. Most often a proxy, a firewall or a virus scanner between here and there does not let it through; now and then too many peers share this address.",
+    remedy:
+      "This page keeps trying. Try another network, or ask whoever runs this one to allow WebSockets to this address. Whoever hosts behind a proxy: it must pass on Upgrade and Connection.",
   }),
   storageRefused: (reason: string): ProblemText => ({
     message: `This browser does not let the page store anything (${reason}).`,
@@ -168,6 +192,12 @@ export const problemTexts = {
   notForgotten: (error: string): ProblemText => ({
     message: `The browser did not delete what this page keeps: ${error}`,
     remedy: "Clear this site’s data in the browser’s settings: that deletes the same.",
+  }),
+  noLinksOverCap: (): ProblemText => ({
+    message:
+      "Other peers are here, but no direct link to them opened, and the host has used up what it may relay this month.",
+    remedy:
+      "Their updates come through the host instead, which is slower. Another network may let direct links through; the operator sets the allowance.",
   }),
   noLinks: (): ProblemText => ({
     message: "Other peers are here, but no direct link to them opened.",

@@ -10,7 +10,8 @@ import { everyState } from "../views/states.ts";
 import { problems } from "../worker/problems.ts";
 import { de } from "./de.ts";
 import { en } from "./en.ts";
-import { languageFor, type Words } from "./index.ts";
+import type { Words } from "./index.ts";
+import { languageFor } from "./language.ts";
 
 /** The same catalogue, each text in brackets; a function's text as well. */
 function marked<T>(texts: T): T {

@@ -11,6 +11,8 @@ export interface StartConfig {
   /** ws(s)://... of a host that only passes signals; null: the host does. */
   readonly room: string | null;
   readonly run: string; //               a run's id, or "default"
+  /** Of an invitation link; null: none. */
+  readonly invite: string | null;
   /** What the person wants to train with; null: what is faster here. */
   readonly backend: BackendWish;
   readonly build: string;

@@ -52,6 +52,7 @@ export class ControlLines {
     this.#host = new Signaling({
       ...line,
       url: `${config.hostBase.replace(/^http/, "ws")}/signal`,
+      invite: config.invite ?? undefined,
       dialect: hostDialect,
       onOpen: (welcome) => {
         this.#run = welcome.run; // "default" may mean another run after a restart of the host; we stay with this one

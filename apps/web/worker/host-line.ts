@@ -1,6 +1,6 @@
 // Everything that goes to the host and back over HTTP: own updates up, pages of the log and what no peer has down. Counts the bytes.
 import { type BlobHost, downloadPieceList, downloadPieces, type HostBlobs, uploadBlob } from "#mesh";
-import { type LogEntry, logEntrySchema } from "#wire";
+import { type LogEntry, logEntrySchema, networkOfferSchema } from "#wire";
 
 /** Entries per page; the host bounds a page in bytes too. */
 const LOG_PAGE = 500;
@@ -45,6 +45,20 @@ export class HostLine implements HostBlobs {
     const page: unknown = JSON.parse(text);
     if (!Array.isArray(page)) throw new Error("the host's log is no list");
     return page.map((entry) => logEntrySchema.parse(entry));
+  }
+
+  /** Whether it has used up what it may relay this month: then pairs that cannot connect directly have no other way. */
+  async isOverCap(): Promise<boolean> {
+    const asked = fetch(`${this.blobs.base}/api/network`, { cache: "no-store", signal: this.#abort.signal });
+    return asked
+      .then(async (answer) => networkOfferSchema.parse(await answer.json()).overCap === true)
+      .catch(() => false);
+  }
+
+  /** Whether the host answers a plain request. */
+  async answers(): Promise<boolean> {
+    const asked = fetch(`${this.blobs.base}/healthz`, { cache: "no-store", signal: this.#abort.signal });
+    return asked.then(({ ok }) => ok).catch(() => false);
   }
 
   /** Ends what is under way. */

@@ -39,6 +39,7 @@ export const problems = {
   codeNotLoaded: (error: unknown) => problem("worker-failed", "codeNotLoaded", words(error)),
   dataUnusable: (error: unknown) => problem("worker-failed", "dataUnusable", words(error)),
   hostGone: (reason: string) => problem("host-gone", "hostGone", reason),
+  lineBlocked: () => problem("line-blocked", "lineBlocked"),
   storageRefused: (reason: string) => problem("storage-refused", "storageRefused", words(reason)),
   storageFull: () => problem("storage-full", "storageFull"),
   softwareAdapter: (name: string) => problem("software-adapter", "softwareAdapter", name),
@@ -49,5 +50,5 @@ export const problems = {
   discarded: () => problem("discarded", "discarded"),
   notForgotten: (error: unknown) => problem("not-forgotten", "notForgotten", words(error)),
   slept: (ms: number) => problem("slept", "slept", ms),
-  noLinks: () => problem("no-links", "noLinks"),
+  noLinks: (overCap = false) => problem("no-links", overCap ? "noLinksOverCap" : "noLinks"),
 };

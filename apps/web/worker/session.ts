@@ -61,6 +61,9 @@ export interface SessionOptions {
 
 const now = (): number => performance.now();
 
+/** A host that stops or restarts fails an attempt; the next finds it, or finds nobody. */
+const ATTEMPTS_UNTIL_ASKED = 2;
+
 /** Outputs that are done at once; the others are effects. */
 const immediate = [
   "send",
@@ -105,6 +108,8 @@ export class Session {
   /** What earlier stretches of this page moved. */
   readonly #before: Pick<DonorSnapshot, "bytesSent" | "bytesReceived" | "bytesFromHost" | "bytesToHost">;
   #linkedAt = now();
+  #askedWhyAlone = false;
+  #attemptsFailed = 0; //                since the last welcome
   /** Test builds: messages of the host wait behind this. */
   #gate: Promise<void> | undefined;
 
@@ -242,6 +247,8 @@ export class Session {
     const { board } = this.#options;
     this.#host.session = welcome.session;
     board.clear("host-gone");
+    board.clear("line-blocked");
+    this.#attemptsFailed = 0;
     board.set({ hostConnected: true, peer: welcome.peer, run: welcome.run, spec: welcome.spec });
     if (!this.#peer) this.#begin(welcome);
     this.#input({ type: "host-open" });
@@ -276,9 +283,20 @@ export class Session {
 
   #hostGone(reason: string): void {
     const { board } = this.#options;
-    board.notice(problems.hostGone(reason));
+    if (!board.get().notices.some(({ code }) => code === "line-blocked")) board.notice(problems.hostGone(reason));
     board.set({ hostConnected: false });
     this.#input({ type: "host-closed" });
+    if (++this.#attemptsFailed >= ATTEMPTS_UNTIL_ASKED) void this.#askWhyGone();
+  }
+
+  /** A host that answers requests is not away: something between lets no WebSocket through. */
+  async #askWhyGone(): Promise<void> {
+    const { board } = this.#options;
+    const answers = await this.#host.answers();
+    if (this.#ended || this.#attemptsFailed === 0) return;
+    board.clear(answers ? "host-gone" : "line-blocked");
+    if (answers) board.notice(problems.lineBlocked());
+    else board.notice(problems.hostGone("it does not answer"));
   }
 
   #gated(deliver: () => void): void {
@@ -498,7 +516,17 @@ export class Session {
     });
     this.#input({ type: "links", links: this.#views.reports(rttMs), bytesFromHost, bytesToHost });
     if (meters.length > 0 || members.length === 0) this.#linkedAt = now();
-    if (now() - this.#linkedAt > NO_LINKS_MS) board.notice(problems.noLinks());
-    else board.clear("no-links");
+    if (now() - this.#linkedAt <= NO_LINKS_MS) {
+      board.clear("no-links");
+      this.#askedWhyAlone = false;
+    } else if (!this.#askedWhyAlone) {
+      this.#askedWhyAlone = true;
+      void this.#sayAlone();
+    }
+  }
+
+  async #sayAlone(): Promise<void> {
+    const overCap = await this.#host.isOverCap();
+    if (!this.#ended && this.#askedWhyAlone) this.#options.board.notice(problems.noLinks(overCap));
   }
 }
