@@ -1,9 +1,10 @@
-// Four real browsers under fire: one is killed, frozen or cut off every two median join times, and the host is killed every minute.
+// Real browsers under fire, four in the whole proof and three in its short form: one is killed, frozen or cut off every two median join
+// times, and the host is killed every minute.
 // Nothing that anybody was told is lost, no stall is longer than three fault-free rounds, and all end at the anchor that the log replays to.
 //
 //   join -> rounds without faults, to measure by -> fire -> everybody back -> pause, compare, replay
 //
-// `npm test` runs two minutes of it; `npm run proof:chaos -- [--minutes 15] [--seed 1]` the whole.
+// `npm test` runs a minute and a half of it; `npm run proof:chaos -- [--minutes 15] [--seed 1]` the whole.
 import { execFileSync } from "node:child_process";
 import { expect, test } from "@playwright/test";
 import { Lab, type Strike, seconds } from "./chaos/lab.ts";
@@ -13,25 +14,26 @@ import { faultKinds, HEALTHY_MIN, Schedule } from "./chaos/schedule.ts";
 const whole = process.env.GOSSAMER_PROOF === "whole";
 const seed = Number(process.env.GOSSAMER_SEED ?? 1);
 const minutes = Number(process.env.GOSSAMER_MINUTES ?? 15);
-const BROWSERS = 4;
-/** The short form's faults end so long after its start: it has two minutes in all, from the first process to the last check. */
-const SHORT_FAULTS_END_MS = 90_000;
+/** Two cores train three of them at a pace at which rounds, and so the proof, stay short. */
+const BROWSERS = whole ? 4 : 3;
+/** The short form's faults end so long after its start: it has a minute and a half in all, from the first process to the last check. */
+const SHORT_FAULTS_END_MS = 60_000;
 /** On a machine so busy that nothing of that is left, faults strike for this long all the same. */
-const SHORT_FAULTS_MS = 25_000;
+const SHORT_FAULTS_MS = 20_000;
 const HOST_KILL_EVERY_MS = whole ? 60_000 : 30_000;
-const CALM_ROUNDS = whole ? 6 : 3;
+const CALM_ROUNDS = whole ? 6 : 2;
 const STALL_ROUNDS_MAX = 3;
 /** After the last fault everybody is back within this, or something is broken for good. */
 const CALM_AGAIN_MS = 90_000;
 
-test(`[R1] [R24] four browsers under fire, seed ${seed}`, async () => {
+test(`[R1] [R24] ${BROWSERS} browsers under fire, seed ${seed}`, async () => {
   test.setTimeout(whole ? (minutes + 10) * 60_000 : 4 * 60_000);
   const lab = await Lab.start();
   const { record, strikes, volunteers, startMs } = lab;
   const allHealthy = () => lab.healthy().length === BROWSERS;
   try {
     for (let i = 1; i <= BROWSERS; i++) await lab.open(`browser ${i}`);
-    await lab.until("all four contribute", allHealthy, 120_000);
+    await lab.until("everybody contributes", allHealthy, 120_000);
 
     const calm = record.seals.length - 1;
     await lab.until("rounds without faults", () => record.seals.length > calm + CALM_ROUNDS, 180_000);
@@ -60,7 +62,7 @@ test(`[R1] [R24] four browsers under fire, seed ${seed}`, async () => {
     }
     const ceasedMs = performance.now();
     await lab.settled();
-    await lab.until("all four contribute again", allHealthy, CALM_AGAIN_MS);
+    await lab.until("everybody contributes again", allHealthy, CALM_AGAIN_MS);
     await lab.until("a seal after the last fault", () => strikes.every((s) => lab.recovery(s)), CALM_AGAIN_MS);
 
     // Everybody stops to train and folds what there is: then all stand at one anchor.

@@ -1,18 +1,16 @@
 // A host that is killed at random moments under load: what it acknowledged is there when it comes back, and its log replays to what was sealed.
 //
 // `npm test` kills ten times; `npm run proof:crash` two hundred times, and then again on a disk that fills up (Linux, root: it mounts one).
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
 import { expect, test } from "@playwright/test";
 import { freePort } from "../apps/cli/free-port.ts";
-import { tinyDraft } from "../apps/host/test-given.ts";
 import { Crowd } from "../apps/host/test-peer.ts";
 import { Random } from "../packages/sim/random.ts";
-import { entryHash, type LogEntry } from "../packages/wire/index.ts";
+import { Acknowledged, type Life, startLife, writeRun } from "./lives.ts";
 import { logOf, replays } from "./support.ts";
 
 const whole = process.env.GOSSAMER_PROOF === "whole";
@@ -25,68 +23,6 @@ const STARTS_MS_MAX = 1_500;
 /** The host refuses updates below 256 MiB; some rounds fit above. */
 const DISK_MB = 300;
 const PEERS = [1, 2, 3, 4];
-
-/** What the host said to anybody, by place in the log. */
-class Acknowledged {
-  readonly #hashBySeq = new Map<number, string>();
-
-  readonly take = (entry: LogEntry): void => {
-    const hash = entryHash(entry);
-    const before = this.#hashBySeq.get(entry.seq);
-    if (before !== undefined && before !== hash)
-      throw new Error(`two entries were acknowledged for place ${entry.seq}: the host has forgotten one`);
-    this.#hashBySeq.set(entry.seq, hash);
-  };
-
-  get count(): number {
-    return this.#hashBySeq.size;
-  }
-
-  /** Places whose entry the log does not have. */
-  missing(log: readonly LogEntry[]): number[] {
-    const hashes = log.map((entry) => entryHash(entry));
-    return [...this.#hashBySeq].filter(([seq, hash]) => hashes[seq] !== hash).map(([seq]) => seq);
-  }
-}
-
-interface Life {
-  readonly process: ChildProcess;
-  /** Resolves when it listens, or has ended before it did. */
-  readonly listens: Promise<boolean>;
-  readonly ended: Promise<number | null>;
-  said(): string;
-  /** Resolves when it says that from now on, or ends. */
-  says(text: string): Promise<void>;
-}
-
-function startLife(data: string, run: string, port: number): Life {
-  const words = ["dist/node/main.js", "host", "--run", run, "--data", data, "--port", String(port)];
-  const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "pipe"] });
-  let said = "";
-  const ended = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
-  const listens = new Promise<boolean>((resolve) => {
-    for (const stream of [child.stdout, child.stderr])
-      stream.on("data", (chunk: Buffer) => {
-        said += chunk.toString();
-        if (said.includes(`localhost:${port}`)) resolve(true);
-      });
-    void ended.then(() => resolve(false));
-  });
-  const says = async (text: string): Promise<void> => {
-    const from = said.length;
-    while (!said.includes(text, from) && child.exitCode === null)
-      await Promise.race([once(child.stderr, "data"), ended]);
-  };
-  return { process: child, listens, ended, said: () => said, says };
-}
-
-/** Its text and spec lie beside the data directory: a disk that fills up must not touch them. */
-function writeRun(folder: string): string {
-  writeFileSync(join(folder, "text.txt"), "It was a dark and stormy night.\n".repeat(100));
-  const path = join(folder, "run.json");
-  writeFileSync(path, JSON.stringify(tinyDraft()));
-  return path;
-}
 
 /** The last life: it goes on, has all that was acknowledged, stops well, and its log replays. */
 async function expectNothingLost(data: string, last: Life, port: number, crowd: Crowd, acknowledged: Acknowledged) {
@@ -190,6 +126,9 @@ inProof(
         `${FULL_DISKS} full disks, ${stops} of which stopped the host; ${before} entries had been acknowledged, the log has ${entries}`,
       );
       expect(before).toBeGreaterThan(FULL_DISKS);
+      fill(ballast);
+      const late = startLife(data, run, port);
+      expect([await late.ended, late.said()]).toEqual([1, expect.stringContaining("Make room on that disk")]);
     } finally {
       crowd.close();
       execFileSync("umount", ["--lazy", data]);
