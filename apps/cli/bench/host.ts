@@ -11,6 +11,7 @@ import { english as format } from "../../web/words/format.ts";
 import { freePort } from "../free-port.ts";
 import { quantile } from "../watch/trace.ts";
 import { HostLoad } from "./host-load.ts";
+import { inspectorOf, liveBytes } from "./live-bytes.ts";
 
 export interface BenchHostOptions {
   readonly sockets: number;
@@ -36,13 +37,16 @@ interface HostReport {
   readonly fanOutP99Ms: number;
   readonly lost: number;
   readonly churned: number;
-  /** Of the host's process, one minute into coming and going, and at its end. */
-  readonly churnBytes: readonly [first: number, last: number];
+  /** Alive in the host's process after each minute of coming and going. */
+  readonly churnBytes: readonly number[];
 }
 
 /** What a host promises. */
 const RELAY_P99_MS_MAX = 50;
-/** Ten minutes of strangers may leave names and curves behind, of which the host keeps some thousand: a few per cent. */
+/**
+ * What may be alive after the last minute for each byte after the first: ten minutes of strangers leave names, curves and a log behind, of all of which
+ * the host keeps a bounded number.
+ */
 const CHURN_GROWTH_MAX = 1.1;
 const TICK_MS = 10;
 
@@ -55,9 +59,10 @@ export async function benchHost(options: BenchHostOptions, out: Say, say: Say): 
   const url = `http://127.0.0.1:${port}`;
   const children: ChildProcess[] = [];
   try {
-    children.push(await startHost(folder, port));
-    const report = await measure(url, options, folder, children, say);
-    const kept = isKept(report, options);
+    const { host, inspector } = await startHost(folder, port);
+    children.push(host);
+    const report = await measure(url, inspector, options, folder, children, say);
+    const kept = isKept(report);
     for (const line of options.json ? [JSON.stringify({ ...report, kept })] : linesOf(report, options)) out(line);
     return kept;
   } finally {
@@ -68,6 +73,7 @@ export async function benchHost(options: BenchHostOptions, out: Say, say: Say): 
 
 async function measure(
   url: string,
+  inspector: string,
   { sockets, signals, seconds, churn, churnMinutes }: BenchHostOptions,
   folder: string,
   children: ChildProcess[],
@@ -96,7 +102,7 @@ async function measure(
     const relayed = [...relayedMs];
 
     let churned = 0;
-    let firstBytes = 0;
+    const churnBytes: number[] = [];
     if (churnMinutes > 0) {
       say(`${format.count(churn)} leave and come a minute, for ${churnMinutes} min`);
       const pending = new Set<Promise<void>>();
@@ -107,12 +113,11 @@ async function measure(
           churned++;
         });
         await Promise.all(pending);
-        const bytes = await residentBytes(url);
-        if (minute === 0) firstBytes = bytes;
-        say(`  minute ${minute + 1}: ${format.bytes(bytes)}`);
+        const resident = await residentBytes(url);
+        churnBytes.push(await liveBytes(inspector));
+        say(`  minute ${minute + 1}: ${format.bytes(churnBytes[minute])} alive, ${format.bytes(resident)} resident`);
       }
     }
-    const lastBytes = churnMinutes > 0 ? await residentBytes(url) : 0;
     return {
       sockets: load.size,
       openSeconds,
@@ -126,18 +131,18 @@ async function measure(
       fanOutP99Ms: quantile(fanOutMs, 0.99),
       lost: load.lost,
       churned,
-      churnBytes: [firstBytes, lastBytes],
+      churnBytes,
     };
   } finally {
     load.close();
   }
 }
 
-const isKept = ({ relayP99Ms, lost, churnBytes: [first, last] }: HostReport, { churnMinutes }: BenchHostOptions) =>
-  relayP99Ms < RELAY_P99_MS_MAX && lost === 0 && (churnMinutes === 0 || last <= first * CHURN_GROWTH_MAX);
+const isKept = ({ relayP99Ms, lost, churnBytes }: HostReport) =>
+  relayP99Ms < RELAY_P99_MS_MAX && lost === 0 && (churnBytes.at(-1) ?? 0) <= (churnBytes[0] ?? 0) * CHURN_GROWTH_MAX;
 
 function linesOf(report: HostReport, { signals, churnMinutes }: BenchHostOptions): string[] {
-  const [first, last] = report.churnBytes;
+  const [first = 0, last = 0] = [report.churnBytes[0], report.churnBytes.at(-1)];
   return [
     `sockets              ${format.count(report.sockets)}, opened in ${report.openSeconds.toFixed(0)} s, ${report.lost} lost`,
     `memory               ${format.bytes(report.idleBytes)} idle, ${format.bytes(report.bytesPerSocket)} a socket`,
@@ -146,7 +151,7 @@ function linesOf(report: HostReport, { signals, churnMinutes }: BenchHostOptions
     ...(churnMinutes === 0
       ? []
       : [
-          `coming and going     ${format.count(report.churned)} in ${churnMinutes} min: ${format.bytes(first)} after the first minute, ${format.bytes(last)} at the end`,
+          `coming and going     ${format.count(report.churned)} in ${churnMinutes} min: ${format.bytes(first)} alive after the first minute, ${format.bytes(last)} at the end (at most ${CHURN_GROWTH_MAX} times that)`,
         ]),
   ];
 }
@@ -196,7 +201,7 @@ async function residentBytes(url: string): Promise<number> {
 
 const main = (): string => new URL("./main.js", import.meta.url).pathname;
 
-async function startHost(folder: string, port: number): Promise<ChildProcess> {
+async function startHost(folder: string, port: number): Promise<{ host: ChildProcess; inspector: string }> {
   const words = [
     "host",
     "--run",
@@ -208,12 +213,15 @@ async function startHost(folder: string, port: number): Promise<ChildProcess> {
     "--port",
     String(port),
   ];
-  const host = spawn(process.execPath, [main(), ...words], { stdio: ["ignore", "pipe", "inherit"] });
+  const host = spawn(process.execPath, ["--inspect=127.0.0.1:0", main(), ...words], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const inspector = await inspectorOf(host.stderr);
   await new Promise<void>((resolve, reject) => {
     host.stdout?.on("data", (chunk: Buffer) => chunk.includes(`:${port}`) && resolve());
     host.once("exit", (code) => reject(new Error(`the host ended with code ${code}`)));
   });
-  return host;
+  return { host, inspector };
 }
 
 /** A round every few seconds, and cores for the others. */
