@@ -4,7 +4,7 @@
 //   NATS server:  the host's key, the run's id | lease | log | blobs           this data directory: a lock and a cache of blobs
 import { randomBytes, X509Certificate } from "node:crypto";
 import { DataError, type DataFolder, DiskBlobStore, openDataFolder } from "#store/disk";
-import { agreeOn, CachedBlobs, Lease, leaseTimes, type Nats, NatsBlobStore, natsLease, openNats } from "#store/nats";
+import { agreeOn, CachedBlobs, type Nats, NatsBlobStore, openNats } from "#store/nats";
 import { identityFrom, type PeerId, type RunSpec, runIdOf } from "#wire";
 import { Access } from "../access/access.ts";
 import { AuditLog } from "../access/audit.ts";
@@ -28,14 +28,12 @@ import type { WitnessPort } from "../witness.ts";
 import { natsBus } from "./bus.ts";
 import { ClusterApi } from "./cluster-api.ts";
 import { Edge } from "./edge.ts";
-import { Leading, readsAgain } from "./leading.ts";
-import { sweepShared } from "./sweep.ts";
+import { Leading } from "./leading.ts";
+import { Role } from "./role.ts";
 import { BEAT_MS, type LeaderCard, subjectsOf } from "./words.ts";
 
 /** A role that moves is vacant for some seconds; a balancer that then took all hosts away would end what they keep alive. */
 const VACANCY_MS = 20_000;
-/** After it could not order the run, another host is given as long to try. */
-const REST_MS = 5_000;
 /** The cache is looked at so often. What it holds may go: it comes again. */
 const PRUNE_EVERY_MS = 10 * 60_000;
 /** Blobs younger than this are of rounds that go on. */
@@ -230,108 +228,5 @@ async function pruneCache(disk: DiskBlobStore, report: (line: string) => void): 
     await disk.prune((bytes + (await disk.freeBytes())) / 2, Date.now() - PRUNE_AGE_MS);
   } catch (error) {
     report(`Pruning the cache of blobs: ${(error as Error).message}`);
-  }
-}
-
-interface RoleOptions {
-  readonly nats: Nats;
-  readonly blobs: CachedBlobs;
-  readonly run: string;
-  readonly begin: (failed: (error: Error) => void) => Promise<Leading>;
-  readonly leads: (leading: Leading | undefined) => void;
-  readonly follows: (leader: LeaderCard | undefined) => void;
-  readonly report: (line: string) => void;
-}
-
-/** Whether this host orders the run: lease held -> log read -> leading; one thing after the other. */
-class Role {
-  readonly #options: RoleOptions;
-  #lease: Lease | undefined;
-  #leading: Leading | undefined;
-  #turn: Promise<void> = Promise.resolve();
-  /** Why the server does not answer. */
-  fault: string | undefined;
-
-  constructor(options: RoleOptions) {
-    this.#options = options;
-  }
-
-  contend(card: LeaderCard): void {
-    const { nats, run, follows } = this.#options;
-    this.#inTurn(async () => {
-      const bucket = await natsLease(nats, run, leaseTimes.ttlMs);
-      this.#lease = new Lease({
-        ...{ ...leaseTimes, bucket, value: JSON.stringify(card), now: () => performance.now() },
-        after(ms, later) {
-          const timer = setTimeout(later, ms);
-          return () => clearTimeout(timer);
-        },
-        onHeld: () => void this.#inTurn(() => this.#begin(card)),
-        onLost: (why) => void this.#inTurn(() => this.#end(why)),
-        onHolder: (value) => follows(value === undefined ? undefined : (JSON.parse(value) as LeaderCard)),
-        onAnswer: (fault) => this.#answers(fault),
-      });
-    });
-  }
-
-  #inTurn(act: () => Promise<void>): Promise<void> {
-    this.#turn = this.#turn.then(act).catch((error: Error) => this.#options.report(error.stack ?? error.message));
-    return this.#turn;
-  }
-
-  #answers(fault: string | undefined): void {
-    const { nats, report } = this.#options;
-    if ((fault === undefined) === (this.fault === undefined)) return;
-    this.fault = fault === undefined ? undefined : `the NATS server at ${nats.shown} does not answer (${fault})`;
-    if (this.fault === undefined) report(`The NATS server at ${nats.shown} answers again.`);
-    else
-      report(`${this.fault[0].toUpperCase()}${this.fault.slice(1)}. Peers stay here; the run goes on when it is back.`);
-  }
-
-  async #begin(card: LeaderCard): Promise<void> {
-    const { begin, leads, report, blobs } = this.#options;
-    if (!this.#lease?.isHeld || this.#leading !== undefined) return;
-    try {
-      const leading = await begin((error) => void this.#inTurn(() => this.#failed(error, card)));
-      if (!this.#lease?.isHeld) return await leading.close();
-      this.#leading = leading;
-      leads(leading);
-      const { round } = leading.run.summary();
-      const { spec, entries } = leading.run;
-      sweepShared(blobs, spec, entries, Date.now()).then(
-        (count) => count > 0 && report(`Removed ${count} uploads that no commit names.`),
-        (error: Error) => report(`Old uploads are not removed now: ${error.message}`),
-      );
-      report(`This host orders the run from now on, after round ${round} (entry ${leading.run.head.headSeq}).`);
-    } catch (error) {
-      await this.#failed(error as Error, card);
-    }
-  }
-
-  async #end(why: string): Promise<void> {
-    const { leads, report } = this.#options;
-    if (this.#leading === undefined) return;
-    report(`This host does not order the run any more: ${why}.`);
-    const leading = this.#leading;
-    this.#leading = undefined;
-    leads(undefined);
-    await leading.close();
-  }
-
-  async #failed(error: Error, card: LeaderCard): Promise<void> {
-    await this.#end(error.message);
-    if (readsAgain(error) && this.#lease?.isHeld) return this.#begin(card);
-    const known = error instanceof DataError || error.name === "StorageError" || error.name === "BlobLostError";
-    this.#options.report(`This host cannot order the run: ${known ? error.message : error.stack}`);
-    await this.#lease?.rest(REST_MS);
-  }
-
-  /** Gives the role back, and does not take it again. */
-  release(): Promise<void> {
-    return this.#inTurn(async () => {
-      await this.#end("this host stops");
-      await this.#lease?.stop();
-      this.#lease = undefined;
-    });
   }
 }
