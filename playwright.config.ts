@@ -4,12 +4,20 @@ import { chromiumFlags, findInstalledBrowser } from "./apps/cli/browser.ts";
 
 const browser = findInstalledBrowser();
 
+/** One browser at most that trains, and nothing timed: two of these files fit two cores, and each waits for rounds most of its time. */
+const pages =
+  /(alerts|axe|backup|controls|crash|fuzz-host|hosting|identity|join|looks|offline|operator|page|proxy|try|watch)\.spec\.ts$/;
+
 export default defineConfig({
   testDir: "e2e",
   testIgnore: ["nat/**", "engines/**"], // need more than a browser: npm run e2e:nat, npm run e2e:engines
   globalSetup: "./e2e/build.ts",
-  // Two browsers with software GPUs fill two cores: one test at a time.
+  // Two browsers with software GPUs fill two cores: one test at a time, but for the pages' in `npm test` (apps/cli/test.mjs).
   workers: 1,
+  projects: [
+    { name: "pages", testMatch: pages },
+    { name: "swarms", testIgnore: [pages, "nat/**", "engines/**"] },
+  ],
   fullyParallel: false,
   forbidOnly: true,
   retries: 0,

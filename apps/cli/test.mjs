@@ -1,6 +1,6 @@
 // npm test: every runner in turn, then one line that sums them.
 //
-//   check (types, lint, format, imports, unused code, licences) -> unit and simulation, beside them GPU conformance -> end to end
+//   check (types, lint, format, imports, unused code, licences) -> unit and simulation, beside them GPU conformance -> pages end to end -> swarms
 //
 // A software adapter compiles on one core, so the unit tests, one file at a time, have the other. What runs beside them is printed after them.
 // Each check counts as one test. A runner that dies without a report counts as one failure, so nothing can pass by crashing.
@@ -86,9 +86,15 @@ async function unitBesideGpu() {
 }
 
 async function endToEnd() {
-  console.log("\n— end to end");
-  const path = join(temporary, "e2e.json");
-  const code = await run(bin("playwright"), ["test", "--reporter=list,json"], { PLAYWRIGHT_JSON_OUTPUT_NAME: path });
+  await playwright("pages", 2); // they wait for rounds most of their time
+  await playwright("swarms", 1);
+}
+
+async function playwright(project, workers) {
+  console.log(`\n— end to end: ${project}`);
+  const path = join(temporary, `${project}.json`);
+  const args = ["test", `--project=${project}`, `--workers=${workers}`, "--reporter=list,json"];
+  const code = await run(bin("playwright"), args, { PLAYWRIGHT_JSON_OUTPUT_NAME: path });
   const report = readReport(path);
   if (!report) return void totals.failed++;
   const { expected, unexpected, flaky, skipped } = report.stats;
