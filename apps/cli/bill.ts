@@ -6,7 +6,7 @@
 //     relayed    t · n · (k − 1) · U · R         in and out again: t is the part of the pairs that find no way of their own
 //     disk       2 · C + 2 · e · k · U           with "retain": "window"; with "all" k · U · R + C · R / e more each day
 import { type Command, Option } from "commander";
-import { codecOf, hasVariance, parameterTable, updateBytesMax } from "#outer";
+import { codecOf, hasVariance, sharedTable, updateBytesMax } from "#outer";
 import { holdersOf, presets, type RunDraft } from "#wire";
 import { loadDraft } from "../host/load-run.ts";
 import { english as format } from "../web/words/format.ts";
@@ -45,7 +45,7 @@ export interface Bill {
 }
 
 export function billOf(draft: RunDraft, { peers, roundSeconds, joiners, relayedPercent }: BillAsked): Bill {
-  const parameters = parameterTable(draft.model).length;
+  const parameters = sharedTable(draft).length;
   const updateBytes = updateBytesMax(codecOf(draft));
   const checkpointBytes = 4 * parameters * (hasVariance(draft.outer) ? 3 : 2);
   const named = Math.min(peers, draft.rounds.maxContributors);

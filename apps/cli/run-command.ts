@@ -1,6 +1,6 @@
 // `gossamer run`: writes and checks run specs, and decides about the runs of a host that is up.
 import type { Command } from "commander";
-import { methods, parameterTable } from "#outer";
+import { methods, parameterTable, sharedTable } from "#outer";
 import { loadDraft } from "../host/load-run.ts";
 import { addNewRunCommand } from "./new-run/command.ts";
 import { addRunActions } from "./run-actions.ts";
@@ -31,7 +31,9 @@ export function addRunCommand(program: Command, from: string): void {
     .argument("<file>", "preset or JSON file")
     .action(async (file: string) => {
       const { draft } = await loadDraft(file, from);
-      console.log(`${file} is a valid run: "${draft.name}", ${parameterTable(draft.model).length} parameters.`);
+      console.log(
+        `${file} is a valid run: "${draft.name}", ${parameterTable(draft.model).length} parameters${draft.lora ? `, ${sharedTable(draft).length} of adapters beside them` : ""}.`,
+      );
     });
   addRunActions(runCommand, from);
 }

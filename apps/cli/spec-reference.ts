@@ -10,6 +10,7 @@ interface Node {
   readonly required?: readonly string[];
   readonly enum?: readonly unknown[];
   readonly const?: unknown;
+  readonly items?: Node;
   readonly anyOf?: readonly Node[];
   readonly oneOf?: readonly Node[];
   readonly minimum?: number;
@@ -36,11 +37,12 @@ function rowsOf({ properties = {}, required = [] }: Node, above: string): string
 }
 
 function valuesOf(node: Node): string {
-  const { type, anyOf, oneOf, properties } = node;
+  const { type, anyOf, oneOf, properties, items } = node;
   if (node.const !== undefined) return code(node.const);
   if (node.enum) return node.enum.map(code).join(", ");
   const either = anyOf ?? oneOf;
   if (either) return either.map(valuesOf).join("; ");
+  if (items) return `[${valuesOf(items)}, …]`;
   if (properties)
     return `{${Object.entries(properties)
       .map(([name, each]) => `${name}${node.required?.includes(name) ? "" : "?"}: ${valuesOf(each)}`)

@@ -3,7 +3,7 @@
 //   newest seal -> the witness's parameters, once a round -> {round, anchorHash, blobs} and the bytes
 //
 // Checkpoints come every so many rounds and stay; this is what lies between them.
-import { parameterTable } from "#outer";
+import { sharedTable } from "#outer";
 import { blobName, type CheckpointRow, type EntryOf, holdersOf, type LogEntry, type RunSpec } from "#wire";
 import type { WitnessPort } from "./witness.ts";
 
@@ -36,7 +36,7 @@ export class AnchorShelf {
   newest(): Promise<CheckpointRow | undefined> {
     const { spec, entries } = this.#options;
     const seal = entries.findLast((entry) => entry.type === "seal");
-    const bytes = 4 * parameterTable(spec.model).length;
+    const bytes = 4 * sharedTable(spec).length;
     if (seal === undefined || bytes > BYTES_MAX || holdersOf(spec) !== undefined) return Promise.resolve(undefined);
     if (this.#making?.seal !== seal) this.#making = { seal, row: this.#make(seal) };
     return this.#making.row;

@@ -5,7 +5,16 @@ import { createRequire } from "node:module";
 import { totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { decodeShard, makeShards, splitCorpus, tokenizers } from "#data";
-import { codecOf, type Method, methods, parameterTable, UPDATE_HEADER_BYTES, updateBytesMax, withMethod } from "#outer";
+import {
+  codecOf,
+  type Method,
+  methods,
+  parameterTable,
+  sharedTable,
+  UPDATE_HEADER_BYTES,
+  updateBytesMax,
+  withMethod,
+} from "#outer";
 import { type DataFolder, type HostBlobs, readFileIfThere, writeFileWhole } from "#store/disk";
 import {
   blobName,
@@ -120,12 +129,12 @@ export function checkDraft(value: unknown, where: string): RunDraft {
 
 /** @throws SpecError when the witness could not fold on this machine; found out here, not in the first round. */
 function checkMemory(draft: RunDraft): void {
-  const { length } = parameterTable(draft.model);
+  const { length } = sharedTable(draft);
   // Parameters, velocity, accumulator and a checkpoint being written, in f32; the updates of a commit.
   const bytes = 4 * 4 * length + draft.rounds.maxContributors * updateBytesMax(codecOf(draft));
   if (bytes > totalmem())
     throw new SpecError(
-      `model: ${inWords(length)} parameters take a host ${gibibytes(bytes)}, this machine has ${gibibytes(totalmem())}. Make dModel, layers or rounds.maxContributors smaller, or name a codec of fewer bytes.`,
+      `model: ${inWords(length)} shared parameters take a host ${gibibytes(bytes)}, this machine has ${gibibytes(totalmem())}. Make dModel, layers or rounds.maxContributors smaller, or name a codec of fewer bytes.`,
     );
 }
 

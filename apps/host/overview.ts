@@ -1,6 +1,6 @@
 // All peers in sums, whatever page of them a watcher is shown; and what the same rounds would have cost as data-parallel training.
 import type { AdapterDescription } from "#engine";
-import { parameterTable } from "#outer";
+import { sharedTable } from "#outer";
 import type { ConnectedPeer } from "#swarm";
 import { type LinkReport, type LogEntry, type Overview, peerStates, type RunSpec } from "#wire";
 
@@ -54,8 +54,8 @@ export class DdpBytes {
   #commit: Extract<LogEntry, { type: "commit" }> | undefined;
   bytes = 0;
 
-  constructor({ inner, model }: RunSpec) {
-    this.#perPeer = inner.steps * 2 * 4 * parameterTable(model).length;
+  constructor(spec: RunSpec) {
+    this.#perPeer = spec.inner.steps * 2 * 4 * sharedTable(spec).length;
   }
 
   apply(entry: LogEntry): void {

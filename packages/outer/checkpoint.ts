@@ -8,7 +8,7 @@
 import type { RunSpec } from "#wire";
 import { assert } from "./assert.ts";
 import { copyCanonical } from "./canonical.ts";
-import { genesisState, type SectionName, type SharedState, sectionsOf } from "./state.ts";
+import { blankState, type SectionName, type SharedState, sectionsOf } from "./state.ts";
 
 export const CHECKPOINT_VERSION = 1;
 const HEADER_BYTES = 16;
@@ -58,7 +58,7 @@ export function decodeCheckpointSection(bytes: Uint8Array): CheckpointSection | 
  * @param round rounds folded into it
  */
 export function stateFrom(spec: RunSpec, round: number, blobs: readonly Uint8Array[]): SharedState | string {
-  const state = genesisState(spec);
+  const state = blankState(spec);
   const missing = new Set(sectionsOf(state).map(({ name }) => name));
   for (const bytes of blobs) {
     const section = decodeCheckpointSection(bytes);

@@ -9,7 +9,8 @@
 //
 // Without fragments the whole model is the one fragment of every round.
 import type { RunSpec } from "#wire";
-import { type ParameterTable, parameterTable, type TensorPlace } from "./parameters.ts";
+import { sharedTable } from "./lora.ts";
+import type { ParameterTable, TensorPlace } from "./parameters.ts";
 
 interface Range {
   readonly start: number;
@@ -24,13 +25,14 @@ export interface Fragment {
 }
 
 /** What each round of the run exchanges. */
-export function fragmentsOf({ model, outer }: Pick<RunSpec, "model" | "outer">): (round: number) => Fragment {
-  const table = parameterTable(model);
+export function fragmentsOf(spec: Pick<RunSpec, "model" | "lora" | "outer">): (round: number) => Fragment {
+  const { outer } = spec;
+  const table = sharedTable(spec);
   const count = outer.fragments ?? 1;
   const parts = Array.from({ length: count }, (): TensorPlace[] => []);
   const rest: TensorPlace[] = [];
   for (const tensor of table.tensors) {
-    const layer = /^model\.layers\.(\d+)\./.exec(tensor.name)?.[1];
+    const layer = /^(?:base_model\.model\.)?model\.layers\.(\d+)\./.exec(tensor.name)?.[1];
     (layer === undefined ? rest : parts[Number(layer) % count]).push(tensor);
   }
   const sizes = parts.map((part) => part.reduce((sum, { length }) => sum + length, 0));

@@ -19,7 +19,7 @@ const SUM_STD = Math.sqrt((8 * (65_536 * 65_536 - 1)) / 12);
 export function genesisParameters(model: ModelShape, seed: number): Float32Array {
   const table = parameterTable(model);
   const flat = new Float32Array(table.length);
-  const key = mix(seed ^ 0x9e37_79b9);
+  const draw = pseudoNormal(seed);
   for (const { name, offset, length } of table.tensors) {
     if (name.endsWith("norm.weight")) {
       flat.fill(1, offset, offset + length);
@@ -31,10 +31,18 @@ export function genesisParameters(model: ModelShape, seed: number): Float32Array
       : intoResidual
         ? INIT_STD / Math.sqrt(2 * model.layers)
         : INIT_STD;
-    const scale = std / SUM_STD;
-    for (let i = offset; i < offset + length; i++) flat[i] = (sumOfUniforms(key, i) - SUM_MEAN) * scale; // the store rounds to f32
+    draw(flat, offset, offset + length, std);
   }
   return flat;
+}
+
+/** flat[start, end) = pseudo-normal numbers of the seed and of their place in the vector. */
+export function pseudoNormal(seed: number): (flat: Float32Array, start: number, end: number, std: number) => void {
+  const key = mix(seed ^ 0x9e37_79b9);
+  return (flat, start, end, std) => {
+    const scale = std / SUM_STD;
+    for (let i = start; i < end; i++) flat[i] = (sumOfUniforms(key, i) - SUM_MEAN) * scale; // the store rounds to f32
+  };
 }
 
 /** Sum of 8 uniform 16-bit integers for this place. The counter wraps past 2^30 parameters, far beyond what a volunteer holds. */

@@ -1,4 +1,5 @@
 export * from "./aggregate.ts";
+export * from "./base.ts";
 export * from "./checkpoint.ts";
 export * from "./codec/index.ts";
 export * from "./combine.ts";
@@ -7,6 +8,7 @@ export * from "./fold.ts";
 export { type Fragment, fragmentsOf, gather, scatter } from "./fragment.ts";
 export * from "./genesis.ts";
 export * from "./half.ts";
+export * from "./lora.ts";
 export * from "./merge.ts";
 export * from "./method/index.ts";
 export { hasVariance, outerStep } from "./optimizer/index.ts";

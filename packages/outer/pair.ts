@@ -4,8 +4,8 @@
 import type { EntryOf, PeerId, RunSpec } from "#wire";
 import { codecOf, type Decoded } from "./codec/index.ts";
 import { checked, readerOf } from "./contribution.ts";
+import { sharedTable } from "./lora.ts";
 import { noLoCoStep } from "./optimizer/noloco.ts";
-import { parameterTable } from "./parameters.ts";
 import type { SharedState } from "./state.ts";
 import { correctVariance } from "./variance.ts";
 
@@ -29,7 +29,7 @@ export function applyPair(
   if (mean === undefined) return;
   if (spec.outer.correctsVariance) {
     const models = updates.map((update) => meanOf([update], length)!);
-    correctVariance(mean, models, parameterTable(spec.model));
+    correctVariance(mean, models, sharedTable(spec));
   }
   noLoCoStep(own, mean, spec.outer);
 }

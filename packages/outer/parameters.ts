@@ -39,9 +39,14 @@ export function parameterTable(model: ModelShape): ParameterTable {
       [`${layer}.mlp.down_proj.weight`, [C, F]],
     );
   }
-  shapes.sort(([a], [b]) => (a < b ? -1 : 1)); // ASCII names: code-unit order is byte order
+  return tableOf(shapes);
+}
+
+/** Tensors in name order, one behind the other. */
+export function tableOf(shapes: readonly (readonly [name: string, shape: readonly number[]])[]): ParameterTable {
+  const sorted = [...shapes].sort(([a], [b]) => (a < b ? -1 : 1)); // ASCII names: code-unit order is byte order
   let offset = 0;
-  const tensors = shapes.map(([name, shape]) => {
+  const tensors = sorted.map(([name, shape]) => {
     const length = shape.reduce((product, size) => product * size, 1);
     const place = { name, shape, offset, length };
     offset += length;

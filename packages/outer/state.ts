@@ -11,9 +11,11 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, concatBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { hashHex, MATH_VERSION, type RunSpec } from "#wire";
 import { assert } from "./assert.ts";
+import { startsFromBase } from "./base.ts";
 import { copyCanonical } from "./canonical.ts";
 import { codecOf } from "./codec/index.ts";
 import { genesisParameters } from "./genesis.ts";
+import { genesisAdapters, sharedTable } from "./lora.ts";
 import { hasVariance } from "./optimizer/index.ts";
 
 export const ANCHOR_VERSION = 1;
@@ -33,9 +35,25 @@ export interface SharedState {
   codec?: Float32Array;
 }
 
-/** The state before round 0. */
-export function genesisState(spec: RunSpec): SharedState {
-  const parameters = genesisParameters(spec.model, spec.seed);
+/**
+ * The state before round 0: parameters of the seed, the base's, or adapters.
+ * @param base the run's base, checked (loadBase); only runs that start from it ask for one
+ */
+export function genesisState(spec: RunSpec, base?: Float32Array): SharedState {
+  if (!startsFromBase(spec))
+    return stateOf(
+      spec,
+      spec.lora ? genesisAdapters(spec.model, spec.lora, spec.seed) : genesisParameters(spec.model, spec.seed),
+    );
+  assert(base !== undefined, "this run starts from its base, which was not given");
+  assert(base.length === sharedTable(spec).length, "the base has the model's parameters");
+  return stateOf(spec, base.slice());
+}
+
+/** A state of the run's form, its parameters zero: to be filled from a checkpoint. */
+export const blankState = (spec: RunSpec): SharedState => stateOf(spec, new Float32Array(sharedTable(spec).length));
+
+function stateOf(spec: RunSpec, parameters: Float32Array): SharedState {
   const zeros = () => new Float32Array(parameters.length);
   const codec = codecOf(spec).genesis?.();
   return {

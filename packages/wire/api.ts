@@ -4,10 +4,11 @@
 //                                event "rounds": RoundTimes of what moved since;  event "overview": Overview, every two seconds
 //   GET /api/network             NetworkOffer
 import * as z from "zod/mini";
+import { hashSchema } from "./hash.ts";
 import { peerIdSchema } from "./identity.ts";
 import { checkpointBlobsSchema } from "./log.ts";
 import { adapterSchema, linkReportSchema } from "./messages.ts";
-import { hashSchema, specSchema } from "./spec.ts";
+import { specSchema } from "./spec.ts";
 
 export const API_VERSION = 1;
 /** Peers in one page of RunDetail, and churn events kept: what a screen shows, and 200 rows are 100 kB. */

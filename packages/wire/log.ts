@@ -4,8 +4,9 @@
 //
 // An `open` supersedes an earlier `open` of the same round that no commit has answered (its roster left).
 import * as z from "zod/mini";
+import { hashSchema } from "./hash.ts";
 import { type Identity, peerIdSchema, sign, signatureSchema, verify } from "./identity.ts";
-import { canonicalBytes, hashHex, hashSchema, type RunId } from "./spec.ts";
+import { canonicalBytes, hashHex, type RunId } from "./spec.ts";
 
 /** 2: an `open` may name its roster by a blob, a seal count its attesters, a commit name groups. Entries of version 1 still load. */
 export const LOG_VERSION = 2;

@@ -3,6 +3,7 @@
 //
 //   host: challenge -> peer: hello (signed) -> host: welcome | refuse -> both: the rest, until bye or close
 import * as z from "zod/mini";
+import { hashSchema } from "./hash.ts";
 import { peerIdSchema, SLOTS_MAX, signatureSchema } from "./identity.ts";
 import {
   blobBytesSchema,
@@ -13,7 +14,7 @@ import {
   refusedSchema,
   signedOfferSchema,
 } from "./log.ts";
-import { hashSchema, publicKeySchema, specSchema } from "./spec.ts";
+import { publicKeySchema, specSchema } from "./spec.ts";
 
 /** hello carries the range that a build speaks; the host answers with the highest common one or refuses by name. */
 export const PROTOCOL_VERSION = 2;

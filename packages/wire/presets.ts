@@ -38,7 +38,10 @@ const inner = {
   clipNorm: 1,
 };
 
-export const presets: Record<PresetName, RunDraft> = {
+/** A run from scratch. */
+export type Preset = RunDraft & { readonly base?: undefined };
+
+export const presets: Record<PresetName, Preset> = {
   /** 0.12 M parameters: two tabs on a software adapter learn from it in minutes. A round is 10,240 tokens a peer. */
   nano: {
     ...common,

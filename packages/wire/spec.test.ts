@@ -180,7 +180,7 @@ test.each([
   ["a wrong type", { ...nano, seed: "one" }, /^seed: .*number.*; for example 1$/],
   ["a missing field", { ...nano, operator: undefined }, /^operator: .*; for example "the local host"$/],
   ["an empty text", { ...nano, modelLicence: " " }, /^modelLicence: .*; for example "CC0-1\.0"$/],
-  ["an unknown version", { ...nano, version: 5 }, /^version: 5 is unknown: .* 1, 2, 3 and 4; for example 1$/],
+  ["an unknown version", { ...nano, version: 6 }, /^version: 6 is unknown: .* 1, 2, 3, 4 and 5; for example 1$/],
   [
     "a field that is newer than the version",
     { ...nano, rounds: { ...nano.rounds, overlap: true } },

@@ -7,13 +7,15 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";
 import * as z from "zod/mini";
 import { codecSchema } from "./codecs.ts";
+import { hashSchema } from "./hash.ts";
+import { baseDraftSchema, baseRefSchema, loraSchema, refuseAdapters } from "./spec-lora.ts";
 import { refuseStacks } from "./stacks.ts";
 
 /** What a schema has no words of its own for: zod's small build, a third of the whole one's size, brings none. */
 z.config(z.locales.en());
 
 /** The newest that this build writes; it reads all of them. An older one may not use what `newerFields` says came later. */
-export const SPEC_VERSION = 4;
+export const SPEC_VERSION = 5;
 /** Version of decode, combine and outer step. A log replays with the version it was made with, or is refused by name. */
 export const MATH_VERSION = 1;
 
@@ -28,7 +30,6 @@ const text = (max: number) => z.string().check(z.trim(), z.minLength(1), z.maxLe
 const positive = z.number().check(z.positive());
 const count = (max: number) => z.int().check(z.minimum(1), z.maximum(max));
 
-export const hashSchema = z.string().check(z.regex(/^[0-9a-f]{64}$/, "a SHA-256 as 64 lower-case hex digits"));
 export const publicKeySchema = z
   .string()
   .check(z.regex(/^[0-9a-f]{64}$/, "an Ed25519 public key as 64 lower-case hex digits"));
@@ -242,6 +243,8 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
   { path: ["outer", "merge"], since: 4 },
   { path: ["outer", "momentumClip"], since: 4 },
   { path: ["outer", "correctsVariance"], since: 4 },
+  { path: ["base"], since: 5 },
+  { path: ["lora"], since: 5 },
 ];
 
 function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue }: z.core.$RefinementCtx): void {
@@ -255,7 +258,7 @@ function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue
 /** What an operator writes: everything but the host's key and the hashes of the shards, which the host fills in. */
 export const draftSchema = z
   .strictObject({
-    version: versionSchema(1, 2, 3, SPEC_VERSION).check(z.describe("of the spec's own format")),
+    version: versionSchema(1, 2, 3, 4, SPEC_VERSION).check(z.describe("of the spec's own format")),
     mathVersion: versionSchema(MATH_VERSION).check(
       z.describe("of decode, combine and outer step: a log replays with its own"),
     ),
@@ -278,6 +281,8 @@ export const draftSchema = z
       evaluationPart: z.number().check(z.gt(0), z.lt(0.5), z.describe("held out from the end of the text")),
     }),
     model: modelSchema,
+    base: z.optional(baseDraftSchema),
+    lora: z.optional(loraSchema),
     inner: innerSchema,
     outer: outerSchema,
     rounds: roundsSchema,
@@ -307,6 +312,7 @@ export const draftSchema = z
     }),
     z.superRefine(refuseNewerFields),
     z.superRefine(refuseStacks),
+    z.superRefine(refuseAdapters),
   );
 export type RunDraft = z.infer<typeof draftSchema>;
 
@@ -314,10 +320,11 @@ export const specSchema = z
   .strictObject({
     ...draftSchema.shape,
     corpus: z.optional(z.undefined()),
+    base: z.optional(baseRefSchema),
     data: dataRefSchema,
     hostKey: publicKeySchema,
   })
-  .check(z.superRefine(refuseNewerFields), z.superRefine(refuseStacks));
+  .check(z.superRefine(refuseNewerFields), z.superRefine(refuseStacks), z.superRefine(refuseAdapters));
 export type RunSpec = z.infer<typeof specSchema>;
 
 export type RunId = string;

@@ -7,7 +7,7 @@ import { type Method, withMethod } from "#outer";
 import type { Course, Lesson } from "#sim";
 import { DiskBlobStore, openDataFolder } from "#store/disk";
 import type { RunDraft, RunSpec } from "#wire";
-import { checkDraft, type LoadedDraft, makeSpec } from "../../host/load-run.ts";
+import { checkDraft, type LoadedDraft, makeSpec, SpecError } from "../../host/load-run.ts";
 import { readEvaluationSet } from "../replay.ts";
 
 /** No peer checks a signature here. */
@@ -78,6 +78,8 @@ export function courseOf(
   lesson: Pick<Lesson, "seed" | "rate">,
   length: CourseLength,
 ): Course {
-  const { corpus: _, ...rest } = draftOf(draft, method, lesson, length);
+  const { corpus: _, base, ...rest } = draftOf(draft, method, lesson, length);
+  if (base !== undefined)
+    throw new SpecError(`${draft.name}: the instrument trains from the seed. Leave base and lora out of the spec.`);
   return { spec: { ...rest, data, hostKey }, source, windows };
 }

@@ -4,6 +4,7 @@ export { type AttentionShape, attentionBackward, attentionCached, attentionForwa
 export { type CrossEntropyShape, crossEntropyBackward, crossEntropyForward } from "./cross-entropy.ts";
 export { type EmbeddingShape, embeddingBackward, embeddingForward } from "./embedding.ts";
 export { ReferenceGenerator } from "./generator.ts";
+export { adapterGradient, mergedWeights, ReferenceLoraTrainer } from "./lora.ts";
 export { type LinearShape, linearBackward, linearForward } from "./matmul.ts";
 export { logitsOf, lossAndGradient, lossOnly } from "./model.ts";
 export { roundMoments, unpackMoments } from "./moments-8bit.ts";

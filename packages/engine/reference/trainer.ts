@@ -49,21 +49,29 @@ export class ReferenceTrainer<A extends Vector> {
 
   /** What a step clips and applies: the mean over all tokens. Changes nothing. */
   gradient(microbatches: readonly Uint16Array[]): { readonly loss: number; readonly gradient: A } {
-    const T = this.model.contextLength;
-    const ids = microbatches.reduce((sum, microbatch) => sum + microbatch.length, 0);
-    const gradient = zeros(this.parameters, this.parameters.length);
-    let loss = 0;
-    for (const microbatch of microbatches) {
-      const part = lossAndGradient(this.model, this.parameters, microbatch, microbatch.length / (T + 1));
-      const weight = microbatch.length / ids;
-      loss += weight * part.loss;
-      for (let i = 0; i < gradient.length; i++) gradient[i] += weight * part.gradient[i];
-    }
-    return { loss, gradient };
+    return meanGradient(this.model, this.parameters, microbatches);
   }
 
   /** Mean loss in nats per token over the windows, each T+1 ids. */
   evaluate(windows: readonly Uint16Array[]): number {
     return windows.reduce((sum, window) => sum + lossOnly(this.model, this.parameters, window, 1), 0) / windows.length;
   }
+}
+
+/** Loss and gradient over microbatches, each any number of sequences of contextLength + 1 ids: the mean over all their tokens. */
+export function meanGradient<A extends Vector>(
+  model: ModelShape,
+  parameters: A,
+  microbatches: readonly Uint16Array[],
+): { readonly loss: number; readonly gradient: A } {
+  const ids = microbatches.reduce((sum, microbatch) => sum + microbatch.length, 0);
+  const gradient = zeros(parameters, parameters.length);
+  let loss = 0;
+  for (const microbatch of microbatches) {
+    const part = lossAndGradient(model, parameters, microbatch, microbatch.length / (model.contextLength + 1));
+    const weight = microbatch.length / ids;
+    loss += weight * part.loss;
+    for (let i = 0; i < gradient.length; i++) gradient[i] += weight * part.gradient[i];
+  }
+  return { loss, gradient };
 }

@@ -59,10 +59,11 @@ const packing = (
   key: number,
 ): LowBitsOptions => ({ entropy, stochasticKey: rounding && key });
 
-export function codecOf({ model, outer, seed }: Pick<RunSpec, "model" | "outer" | "seed">): RunCodec {
+export function codecOf(spec: Pick<RunSpec, "model" | "lora" | "outer" | "seed">): RunCodec {
+  const { outer, seed } = spec;
   const { codec, extract, fragments, merge } = outer;
   const keyOf = (round: number) => roundKey(seed, round);
-  const fragmentAt = fragmentsOf({ model, outer });
+  const fragmentAt = fragmentsOf(spec);
   if (codec !== "int8-block" && codec.name === "power-sgd") return powerSgd(fragmentAt(0).table, codec, keyOf);
   // Parameters and what is tracked beside them: two vectors, of codecs that know no tensors.
   const tracked = extract === "tracked" && { tensors: [], length: 2 * fragmentAt(0).table.length };

@@ -1,7 +1,7 @@
 // The outer step of the method that a run names: the anchor moves along the mean of what its peers sent.
 import type { RunSpec } from "#wire";
 import { assert } from "../assert.ts";
-import { parameterTable } from "../parameters.ts";
+import { sharedTable } from "../lora.ts";
 import { learningRateAt, type OpenedAt } from "../schedule.ts";
 import type { SharedState } from "../state.ts";
 import { adamwStep } from "./adamw.ts";
@@ -24,17 +24,17 @@ export interface OuterPlace {
 export function outerStep(
   state: SharedState,
   mean: Float32Array,
-  spec: Pick<RunSpec, "model" | "inner" | "outer" | "end">,
+  spec: Pick<RunSpec, "model" | "lora" | "inner" | "outer" | "end">,
   { round, opened }: OuterPlace,
 ): void {
   const { method, tau } = spec.outer;
   if (method === "diloco") return nesterovStep(state, mean, spec.outer);
-  if (method === "co2") return co2Step(state, mean, parameterTable(spec.model), spec.outer);
+  if (method === "co2") return co2Step(state, mean, sharedTable(spec), spec.outer);
   if (method === "noloco" || method === "dsgt") return merge(state, mean);
   if (method === "adamw") {
     assert(opened !== undefined, "AdamW's rate follows the schedule: the fold is told how its round was opened");
     const learningRate = learningRateAt(spec, opened.tokensBefore, 0, opened.rosterSize);
-    return adamwStep(state, mean, parameterTable(spec.model), { ...spec.inner, learningRate, step: round + 1 });
+    return adamwStep(state, mean, sharedTable(spec), { ...spec.inner, learningRate, step: round + 1 });
   }
   assert(tau !== undefined, "the spec of an adaptive method has a tau");
   adaptiveStep(state, mean, { ...spec.outer, method, tau });

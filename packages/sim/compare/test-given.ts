@@ -63,7 +63,7 @@ export function arithmeticCourse(method: Method, change: Partial<RunSpec["outer"
       method,
     ),
   });
-  const { corpus: _, ...composed } = { ...draft, outer: { ...draft.outer, ...change } };
+  const { corpus: _, base: _fromScratch, ...composed } = { ...draft, outer: { ...draft.outer, ...change } };
   const { data, hostKey } = simulatedSpec();
   const ids = Uint16Array.from({ length: 50_000 }, (_, i) => (i * i) % 256);
   return { spec: { ...composed, data, hostKey }, source: new TokenSource([ids]), windows: [] };
