@@ -16,6 +16,7 @@ import { BlobLostError, DivergenceError } from "../host/witness.ts";
 import { WitnessThread } from "../host/witness-thread.ts";
 import { CheckpointError } from "../web/try/checkpoints.ts";
 import { BrowserError } from "./browser.ts";
+import { NoCheckpointError } from "./checkpoint-source.ts";
 import { startDonors } from "./donors.ts";
 import { GenerateError } from "./generate.ts";
 import { InstallError } from "./install.ts";
@@ -60,6 +61,7 @@ export function tell(error: unknown, report: Report = (line) => console.error(li
     error instanceof SpecError ||
     error instanceof DataError ||
     error instanceof GenerateError ||
+    error instanceof NoCheckpointError ||
     error instanceof CheckpointError ||
     error instanceof RemoteError ||
     error instanceof BlobLostError ||

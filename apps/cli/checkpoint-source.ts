@@ -1,0 +1,92 @@
+// Where commands take a model from: a run's checkpoint, of a host or of a data directory.
+//
+//   host: /checkpoints, /blobs, checked by their names   |   DATA/runs/<id>, its signed log, + blobs   ->   parameters
+import { DataError, DiskBlobStore, readLog } from "#store/disk";
+import { blobName, type CheckpointRow, type ModelShape, type RunSpec, runDetailSchema, runIdOf } from "#wire";
+import { askOffered, askRun, fetchParameters, parametersBlob, parametersFrom } from "../web/try/checkpoints.ts";
+import { english } from "../web/words/format.ts";
+import { readSpec, runFolder } from "./replay.ts";
+
+export interface CheckpointPlace {
+  /** A host's origin; undefined: the data directory. */
+  readonly url?: string | undefined;
+  readonly data: string;
+  /** A run's id; undefined: the host's, or the one of the directory that was written last. */
+  readonly run?: string | undefined;
+}
+
+/** A run's checkpoints, and the way to their parameters. */
+export interface CheckpointSource {
+  readonly spec: RunSpec;
+  readonly rows: readonly CheckpointRow[]; // newest first
+  /** Flat, checked against its name. */
+  readonly load: (row: CheckpointRow) => Promise<Float32Array>;
+}
+
+/** There is none there, or none of that round: told in one line. */
+export class NoCheckpointError extends Error {
+  override readonly name = "NoCheckpointError";
+}
+
+/**
+ * @param say progress, a line at a time
+ * @throws NoCheckpointError, CheckpointError, DataError
+ */
+export const checkpointSource = (place: CheckpointPlace, say: (line: string) => void): Promise<CheckpointSource> =>
+  place.url === undefined ? fromDisk(place) : fromHost(place.url, place.run, say);
+
+/** More are not named in an error. */
+const NAMED_MAX = 12;
+
+/** @param round rounds folded; undefined: the newest. @throws NoCheckpointError */
+export function chosenCheckpoint({ rows }: CheckpointSource, round: number | undefined): CheckpointRow {
+  if (rows.length === 0)
+    throw new NoCheckpointError(
+      "There is nothing to try yet: no checkpoint is kept, and no round sealed. Try again later.",
+    );
+  if (round === undefined) return rows[0];
+  const row = rows.find((each) => each.round === round);
+  if (row) return row;
+  const kept = rows.slice(0, NAMED_MAX).map((each) => each.round);
+  const more = rows.length > NAMED_MAX ? ", …" : "";
+  throw new NoCheckpointError(
+    `No checkpoint of round ${round} is kept. There are those of ${kept.join(", ")}${more}: --round ${kept[0]}`,
+  );
+}
+
+async function fromHost(url: string, run = "default", say: (line: string) => void): Promise<CheckpointSource> {
+  const place = { base: url, run };
+  const detail = runDetailSchema.safeParse(await askRun(place, ""));
+  if (!detail.success) throw new NoCheckpointError(`What answers at ${url} is no host of this version.`);
+  const { spec } = detail.data;
+  const { checkpoints, newest } = await askOffered(place);
+  return {
+    spec,
+    rows: newest === null || checkpoints.includes(newest) ? checkpoints : [newest, ...checkpoints],
+    load(row) {
+      say(`fetching ${english.bytes(parametersBlob(row)?.bytes ?? 0)} from ${url}`);
+      return fetchParameters(url, spec.model, row);
+    },
+  };
+}
+
+async function fromDisk({ data, run }: CheckpointPlace): Promise<CheckpointSource> {
+  const folder = await runFolder(data, run);
+  const spec = await readSpec(folder);
+  const { entries } = await readLog(folder, runIdOf(spec), spec.hostKey);
+  const blobs = await DiskBlobStore.open(data);
+  const rows: CheckpointRow[] = [];
+  for (const entry of entries.filter((entry) => entry.type === "checkpoint").reverse()) {
+    const blob = parametersBlob(entry);
+    if (blob && (await blobs.has(blob.hash))) rows.push(entry);
+  }
+  return { spec, rows, load: (row) => readParameters(blobs, row, spec.model) };
+}
+
+async function readParameters(blobs: DiskBlobStore, row: CheckpointRow, model: ModelShape): Promise<Float32Array> {
+  const { hash } = parametersBlob(row)!;
+  const bytes = await blobs.get(hash);
+  if (bytes === undefined || blobName(bytes) !== hash)
+    throw new DataError(`The checkpoint of round ${row.round} is damaged on the disk. Take another one with --round.`);
+  return parametersFrom(bytes, model, row.round);
+}
