@@ -2,8 +2,15 @@
 //
 //   host: /checkpoints, /blobs, checked by their names   |   DATA/runs/<id>, its signed log, + blobs   ->   parameters
 import { DataError, DiskBlobStore, readLog } from "#store/disk";
-import { blobName, type CheckpointRow, type ModelShape, type RunSpec, runDetailSchema, runIdOf } from "#wire";
-import { askOffered, askRun, fetchParameters, parametersBlob, parametersFrom } from "../web/try/checkpoints.ts";
+import { type BlobRef, blobName, type CheckpointRow, type RunSpec, runDetailSchema, runIdOf } from "#wire";
+import {
+  askOffered,
+  askRun,
+  fetchBlob,
+  fetchParameters,
+  parametersBlob,
+  parametersFrom,
+} from "../web/try/checkpoints.ts";
 import { english } from "../web/words/format.ts";
 import { readSpec, runFolder } from "./replay.ts";
 
@@ -21,6 +28,8 @@ export interface CheckpointSource {
   readonly rows: readonly CheckpointRow[]; // newest first
   /** Flat, checked against its name. */
   readonly load: (row: CheckpointRow) => Promise<Float32Array>;
+  /** One that the spec names, checked against its name. */
+  readonly blob: (ref: Pick<BlobRef, "hash" | "bytes">) => Promise<Uint8Array>;
 }
 
 /** There is none there, or none of that round: told in one line. */
@@ -67,6 +76,7 @@ async function fromHost(url: string, run = "default", say: (line: string) => voi
       say(`fetching ${english.bytes(parametersBlob(row)?.bytes ?? 0)} from ${url}`);
       return fetchParameters(url, spec.model, row);
     },
+    blob: (ref) => fetchBlob(url, ref, `blob ${ref.hash}`),
   };
 }
 
@@ -80,13 +90,18 @@ async function fromDisk({ data, run }: CheckpointPlace): Promise<CheckpointSourc
     const blob = parametersBlob(entry);
     if (blob && (await blobs.has(blob.hash))) rows.push(entry);
   }
-  return { spec, rows, load: (row) => readParameters(blobs, row, spec.model) };
-}
-
-async function readParameters(blobs: DiskBlobStore, row: CheckpointRow, model: ModelShape): Promise<Float32Array> {
-  const { hash } = parametersBlob(row)!;
-  const bytes = await blobs.get(hash);
-  if (bytes === undefined || blobName(bytes) !== hash)
-    throw new DataError(`The checkpoint of round ${row.round} is damaged on the disk. Take another one with --round.`);
-  return parametersFrom(bytes, model, row.round);
+  const read = async (hash: string, fault: string): Promise<Uint8Array> => {
+    const bytes = await blobs.get(hash);
+    if (bytes === undefined || blobName(bytes) !== hash) throw new DataError(fault);
+    return bytes;
+  };
+  return {
+    spec,
+    rows,
+    async load(row) {
+      const fault = `The checkpoint of round ${row.round} is damaged on the disk. Take another one with --round.`;
+      return parametersFrom(await read(parametersBlob(row)!.hash, fault), spec.model, row.round);
+    },
+    blob: ({ hash }) => read(hash, `Blob ${hash} of the run is damaged or missing in ${data}. Restore a backup.`),
+  };
 }

@@ -14,6 +14,7 @@ import { addBillCommand } from "./bill.ts";
 import { findBrowser } from "./browser.ts";
 import { demo } from "./demo.ts";
 import { donateCommand, exitCodes } from "./donate/command.ts";
+import { addEvaluateCommand } from "./evaluate/command.ts";
 import { addGcCommand } from "./gc.ts";
 import { generate } from "./generate.ts";
 import { tell } from "./host-command.ts";
@@ -178,6 +179,8 @@ A prompt longer than the model's context counts with its last part; past the con
     process.stdout.on("error", () => process.exit(0)); // who reads has read enough: | head
     await generate(options, (text) => process.stdout.write(text), say);
   });
+
+addEvaluateCommand(program, from, dataOption);
 
 program
   .command("demo")

@@ -162,17 +162,23 @@ const lastEvaluation = (entries: readonly LogEntry[]): EntryOf<"eval"> | undefin
   entries.findLast((entry) => entry.type === "eval");
 
 /** The windows that peers evaluate, from the stored shards. @throws BlobLostError */
-export async function readEvaluationSet(spec: RunSpec, blobs: BlobStore): Promise<EvaluationSet> {
-  const hashes = spec.data.evaluation.map(({ hash }) => hash);
-  const shards = await Promise.all(
-    hashes.map(async (hash) => {
-      const bytes = await blobs.get(hash);
-      if (bytes === undefined) throw new BlobLostError(`evaluation shard ${hash} is not stored`);
-      return decodeShard(bytes).ids;
-    }),
-  );
-  const { contextLength } = spec.model;
-  return evaluationSet(new TokenSource(shards), hashes, { contextLength, windows: spec.evaluation.windows });
+export const readEvaluationSet = (spec: RunSpec, blobs: BlobStore): Promise<EvaluationSet> =>
+  evaluationSetOf(spec, async ({ hash }) => {
+    const bytes = await blobs.get(hash);
+    if (bytes === undefined) throw new BlobLostError(`evaluation shard ${hash} is not stored`);
+    return bytes;
+  });
+
+/** @param windows how many of the held-out text; default: as many as the spec says, which peers evaluate */
+export async function evaluationSetOf(
+  spec: RunSpec,
+  read: (ref: RunSpec["data"]["evaluation"][number]) => Promise<Uint8Array>,
+  windows = spec.evaluation.windows,
+): Promise<EvaluationSet> {
+  const { evaluation } = spec.data;
+  const shards = await Promise.all(evaluation.map(async (ref) => decodeShard(await read(ref)).ids));
+  const hashes = evaluation.map(({ hash }) => hash);
+  return evaluationSet(new TokenSource(shards), hashes, { contextLength: spec.model.contextLength, windows });
 }
 
 /** On the readable reference in f32. */

@@ -2,6 +2,7 @@
 export * from "./assignment.ts";
 export * from "./corpus.ts";
 export * from "./evaluation.ts";
+export * from "./measures.ts";
 export * from "./permutation.ts";
 export * from "./shard.ts";
 export * from "./token-source.ts";

@@ -5,6 +5,7 @@ import { BlobHttpError, downloadPieces } from "#mesh";
 import { decodeCheckpointSection, parameterTable } from "#outer";
 import {
   apiErrorSchema,
+  type BlobRef,
   blobName,
   type CheckpointRow,
   checkpointRowSchema,
@@ -87,25 +88,36 @@ export async function fetchParameters(
   signal?: AbortSignal,
 ): Promise<Float32Array> {
   const blob = parametersBlob(row);
-  if (!blob) throw new CheckpointError("damaged", `the checkpoint of round ${row.round} names no parameters`);
-  const bytes = new Uint8Array(blob.bytes);
+  const what = `the checkpoint of round ${row.round}`;
+  if (!blob) throw new CheckpointError("damaged", `${what} names no parameters`);
+  return parametersFrom(await fetchBlob(base, blob, what, onBytes, signal), model, row.round);
+}
+
+/** @param what it is, for messages. @param onBytes bytes since the last call. @throws CheckpointError, and what the signal says */
+export async function fetchBlob(
+  base: string,
+  { hash, bytes: length }: Pick<BlobRef, "hash" | "bytes">,
+  what: string,
+  onBytes: (bytes: number) => void = () => {},
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
   let at = 0;
   const take = (_: number, piece: Uint8Array): void => {
     bytes.set(piece, at);
     at += piece.length;
   };
-  const wanted = { name: blob.hash, bytes: blob.bytes, first: 0, pieces: pieceCount(blob.bytes) };
+  const wanted = { name: hash, bytes: length, first: 0, pieces: pieceCount(length) };
   try {
     await downloadPieces({ base, fetch: (...given) => fetch(...given) }, wanted, take, onBytes, signal);
   } catch (error) {
     signal?.throwIfAborted();
     const gone = error instanceof BlobHttpError && error.status === 404;
-    if (gone) throw new CheckpointError("not-kept", `the host no longer keeps the checkpoint of round ${row.round}`);
+    if (gone) throw new CheckpointError("not-kept", `the host no longer keeps ${what}`);
     throw new CheckpointError("unreachable", reasonOf(error));
   }
-  if (blobName(bytes) !== blob.hash)
-    throw new CheckpointError("damaged", `the host sent other bytes than the checkpoint of round ${row.round} has`);
-  return parametersFrom(bytes, model, row.round);
+  if (blobName(bytes) !== hash) throw new CheckpointError("damaged", `the host sent other bytes than ${what} has`);
+  return bytes;
 }
 
 /** @throws CheckpointError when the bytes are no parameters of such a model after so many rounds */

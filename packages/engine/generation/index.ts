@@ -7,6 +7,7 @@ export { describeAdapter } from "../device/adapter.ts";
 export { DeviceLostError, GpuError, ModelTooLargeError, OutOfMemoryError } from "../errors.ts";
 export { type ContinuationOptions, continuation } from "./continuation.ts";
 export type { Generator } from "./generator.ts";
+export { logLikelihood, logProbability } from "./likelihood.ts";
 export { planGeneration } from "./outline.ts";
 export { checkSampling, LogitsError, type Sampling, SEED_MAX, TEMPERATURE_MAX } from "./sample.ts";
 
