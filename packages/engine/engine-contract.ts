@@ -46,7 +46,7 @@ export interface Tolerance {
   readonly parameters: number; // after them, relative
 }
 
-const F32: Tolerance = { loss: 5e-5, gradient: 1e-4, stepLoss: 1e-3, stepNorm: 1e-2, parameters: 1e-2 };
+export const F32: Tolerance = { loss: 5e-5, gradient: 1e-4, stepLoss: 1e-3, stepNorm: 1e-2, parameters: 1e-2 };
 
 /**
  * f16 has 11 bits: each number that is stored may be off by 2^-11, the loss by about as much, and a gradient by what some ten roundings in a row

@@ -4,7 +4,7 @@
 //
 // Parameters cross as one flat f32 vector in the order of outer's parameterTable(); the engine keeps its own layout inside.
 import type { Codec } from "#outer";
-import type { ModelShape } from "#wire";
+import type { LoraShape, ModelShape } from "#wire";
 import type { ConformanceReport } from "./conformance/index.ts";
 import type { TuningStore } from "./tuning/record.ts";
 import type { TuningReport } from "./tuning/tuner.ts";
@@ -64,6 +64,11 @@ export interface EngineOptions {
   readonly codec?: Codec | undefined;
   /** Default: f32. f16 (mixed precision) needs an adapter with shader-f16. */
   readonly precision?: Precision;
+  /**
+   * Adapters of low rank are trained beside weights that stay: what is loaded, read, stepped and the gradient are the adapters', flat in the order
+   * of outer's adapterTable(); the weights come by loadBase(). Without keepsMark and in f32 alone. Default: all parameters are trained.
+   */
+  readonly lora?: LoraShape | undefined;
   /** How much of the device's memory it may take in all; default: what the device gives. */
   readonly memoryBytes?: number;
   /** Default: "webgpu". "wasm" trains on the CPU, in threads of its own; of the other options it heeds threads and memoryBytes. */
@@ -116,8 +121,10 @@ export interface Engine {
   readonly allocatedBytes: number;
   /** Undefined unless it was asked to keep it. */
   readonly mark?: Mark | undefined;
-  /** Replaces the parameters (flat vector); moments and their step count stay. */
+  /** Replaces the parameters (flat vector), or the adapters; moments and their step count stay. */
   load(parameters: Float32Array): void;
+  /** Of an engine with adapters: replaces the weights beside them (flat vector of the whole model), zero until then. They never come back. */
+  loadBase?(parameters: Float32Array): void;
   /** Zeroes both moments and restarts their bias correction. */
   resetMoments(): void;
   /**

@@ -37,6 +37,13 @@ const SHAPES = [
   { name: "moments in 8 bits", model, microbatch: 2, recomputedLayers: 3, moments: "8bit" as const },
   { name: "the mark", model, microbatch: 2, recomputedLayers: 0, keepsMark: true },
   { name: "error feedback", model, microbatch: 2, recomputedLayers: 0, keepsMark: true, codec },
+  {
+    name: "adapters",
+    model,
+    microbatch: 2,
+    recomputedLayers: 0,
+    lora: { rank: 6, alpha: 6, targets: ["q" as const, "v" as const, "down" as const] },
+  },
   { name: "one layer", model: tinyModel({ layers: 1 }), microbatch: 1, recomputedLayers: 0 },
   {
     name: "a thousandth of GPT-2 small, several chunks of logits",

@@ -20,8 +20,10 @@ import {
   SKIPPED_MAX,
 } from "./kernels/optimizer.ts";
 import { ropeTables } from "./kernels/rope.ts";
+import { LORA_KERNELS } from "./model/adapter-passes.ts";
+import { type AdapterLayout, baseOf } from "./model/adapters.ts";
 import { type Batch, batchOf, groupsOf, NO_UPDATE } from "./model/batch.ts";
-import type { Sizes } from "./model/buffers.ts";
+import { type Sizes, trainedOf } from "./model/buffers.ts";
 import { type Layout, takeFromEngine, toEngine } from "./model/layout.ts";
 import { markKernelsOf, markPassesOf } from "./model/mark-passes.ts";
 import { type Outline, outlineOf, REPORT_BYTES, STEPS_IN_FLIGHT } from "./model/outline.ts";
@@ -57,13 +59,14 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
     const { recomputedLayers, problem } = planModel({ ...options, limits: device.limits });
     if (problem !== undefined) throw new ModelTooLargeError(problem);
     const bindingFloats = cuts.bindingFloats ?? Math.floor(device.limits.maxStorageBufferBindingSize / 4);
-    const { moments = "f32", keepsMark, codec, precision } = options;
+    const { moments = "f32", keepsMark, codec, precision, lora } = options;
     const half = precision === "f16";
-    const cut = { ...cuts, microbatch, recomputedLayers, bindingFloats, moments, keepsMark, codec, precision };
+    const cut = { ...cuts, microbatch, recomputedLayers, bindingFloats, moments, keepsMark, codec, precision, lora };
     const outline = outlineOf(model, cut);
     const kernels = [
       ...[...ALL_KERNELS, ...MOMENT_KERNELS[moments]],
       ...(half ? HALF_KERNELS : []),
+      ...(lora ? LORA_KERNELS : []),
       ...markKernelsOf(outline.sizes),
     ];
     const variant: Variant = {
@@ -128,8 +131,11 @@ export class WebGpuEngine implements Engine {
   readonly #device: GPUDevice;
   readonly #crossing: Crossing;
   readonly #layout: Layout;
+  readonly #adapters: AdapterLayout | undefined;
+  readonly #trained: ReturnType<typeof trainedOf>;
   readonly #sizes: Sizes;
   readonly #pieceFloats: number;
+  readonly #readFloats: number;
   readonly #plans: Plans;
   readonly #pipelines: Pipelines;
   readonly #turns = new Turns(STEPS_IN_FLIGHT);
@@ -142,7 +148,7 @@ export class WebGpuEngine implements Engine {
     device: GPUDevice,
     adapter: AdapterDescription,
     model: ModelShape,
-    { layout, sizes, pieceFloats, bytesByPart, totalBytes }: Outline,
+    { layout, adapters, sizes, pieceFloats, readFloats, bytesByPart, totalBytes }: Outline,
     memory: Memory,
     plans: Plans,
     pipelines: Pipelines,
@@ -156,6 +162,9 @@ export class WebGpuEngine implements Engine {
     this.parameters = layout.parameters;
     this.#device = device;
     this.#layout = layout;
+    this.#adapters = adapters;
+    this.#trained = trainedOf({ layout, adapters });
+    this.#readFloats = readFloats;
     this.#sizes = sizes;
     this.#pieceFloats = pieceFloats;
     const crossing = new Crossing(device, memory, pieceFloats);
@@ -173,11 +182,36 @@ export class WebGpuEngine implements Engine {
   }
 
   load(parameters: Float32Array): void {
+    const { parameters: length, buffer } = this.#trained;
+    if (parameters.length !== length)
+      throw new RangeError(
+        `the ${this.#adapters ? "run" : "model"} has ${length} parameters, got ${parameters.length}`,
+      );
+    const own = toEngine(this.#trained, parameters);
+    this.#inOrder(async () => {
+      const uploading = this.#crossing.upload(buffer, own);
+      if (uploading) await uploading;
+      this.#plans.merge.replay();
+    }, this.#crossingSlots);
+  }
+
+  loadBase(parameters: Float32Array): void {
+    const adapters = this.#adapters;
+    if (!adapters) throw new Error("this engine trains all of its parameters: it has no base");
     const { parameters: length } = this.#layout;
     if (parameters.length !== length)
-      throw new RangeError(`the model has ${length} parameters, got ${parameters.length}`);
-    const own = toEngine(this.#layout, parameters);
-    this.#inOrder(async () => this.#crossing.upload("parameters", own), this.#crossingSlots);
+      throw new RangeError(`the base has ${parameters.length} parameters, the model ${length}`);
+    const weights = toEngine(this.#layout, parameters);
+    this.#inOrder(async () => {
+      for (const [name, vector] of [
+        ["parameters", weights],
+        ["base", baseOf(adapters, weights)],
+      ] as const) {
+        const uploading = this.#crossing.upload(name, vector);
+        if (uploading) await uploading;
+      }
+      this.#plans.merge.replay();
+    }, STEPS_IN_FLIGHT);
   }
 
   resetMoments(): void {
@@ -224,7 +258,7 @@ export class WebGpuEngine implements Engine {
   }
 
   async read(): Promise<Float32Array> {
-    return this.#turns.take(() => this.#readVector("parameters"), this.#crossingSlots);
+    return this.#turns.take(() => this.#readVector(this.#trained.buffer), this.#crossingSlots);
   }
 
   async conformance(): Promise<ConformanceReport> {
@@ -324,9 +358,9 @@ export class WebGpuEngine implements Engine {
   /** A flat vector in the swarm's order, through a buffer of one piece. */
   async #readVector(name: string): Promise<Float32Array> {
     this.#crossing.throwIfFailed();
-    const { length, parameters } = this.#layout;
+    const { length, parameters } = this.#trained;
     const flat = new Float32Array(parameters);
-    const pieceFloats = this.#pieceFloats;
+    const pieceFloats = this.#readFloats;
     const staging = this.#crossing.staging(name, pieceFloats * 4);
     try {
       for (let from = 0; from < length; from += pieceFloats) {
@@ -335,7 +369,7 @@ export class WebGpuEngine implements Engine {
         encoder.copyBufferToBuffer(this.#crossing.buffer(name), from * 4, staging, 0, floats * 4);
         this.#device.queue.submit([encoder.finish()]);
         await this.#crossing.map(staging, (mapped) =>
-          takeFromEngine(this.#layout, new Float32Array(mapped, 0, floats), from, flat),
+          takeFromEngine(this.#trained, new Float32Array(mapped, 0, floats), from, flat),
         );
       }
       return flat;
@@ -346,7 +380,7 @@ export class WebGpuEngine implements Engine {
 
   /** A vector of one piece crosses at once, and steps may follow; of several, all must have crossed before the next step. */
   get #crossingSlots(): number {
-    return this.#pieceFloats === this.#layout.length ? 1 : STEPS_IN_FLIGHT;
+    return this.#pieceFloats >= this.#trained.length ? 1 : STEPS_IN_FLIGHT;
   }
 
   #inOrder(change: () => void | Promise<void>, slots = 1): void {

@@ -7,6 +7,7 @@
 import type { CompiledKernels, Kernel, Variant } from "../device/kernel.ts";
 import type { AdapterDescription } from "../engine.ts";
 import { selectTopK } from "../kernels/feedback.ts";
+import { loraMerge } from "../kernels/lora.ts";
 import { markAdvance } from "../kernels/mark.ts";
 import { adamw8bit } from "../kernels/optimizer.ts";
 import { checkAttention } from "./attention.ts";
@@ -14,6 +15,7 @@ import { type Check, fails } from "./check.ts";
 import { checkCrossEntropy } from "./cross-entropy.ts";
 import { checkEmbedding } from "./embedding.ts";
 import { checkFeedback } from "./feedback.ts";
+import { checkLora } from "./lora.ts";
 import { checkMark } from "./mark.ts";
 import { checkMatmul, MATMULS } from "./matmul.ts";
 import { checkHalve, checkOptimizer, checkOptimizer8bit } from "./optimizer.ts";
@@ -57,6 +59,7 @@ export async function checkConformance(
       ...(await checkOptimizer(runner, { floats: 20_000, deviation: 1 })),
       ...(variant.half ? await checkHalve(runner, { floats: 20_000 }) : []),
       ...(compiled.has(adamw8bit as Kernel) ? await checkOptimizer8bit(runner, { floats: 32 * 70 }) : []),
+      ...(compiled.has(loraMerge as Kernel) ? await checkLora(runner, { rows: 37, I: 68, columns: 8 }) : []),
       ...(compiled.has(markAdvance as Kernel) ? await checkMark(runner, { floats: 20_224 }) : []), // when updates are made here
       ...(compiled.has(selectTopK as Kernel) ? await checkFeedback(runner) : []),
     ];

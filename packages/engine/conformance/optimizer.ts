@@ -33,7 +33,7 @@ export async function checkOptimizer(
   const { partials } = await runner.run(squares, { n: floats / 4 }, { x: summed, partials: unwritten(groups) });
   const losses = f32(normals(random, ROWS).map(Math.abs));
   const step = packStep(OPTIONS, 3, ROWS, ROWS);
-  const shape = { rows: ROWS, partials: groups, scaled: 1 };
+  const shape = { rows: ROWS, partials: groups, scaled: 1, gain: 1 };
   const scaling = packScaling(SCALE);
   const ended = await runner.run(report, shape, {
     ...{ step, partials, losses, scaling },

@@ -9,6 +9,7 @@ export const MIB = 2 ** 20;
 /** What a buffer is for: the lines of a plan that a person reads. */
 export const PARTS = [
   "parameters",
+  "adapters",
   "gradient",
   "moments",
   "mark",

@@ -44,7 +44,7 @@ describeOn(F32_DEVICES, "optimizer", (given) => {
     const given = { step: packStep(OPTIONS, 10, 1, 1), partials: f32([sum]), losses: f32([1]) };
     const out = await runner.run(
       report,
-      { rows: 1, partials: 1, scaled: 1 },
+      { rows: 1, partials: 1, scaled: 1, gain: 1 },
       { ...given, report: unwritten(REPORT_FLOATS), scaling: Uint32Array.of(...bits([scale]), ...counts) },
     );
     expect([out.scaling[0], ...bits(out.scaling.subarray(1))]).toEqual(after);

@@ -52,7 +52,7 @@ export function packScaling(scale: number): Float32Array<ArrayBuffer> {
   return Float32Array.of(scale, 0, 0, 0);
 }
 
-/** Floats of `report`: loss, norm, unscale, skipped (steps in a row), and both corrections. `scaled` is 1 where the loss is scaled. */
+/** Floats of `report`: loss, norm, unscale, skipped (steps in a row), and both corrections. `scaled` is 1 where the loss is scaled; `gain` is what every gradient lacks: 1, or the adapters' scale. */
 export const REPORT_FLOATS = 6;
 
 export const report = kernel({
@@ -62,7 +62,7 @@ export const report = kernel({
       constants: { GROUP: sumGroup(variant), GOOD: GOOD_STEPS, SCALE_MAX: LOSS_SCALE.max },
       flags: sumFlags(variant),
     }),
-  shape: { rows: "u32", partials: "u32", scaled: "u32" },
+  shape: { rows: "u32", partials: "u32", scaled: "u32", gain: "f32" },
   bindings: { step: "read", partials: "read", losses: "write", report: "write", scaling: "write" },
   workgroups: () => [1, 1, 1],
 });

@@ -1,12 +1,12 @@
 // Ends a step: what there is to say of it, and what the update needs to know; the losses are zeroed for the next step. One workgroup.
-//   loss = Σ losses (rows) · perToken,  norm = √(Σ partials) · unscale,  unscale = perToken / scale: the gradient is a sum over tokens, times the scale
+//   loss = Σ losses (rows) · perToken,  norm = √(Σ partials) · unscale,  unscale = perToken / scale · gain: the gradient is a sum over tokens, times the scale; gain: the adapters' alpha / r
 // Loss scaling (`scaled`, in mixed precision): gradients in f16 are multiplied by a scale, so that small ones do not vanish. One that is not finite was
 // scaled too much: the step is skipped and the scale halved. After GOOD good steps it is doubled. The state stays here: no step waits for the CPU.
 //   correction = 1 / (1 − β^t),  t counts the steps since the moments were zeroed that were not skipped
 #if QUADS
 enable subgroups;
 #end
-struct Shape { rows: u32, partials: u32, scaled: u32 }
+struct Shape { rows: u32, partials: u32, scaled: u32, gain: f32 }
 struct Step { learningRate: f32, beta1: f32, beta2: f32, eps: f32, weightDecay: f32, clipNorm: f32, correction1: f32, correction2: f32, perToken: f32, validRows: f32, updates: f32 }
 struct Report { loss: f32, norm: f32, unscale: f32, skipped: f32, correction1: f32, correction2: f32 }
 struct Scaling { scale: f32, good: u32, skipped: u32, lag: u32 } // skipped: in a row; lag: since the moments were zeroed
@@ -48,7 +48,7 @@ fn main(@builtin(local_invocation_index) local: u32) {
   sum = vec2f();
   for (var i = 0u; i < GROUP; i++) { sum += sums[i]; }
 #end
-  let unscale = step.perToken / scaling.scale;
+  let unscale = step.perToken / scaling.scale * shape.gain;
   report.loss = sum.x * step.perToken;
   report.norm = sqrt(sum.y) * unscale;
   report.unscale = unscale;

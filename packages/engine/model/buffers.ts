@@ -12,7 +12,7 @@
 //   dx        the embedded tokens before        dy       what a block adds to the stream before
 //   h.s       dh, its own gradient              gateUp.s its own gradient in place, then dqkv
 import { ChunkTopK, type Codec } from "#outer";
-import type { ModelShape } from "#wire";
+import type { LoraShape, ModelShape } from "#wire";
 import { MemoryPlan } from "../device/memory.ts";
 import { ALIGN_FLOATS, alignFloats, elementBytes } from "../device/plan.ts";
 import type { Moments, Precision } from "../engine.ts";
@@ -27,7 +27,8 @@ import {
   STEP_FLOATS,
 } from "../kernels/optimizer.ts";
 import { gammaBlocks } from "../kernels/rmsnorm.ts";
-import { type Extents, extentsOf, type Layout, type Range } from "./layout.ts";
+import type { AdapterLayout } from "./adapters.ts";
+import { type Extents, extentsOf, type FlatLayout, type Layout, type Range } from "./layout.ts";
 
 /** Logits and their gradient at once: large enough that a matrix product fills the device, small beside the activations. */
 const LOGITS_CHUNK_BYTES = 16 * 2 ** 20;
@@ -50,6 +51,8 @@ export interface Cut {
   readonly keepsMark?: boolean | undefined;
   readonly codec?: Codec | undefined;
   readonly precision?: Precision | undefined;
+  /** Adapters are trained, and the weights stay. */
+  readonly lora?: LoraShape | undefined;
   /** Also in f32, where nothing needs it: for tests on adapters without f16. */
   readonly scalesLoss?: boolean | undefined;
 }
@@ -74,6 +77,10 @@ export function sizesOf(model: ModelShape, layout: Layout, cut: Cut): Sizes {
   const topK = keepsMark && codec instanceof ChunkTopK ? codec : undefined;
   const half = cut.precision === "f16";
   const scaled = half || cut.scalesLoss === true;
+  if (cut.lora && (keepsMark || half))
+    throw new RangeError(
+      "an engine with adapters keeps no mark and computes in f32: adapters are small enough to cross whole, and products read the merged weights; leave keepsMark and precision out",
+    );
   const extents = extentsOf(model, microbatch, layout);
   const { N, V } = extents;
   const rowBytes = V * elementBytes({ half });
@@ -108,13 +115,33 @@ export const alignedRows = (rows: number): number => Math.max(1, Math.floor(rows
 /** Which set of activations layer l uses. */
 export const setOf = ({ recomputedLayers }: Sizes, layer: number): number => Math.max(0, layer - recomputedLayers);
 
-export function planMemory(model: ModelShape, layout: Layout, sizes: Sizes): MemoryPlan {
+/** What a step changes: the weights, or adapters beside them. */
+export interface Vectors {
+  readonly layout: Layout;
+  readonly adapters: AdapterLayout | undefined;
+}
+
+/** The flat vector that is trained: of the weights' form, or of the adapters'; gradient and moments are of it. */
+export const trainedOf = ({
+  layout,
+  adapters,
+}: Vectors): FlatLayout & { readonly buffer: "parameters" | "adapters" } =>
+  adapters ? { ...adapters, buffer: "adapters" } : { ...layout, buffer: "parameters" };
+
+export function planMemory(model: ModelShape, vectors: Vectors, sizes: Sizes): MemoryPlan {
+  const { layout, adapters } = vectors;
+  const trained = trainedOf(vectors);
   const { N, C, F, V, QKV, T, headSize, chunkRows, recomputedLayers, half } = sizes;
   const plan = new MemoryPlan();
   plan.want("parameters", layout.length, "parameters");
   if (half) plan.want("weights", layout.matrices, "parameters", true);
-  plan.want("gradient", sizes.keepsMark ? wholeBlocks(layout.length) : layout.length, "gradient");
-  for (const name of ["momentum", "variance"]) plan.want(name, momentWords(layout.length, sizes.moments), "moments");
+  if (adapters) {
+    plan.want("base", adapters.baseLength, "parameters");
+    plan.want("adapters", adapters.length, "adapters");
+    for (const name of ["lowX", "lowDy"]) plan.want(name, N * adapters.rankMax, "scratch");
+  }
+  plan.want("gradient", sizes.keepsMark ? wholeBlocks(layout.length) : trained.length, "gradient");
+  for (const name of ["momentum", "variance"]) plan.want(name, momentWords(trained.length, sizes.moments), "moments");
 
   for (let l = 0; l < model.layers; l++) plan.want(`x1.${l}`, N * C, "activations", half);
   for (let set = 0; set < model.layers - recomputedLayers; set++) {
@@ -138,7 +165,7 @@ export function planMemory(model: ModelShape, layout: Layout, sizes: Sizes): Mem
   for (const name of ["ids", "targets", "losses"]) want(name, N);
   want("occurrences", occurrencesLength(N));
   for (const name of ["cosines", "sines"]) want(name, (T * headSize) / 2);
-  want("squares", GROUPS_MAX * flatRanges(layout.length, sizes).length);
+  want("squares", GROUPS_MAX * flatRanges(trained.length, sizes).length);
   want("step", STEP_FLOATS);
   want("report", REPORT_FLOATS);
   want("scaling", SCALING_WORDS);

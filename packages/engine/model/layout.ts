@@ -20,26 +20,36 @@ interface LayerLayout {
   readonly down: Range;
 }
 
-export interface Layout {
+/** A flat vector of the engine's, and where the swarm's keeps the same numbers. */
+export interface FlatLayout {
+  readonly matrices: number; // floats before the norms: what decays
+  readonly length: number;
+  readonly places: readonly Place[];
+  readonly parameters: number; // floats of the swarm's
+}
+
+export interface Layout extends FlatLayout {
   readonly embed: Range;
   readonly head: Range; // the same range as embed when tied
   readonly layers: readonly LayerLayout[];
   /** Norm weights: 2l before attention, 2l+1 before the feed-forward, 2L the last one. */
   readonly norms: Range;
   readonly normStride: number;
-  readonly matrices: number; // floats before the norms
-  readonly length: number;
   /** Rows of logits and embedding, a multiple of 4; the added rows stay zero. */
   readonly paddedVocab: number;
-  /** Where the swarm's flat vector keeps the same numbers. */
-  readonly places: readonly Place[];
-  readonly parameters: number;
 }
 
-interface Place {
+/** Rows of `length` floats: one behind the other in the swarm's vector, `stride` apart in the engine's. */
+export interface Place {
   readonly from: number; // in the swarm's flat vector
   readonly to: number; //   in the engine's
   readonly length: number;
+  readonly rows?: number; // absent: one
+  readonly stride?: number;
+}
+
+function* rowsOf({ from, to, length, rows = 1, stride = 0 }: Place): Generator<Range & { readonly to: number }> {
+  for (let row = 0; row < rows; row++) yield { offset: from + row * length, to: to + row * stride, length };
 }
 
 export function layoutOf(model: ModelShape): Layout {
@@ -109,17 +119,19 @@ export function extentsOf(model: ModelShape, microbatch: number, { paddedVocab: 
 }
 
 /** The swarm's order -> the engine's; padding is zero. */
-export function toEngine(layout: Layout, flat: Float32Array): Float32Array<ArrayBuffer> {
+export function toEngine(layout: FlatLayout, flat: Float32Array): Float32Array<ArrayBuffer> {
   const own = new Float32Array(layout.length);
-  for (const { from, to, length } of layout.places) own.set(flat.subarray(from, from + length), to);
+  for (const place of layout.places)
+    for (const { offset, to, length } of rowsOf(place)) own.set(flat.subarray(offset, offset + length), to);
   return own;
 }
 
 /** The engine's order -> the swarm's: what `piece`, the engine's vector from float `from` on, holds of it. */
-export function takeFromEngine(layout: Layout, piece: Float32Array, from: number, flat: Float32Array): void {
-  for (const place of layout.places) {
-    const start = Math.max(place.to, from);
-    const end = Math.min(place.to + place.length, from + piece.length);
-    if (start < end) flat.set(piece.subarray(start - from, end - from), place.from + start - place.to);
-  }
+export function takeFromEngine(layout: FlatLayout, piece: Float32Array, from: number, flat: Float32Array): void {
+  for (const place of layout.places)
+    for (const { offset, to, length } of rowsOf(place)) {
+      const start = Math.max(to, from);
+      const end = Math.min(to + length, from + piece.length);
+      if (start < end) flat.set(piece.subarray(start - from, end - from), offset + start - to);
+    }
 }

@@ -5,7 +5,8 @@ import { type BytesByPart, type MemoryPlan, MIB, PARTS, type Part } from "../dev
 import { shapesBytes } from "../device/plan.ts";
 import { Rehearsal } from "../device/rehearsal.ts";
 import { REPORT_FLOATS } from "../kernels/optimizer.ts";
-import { type Cut, planMemory, type Sizes, sizesOf } from "./buffers.ts";
+import { type AdapterLayout, adapterLayoutOf } from "./adapters.ts";
+import { type Cut, planMemory, type Sizes, sizesOf, trainedOf } from "./buffers.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { markPassesOf, markStagingBytes, wantMark } from "./mark-passes.ts";
 import { passesOf } from "./passes.ts";
@@ -21,9 +22,14 @@ const PIECE_BYTES = 64 * MIB;
 
 export interface Outline {
   readonly layout: Layout;
+  /** Where adapters are what is trained. */
+  readonly adapters: AdapterLayout | undefined;
   readonly sizes: Sizes;
   readonly memory: MemoryPlan;
+  /** Vectors cross to the device in pieces of so many floats. */
   readonly pieceFloats: number;
+  /** And what is trained, or its gradient, back in pieces of so many. */
+  readonly readFloats: number;
   /** The widest range that a dispatch binds, in floats, by the buffer's name. */
   readonly widestByName: ReadonlyMap<string, number>;
   readonly dispatches: Readonly<Record<string, number>>; // by pass
@@ -35,12 +41,14 @@ export interface Outline {
 export function outlineOf(model: ModelShape, cut: Cut): Outline {
   const layout = layoutOf(model);
   const sizes = sizesOf(model, layout, cut);
-  const memory = planMemory(model, layout, sizes);
+  const adapters = cut.lora && adapterLayoutOf(model, layout, cut.lora);
+  const memory = planMemory(model, { layout, adapters }, sizes);
   if (sizes.keepsMark) wantMark(memory, layout, sizes);
   const pieceFloats = Math.min(layout.length, Math.floor((cut.pieceBytes ?? PIECE_BYTES) / 4));
+  const readFloats = Math.min(pieceFloats, trainedOf({ layout, adapters }).length);
   const widestByName = new Map<string, number>();
   const dispatches: Record<string, number> = {};
-  const context = { model, layout, sizes, memory: memory.blank() };
+  const context = { model, layout, adapters, sizes, memory: memory.blank() };
   for (const [pass, record] of Object.entries({ ...passesOf(context), ...markPassesOf(context) })) {
     const rehearsal = new Rehearsal();
     record(rehearsal);
@@ -51,13 +59,24 @@ export function outlineOf(model: ModelShape, cut: Cut): Outline {
   const bytesOf = (part: Part): number => {
     const planned = memory.bytesOf(part);
     if (part === "scratch") return planned + Object.values(dispatches).reduce((sum, n) => sum + shapesBytes(n), 0);
-    const crossing = Math.max(pieceFloats * 4, sizes.keepsMark ? markStagingBytes(layout, sizes) : 0);
+    const crossing = Math.max(readFloats * 4, sizes.keepsMark ? markStagingBytes(layout, sizes) : 0);
     if (part === "staging") return STEPS_IN_FLIGHT * REPORT_BYTES + crossing;
     return planned;
   };
   const bytesByPart = Object.fromEntries(PARTS.map((part) => [part, bytesOf(part)])) as BytesByPart;
   const totalBytes = Object.values(bytesByPart).reduce((a, b) => a + b);
-  return { layout, sizes, memory, pieceFloats, widestByName, dispatches, bytesByPart, totalBytes };
+  return {
+    layout,
+    adapters,
+    sizes,
+    memory,
+    pieceFloats,
+    readFloats,
+    widestByName,
+    dispatches,
+    bytesByPart,
+    totalBytes,
+  };
 }
 
 /** What of a device bounds a model. A GPUDevice's limits are of this form, and an adapter's. */
@@ -76,7 +95,7 @@ export const DEFAULT_LIMITS: MemoryLimits = {
 /** Rows that a workgroup of the kernels over single elements covers: the fewest of all kernels. */
 const ROWS_PER_WORKGROUP = 4;
 
-const OF_THE_MODEL: readonly Part[] = ["parameters", "gradient", "moments", "mark"];
+const OF_THE_MODEL: readonly Part[] = ["parameters", "adapters", "gradient", "moments", "mark"];
 
 /** Why a device with such limits cannot hold it, with the size that it can; undefined: it can. */
 export function limitProblem(

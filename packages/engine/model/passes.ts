@@ -21,7 +21,9 @@ import {
 import { gammaBlocks, rmsnormBackward, rmsnormForward, rmsnormGammaSum } from "../kernels/rmsnorm.ts";
 import { rope } from "../kernels/rope.ts";
 import { swigluBackward, swigluForward } from "../kernels/swiglu.ts";
-import { alignedRows, flatRanges, momentWords, type Sizes, setOf } from "./buffers.ts";
+import { adapterBackward, recordBlocks, recordMerge } from "./adapter-passes.ts";
+import type { AdapterLayout, Matrix } from "./adapters.ts";
+import { alignedRows, flatRanges, momentWords, type Sizes, setOf, trainedOf } from "./buffers.ts";
 import type { Layout, Range } from "./layout.ts";
 
 export const ALL_KERNELS = [
@@ -39,6 +41,7 @@ export const MOMENT_KERNELS = { f32: [], "8bit": [adamw8bit] } as const;
 export interface Context {
   readonly model: ModelShape;
   readonly layout: Layout;
+  readonly adapters: AdapterLayout | undefined;
   readonly sizes: Sizes;
   readonly memory: Memory;
 }
@@ -51,7 +54,12 @@ export const passesOf = (context: Context) => ({
     recordLoss(plan, context, true);
     recordBackward(plan, context);
   },
-  update: (plan: Recorder): void => recordUpdate(plan, context),
+  update: (plan: Recorder): void => {
+    recordBlocks(plan, context);
+    recordUpdate(plan, context);
+    recordMerge(plan, context);
+  },
+  merge: (plan: Recorder): void => recordMerge(plan, context),
   evaluate: (plan: Recorder): void => {
     recordForward(plan, context);
     recordLoss(plan, context, false);
@@ -95,7 +103,8 @@ interface LinearGradient {
   readonly dy: View;
   readonly x: View;
   readonly w: View;
-  readonly dw: View;
+  /** Undefined: the weight is not trained. */
+  readonly dw: View | undefined;
   readonly dx: View; // may be where x is: dW was the last to read it
 }
 
@@ -107,8 +116,9 @@ function linearBackward(
   out: number,
   into: number,
 ): void {
-  plan.add(matmulTn, { M: out, N: into, K: rows }, { a: dy, b: x, c: dw }, matmulFlops({ M: out, N: into, K: rows }));
-  plan.add(matmulNn, { M: rows, N: into, K: out }, { a: dy, b: w, c: dx }, matmulFlops({ M: rows, N: into, K: out }));
+  const flops = matmulFlops({ M: out, N: into, K: rows });
+  if (dw) plan.add(matmulTn, { M: out, N: into, K: rows }, { a: dy, b: x, c: dw }, flops);
+  plan.add(matmulNn, { M: rows, N: into, K: out }, { a: dy, b: w, c: dx }, flops);
 }
 
 function ropeShape({ model, sizes }: Context, direction: 1 | -1) {
@@ -220,7 +230,8 @@ function recordLoss(plan: Recorder, context: Context, train: boolean): void {
     );
     if (!train) continue;
     const dx = slice(memory.view("dy"), firstRow * C, rows * C);
-    linearBackward(plan, { dy: logits, x: y, w: head, dw: gradient(context, layout.head), dx }, rows, V, C);
+    const dw = context.adapters ? undefined : gradient(context, layout.head);
+    linearBackward(plan, { dy: logits, x: y, w: head, dw, dx }, rows, V, C);
   }
 }
 
@@ -242,22 +253,25 @@ function recordBackward(plan: Recorder, context: Context): void {
     if (l < sizes.recomputedLayers) recomputeLayer(plan, context, l);
     const w = layout.layers[l];
     const own = (name: string): View => at(`${name}.${setOf(sizes, l)}`);
-    const back = (range: Range, dy: View, x: View, dx: View, out: number, into: number): void =>
+    const back = (matrix: Matrix, dy: View, x: View, dx: View, out: number, into: number): void =>
       eachBlock(sizes, Math.max(out, into), (first, rows) => {
         const block = (view: View, width: number): View => slice(view, first * width, rows * width);
-        const [w, dw] = [weight(context, range), gradient(context, range)];
-        linearBackward(plan, { dy: block(dy, out), x: block(x, into), w, dw, dx: block(dx, into) }, rows, out, into);
+        const given = { dy: block(dy, out), x: block(x, into) };
+        const adapter = context.adapters?.layers[l][matrix];
+        if (adapter) adapterBackward(plan, context, adapter, given, rows);
+        const dw = context.adapters ? undefined : gradient(context, w[matrix]);
+        linearBackward(plan, { ...given, w: weight(context, w[matrix]), dw, dx: block(dx, into) }, rows, out, into);
       });
-    back(w.down, at("dx"), own("h"), own("h"), C, F); // h becomes dh
+    back("down", at("dx"), own("h"), own("h"), C, F); // h becomes dh
     const gateUp = slice(own("gateUp"), 0, N * 2 * F);
     eachBlock(sizes, 2 * F, (first, rows) => {
       const views = { gateUp: slice(gateUp, first * 2 * F, rows * 2 * F), dh: slice(own("h"), first * F, rows * F) };
       plan.add(swigluBackward, { rows, F }, views, 12 * rows * F);
     });
-    back(w.gateUp, gateUp, own("y2"), at("dy"), 2 * F, C);
+    back("gateUp", gateUp, own("y2"), at("dy"), 2 * F, C);
     normBackward(2 * l + 1, own("x2"), own("rstd2"), 1);
 
-    back(w.o, at("dx"), own("attended"), at("dy"), C, C);
+    back("o", at("dx"), own("attended"), at("dy"), C, C);
     const shape = attentionShape(context);
     const flops = attentionFlops(B, T, C);
     const dqkv = slice(own("gateUp"), 0, N * QKV); // whose own gradient was used for the last time
@@ -265,9 +279,10 @@ function recordBackward(plan: Recorder, context: Context): void {
     plan.add(attentionBackwardQ, shape, { ...shared, y: own("attended") }, 1.5 * flops);
     plan.add(attentionBackwardKv, shape, shared, 2 * flops);
     plan.add(rope, ropeShape(context, -1), { cosines: at("cosines"), sines: at("sines"), qkv: dqkv });
-    back(w.qkv, dqkv, own("y1"), at("dy"), QKV, C);
+    back("qkv", dqkv, own("y1"), at("dy"), QKV, C);
     normBackward(2 * l, at(`x1.${l}`), own("rstd1"), 1);
   }
+  if (context.adapters) return; // embedding and norms stay
   const dweight = gradient(context, layout.embed);
   plan.add(embeddingBackward, { rows: N, C }, { occurrences: at("occurrences"), dy: at("dx"), dweight });
   plan.add(
@@ -279,8 +294,9 @@ function recordBackward(plan: Recorder, context: Context): void {
 
 /** Norm of the gradient, report, AdamW: over ranges of the flat vectors that fit a binding. */
 function recordUpdate(plan: Recorder, context: Context): void {
-  const { layout, sizes, memory } = context;
-  const ranges = flatRanges(layout.length, sizes);
+  const { sizes, memory } = context;
+  const trained = trainedOf(context);
+  const ranges = flatRanges(trained.length, sizes);
   const flat = (name: string, range: Range): View => slice(memory.view(name), range.offset, range.length);
 
   let partials = 0;
@@ -297,7 +313,7 @@ function recordUpdate(plan: Recorder, context: Context): void {
   });
   recordReport(plan, context, partials);
   for (const range of ranges) {
-    const decayed = Math.max(0, Math.min(range.length, layout.matrices - range.offset));
+    const decayed = Math.max(0, Math.min(range.length, trained.matrices - range.offset));
     const moment = (name: string): View => {
       const [from, words] = [range.offset, range.length].map((floats) => momentWords(floats, sizes.moments));
       return slice(memory.view(name), from, words);
@@ -309,7 +325,7 @@ function recordUpdate(plan: Recorder, context: Context): void {
       {
         step: memory.view("step"),
         report: memory.view("report"),
-        parameters: flat("parameters", range),
+        parameters: flat(trained.buffer, range),
         gradient: flat("gradient", range),
         momentum: moment("momentum"),
         variance: moment("variance"),
@@ -319,11 +335,11 @@ function recordUpdate(plan: Recorder, context: Context): void {
   }
 }
 
-function recordReport(plan: Recorder, { sizes, memory }: Context, partials: number): void {
+function recordReport(plan: Recorder, { adapters, sizes, memory }: Context, partials: number): void {
   const at = (name: string): View => memory.view(name);
   plan.add(
     report,
-    { rows: sizes.N, partials, scaled: sizes.scaled ? 1 : 0 },
+    { rows: sizes.N, partials, scaled: sizes.scaled ? 1 : 0, gain: adapters?.scale ?? 1 },
     { step: at("step"), partials: at("squares"), losses: at("losses"), report: at("report"), scaling: at("scaling") },
   );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ModelShape } from "#wire";
+import type { LoraTarget, ModelShape } from "#wire";
 import { MIB } from "../device/memory.ts";
 import { tinyModel } from "../reference/testing.ts";
 import { DEFAULT_LIMITS, outlineOf } from "./outline.ts";
@@ -149,4 +149,16 @@ test.each([
     const { dispatches } = outlineOf(model, { microbatch: 3, ...cut }); // throws
     expect(dispatches.train).toBeGreaterThan(dispatches.evaluate);
   }
+});
+
+test("adapters of GPT-2 small: weights twice, gradient and moments of the adapters alone, and no room for a mark is asked", () => {
+  const lora = { rank: 8, alpha: 16, targets: ["q", "k", "v", "o", "gate", "up", "down"] as LoraTarget[] };
+  const given = { model: GPT2_SMALL, microbatch: 1 };
+  const [all, adapters] = [planModel(given), planModel({ ...given, lora })];
+  const weights = all.bytesByPart.parameters;
+  expect(adapters.bytesByPart.parameters).toBeLessThan(2 * weights); // the embedding is there once
+  expect(adapters.bytesByPart.adapters / weights).toBeLessThan(0.03);
+  expect(adapters.bytesByPart.gradient).toBe(adapters.bytesByPart.adapters);
+  expect(adapters.bytesByPart.moments).toBe(2 * adapters.bytesByPart.adapters);
+  expect(all.totalBytes - adapters.totalBytes).toBeGreaterThan(2 * weights);
 });

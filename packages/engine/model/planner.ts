@@ -3,7 +3,7 @@
 //   planModel       this model, this microbatch: bytes by part, and whether they fit; recomputes as many layers as it must, and no more
 //   largestFit      the most sequences per microbatch, and the widest model of the same form, within the same limits
 import type { Codec } from "#outer";
-import type { ModelShape } from "#wire";
+import type { LoraShape, ModelShape } from "#wire";
 import { type BytesByPart, MIB } from "../device/memory.ts";
 import type { Moments, Precision } from "../engine.ts";
 import { limitProblem, type MemoryLimits, type Outline, outlineOf } from "./outline.ts";
@@ -20,6 +20,8 @@ export interface PlanOptions {
   readonly keepsMark?: boolean | undefined;
   readonly codec?: Codec | undefined;
   readonly precision?: Precision | undefined;
+  /** Adapters are trained beside weights that stay. */
+  readonly lora?: LoraShape | undefined;
   /** 0 to layers - 1; absent: the fewest with which it fits. */
   readonly recomputedLayers?: number | undefined;
 }
@@ -48,8 +50,8 @@ export function planModel(options: PlanOptions): ModelPlan {
 
 function outlineAt({ model, microbatch, limits, ...given }: PlanOptions, recomputedLayers: number): Outline {
   const bindingFloats = Math.floor((limits?.maxStorageBufferBindingSize ?? Number.POSITIVE_INFINITY) / 4);
-  const { moments, keepsMark, codec, precision } = given;
-  return outlineOf(model, { microbatch, recomputedLayers, bindingFloats, moments, keepsMark, codec, precision });
+  const { moments, keepsMark, codec, precision, lora } = given;
+  return outlineOf(model, { microbatch, recomputedLayers, bindingFloats, moments, keepsMark, codec, precision, lora });
 }
 
 function fewestRecomputed(options: PlanOptions, memoryBytes: number): number {
