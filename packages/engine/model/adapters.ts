@@ -11,7 +11,7 @@ import { alignFloats } from "../device/plan.ts";
 import type { FlatLayout, Layout, Place, Range } from "./layout.ts";
 
 /** The engine's matrices of a layer, and which of the model's they are made of, in order of rows. */
-const MADE_OF = {
+export const MADE_OF = {
   qkv: ["q", "k", "v"],
   o: ["o"],
   gateUp: ["gate", "up"],
@@ -91,7 +91,8 @@ export function adapterLayoutOf(model: ModelShape, layout: Layout, lora: LoraSha
   };
 }
 
-function toOf({ places }: Layout, from: number): number {
+/** Where the engine has what begins there in the swarm's vector. */
+export function toOf({ places }: Layout, from: number): number {
   const place = places.find((each) => each.from === from);
   if (!place) throw new Error(`the engine has no place for the weight at ${from}`);
   return place.to;

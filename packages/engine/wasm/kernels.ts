@@ -1,4 +1,5 @@
 // Every kernel in one module, for a memory of this size.
+import { defineMerge } from "./adapters.ts";
 import { f32x4, type MemoryLimits, Module } from "./assembler.ts";
 import { defineAttention } from "./attention.ts";
 import { defineLoss } from "./loss.ts";
@@ -26,5 +27,6 @@ export function kernelModule({ relaxed, ...limits }: ModuleOptions): Uint8Array<
   defineEmbedding(module);
   defineLoss(module);
   defineOptimizer(module);
+  defineMerge(module);
   return module.bytes(limits);
 }

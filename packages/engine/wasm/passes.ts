@@ -2,7 +2,9 @@
 //
 //   x = embed[ids];   per layer: y1 = norm(x); x += attention(y1) Woᵀ; y2 = norm(x); x += swiglu(y2) Wdᵀ;   logits = norm(x) headᵀ
 import type { ModelShape } from "#wire";
+import { MADE_OF, type Matrix as ModelMatrix } from "../model/adapters.ts";
 import type { Layout, Range } from "../model/layout.ts";
+import { adapterBackward, mergeProgram, type WasmAdapters } from "./adapters.ts";
 import type { Arena } from "./arena.ts";
 import {
   type Matrix,
@@ -20,6 +22,7 @@ import type { Sizes } from "./sizes.ts";
 export interface Context {
   readonly model: ModelShape;
   readonly layout: Layout;
+  readonly adapters: WasmAdapters | undefined;
   readonly sizes: Sizes;
   readonly arena: Arena;
 }
@@ -28,6 +31,8 @@ export interface Programs {
   readonly train: Program;
   readonly update: Program;
   readonly evaluate: Program;
+  /** Nothing without adapters. */
+  readonly merge: Program;
 }
 
 const at = ({ arena }: Context, name: string): number => arena.at(name);
@@ -45,17 +50,16 @@ function linear(y: number, x: number, w: number, rows: number, out: number, into
   return matmul("nt", given, [rows, out, into]);
 }
 
-/** dW (out, in) += dyᵀ x, and dx (rows, in) = dy W: two ops that do not meet. */
+/** dW (out, in) += dyᵀ x where it is trained, and dx (rows, in) = dy W: two ops that do not meet. */
 function linearBackward(
-  { dy, x, w, dw, dx }: Record<"dy" | "x" | "w" | "dw" | "dx", number>,
+  { dy, x, w, dw, dx }: Record<"dy" | "x" | "w" | "dx", number> & { readonly dw: number | undefined },
   rows: number,
   out: number,
   into: number,
 ): Phase {
-  return [
-    matmul("tn", { a: matrix(dy, out), b: matrix(x, into), c: matrix(dw, into) }, [out, into, rows]),
-    matmul("nn", { a: matrix(dy, out), b: matrix(w, into), c: matrix(dx, into) }, [rows, into, out]),
-  ];
+  const back = matmul("nn", { a: matrix(dy, out), b: matrix(w, into), c: matrix(dx, into) }, [rows, into, out]);
+  if (dw === undefined) return [back];
+  return [matmul("tn", { a: matrix(dy, out), b: matrix(x, into), c: matrix(dw, into) }, [out, into, rows]), back];
 }
 
 /** One task per key/value head of each sequence. */
@@ -113,59 +117,74 @@ function loss(context: Context, train: boolean): Program {
       [overRows("cross-entropy", rows, V, [logits, ...losses, rows, model.vocabSize, 4 * V, train ? 1 : 0])],
     );
     const dx = at(context, "dy") + 4 * first * C;
-    if (train) phases.push(linearBackward({ dy: logits, x, w, dw: gradient(context, layout.head), dx }, rows, V, C));
+    const dw = context.adapters ? undefined : gradient(context, layout.head);
+    if (train) phases.push(linearBackward({ dy: logits, x, w, dw, dx }, rows, V, C));
   }
   phases.push([once("loss-sum", [at(context, "losses"), at(context, "step"), at(context, "report")])]);
   return phases;
 }
 
 function backward(context: Context): Program {
-  const { model, layout, sizes } = context;
+  const { model, layout, adapters, sizes, arena } = context;
   const { N, C, F, QKV } = sizes;
+  const KV = (QKV - C) / 2;
+  const firstRows: Record<ModelMatrix, number[]> = { qkv: [0, C, C + KV], o: [0], gateUp: [0, F], down: [0] };
   const here = (name: string) => at(context, name);
   const [dx, dy] = [here("dx"), here("dy")];
   const normBackward = (index: number, x: number, rstd: number, add: 0 | 1): Phase => {
     const range = norm(context, index);
     return [
       overRows("rmsnorm-backward", N, C, [dy, x, rstd, weight(context, range), dx, N, C, add]),
-      overColumns("rmsnorm-gamma", N, C, [dy, x, rstd, gradient(context, range), N, C]),
+      ...(adapters ? [] : [overColumns("rmsnorm-gamma", N, C, [dy, x, rstd, gradient(context, range), N, C])]),
     ];
   };
   const phases: Phase[] = [normBackward(2 * model.layers, here("xLast"), here("rstdLast"), 0)];
   for (let l = model.layers - 1; l >= 0; l--) {
     const w = layout.layers[l];
     const own = (name: string) => here(`${name}.${l}`);
-    const back = (range: Range, dy: number, x: number, dx: number, out: number, into: number): Phase =>
-      linearBackward({ dy, x, w: weight(context, range), dw: gradient(context, range), dx }, N, out, into);
+    const back = (name: ModelMatrix, dy: number, x: number, dx: number, out: number, into: number): Phase[] => {
+      const given = { dy, x, w: weight(context, w[name]), dx };
+      if (!adapters) return [linearBackward({ ...given, dw: gradient(context, w[name]) }, N, out, into)];
+      const shape = { N, out, into, firstRows: firstRows[name] };
+      const { products, gradients } = adapterBackward({ arena, adapters }, l, MADE_OF[name], { dy, x }, shape);
+      const whole = linearBackward({ ...given, dw: undefined }, N, out, into);
+      return products.length === 0 ? [whole] : [products, [...gradients, ...whole]];
+    };
     phases.push(
-      back(w.down, dx, own("h"), here("dh"), C, F),
+      ...back("down", dx, own("h"), here("dh"), C, F),
       [overRows("swiglu-backward", N, F, [own("gateUp"), here("dh"), here("dgateUp"), N, F])],
-      back(w.gateUp, here("dgateUp"), own("y2"), dy, 2 * F, C),
+      ...back("gateUp", here("dgateUp"), own("y2"), dy, 2 * F, C),
       normBackward(2 * l + 1, own("x2"), own("rstd2"), 1),
-      back(w.o, dx, own("attended"), dy, C, C),
+      ...back("o", dx, own("attended"), dy, C, C),
       [attention(context, "attention-backward", [own("qkv"), own("attended"), dy, own("lse"), here("dqkv")])],
-      back(w.qkv, here("dqkv"), own("y1"), dy, QKV, C),
+      ...back("qkv", here("dqkv"), own("y1"), dy, QKV, C),
       normBackward(2 * l, own("x1"), own("rstd1"), 1),
     );
   }
+  if (adapters) return phases; // embedding and norms stay
   phases.push([overColumns("embedding-backward", N, C, [here("ids"), dx, gradient(context, layout.embed), N, C])]);
   return phases;
 }
 
 function update(context: Context): Program {
-  const { layout } = context;
+  const { length, matrices } = context.adapters ?? context.layout;
   const [step, report] = [at(context, "step"), at(context, "report")];
-  const squares = overFlat("squares", layout.length, [at(context, "gradient"), at(context, "squares"), layout.length]);
-  const vectors = ["parameters", "gradient", "momentum", "variance"].map((name) => at(context, name));
+  const squares = overFlat("squares", length, [at(context, "gradient"), at(context, "squares"), length]);
+  const trained = context.adapters ? "adapters" : "parameters";
+  const vectors = [trained, "gradient", "momentum", "variance"].map((name) => at(context, name));
   return [
     [squares],
     [once("grad-norm", [at(context, "squares"), squares.tasks, step, report])],
-    [overFlat("adamw", layout.length, [step, report, ...vectors, layout.length, layout.matrices])],
+    [overFlat("adamw", length, [step, report, ...vectors, length, matrices])],
+    ...merge(context),
   ];
 }
+
+const merge = ({ adapters, arena }: Context): Program => (adapters ? mergeProgram({ arena, adapters }) : []);
 
 export const recordPrograms = (context: Context): Programs => ({
   train: [...forward(context), ...loss(context, true), ...backward(context)],
   update: update(context),
   evaluate: [...forward(context), ...loss(context, false)],
+  merge: merge(context),
 });

@@ -1,6 +1,7 @@
 // The sizes of one engine, and every buffer that it keeps in linear memory, by name.
 import type { ModelShape } from "#wire";
 import { type Extents, extentsOf, type Layout } from "../model/layout.ts";
+import { type WasmAdapters, wantAdapters } from "./adapters.ts";
 import { Arena } from "./arena.ts";
 import { attentionScratchBytes } from "./attention.ts";
 import { MATMUL_SCRATCH_BYTES } from "./program.ts";
@@ -20,12 +21,21 @@ export function sizesOf(model: ModelShape, microbatch: number, layout: Layout): 
   return { ...extents, chunkRows };
 }
 
+/** What a step changes: the weights, or adapters beside them. */
+export interface Vectors {
+  readonly layout: Layout;
+  readonly adapters: WasmAdapters | undefined;
+}
+
 /** Everything that an engine with so many threads keeps. Throws ModelTooLargeError. */
-export function planArena(model: ModelShape, layout: Layout, sizes: Sizes, threads: number): Arena {
+export function planArena(model: ModelShape, { layout, adapters }: Vectors, sizes: Sizes, threads: number): Arena {
   const { N, C, F, V, QKV, T, headSize, chunkRows } = sizes;
   const arena = new Arena();
-  for (const name of ["parameters", "gradient", "momentum", "variance"]) arena.want(name, layout.length, "model");
-  arena.want("squares", layout.length / 4096 + 1, "model");
+  const trained = adapters ?? layout;
+  arena.want("parameters", layout.length, "model");
+  for (const name of ["gradient", "momentum", "variance"]) arena.want(name, trained.length, "model");
+  arena.want("squares", trained.length / 4096 + 1, "model");
+  if (adapters) wantAdapters(arena, adapters, N);
   for (const name of ["cosines", "sines"]) arena.want(name, (T * headSize) / 2, "model");
   arena.want("step", STEP_BYTES / 4, "model");
   arena.want("report", REPORT_BYTES / 4, "model");

@@ -3,7 +3,7 @@ import type { StepOptions } from "../engine.ts";
 
 /** One word each; rows is an integer. */
 export const STEP = {
-  scale: 0, //           1 / tokens: turns sums over tokens into means
+  scale: 0, //           1 / tokens: turns sums over tokens into means; times what all gradients lack
   learningRate: 4,
   beta1: 8,
   beta1Rest: 12, //      1 - beta1

@@ -1,7 +1,8 @@
 // The engine on WASM in Node: all that every engine promises, alone and in threads; its own refusals; threads that fail.
 import { availableParallelism } from "node:os";
 import { describe, expect, test } from "vitest";
-import { learningContract, lifecycleContract } from "../engine-contract.ts";
+import { adaptersContract } from "../adapters-contract.ts";
+import { F32, learningContract, lifecycleContract } from "../engine-contract.ts";
 import { DeviceLostError, ModelTooLargeError } from "../errors.ts";
 import { relativeError } from "../reference/index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "../reference/testing.ts";
@@ -11,6 +12,7 @@ import { createWasmEngine, type WasmOptions } from "./wasm-engine.ts";
 describe.each([1, 2])("threads: %i", (threads) => {
   learningContract((given) => createWasmEngine({ ...given, threads }));
   lifecycleContract((given) => createWasmEngine({ ...given, threads }));
+  adaptersContract((given) => createWasmEngine({ ...given, threads }), F32);
 });
 
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };

@@ -7,8 +7,9 @@ import type { AdapterDescription, Engine, EngineOptions, Gradient, StepOptions, 
 import { DeviceLostError, GpuError } from "../errors.ts";
 import { ropeTables } from "../kernels/rope.ts";
 import { batchOf, groupsOf, NO_UPDATE } from "../model/batch.ts";
-import { type Layout, layoutOf, takeFromEngine, toEngine } from "../model/layout.ts";
+import { type FlatLayout, type Layout, layoutOf, takeFromEngine, toEngine } from "../model/layout.ts";
 import { Turns } from "../turns.ts";
+import { baseOf, placeAdapters, type WasmAdapters } from "./adapters.ts";
 import { type Arena, CONTROL_AT } from "./arena.ts";
 import { findCpu } from "./cpu.ts";
 import { kernelModule } from "./kernels.ts";
@@ -20,7 +21,7 @@ import { type Command, Threads } from "./threads.ts";
 /** As on WebGPU: a queue of more only grows memory. */
 const STEPS_IN_FLIGHT = 2;
 
-export interface WasmOptions extends Pick<EngineOptions, "model" | "microbatch" | "threads" | "memoryBytes"> {
+export interface WasmOptions extends Pick<EngineOptions, "model" | "microbatch" | "threads" | "memoryBytes" | "lora"> {
   /** Default: relaxed SIMD where there is any. */
   readonly relaxed?: boolean;
 }
@@ -33,9 +34,10 @@ export async function createWasmEngine(options: WasmOptions): Promise<WasmEngine
   const { threads, relaxed, adapter } = cpu;
   const layout = layoutOf(model);
   const sizes = sizesOf(model, microbatch, layout);
-  const arena = planArena(model, layout, sizes, threads);
+  const adapters = options.lora && placeAdapters(model, layout, options.lora);
+  const arena = planArena(model, { layout, adapters }, sizes, threads);
   arena.check(layout.parameters, microbatch, options.memoryBytes);
-  const programs = recordPrograms({ model, layout, sizes, arena });
+  const programs = recordPrograms({ model, layout, adapters, sizes, arena });
   const bytes = kernelModule({ pages: arena.pages, shared: threads > 1, relaxed });
   const group = await Threads.open({
     module: await WebAssembly.compile(bytes),
@@ -44,12 +46,17 @@ export async function createWasmEngine(options: WasmOptions): Promise<WasmEngine
     scratch: Array.from({ length: threads }, (_, i) => arena.at(`scratch.${i}`)),
     programs: { ...programs },
   });
-  return new WasmEngine(adapter, { model, layout, sizes, arena, programs, made: { threads, relaxed } }, group);
+  return new WasmEngine(
+    adapter,
+    { model, layout, adapters, sizes, arena, programs, made: { threads, relaxed } },
+    group,
+  );
 }
 
 interface Parts {
   readonly model: ModelShape;
   readonly layout: Layout;
+  readonly adapters: WasmAdapters | undefined;
   readonly sizes: Sizes;
   readonly arena: Arena;
   readonly programs: Programs;
@@ -64,6 +71,9 @@ export class WasmEngine implements Engine {
   readonly parameters: number;
   readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
   readonly #layout: Layout;
+  readonly #adapters: WasmAdapters | undefined;
+  /** What is loaded, read and stepped. */
+  readonly #trained: FlatLayout;
   readonly #sizes: Sizes;
   readonly #arena: Arena;
   readonly #threads: Threads;
@@ -72,7 +82,11 @@ export class WasmEngine implements Engine {
   readonly #made: Pick<WasmOptions, "threads" | "relaxed">;
   #updates = 0; // since the moments were zeroed
 
-  constructor(adapter: AdapterDescription, { model, layout, sizes, arena, programs, made }: Parts, threads: Threads) {
+  constructor(
+    adapter: AdapterDescription,
+    { model, layout, adapters, sizes, arena, programs, made }: Parts,
+    threads: Threads,
+  ) {
     this.#made = made;
     this.#programs = programs;
     this.adapter = adapter;
@@ -82,6 +96,8 @@ export class WasmEngine implements Engine {
     this.parameters = layout.parameters;
     this.lost = threads.lost;
     this.#layout = layout;
+    this.#adapters = adapters;
+    this.#trained = adapters ?? layout;
     this.#sizes = sizes;
     this.#arena = arena;
     this.#threads = threads;
@@ -90,10 +106,24 @@ export class WasmEngine implements Engine {
   }
 
   load(parameters: Float32Array): void {
+    const { parameters: length } = this.#trained;
+    if (parameters.length !== length)
+      throw new RangeError(
+        `the ${this.#adapters ? "run" : "model"} has ${length} parameters, got ${parameters.length}`,
+      );
+    const name = this.#adapters ? "adapters" : "parameters";
+    this.#inOrder([this.#write(name, toEngine(this.#trained, parameters).buffer), ...this.#merged()]);
+  }
+
+  loadBase(parameters: Float32Array): void {
+    const adapters = this.#adapters;
+    if (!adapters) throw new Error("this engine trains all of its parameters: it has no base");
     const { parameters: length } = this.#layout;
     if (parameters.length !== length)
-      throw new RangeError(`the model has ${length} parameters, got ${parameters.length}`);
-    this.#inOrder([this.#write("parameters", toEngine(this.#layout, parameters).buffer)]);
+      throw new RangeError(`the base has ${parameters.length} parameters, the model ${length}`);
+    const weights = toEngine(this.#layout, parameters);
+    const base = this.#write("base", baseOf(adapters, weights).buffer);
+    this.#inOrder([this.#write("parameters", weights.buffer), base, ...this.#merged()]);
   }
 
   resetMoments(): void {
@@ -124,7 +154,7 @@ export class WasmEngine implements Engine {
   }
 
   async read(): Promise<Float32Array> {
-    return this.#turns.take(() => this.#readVector("parameters"));
+    return this.#turns.take(() => this.#readVector(this.#adapters ? "adapters" : "parameters"));
   }
 
   async conformance(): Promise<ConformanceReport> {
@@ -163,7 +193,10 @@ export class WasmEngine implements Engine {
     const { N } = this.#sizes;
     return [
       this.#clear("report", REPORT_BYTES),
-      this.#write("step", packStep(options, Math.max(1, this.#updates), N, N * batches.length)),
+      this.#write(
+        "step",
+        packStep(options, Math.max(1, this.#updates), N, (N * batches.length) / (this.#adapters?.scale ?? 1)),
+      ),
       ...batches.flatMap((batch) => [...batch, { run: "train" }]),
     ];
   }
@@ -179,9 +212,9 @@ export class WasmEngine implements Engine {
   }
 
   async #readVector(name: string): Promise<Float32Array> {
-    const [bytes] = await this.#threads.call([], [{ at: this.#arena.at(name), bytes: 4 * this.#layout.length }]);
-    const flat = new Float32Array(this.parameters);
-    takeFromEngine(this.#layout, new Float32Array(bytes), 0, flat);
+    const [bytes] = await this.#threads.call([], [{ at: this.#arena.at(name), bytes: 4 * this.#trained.length }]);
+    const flat = new Float32Array(this.#trained.parameters);
+    takeFromEngine(this.#trained, new Float32Array(bytes), 0, flat);
     return flat;
   }
 
@@ -203,12 +236,16 @@ export class WasmEngine implements Engine {
     return [this.#write("ids", ids.buffer), this.#write("targets", targets.buffer)];
   }
 
+  #merged(): Command[] {
+    return this.#adapters ? [{ run: "merge" }] : [];
+  }
+
   #write(name: string, data: ArrayBuffer): Command {
     return { write: this.#arena.at(name), data };
   }
 
   /** A flat vector, unless it says how many bytes. */
-  #clear(name: string, bytes = 4 * this.#layout.length): Command {
+  #clear(name: string, bytes = 4 * this.#trained.length): Command {
     return { clear: this.#arena.at(name), bytes };
   }
 }
