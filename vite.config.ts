@@ -152,6 +152,7 @@ const node: UserConfig = {
       input: {
         main: resolve(here, "apps/cli/main.ts"),
         witness: resolve(here, "apps/host/witness-worker.ts"),
+        samples: resolve(here, "apps/host/samples/samples-worker.ts"),
         "fold-worker": resolve(here, "apps/cli/donate/fold-worker.ts"),
         "sim-worker": resolve(here, "apps/cli/sim/worker.ts"),
         "scale-worker": resolve(here, "apps/cli/sim/scale-worker.ts"),

@@ -4,9 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { countOfAttesters, type LogEntry, type RunDetail } from "#wire";
 import { startHost } from "../host/host.ts";
-import { WitnessThread } from "../host/witness-thread.ts";
 import { startDonors } from "./donors.ts";
-import { stopped, tell, witnessScript } from "./host-command.ts";
+import { hostThreads, stopped, tell } from "./host-command.ts";
 import { replay, replayLines } from "./replay.ts";
 
 export interface DemoOptions {
@@ -50,7 +49,7 @@ export async function demo(options: DemoOptions, out: (line: string) => void): P
     data,
     runs: [options.run],
     from: options.from,
-    witness: (spec, folder) => new WitnessThread(witnessScript(), { spec, data: folder.path }),
+    ...hostThreads,
     fatal: (error) => {
       tell(error);
       finish("failed");

@@ -1,15 +1,15 @@
 // `gossamer host`: starts a host, says what to do next, and stops it well.
 
-import { DataError, type DataFolder } from "#store/disk";
-import type { RunSpec } from "#wire";
+import { DataError } from "#store/disk";
 import type { JoinPolicy } from "../host/access/access.ts";
 import { type Certificate, loadCertificate } from "../host/certificate.ts";
 import type { ClusterHost } from "../host/cluster/host.ts";
-import { startHost, startSignaling } from "../host/host.ts";
+import { type HostOptions, startHost, startSignaling } from "../host/host.ts";
 import { SpecError } from "../host/load-run.ts";
 import type { RunningHost } from "../host/network.ts";
 import { type LogFormat, type Report, reportAs } from "../host/report.ts";
 import type { HostedRun } from "../host/run.ts";
+import { SamplesThread } from "../host/samples/samples-thread.ts";
 import { StartError } from "../host/server.ts";
 import { loadTurn, type TurnOptions } from "../host/turn.ts";
 import { BlobLostError, DivergenceError } from "../host/witness.ts";
@@ -70,8 +70,11 @@ export function tell(error: unknown, report: Report = (line) => console.error(li
   else report(error instanceof Error ? (error.stack ?? error.message) : String(error), "error");
 }
 
-/** The built worker lies beside the built main (vite.config.ts). */
-export const witnessScript = (): URL => new URL("./witness.js", import.meta.url);
+/** What a host gives to threads. The built workers lie beside the built main (vite.config.ts). */
+export const hostThreads: Pick<HostOptions, "witness" | "samples"> = {
+  witness: (spec, { path }) => new WitnessThread(new URL("./witness.js", import.meta.url), { spec, data: path }),
+  samples: (spec, { path }) => new SamplesThread(new URL("./samples.js", import.meta.url), spec, path),
+};
 
 /** @throws StartError */
 async function ownCertificate({ tlsCert, tlsKey, share }: HostCommandOptions): Promise<Certificate | undefined> {
@@ -135,7 +138,7 @@ export async function hostCommand(options: HostCommandOptions): Promise<void> {
       startPeers: options.waitFor,
       runs: options.run ?? [RUN_DEFAULT],
       from: options.from,
-      witness: (spec: RunSpec, data: DataFolder) => new WitnessThread(witnessScript(), { spec, data: data.path }),
+      ...hostThreads,
       fatal: (error: Error) => {
         report("The host cannot go on, and stops before it acknowledges what it cannot keep:", "error");
         tell(error, report);

@@ -450,6 +450,7 @@ describe("a host that cannot start says why", () => {
       ...options,
       data,
       runs: [file],
+      samples: () => ({ write: async () => [], close: async () => {} }),
       witness: () => {
         throw new Error("never asked for");
       },

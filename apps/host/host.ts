@@ -31,6 +31,7 @@ import { RelayBudget } from "./relay-budget.ts";
 import { relayRooms } from "./relay-room.ts";
 import type { HostedRun } from "./run.ts";
 import { runRoom } from "./run-room.ts";
+import type { MakeSamplePort } from "./samples/run-samples.ts";
 import { reachedAs, startServer } from "./server.ts";
 import { type Room, SignalServer } from "./signal.ts";
 import { type Swept, sweepBlobs } from "./sweep.ts";
@@ -51,6 +52,8 @@ export interface HostOptions extends NetworkOptions {
   /** How many must be ready before the first round opens; 1 unless given. */
   readonly startPeers?: number;
   readonly witness: (spec: RunSpec, data: DataFolder, blobs: DiskBlobStore) => WitnessPort;
+  /** Continues prompts, for runs whose spec names some. */
+  readonly samples: MakeSamplePort;
   /** The disk or the witness failed; the host must stop. */
   readonly fatal: (error: Error) => void;
 }

@@ -13,6 +13,7 @@ import { BUILD } from "./build.ts";
 import { checkForBrowsers, type LoadedDraft, makeSpec } from "./load-run.ts";
 import type { Report } from "./report.ts";
 import { HostedRun, type RunPorts } from "./run.ts";
+import { type MakeSamplePort, RunSamples } from "./samples/run-samples.ts";
 import type { ServedRuns } from "./served-runs.ts";
 import type { WitnessPort } from "./witness.ts";
 
@@ -39,6 +40,7 @@ export interface HostedRunsOptions {
   readonly blobs: DiskBlobStore;
   readonly identity: Identity;
   readonly witness: (spec: RunSpec, data: DataFolder, blobs: DiskBlobStore) => WitnessPort;
+  readonly samples: MakeSamplePort;
   /** How many must be ready before the first round opens; 1 unless given. */
   readonly startPeers?: number | undefined;
   readonly sentAway: (peer: PeerId, reason: string) => void;
@@ -215,7 +217,7 @@ export class HostedRuns implements ServedRuns<HostedRun> {
   }
 
   async #open(spec: RunSpec, paused: boolean): Promise<HostedRun> {
-    const { data, blobs, identity, witness, startPeers, sentAway, report, fatal } = this.#options;
+    const { data, blobs, identity, witness, samples, startPeers, sentAway, report, fatal } = this.#options;
     if (this.#runs.length >= RUNS_MAX)
       throw new ApiError(409, "runs", `This host serves ${RUNS_MAX} runs, which is the most. Archive one first.`);
     const folds = witness(spec, data, blobs);
@@ -227,6 +229,12 @@ export class HostedRuns implements ServedRuns<HostedRun> {
         ...{ data, blobs, identity, spec, startPeers, sentAway, fatal, neededElsewhere },
         build: BUILD,
         witness: folds,
+        samples: await RunSamples.open({
+          folder: this.#path(runIdOf(spec), "."),
+          spec,
+          report: lines,
+          port: samples(spec, data, blobs),
+        }),
         report: lines,
       });
       this.#runs.push(run);

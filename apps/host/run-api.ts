@@ -29,7 +29,7 @@ const SEAL_WITHIN = 64;
 
 /** What its documents are made of: a hosted run, or one that a bench makes up. */
 export type DocumentedRun = WatchedRun &
-  Pick<HostedRun, "id" | "summary" | "anchors" | "subscribe" | "notReady" | "foldingSeconds">;
+  Pick<HostedRun, "id" | "summary" | "anchors" | "samples" | "subscribe" | "notReady" | "foldingSeconds">;
 
 export class RunApi {
   readonly #run: DocumentedRun;
@@ -78,6 +78,8 @@ export class RunApi {
         return answerJson(response, 200, { checkpoints: await this.#checkpoints() });
       case "checkpoints/latest":
         return answerJson(response, 200, this.#latestCheckpoint());
+      case "samples":
+        return answerJson(response, 200, this.#run.samples);
       case "peers":
         return answerJson(response, 200, this.#watching.peers(...page(PEERS_PAGE)));
       case "rounds":
@@ -88,7 +90,7 @@ export class RunApi {
         return answerJson(response, 200, this.#watching.overview());
       default:
         throw notFound(
-          `A run has no "${what}". It has log, series, events, anchor, checkpoints, checkpoints/latest, peers, rounds, diagnosis, overview.`,
+          `A run has no "${what}". It has log, series, events, anchor, checkpoints, checkpoints/latest, samples, peers, rounds, diagnosis, overview.`,
         );
     }
   }

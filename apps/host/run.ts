@@ -36,6 +36,7 @@ import {
   type RunSpec,
   type RunSummary,
   runIdOf,
+  type Samples,
   sign,
   signEntry,
   specSchema,
@@ -49,6 +50,7 @@ import { DdpBytes, overviewOf, type RunOverview } from "./overview.ts";
 import { peerRows } from "./peer-rows.ts";
 import type { Report } from "./report.ts";
 import { RoundBook } from "./round-book.ts";
+import type { RunSamples } from "./samples/run-samples.ts";
 import { SeriesStore } from "./series.ts";
 import type { RefusalCode } from "./signal.ts";
 import { Standings } from "./standings.ts";
@@ -67,6 +69,8 @@ export interface RunOptions {
   readonly spec: RunSpec;
   readonly build: string;
   readonly witness: WitnessPort;
+  /** Writes at each checkpoint what the model makes of the spec's prompts; undefined: nobody does. */
+  readonly samples?: RunSamples | undefined;
   /** How many must be ready before the first round opens; 1 unless given. */
   readonly startPeers?: number | undefined;
   /** Another run of the same data directory names that blob: then it stays when this one forgets it. */
@@ -113,6 +117,7 @@ export class HostedRun {
   readonly bytesServed: Record<BlobKind, number> = { update: 0, checkpoint: 0, shard: 0, other: 0 };
   readonly #options: RunOptions;
   readonly #log: LogStore;
+  readonly #samples: RunSamples | undefined;
   readonly #sequencer: Sequencer;
   readonly #listeners = new Set<RunListener>();
   readonly #memberByPeer = new Map<PeerId, Member>(); // who is or was here since this host started, newest data
@@ -142,6 +147,8 @@ export class HostedRun {
     this.spec = options.spec;
     this.entries = entries;
     this.started = started;
+    this.#samples = options.samples;
+    this.#samples?.follow(entries);
     this.anchors = new AnchorShelf({ spec: options.spec, entries, witness: options.witness });
     this.#ddp = new DdpBytes(options.spec);
     this.#witnessLacks = witnessBehind;
@@ -401,6 +408,7 @@ export class HostedRun {
     this.#learn(entry);
     this.#ddp.apply(entry);
     if (entry.type === "seal") this.#diagnosis.sealed();
+    if (entry.type === "checkpoint") this.#samples?.follow([entry]);
     this.input({ type: "appended", entry });
     for (const listener of this.#listeners) listener.entry?.(entry);
   }
@@ -533,6 +541,11 @@ export class HostedRun {
     return this.#diagnosis.newest;
   }
 
+  /** What the model made of the spec's prompts. */
+  get samples(): Samples {
+    return { prompts: this.spec.evaluation.prompts ?? [], samples: [...(this.#samples?.rows ?? [])] };
+  }
+
   /** Everybody who is here, in sums. */
   overview(): RunOverview {
     return { ...overviewOf(this.view.peers), diagnosis: this.diagnosis, ddpBytes: this.#ddp.bytes };
@@ -543,6 +556,7 @@ export class HostedRun {
     this.#closed = true;
     clearTimeout(this.#wake);
     await this.#log.close();
+    await this.#samples?.close();
     await this.#options.witness.close();
   }
 }

@@ -8,7 +8,7 @@ import { hashSchema } from "./hash.ts";
 import { peerIdSchema } from "./identity.ts";
 import { checkpointBlobsSchema } from "./log.ts";
 import { adapterSchema, linkReportSchema } from "./messages.ts";
-import { specSchema } from "./spec.ts";
+import { PROMPTS_MAX, specSchema } from "./spec.ts";
 
 export const API_VERSION = 1;
 /** Peers in one page of RunDetail, and churn events kept: what a screen shows, and 200 rows are 100 kB. */
@@ -192,6 +192,22 @@ export type CheckpointRow = z.infer<typeof checkpointRowSchema>;
 export const checkpointsSchema = z.object({
   checkpoints: z.array(checkpointRowSchema).check(z.maxLength(CHECKPOINTS_PAGE)),
 });
+
+/** Of a run that goes on for ever there are as many as one can look through. */
+export const SAMPLES_MAX = 64;
+/** What the model made of the run's prompts at one checkpoint. */
+export const sampleRowSchema = z.object({
+  round: z.int(), // rounds folded
+  anchorHash: hashSchema,
+  time: z.number(), // when it was written, ms since 1970
+  texts: z.array(z.string()).check(z.maxLength(PROMPTS_MAX)), // behind each prompt, in the spec's order
+});
+export type SampleRow = z.infer<typeof sampleRowSchema>;
+export const samplesSchema = z.object({
+  prompts: z.array(z.string()).check(z.maxLength(PROMPTS_MAX)), // none: the run's spec names none
+  samples: z.array(sampleRowSchema).check(z.maxLength(SAMPLES_MAX)), // oldest first
+});
+export type Samples = z.infer<typeof samplesSchema>;
 
 export const findingCauses = [
   "joins-late", //     ready for the next round when the others wait already

@@ -245,6 +245,8 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
   { path: ["outer", "correctsVariance"], since: 4 },
   { path: ["base"], since: 5 },
   { path: ["lora"], since: 5 },
+  { path: ["evaluation", "prompts"], since: 5 },
+  { path: ["evaluation", "sampleTokens"], since: 5 },
 ];
 
 function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue }: z.core.$RefinementCtx): void {
@@ -254,6 +256,11 @@ function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue
     addIssue({ code: "custom", path: [...path], message: `came with version ${since}: say "version": ${since}` });
   }
 }
+
+/** What the host's processor continues in minutes, also with a model of 100 million parameters: 8 times 256 tokens. */
+export const PROMPTS_MAX = 8;
+export const SAMPLE_TOKENS_MAX = 256;
+const PROMPT_LENGTH_MAX = 400;
 
 /** What an operator writes: everything but the host's key and the hashes of the shards, which the host fills in. */
 export const draftSchema = z
@@ -286,10 +293,31 @@ export const draftSchema = z
     inner: innerSchema,
     outer: outerSchema,
     rounds: roundsSchema,
-    evaluation: z.strictObject({
-      everyRounds: count(10_000).check(z.describe("how often the anchor is evaluated")),
-      windows: count(4096).check(z.describe("of the held-out text")),
-    }),
+    evaluation: z
+      .strictObject({
+        everyRounds: count(10_000).check(z.describe("how often the anchor is evaluated")),
+        windows: count(4096).check(z.describe("of the held-out text")),
+        prompts: z
+          .optional(
+            z
+              .array(z.string().check(z.minLength(1), z.maxLength(PROMPT_LENGTH_MAX)))
+              .check(z.minLength(1), z.maxLength(PROMPTS_MAX)),
+          )
+          .check(
+            z.describe(
+              "the host lets the model continue each at every checkpoint, for everybody to read; absent: none",
+            ),
+          ),
+        sampleTokens: z
+          .optional(count(SAMPLE_TOKENS_MAX))
+          .check(z.describe("how far it continues a prompt; absent: 64")),
+      })
+      .check(
+        z.refine(({ prompts, sampleTokens }) => sampleTokens === undefined || prompts !== undefined, {
+          path: ["sampleTokens"],
+          error: "is how far prompts are continued: name some, or leave it out",
+        }),
+      ),
     checkpoint: z.strictObject({
       everyRounds: count(10_000).check(z.describe("how often the anchor is stored")),
       retain: z

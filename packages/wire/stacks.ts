@@ -2,7 +2,7 @@
 import type * as z from "zod/mini";
 import type { RunDraft } from "./spec.ts";
 
-type Stack = Pick<RunDraft, "model" | "inner" | "outer" | "rounds" | "end">;
+type Stack = Pick<RunDraft, "model" | "inner" | "outer" | "rounds" | "end" | "evaluation">;
 
 interface Rule {
   readonly path: readonly string[];
@@ -160,6 +160,11 @@ const ofPairs: readonly Rule[] = [
     broken: (stack) => inPairs(stack) && stack.rounds.overlap === true,
     message:
       'does not go with topology "pairs": the next update would be parameters that have not met the partner\'s; for example false',
+  },
+  {
+    path: ["evaluation", "prompts"],
+    broken: ({ evaluation, rounds }) => evaluation.prompts !== undefined && rounds.durability === "peers",
+    message: 'need a host that keeps checkpoints, which one with durability "peers" does not; leave them out',
   },
   {
     path: ["rounds", "durability"],

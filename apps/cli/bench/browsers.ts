@@ -9,10 +9,9 @@ import { allGather, type Link, Meter, ringAllReduce, swap } from "#sim";
 import type { LogEntry, PeerId, RunDetail, RunDraft } from "#wire";
 import { startHost } from "../../host/host.ts";
 import { loadDraft, methodOf } from "../../host/load-run.ts";
-import { WitnessThread } from "../../host/witness-thread.ts";
 import { english } from "../../web/words/format.ts";
 import { startDonors } from "../donors.ts";
-import { tell, witnessScript } from "../host-command.ts";
+import { hostThreads, tell } from "../host-command.ts";
 import { variantFrom } from "../sim/contestants.ts";
 import { draftOf } from "../sim/course.ts";
 
@@ -97,7 +96,7 @@ async function trainInBrowsers(
     data,
     runs: [run],
     from: data,
-    witness: (spec, opened) => new WitnessThread(witnessScript(), { spec, data: opened.path }),
+    ...hostThreads,
     fatal: (error) => {
       tell(error);
       giveUp("the host cannot go on");

@@ -353,6 +353,7 @@ export class SyntheticRun implements ServedRun {
     return { ...overviewOf(this.#peers), ddpBytes: this.#ddp.bytes };
   }
 
+  samples = { prompts: [], samples: [] };
   anchors = { newest: async () => undefined, bytes: () => undefined };
   kindOf = () => "other" as const;
   isOffered = () => false;
