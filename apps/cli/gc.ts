@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { checkDataFolder, DiskBlobStore, readFileIfThere } from "#store/disk";
-import { blobsNamedBy } from "#wire";
+import { blobsNamedBy, specBlobs } from "#wire";
 import { letGo, type RetentionPolicy } from "../host/retention.ts";
 import { english as format } from "../web/words/format.ts";
 import { readRuns, type StoredRun } from "./ask/stored.ts";
@@ -42,7 +42,7 @@ export async function collectGarbage(data: string, policy: RetentionPolicy, dryR
     const own = letGo(run.entries, over, policy, (name) => there.has(name));
     const names = new Set(own.map(({ name }) => name));
     for (const { name, kind } of own) going.set(name, { run, over, kind });
-    for (const { hash } of [...run.spec.data.train, ...run.spec.data.evaluation]) needed.add(hash);
+    for (const { hash } of specBlobs(run.spec)) needed.add(hash);
     for (const entry of run.entries) for (const name of blobsNamedBy(entry)) if (!names.has(name)) needed.add(name);
   }
   const rowByKey = new Map<string, GcRow>();

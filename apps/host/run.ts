@@ -39,6 +39,7 @@ import {
   type Samples,
   sign,
   signEntry,
+  specBlobs,
   specSchema,
   type VolunteerId,
   verifyOffer,
@@ -161,7 +162,7 @@ export class HostedRun {
       report: options.report,
     });
     this.standings = new Standings(entries, (hash) => goodBlob(options.blobs, hash));
-    for (const { hash } of [...this.spec.data.train, ...this.spec.data.evaluation]) this.#kindByBlob.set(hash, "shard");
+    for (const { hash } of specBlobs(this.spec)) this.#kindByBlob.set(hash, "shard");
     for (const entry of entries) this.#learn(entry);
     // Nobody can know it, and it is the same after a restart: so everybody finds his neighbours again.
     const meshSeed = sign(options.identity, "gossamer mesh v1", id);

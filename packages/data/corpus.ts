@@ -1,8 +1,4 @@
-// What the host makes once of a text: a part to train on, a part held out for evaluation, and the token shards of each.
-//
-//   text -> splitCorpus -> tokenizer.encode -> makeShards -> bytes, named by their hash
-import { encodeShard, TOKENS_PER_SHARD } from "./shard.ts";
-
+// What the host makes once of a text: a part to train on, a part held out for evaluation.
 /** How far back the cut looks for a paragraph or a line to end: held-out text stays within this of what was asked. */
 const BOUNDARY_SEARCH_BYTES = 64 * 1024;
 const NEWLINE = 10;
@@ -28,12 +24,4 @@ function boundaryBefore(text: Uint8Array, cut: number): number {
   let i = cut;
   while (i > 0 && (text[i] & 0xc0) === 0x80) i--; // 10xxxxxx continues a character
   return i;
-}
-
-/** Token shards of at most `tokensPerShard` ids, in order; the last may be shorter. */
-export function makeShards(ids: Uint16Array, vocabSize: number, tokensPerShard = TOKENS_PER_SHARD): Uint8Array[] {
-  const count = Math.ceil(ids.length / tokensPerShard);
-  return Array.from({ length: count }, (_, i) =>
-    encodeShard({ vocabSize, ids: ids.subarray(i * tokensPerShard, (i + 1) * tokensPerShard) }),
-  );
 }

@@ -6,4 +6,3 @@ export * from "./measures.ts";
 export * from "./permutation.ts";
 export * from "./shard.ts";
 export * from "./token-source.ts";
-export * from "./tokenizer.ts";

@@ -21,7 +21,7 @@ export const lossMeasures = (
 });
 
 /** Of all held-out text that a run names. */
-export const heldOutText = ({ evaluation }: RunSpec["data"]): { tokens: number; bytes: number } => {
+export const heldOutText = ({ evaluation, evaluationBytes }: RunSpec["data"]): { tokens: number; bytes: number } => {
   const tokens = evaluation.reduce((sum, shard) => sum + shard.tokens, 0);
-  return { tokens, bytes: tokens }; // of the bytes tokenizer
+  return { tokens, bytes: evaluationBytes ?? tokens }; // absent: of the bytes tokenizer
 };

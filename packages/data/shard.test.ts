@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { makeShards, splitCorpus } from "./corpus.ts";
+import { splitCorpus } from "./corpus.ts";
 import { decodeShard, encodeShard, ShardError } from "./shard.ts";
-import { tokenizers } from "./tokenizer.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
@@ -75,30 +74,6 @@ describe("token shard", () => {
   test("ids outside of the vocabulary are not encoded", () => {
     expect(() => encodeShard({ vocabSize: 2, ids: Uint16Array.of(2) })).toThrow("make the shards again");
     expect(() => encodeShard({ vocabSize: 2, ids: new Uint16Array(0) })).toThrow("0 tokens");
-  });
-
-  test("shards of a corpus join to its tokens", () => {
-    fc.assert(
-      fc.property(anyIds, fc.integer({ min: 1, max: 50 }), (ids, tokensPerShard) => {
-        const shards = makeShards(ids, 256, tokensPerShard).map((shard) => decodeShard(shard).ids);
-        expect(shards.flatMap((shard) => [...shard])).toEqual([...ids]);
-        expect(shards.slice(0, -1).every((shard) => shard.length === tokensPerShard)).toBe(true);
-      }),
-    );
-  });
-});
-
-describe("bytes tokenizer", () => {
-  test("any text returns", () => {
-    fc.assert(
-      fc.property(fc.string({ unit: "binary" }), (text) => {
-        expect(tokenizers.bytes.decode(tokenizers.bytes.encode(utf8(text)))).toEqual(utf8(text));
-      }),
-    );
-  });
-
-  test("an id above 255 is refused", () => {
-    expect(() => tokenizers.bytes.decode([65, 256])).toThrow("token id 256");
   });
 });
 

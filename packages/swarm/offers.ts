@@ -1,7 +1,7 @@
 // What the open round has been offered, and which uploads are on the host's disk. [R4] [R10]
 //
 //   offer + blob of that name and size -> counted -> drawn for the commit
-import { type PeerId, ROSTER_MAX, type SignedOffer } from "#wire";
+import { type PeerId, ROSTER_MAX, type SignedOffer, specBlobs } from "#wire";
 import { mixText, type RunState } from "./run-state.ts";
 
 /** Uploads that no offer has named yet: more than any roster has in flight. */
@@ -102,8 +102,7 @@ export class Offers {
 
   /** [R20] Uploads of this round that no commit named. A blob that the run needs stays, whoever uploaded or offered it again. */
   uncommitted(): string[] {
-    const { data } = this.log.spec;
-    const named = new Set([...data.train, ...data.evaluation].map(({ hash }) => hash));
+    const named = new Set(specBlobs(this.log.spec).map(({ hash }) => hash));
     for (const checkpoint of [this.log.checkpoint, this.log.previousCheckpoint])
       for (const { hash } of checkpoint?.blobs ?? []) named.add(hash);
     for (const { commit } of this.log.sealedByRound.values())

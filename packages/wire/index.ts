@@ -14,4 +14,5 @@ export * from "./presets.ts";
 export * from "./reasons.ts";
 export * from "./relay.ts";
 export * from "./spec.ts";
+export * from "./spec-data.ts";
 export * from "./spec-lora.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { canonicalBytes, draftSchema, explainSpecError, presets, runIdOf, specSchema } from "./index.ts";
+import { canonicalBytes, draftSchema, explainSpecError, presets, runIdOf, specBlobs, specSchema } from "./index.ts";
 import { specOf } from "./test-given.ts";
 
 const { nano } = presets;
@@ -223,4 +223,67 @@ test("several mistakes take a line each; very many are cut short", () => {
   const lines = explained({}).split("\n");
   expect(lines).toHaveLength(9);
   expect(lines[8]).toMatch(/^\.\.\. and \d+ more$/);
+});
+
+describe("version 5: data", () => {
+  const parts = [{ path: "./books" }];
+  const corpus = { ...nano.corpus, kind: "parts", parts };
+  const trained = { kind: "train", vocabSize: 4096 };
+
+  test("documents from several places, and a tokenizer of the run's own", () => {
+    expect(explained({ ...nano, version: 5, corpus: { ...corpus, tokenizer: trained } })).toBe("accepted");
+    expect(explained({ ...nano, corpus })).toMatch(/^corpus\.kind: came with version 5: say "version": 5/);
+    expect(explained({ ...nano, version: 4, corpus: { ...nano.corpus, tokenizer: trained } })).toMatch(
+      /^corpus\.tokenizer: came with version 5/,
+    );
+    expect(explained({ ...nano, corpus: { ...nano.corpus, tokenizer: "bytes" } })).toBe("accepted");
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ["parts of another kind", { ...nano.corpus, parts }, /^corpus\.parts: belong to corpus\.kind "parts"/],
+    ["no parts", { ...corpus, parts: undefined }, /^corpus\.parts: belong to corpus\.kind "parts", for example/],
+    ["a part that is nowhere", { ...corpus, parts: [{}] }, /^corpus\.parts\.0: names exactly one of path, url and hub/],
+    [
+      "a part in two places",
+      { ...corpus, parts: [{ path: "a", url: "https://b" }] },
+      /^corpus\.parts\.0: names exactly/,
+    ],
+    ["a login in an address", { ...corpus, parts: [{ url: "https://me:secret@b" }] }, /without a login/],
+    [
+      "two parts without licences",
+      { ...corpus, parts: [...parts, ...parts] },
+      /^corpus\.parts\.0\.source: is needed of/,
+    ],
+    [
+      "a weight on one of two",
+      {
+        ...corpus,
+        parts: [
+          { ...parts[0], source: "a", licence: "b", weight: 1 },
+          { ...parts[0], source: "a", licence: "b" },
+        ],
+      },
+      /^corpus\.parts: have a weight each/,
+    ],
+    [
+      "a vocabulary that no id names",
+      { ...corpus, tokenizer: { ...trained, vocabSize: 70_000 } },
+      /^corpus\.tokenizer\.vocabSize: .*65536/,
+    ],
+  ])("%s is refused", (_, given, message) => {
+    expect(explained({ ...nano, version: 5, corpus: given })).toMatch(message);
+  });
+
+  test("a run's spec names the tokenizer, and every blob", () => {
+    const spec = specOf();
+    const blob = (digit: string) => ({ hash: digit.repeat(64), bytes: 9 });
+    const tokenizer = { ...blob("c"), vocabSize: 300 };
+    const data = { ...spec.data, tokenizer, manifest: blob("d"), evaluationBytes: 7 };
+    expect(specSchema.safeParse({ ...spec, data }).success).toBe(false);
+    const parsed = specSchema.parse({ ...spec, version: 5, data });
+    expect(specBlobs(parsed).map(({ hash }) => hash)).toEqual([
+      ...[...spec.data.train, ...spec.data.evaluation].map(({ hash }) => hash),
+      ...["c", "d"].map((digit) => digit.repeat(64)),
+    ]);
+  });
 });

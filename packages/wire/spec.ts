@@ -8,8 +8,12 @@ import canonicalize from "canonicalize";
 import * as z from "zod/mini";
 import { codecSchema } from "./codecs.ts";
 import { hashSchema } from "./hash.ts";
+import { count, positive, text } from "./spec-basics.ts";
+import { corpusSchema, dataRefSchema } from "./spec-data.ts";
 import { baseDraftSchema, baseRefSchema, loraSchema, refuseAdapters } from "./spec-lora.ts";
 import { refuseStacks } from "./stacks.ts";
+
+export { hashSchema };
 
 /** What a schema has no words of its own for: zod's small build, a third of the whole one's size, brings none. */
 z.config(z.locales.en());
@@ -25,10 +29,6 @@ const versionSchema = <T extends number>(...versions: readonly T[]) =>
     error: ({ input }) =>
       `${JSON.stringify(input)} is unknown: this build reads version ${versions.join(", ").replace(/, (\d+)$/, " and $1")}`,
   });
-
-const text = (max: number) => z.string().check(z.trim(), z.minLength(1), z.maxLength(max));
-const positive = z.number().check(z.positive());
-const count = (max: number) => z.int().check(z.minimum(1), z.maximum(max));
 
 export const publicKeySchema = z
   .string()
@@ -210,22 +210,6 @@ export const roundsSchema = z
 export const holdersOf = ({ rounds }: { readonly rounds: z.infer<typeof roundsSchema> }): number | undefined =>
   rounds.durability === "peers" ? (rounds.holders ?? 2) : undefined;
 
-export const dataRefSchema = z.strictObject({
-  source: text(400), //                   where the text comes from, for people
-  licence: text(200),
-  tokenizer: z.literal("bytes"),
-  train: z
-    .array(
-      z.strictObject({ hash: hashSchema, bytes: z.int().check(z.positive()), tokens: z.int().check(z.positive()) }),
-    )
-    .check(z.minLength(1), z.maxLength(4096)),
-  evaluation: z
-    .array(
-      z.strictObject({ hash: hashSchema, bytes: z.int().check(z.positive()), tokens: z.int().check(z.positive()) }),
-    )
-    .check(z.minLength(1), z.maxLength(256)),
-});
-
 /** What came after version 1: optional, so that a spec which does not use it keeps its version, and with it the run's id. */
 const newerFields: readonly { path: readonly string[]; since: number; old?: unknown }[] = [
   { path: ["rounds", "overlap"], since: 2 },
@@ -247,12 +231,21 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
   { path: ["lora"], since: 5 },
   { path: ["evaluation", "prompts"], since: 5 },
   { path: ["evaluation", "sampleTokens"], since: 5 },
+  { path: ["corpus", "kind"], since: 5, old: ["sotu", "file"] },
+  { path: ["corpus", "tokenizer"], since: 5, old: "bytes" },
+  { path: ["corpus", "clean"], since: 5 },
+  { path: ["corpus", "deduplicate"], since: 5 },
+  { path: ["corpus", "tokensPerShard"], since: 5 },
+  { path: ["data", "tokenizer"], since: 5, old: "bytes" },
+  { path: ["data", "parts"], since: 5 },
+  { path: ["data", "manifest"], since: 5 },
+  { path: ["data", "evaluationBytes"], since: 5 },
 ];
 
 function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue }: z.core.$RefinementCtx): void {
   for (const { path, since, old } of newerFields) {
-    const value = path.reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], spec);
-    if (value === undefined || value === old || version >= since) continue;
+    const value = path.reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], spec);
+    if (value === undefined || [old].flat().includes(value) || version >= since) continue;
     addIssue({ code: "custom", path: [...path], message: `came with version ${since}: say "version": ${since}` });
   }
 }
@@ -280,13 +273,7 @@ export const draftSchema = z
         z.maximum(0xffff_ffff),
         z.describe("of weights, data order, and whatever else everybody draws alike"),
       ),
-    corpus: z.strictObject({
-      kind: z.enum(["sotu", "file"]).check(z.describe("the State of the Union addresses, or a text of your own")),
-      path: z.optional(z.string().check(z.maxLength(4096))).check(z.describe('of kind "file": beside the spec')),
-      source: text(400).check(z.describe("where the text comes from, for people")),
-      licence: text(200).check(z.describe("of the text")),
-      evaluationPart: z.number().check(z.gt(0), z.lt(0.5), z.describe("held out from the end of the text")),
-    }),
+    corpus: corpusSchema,
     model: modelSchema,
     base: z.optional(baseDraftSchema),
     lora: z.optional(loraSchema),
@@ -330,10 +317,6 @@ export const draftSchema = z
     }),
   })
   .check(
-    z.refine((d) => d.corpus.kind !== "file" || d.corpus.path !== undefined, {
-      path: ["corpus", "path"],
-      error: 'is required when corpus.kind is "file" (for example "./book.txt")',
-    }),
     z.refine((d) => d.inner.steps * d.inner.windowsPerStep * d.model.contextLength <= 0xffff_ffff, {
       path: ["inner", "steps"],
       error: "times windowsPerStep times contextLength must be below 2^32: an update counts its tokens in 32 bits",
@@ -354,6 +337,18 @@ export const specSchema = z
   })
   .check(z.superRefine(refuseNewerFields), z.superRefine(refuseStacks), z.superRefine(refuseAdapters));
 export type RunSpec = z.infer<typeof specSchema>;
+
+/** Every blob that a spec names: what its host must keep, serve and back up. */
+export const specBlobs = ({
+  data,
+}: {
+  readonly data: Omit<RunSpec["data"], "source" | "licence">;
+}): { readonly hash: string; readonly bytes: number }[] => [
+  ...data.train,
+  ...data.evaluation,
+  ...(data.tokenizer === "bytes" ? [] : [data.tokenizer]),
+  ...(data.manifest === undefined ? [] : [data.manifest]),
+];
 
 export type RunId = string;
 

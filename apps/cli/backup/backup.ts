@@ -4,7 +4,7 @@
 import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { DataError, DiskBlobStore, isLogFile, syncFolder, writeFileWhole } from "#store/disk";
-import { blobsNamedBy, entryHash, type LogEntry, type RunSpec } from "#wire";
+import { blobsNamedBy, entryHash, type LogEntry, type RunSpec, specBlobs } from "#wire";
 import { BUILD } from "../../host/build.ts";
 import { hashesIn } from "../../host/sweep.ts";
 import { goesOnFrom } from "./going-on.ts";
@@ -56,7 +56,7 @@ export async function backup(source: BackupSource, folder: string): Promise<Back
     const texts = await extraFiles(source.data);
     const wanted = new Set(texts.flatMap(({ content }) => hashesIn(content.toString("latin1"))));
     for (const { spec, entries } of runs) {
-      for (const { hash } of [...spec.data.train, ...spec.data.evaluation]) wanted.add(hash);
+      for (const { hash } of specBlobs(spec)) wanted.add(hash);
       for (const entry of entries) for (const name of blobsNamedBy(entry)) wanted.add(name);
     }
     for (const name of wanted) {

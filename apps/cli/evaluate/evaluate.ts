@@ -2,10 +2,11 @@
 //
 //   checkpoint -> every window of the held-out text -> loss, perplexity, bits per byte
 //              -> a task file's questions           -> accuracy
-import { heldOutText, lossMeasures, tokenizers } from "#data";
+import { heldOutText, lossMeasures } from "#data";
 import { createEngine } from "#engine";
 import { createGenerator } from "#engine/generation";
-import { type CheckpointRow, type RunSpec, runIdOf } from "#wire";
+import { openTokenizer } from "#tokenizer";
+import { type CheckpointRow, runIdOf } from "#wire";
 import { english } from "../../web/words/format.ts";
 import {
   type CheckpointPlace,
@@ -61,7 +62,7 @@ export async function evaluate(options: EvaluateOptions, out: Say, say: Say): Pr
   const found =
     questions === undefined
       ? { heldOut: await heldOut(source, parameters, options.windows, progress) }
-      : { tasks: await answered(spec, parameters, questions, progress) };
+      : { tasks: await answered(source, parameters, questions, progress) };
   const report = { run: runIdOf(spec), name: spec.name, round: row.round, anchorHash: row.anchorHash, ...found };
   for (const line of options.json ? [JSON.stringify(report)] : linesOf(report, row, parameters.length)) out(line);
   return report;
@@ -113,15 +114,14 @@ async function heldOut(
 }
 
 async function answered(
-  spec: RunSpec,
+  { spec, ...source }: CheckpointSource,
   parameters: Float32Array,
   questions: Awaited<ReturnType<typeof readTasks>>,
   progress: Progress,
 ): Promise<TaskReport[]> {
   const generator = await createGenerator({ model: spec.model, backend: "processor" });
   await generator.load(parameters);
-  const tokenizer = tokenizers[spec.data.tokenizer];
-  const encode = (text: string): ArrayLike<number> => tokenizer.encode(new TextEncoder().encode(text));
+  const { encode } = await openTokenizer(spec.data.tokenizer, source.blob);
   return answerAll({ generator, encode }, questions, (done) => progress(done, questions.length, "questions"));
 }
 

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { codecOf, updateBytesMax } from "#outer";
 import { StorageError } from "#store";
 import type { CachedBlobs } from "#store/nats";
-import { type NetworkOffer, type PeerId, type RunSpec, runIdOf } from "#wire";
+import { type NetworkOffer, type PeerId, type RunSpec, runIdOf, specBlobs } from "#wire";
 import { ApiError, answerJson, answerText } from "../answer.ts";
 import { BlobApi, type BlobRun } from "../blob-api.ts";
 import { HostHealth } from "../host-health.ts";
@@ -65,7 +65,7 @@ export class ClusterApi {
   /** What the blobs' part asks of the run, wherever it is ordered. */
   #blobRun(id: string): BlobRun {
     const { spec } = this.#options;
-    const shards = new Set([...spec.data.train, ...spec.data.evaluation].map(({ hash }) => hash));
+    const shards = new Set(specBlobs(spec).map(({ hash }) => hash));
     const led = (): HostedRun | undefined => this.#led?.run;
     return {
       ...{ id, spec, bytesServed: this.#bytesServed, uploadBytesMax: updateBytesMax(codecOf(spec)) },

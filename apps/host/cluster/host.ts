@@ -5,7 +5,7 @@
 import { randomBytes, X509Certificate } from "node:crypto";
 import { DataError, type DataFolder, DiskBlobStore, openDataFolder } from "#store/disk";
 import { agreeOn, CachedBlobs, type Nats, NatsBlobStore, openNats } from "#store/nats";
-import { identityFrom, type PeerId, type RunSpec, runIdOf } from "#wire";
+import { identityFrom, type PeerId, type RunSpec, runIdOf, specBlobs } from "#wire";
 import { Access } from "../access/access.ts";
 import { AuditLog } from "../access/audit.ts";
 import { BUILD } from "../build.ts";
@@ -209,7 +209,7 @@ async function specOf(
   checkForBrowsers(loaded, `--run ${named}`);
   const spec = await makeSpec(loaded, hostKey, data, blobs);
   // Made by an earlier start of this data directory, perhaps for another cluster.
-  for (const { hash } of [...spec.data.train, ...spec.data.evaluation]) await blobs.share(hash);
+  for (const { hash } of specBlobs(spec)) await blobs.share(hash);
   return spec;
 }
 

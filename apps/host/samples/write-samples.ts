@@ -1,8 +1,8 @@
 // What a checkpoint's model makes of the spec's prompts, on this processor: the same texts wherever it is done.
-import { tokenizers } from "#data";
 import { continuation, createGenerator, type Sampling } from "#engine/generation";
 import { decodeCheckpointSection } from "#outer";
 import type { BlobStore } from "#store";
+import { openTokenizer } from "#tokenizer";
 import { blobName, type EntryOf, type RunSpec } from "#wire";
 
 /** Unless the spec says so. */
@@ -23,24 +23,28 @@ export async function writeSamples(
   await generator.load(parameters);
   const { prompts = [], sampleTokens: tokens = TOKENS } = spec.evaluation;
   const texts: string[] = [];
+  const tokenizer = await openTokenizer(spec.data.tokenizer, ({ hash }) => storedBlob(hash, "the tokenizer", blobs));
   for (const prompt of prompts) {
-    const tokenizer = tokenizers[spec.data.tokenizer];
-    const decoder = new TextDecoder(); // a character that is cut waits for its rest
+    const stream = tokenizer.stream();
     let text = "";
-    const ids = tokenizer.encode(new TextEncoder().encode(prompt));
-    for await (const id of continuation(generator, ids, { sampling: samplingOf(spec), tokens }))
-      text += decoder.decode(tokenizer.decode([id]), { stream: true });
-    texts.push(text + decoder.decode());
+    for await (const id of continuation(generator, tokenizer.encode(prompt), { sampling: samplingOf(spec), tokens })) {
+      if (id === tokenizer.endOfText) break;
+      text += stream.write(id);
+    }
+    texts.push(text + stream.end());
   }
   return texts;
 }
 
 async function parametersOf({ round, blobs: named }: SampledCheckpoint, blobs: Pick<BlobStore, "get">) {
-  const ref = named.find(({ name }) => name === "parameters");
-  const bytes = ref && (await blobs.get(ref.hash));
-  if (ref === undefined || bytes === undefined || blobName(bytes) !== ref.hash)
-    throw new Error(`the checkpoint of round ${round} is not stored`);
-  const section = decodeCheckpointSection(bytes);
+  const hash = named.find(({ name }) => name === "parameters")?.hash;
+  const section = decodeCheckpointSection(await storedBlob(hash, `the checkpoint of round ${round}`, blobs));
   if (typeof section === "string") throw new Error(`the checkpoint of round ${round}: ${section}`);
   return section.values;
+}
+
+async function storedBlob(hash: string | undefined, what: string, blobs: Pick<BlobStore, "get">): Promise<Uint8Array> {
+  const bytes = hash === undefined ? undefined : await blobs.get(hash);
+  if (bytes === undefined || blobName(bytes) !== hash) throw new Error(`${what} is not stored`);
+  return bytes;
 }

@@ -36,7 +36,8 @@ test("a change that is none is refused whole", () => {
 
 test("the daily cap lasts five hours of the default run with three others at a round every 30 s", () => {
   const { corpus, ...draft } = presets.micro;
-  const data = { ...corpus, tokenizer: "bytes" as const, train: [], evaluation: [] };
+  const { source, licence } = corpus;
+  const data = { source, licence, tokenizer: "bytes" as const, train: [], evaluation: [] };
   const spec = { ...draft, mathVersion: MATH_VERSION, hostKey: "", data } as const;
   const { perHour } = donationCost(spec, runSizes(spec), 3, 30_000);
   const hours = DAILY_BYTES_DEFAULT / (perHour!.sent + perHour!.received);

@@ -1,5 +1,5 @@
 // The thread that continues texts, for React: the newest snapshot of what it has written.
-import type { ModelShape } from "#wire";
+import type { ModelShape, TokenizerRef } from "#wire";
 import type { SnapshotStore } from "../window/types.ts";
 import { emptyTry, type TryAsk, type TrySnapshot, type TryTell, type TryWish } from "./types.ts";
 
@@ -12,7 +12,7 @@ export interface Trial extends SnapshotStore<TrySnapshot> {
 }
 
 /** @param base the host's origin */
-export function createTrial(base: string, run: string, model: ModelShape): Trial {
+export function createTrial(base: string, run: string, model: ModelShape, tokenizer: TokenizerRef): Trial {
   let snapshot = emptyTry;
   const listeners = new Set<() => void>();
   const set = (change: TryTell): void => {
@@ -27,7 +27,7 @@ export function createTrial(base: string, run: string, model: ModelShape): Trial
     set({ problem, busy: false, sides: [] });
   };
   const ask = (wish: TryAsk) => worker.postMessage(wish);
-  ask({ type: "start", base, run, model });
+  ask({ type: "start", base, run, model, tokenizer });
   return {
     subscribe(onChange) {
       listeners.add(onChange);

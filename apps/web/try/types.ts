@@ -3,7 +3,7 @@
 //   page --TryAsk--> thread: list the checkpoints, write, stop          thread --TryTell--> page: what changed of the snapshot
 import type { AdapterDescription } from "#engine";
 import type { Sampling } from "#engine/generation";
-import type { CheckpointRow, ModelShape } from "#wire";
+import type { CheckpointRow, ModelShape, TokenizerRef } from "#wire";
 import type { CheckpointFault } from "./checkpoints.ts";
 
 /** none: nothing is sealed yet, or nothing kept. The others but the host's: what createGenerator and its generators reject with, and what is our own. */
@@ -75,7 +75,13 @@ export interface TryWish {
 }
 
 export type TryAsk =
-  | { readonly type: "start"; readonly base: string; readonly run: string; readonly model: ModelShape }
+  | {
+      readonly type: "start";
+      readonly base: string;
+      readonly run: string;
+      readonly model: ModelShape;
+      readonly tokenizer: TokenizerRef;
+    }
   | { readonly type: "list" }
   | ({ readonly type: "write" } & TryWish)
   | { readonly type: "stop" };

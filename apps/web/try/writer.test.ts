@@ -2,12 +2,14 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createGenerator, DeviceLostError, type Generator, ModelTooLargeError } from "#engine/generation";
 import { encodeCheckpointSection, genesisParameters } from "#outer";
-import { blobName, type CheckpointRow, presets } from "#wire";
+import { trainByteLevelBpe } from "#tokenizer/train";
+import { blobName, type CheckpointRow, presets, type TokenizerRef } from "#wire";
 import { emptyTry, type TrySnapshot, type TryWish } from "./types.ts";
 import { Writer, type WriterPorts } from "./writer.ts";
 
 const model = { ...presets.nano.model, dModel: 8, layers: 1, heads: 1, kvHeads: 1, dFfn: 8, contextLength: 8 };
 const blobs = new Map<string, Uint8Array>();
+let tokenizer: TokenizerRef;
 const rowOf = (round: number): CheckpointRow => {
   const bytes = encodeCheckpointSection("parameters", round, genesisParameters(model, round));
   const hash = blobName(bytes);
@@ -22,6 +24,7 @@ let asked: string[];
 beforeEach(() => {
   rows = [rowOf(20), rowOf(10)];
   anchor = undefined;
+  tokenizer = "bytes";
   asked = [];
   vi.stubGlobal("fetch", async (url: string) => {
     asked.push(url);
@@ -40,13 +43,17 @@ const wish: TryWish = {
 
 function given(ports: Partial<WriterPorts> = {}) {
   const seen: TrySnapshot[] = [emptyTry];
-  const writer = new Writer({ base: "http://host", run: "default" }, model, {
-    tell: (change) => seen.push({ ...seen[seen.length - 1], ...change }),
-    createGenerator,
-    breathe: async () => {},
-    now: () => performance.now(),
-    ...ports,
-  });
+  const writer = new Writer(
+    { base: "http://host", run: "default" },
+    { model, tokenizer },
+    {
+      tell: (change) => seen.push({ ...seen[seen.length - 1], ...change }),
+      createGenerator,
+      breathe: async () => {},
+      now: () => performance.now(),
+      ...ports,
+    },
+  );
   return { writer, now: () => seen[seen.length - 1], seen };
 }
 
@@ -112,6 +119,38 @@ test("a character that is cut between two tokens appears whole", async () => {
   await writer.write({ ...wish, tokens: bytes.length });
   expect(now().sides[0].text).toBe("é€");
   expect(new Set(seen.flatMap(({ sides }) => sides.map(({ text }) => text)))).toEqual(new Set(["", "é", "é€"]));
+});
+
+test("a run's own tokenizer is fetched once, reads the prompt and ends the text", async () => {
+  const { json, vocabSize } = trainByteLevelBpe(new Map([["hello", 9]]), 300);
+  const file = new TextEncoder().encode(json);
+  const hash = blobName(file);
+  blobs.set(hash, file);
+  tokenizer = { hash, bytes: file.length, vocabSize, endOfText: vocabSize - 1 };
+  const hello = vocabSize - 2;
+  let read: ArrayLike<number> = [];
+  const script = [hello, hello, vocabSize - 1, hello];
+  const logitsOf = (id: number) => Float32Array.from({ length: vocabSize }, (_, i) => (i === id ? 90 : 0));
+  const pen = (): Generator => {
+    let at = 0;
+    const rest = { adapter: undefined, model, allocatedBytes: 0, length: 1, lost: new Promise<never>(() => {}) };
+    return {
+      ...rest,
+      load: async () => {},
+      prefill: async (ids) => {
+        read = ids;
+        return logitsOf(script[0]);
+      },
+      decode: async () => logitsOf(script[++at]),
+      destroy: () => {},
+    };
+  };
+  const { writer, now } = given({ createGenerator: async () => pen() });
+  await writer.write({ ...wish, prompt: "hellohello" });
+  expect(now().sides[0]).toMatchObject({ state: "done", text: "hellohello" });
+  expect([...Array.from(read)]).toEqual([hello, hello]);
+  await writer.write({ ...wish, prompt: "hello" });
+  expect(asked.filter((url) => url.endsWith(hash))).toHaveLength(1);
 });
 
 describe("what can go wrong", () => {

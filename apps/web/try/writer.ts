@@ -1,7 +1,6 @@
 // Continues texts with one checkpoint, or with two at once: fetches what it needs, keeps it for the next time, tells what it has written.
 //
 //   write {prompt, rounds} -> checkpoints -> parameters -> a generator for each side -> tokens -> text, some times a second
-import { tokenizers } from "#data";
 import {
   continuation,
   DeviceLostError,
@@ -11,8 +10,16 @@ import {
   ModelTooLargeError,
   OutOfMemoryError,
 } from "#engine/generation";
-import type { CheckpointRow, ModelShape } from "#wire";
-import { askOffered, CheckpointError, fetchParameters, parametersBlob, type RunPlace } from "./checkpoints.ts";
+import { openTokenizer, type Tokenizer } from "#tokenizer";
+import type { CheckpointRow, ModelShape, TokenizerRef } from "#wire";
+import {
+  askOffered,
+  CheckpointError,
+  fetchBlob,
+  fetchParameters,
+  parametersBlob,
+  type RunPlace,
+} from "./checkpoints.ts";
 import type { TryFault, TryProblem, TrySide, TrySnapshot, TryTell, TryWish } from "./types.ts";
 import { emptyTry } from "./types.ts";
 
@@ -39,15 +46,22 @@ interface Pen {
 export class Writer {
   readonly #place: RunPlace;
   readonly #model: ModelShape;
+  readonly #tokenizerRef: TokenizerRef;
   readonly #ports: WriterPorts;
+  #tokenizer: Promise<Tokenizer> | undefined;
   readonly #pens: (Pen | undefined)[] = [];
   #snapshot: TrySnapshot = emptyTry;
   #abort: AbortController | undefined;
   #breathedAt = 0;
 
-  constructor(place: RunPlace, model: ModelShape, ports: WriterPorts) {
+  constructor(
+    place: RunPlace,
+    { model, tokenizer }: { readonly model: ModelShape; readonly tokenizer: TokenizerRef },
+    ports: WriterPorts,
+  ) {
     this.#place = place;
     this.#model = model;
+    this.#tokenizerRef = tokenizer;
     this.#ports = ports;
   }
 
@@ -111,14 +125,15 @@ export class Writer {
   }
 
   async #continue(side: number, generator: Generator, wish: TryWish, signal: AbortSignal): Promise<void> {
-    const tokenizer = tokenizers.bytes; // the only one that a spec can name
-    const ids = tokenizer.encode(new TextEncoder().encode(wish.prompt));
-    const decoder = new TextDecoder(); // a character that is cut waits for its rest
+    const tokenizer = await this.#openTokenizer();
+    const ids = tokenizer.encode(wish.prompt);
+    const stream = tokenizer.stream();
     let [text, tokens, startedAt, toldAt] = ["", 0, 0, 0];
     for await (const id of continuation(generator, ids, { ...wish, signal })) {
       const now = this.#ports.now();
       if (tokens === 0) startedAt = now;
-      text += decoder.decode(tokenizer.decode([id]), { stream: true });
+      if (id === tokenizer.endOfText) break;
+      text += stream.write(id);
       tokens++;
       if (now - toldAt >= TELL_EVERY_MS) {
         this.#setSide(side, { state: "writing", text, tokens, tokensPerSecond: rate(tokens - 1, now - startedAt) });
@@ -129,9 +144,19 @@ export class Writer {
         this.#breathedAt = this.#ports.now();
       }
     }
-    text += decoder.decode();
+    text += stream.end();
     const tokensPerSecond = rate(tokens - 1, this.#ports.now() - startedAt);
     this.#setSide(side, { state: signal.aborted ? "stopped" : "done", text, tokens, tokensPerSecond });
+  }
+
+  /** Fetched once; after a failure again with the next text. */
+  #openTokenizer(): Promise<Tokenizer> {
+    const { base } = this.#place;
+    this.#tokenizer ??= openTokenizer(this.#tokenizerRef, (blob) => fetchBlob(base, blob, "the tokenizer"));
+    this.#tokenizer.catch(() => {
+      this.#tokenizer = undefined;
+    });
+    return this.#tokenizer;
   }
 
   /** A generator with that checkpoint: the one of before where it has it, or with other parameters. */

@@ -44,15 +44,16 @@ const Live = ({ page, texts }: TryModelProps) => {
   const [trial, setTrial] = useState<Trial | null>(null);
   const runId = run?.id;
   const model = run?.spec.model;
+  const tokenizer = run?.spec.data.tokenizer;
   useEffect(() => {
-    if (runId === undefined || model === undefined) return;
-    const made = createTrial(hostBase, runId, model);
+    if (runId === undefined || model === undefined || tokenizer === undefined) return;
+    const made = createTrial(hostBase, runId, model, tokenizer);
     setTrial(made);
     return () => {
       setTrial(null);
       made.end();
     };
-  }, [hostBase, runId, model]);
+  }, [hostBase, runId, model, tokenizer]);
   const snapshot = useSyncExternalStore((trial ?? noTrial).subscribe, (trial ?? noTrial).getSnapshot);
   // A checkpoint comes every so many rounds: what there is is asked for anew then, and once the first round is sealed.
   const sealed = run?.round ?? 0;

@@ -1,7 +1,10 @@
 // A method: the composition of plug-ins that a paper describes, as fields of the run spec. Browsers, replay and simulator read the spec alone.
 //
 //   draft (model, data, H inner steps)  --compose-->  inner, outer and rounds as the method has them
-import { type RunDraft, SPEC_VERSION } from "#wire";
+import type { RunDraft } from "#wire";
+
+/** Of the spec: the newest field that a method names came with it. A draft of a newer version keeps its own. */
+const METHOD_VERSION = 4;
 
 type Composition = Pick<RunDraft, "inner" | "outer" | "rounds">;
 
@@ -20,6 +23,6 @@ export interface Method {
 /** The draft, with that method. */
 export const withMethod = (draft: RunDraft, { compose }: Method): RunDraft => ({
   ...draft,
-  version: SPEC_VERSION,
+  version: Math.max(draft.version, METHOD_VERSION) as RunDraft["version"],
   ...compose(draft),
 });
