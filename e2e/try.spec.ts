@@ -2,19 +2,25 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { expect, type Page, test } from "@playwright/test";
+import { SamplesThread } from "../apps/host/samples/samples-thread.ts";
 import { startTestHost, TestVolunteer, tinyDraft, writeRun } from "../apps/host/test-given.ts";
 import { bringAxe, findings } from "./axe.ts";
 
 let data: string;
 let host: Awaited<ReturnType<typeof startTestHost>>;
 
-const start = async (everyRounds: number) =>
-  startTestHost({
+async function start(everyRounds: number) {
+  const checkpoint = { everyRounds, retain: "all" } as const;
+  const evaluation = { ...tinyDraft().evaluation, prompts: ["It was ", "A stormy"], sampleTokens: 20 };
+  return startTestHost({
     data,
-    run: await writeRun(data, tinyDraft({ checkpoint: { everyRounds, retain: "all" } })),
+    run: await writeRun(data, tinyDraft({ version: 5, checkpoint, evaluation })),
     page: "dist/web-test",
+    samples: (spec, { path }) => new SamplesThread(pathToFileURL("dist/node/samples.js"), spec, path),
   });
+}
 
 test.beforeEach(() => {
   data = mkdtempSync(join(tmpdir(), "gossamer-try-"));
@@ -82,6 +88,29 @@ test("a seed repeats its text, in WGSL; two checkpoints side by side; stop; noth
   await section(page).getByRole("button", { name: "Stop" }).click();
   await expect(side(page, 2)).toHaveAttribute("data-state", "stopped");
   await expect(writeButton(page)).toBeEnabled();
+});
+
+test("what the model made of the run's prompts: by keyboard from checkpoint to checkpoint", async ({ page }) => {
+  host = await start(1);
+  await bringAxe(page);
+  await page.goto(`${host.url}/watch`);
+  await page.getByRole("link", { name: "Try the model" }).click();
+  const samples = section(page).getByRole("region", { name: "How it learned to write" });
+  await expect(samples).toContainText("once the first checkpoint is made");
+  await play([0, 1]);
+  await expect.poll(() => host.run.samples.samples.length).toBe(2);
+  await page.reload();
+  await page.getByRole("link", { name: "Try the model" }).click();
+  const [first, second] = host.run.samples.samples;
+  await expect(samples.locator(".written")).toHaveText([`It was ${second.texts[0]}`, `A stormy${second.texts[1]}`], {
+    useInnerText: false,
+  });
+  const time = samples.getByRole("slider", { name: "Checkpoint" });
+  await time.press("Home");
+  await expect(time).toHaveAttribute("aria-valuetext", "after round 1");
+  await expect(samples.locator(".written").first()).toHaveAttribute("data-round", "1");
+  await expect(samples.locator(".written").first()).toContainText(first.texts[0].trim().split(/\s/)[0]);
+  expect(await findings(page)).toEqual([]);
 });
 
 test("before the first checkpoint, without WebGPU, and when the host does not give it", async ({ page }) => {

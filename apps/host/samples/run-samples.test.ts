@@ -5,10 +5,16 @@ import { describe, expect, test } from "vitest";
 import { type EntryOf, presets, type RunSpec, SAMPLES_MAX, type Samples } from "#wire";
 import { generate } from "../../cli/generate.ts";
 import { freshFolder, startTestHost, TestVolunteer, tinyDraft, writeRun } from "../test-given.ts";
-import { RunSamples, type SamplePort } from "./run-samples.ts";
+import { type MakeSamplePort, RunSamples, type SamplePort } from "./run-samples.ts";
+import { writeSamples } from "./write-samples.ts";
 
 const prompts = ["It was ", "a dark"];
 const sampled = () => tinyDraft({ version: 5, evaluation: { ...presets.nano.evaluation, prompts, sampleTokens: 12 } });
+
+const samples: MakeSamplePort = (spec, _, blobs) => ({
+  write: (checkpoint) => writeSamples(spec, blobs, checkpoint),
+  close: async () => {},
+});
 
 async function samplesAt(url: string, rounds: number): Promise<Samples> {
   for (;;) {
@@ -20,7 +26,7 @@ async function samplesAt(url: string, rounds: number): Promise<Samples> {
 test("a host writes at each checkpoint what the model makes of each prompt, and keeps it", async () => {
   const data = await freshFolder();
   const run = await writeRun(data, sampled());
-  const host = await startTestHost({ data, run });
+  const host = await startTestHost({ data, run, samples });
   const volunteer = await TestVolunteer.join(host.url, 1);
   let anchor = host.run.started.genesisHash;
   for (const round of [0, 1]) {
@@ -48,7 +54,7 @@ test("a host writes at each checkpoint what the model makes of each prompt, and 
       ).toBe(texts[i]);
   await host.close();
 
-  const again = await startTestHost({ data, run });
+  const again = await startTestHost({ data, run, samples });
   expect(await samplesAt(again.url, 2)).toEqual(told);
   await again.close();
 });

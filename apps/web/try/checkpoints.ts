@@ -12,6 +12,8 @@ import {
   checkpointsSchema,
   type ModelShape,
   pieceCount,
+  type Samples,
+  samplesSchema,
 } from "#wire";
 
 /** unreachable: no answer. unknown-run: the host has another one. not-kept: it has forgotten this one. damaged: what came is not what was announced. */
@@ -72,6 +74,16 @@ async function askAnchor(place: RunPlace, signal?: AbortSignal): Promise<Checkpo
     return parsed.success ? parsed.data : undefined;
   } catch (error) {
     if (error instanceof CheckpointError && error.fault === "unknown-run") return undefined; // 404: not now, or an older host
+    throw error;
+  }
+}
+
+/** What the host let the model write at each checkpoint; null: an older host, which has none. Told beside the rest: what is wrong is told there. */
+export async function askSamples(place: RunPlace, signal?: AbortSignal): Promise<Samples | null> {
+  try {
+    return samplesSchema.safeParse(await askRun(place, "/samples", signal)).data ?? null;
+  } catch (error) {
+    if (error instanceof CheckpointError) return null;
     throw error;
   }
 }

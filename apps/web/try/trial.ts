@@ -36,7 +36,7 @@ export function createTrial(base: string, run: string, model: ModelShape, tokeni
     getSnapshot: () => snapshot,
     list: () => ask({ type: "list" }),
     write(wish) {
-      set({ busy: true });
+      set({ busy: true, sides: [] }); // what was written before is not the answer to this
       ask({ type: "write", ...wish });
     },
     stop: () => ask({ type: "stop" }),

@@ -3,7 +3,7 @@
 //   page --TryAsk--> thread: list the checkpoints, write, stop          thread --TryTell--> page: what changed of the snapshot
 import type { AdapterDescription } from "#engine";
 import type { Sampling } from "#engine/generation";
-import type { CheckpointRow, ModelShape, TokenizerRef } from "#wire";
+import type { CheckpointRow, ModelShape, Samples, TokenizerRef } from "#wire";
 import type { CheckpointFault } from "./checkpoints.ts";
 
 /** none: nothing is sealed yet, or nothing kept. The others but the host's: what createGenerator and its generators reject with, and what is our own. */
@@ -42,6 +42,8 @@ export interface TrySnapshot {
   readonly checkpoints: readonly CheckpointRow[] | null;
   /** What is tried unless another one is asked for: the anchor of now, else the newest checkpoint; null: there is none, or nobody asked. */
   readonly newest: CheckpointRow | null;
+  /** What the host let it write at each checkpoint; null: nobody asked, or this host has none. */
+  readonly samples: Samples | null;
   /** Why there is no list, or why nothing is written. */
   readonly problem: TryProblem | null;
   readonly sides: readonly TrySide[];
@@ -57,6 +59,7 @@ export interface TrySnapshot {
 export const emptyTry: TrySnapshot = {
   checkpoints: null,
   newest: null,
+  samples: null,
   problem: null,
   sides: [],
   busy: false,

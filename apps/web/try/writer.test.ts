@@ -57,6 +57,17 @@ function given(ports: Partial<WriterPorts> = {}) {
   return { writer, now: () => seen[seen.length - 1], seen };
 }
 
+test("what the host let it write is told with the list; an older host has none", async () => {
+  const { writer, now } = given();
+  await writer.list();
+  expect(now()).toMatchObject({ samples: null, problem: null });
+  const sheet = { prompts: ["a"], samples: [{ round: 10, anchorHash: "ab".repeat(32), time: 0, texts: ["b"] }] };
+  const before = fetch;
+  vi.stubGlobal("fetch", async (url: string) => (url.endsWith("/samples") ? Response.json(sheet) : before(url)));
+  await writer.list();
+  expect(now().samples).toEqual(sheet);
+});
+
 test("the newest checkpoint writes, and the same wish writes the same without fetching again", async () => {
   const { writer, now, seen } = given();
   await writer.write(wish);

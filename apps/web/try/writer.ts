@@ -14,6 +14,7 @@ import { openTokenizer, type Tokenizer } from "#tokenizer";
 import type { CheckpointRow, ModelShape, TokenizerRef } from "#wire";
 import {
   askOffered,
+  askSamples,
   CheckpointError,
   fetchBlob,
   fetchParameters,
@@ -68,7 +69,8 @@ export class Writer {
   /** Asks the host what it has. Never rejects: what is wrong is told, and what was known before stays. */
   async list(signal?: AbortSignal): Promise<void> {
     try {
-      this.#set({ ...(await askOffered(this.#place, signal)), problem: null });
+      const [offered, samples] = await Promise.all([askOffered(this.#place, signal), askSamples(this.#place, signal)]);
+      this.#set({ ...offered, samples, problem: null });
     } catch (error) {
       if (!signal?.aborted) this.#set({ problem: problemOf(error) });
     }

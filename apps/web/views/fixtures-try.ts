@@ -1,5 +1,5 @@
 // What "Try the model" shows, for tests: the host keeps four checkpoints, and one has written.
-import type { CheckpointRow } from "#wire";
+import type { CheckpointRow, Samples } from "#wire";
 import { emptyTry, type TrySide, type TrySnapshot } from "../try/types.ts";
 
 const checkpoint = (round: number): CheckpointRow => ({
@@ -27,4 +27,15 @@ export const triedSide: TrySide = {
   tokens: 103,
   tokensPerSecond: 412.6,
   problem: null,
+};
+
+/** Three checkpoints of a run with two prompts. */
+export const triedSamples: Samples = {
+  prompts: ["⟦My fellow citizens, ⟧", "⟦The Congress ⟧"],
+  samples: [10, 20, 40].map((round) => ({
+    round,
+    anchorHash: checkpoint(round).anchorHash,
+    time: 0,
+    texts: ["⟦the state of the union is as it was⟧", "⟦has been called to consider what it may become⟧"],
+  })),
 };

@@ -18,7 +18,7 @@ import type {
 import { problems } from "../worker/problems.ts";
 import * as fixtures from "./fixtures.ts";
 import { donating, emptyPage, emptyRun, endedRun, machine, moment, page, run, watcher } from "./fixtures.ts";
-import { tried, triedSide } from "./fixtures-try.ts";
+import { tried, triedSamples, triedSide } from "./fixtures-try.ts";
 import { phone, silent, strict, volunteer } from "./fixtures-volunteer.ts";
 
 type States = Readonly<Record<string, PageSnapshot>>;
@@ -362,6 +362,8 @@ const ofTheTrial: States = {
   ...each("try, not possible", tryFaults, (_, fault) => withTry({ problem: { fault, message: "gone" } })),
   "try: the host is asked": withTry({ checkpoints: null, newest: null }),
   "try: no checkpoint yet": withTry({ checkpoints: [], newest: null }),
+  "try: samples over time": withTry({ samples: triedSamples }),
+  "try: samples, none yet": withTry({ samples: { ...triedSamples, samples: [] } }),
   "try: two side by side, on a GPU": withTry({
     sides: [triedSide, { ...triedSide, round: 10, text: "⟦A⟧".repeat(300) }],
     adapter: machine.adapter,

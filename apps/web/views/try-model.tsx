@@ -9,6 +9,7 @@ import { emptyTry, type TrySnapshot, type TryWish } from "../try/types.ts";
 import { useWords } from "../words/index.ts";
 import type { TryTexts } from "../words/try-en.ts";
 import { backendOf } from "./places.ts";
+import { Samples } from "./samples.tsx";
 import { AT_FIRST, Field, TrySettings } from "./try-settings.tsx";
 import { TrySides } from "./try-sides.tsx";
 
@@ -80,6 +81,7 @@ const Tried = ({ page, texts, snapshot, trial }: TriedProps) => {
         stop={() => trial?.stop()}
       />
       <TrySides texts={texts} snapshot={snapshot} donating={page.donor.status === "donating"} />
+      {snapshot.samples ? <Samples texts={texts} samples={snapshot.samples} /> : null}
     </>
   );
 };

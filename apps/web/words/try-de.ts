@@ -53,6 +53,10 @@ export const tryTexts: TryTexts = {
   onProcessor: "Berechnet vom Prozessor dieses Geräts: gut für ein kleines Modell, langsam für ein großes.",
   insteadOfGpu: (reason) => `Die GPU konnte es nicht übernehmen: ${reason}`,
   donating: "Das Spenden geht dabei weiter, etwas langsamer.",
+  samples: "Wie es schreiben lernte",
+  samplesNote: "Bei jedem Checkpoint lässt der Host das Modell dieselben Worte fortsetzen, mit denselben Würfeln.",
+  samplesNone: "Hier werden die eigenen Sätze des Laufs fortgesetzt, sobald der erste Checkpoint da ist.",
+  samplesTime: "Checkpoint",
   faults: {
     none: "Noch gibt es nichts auszuprobieren: Das Modell kommt mit den ersten Runden des Laufs.",
     unreachable: "Das Modell ist nicht angekommen. Prüfe die Verbindung und versuche es noch einmal.",

@@ -52,6 +52,10 @@ export const tryTexts = {
   onProcessor: "Computed by this machine’s processor: fine for a small model, slow for a large one.",
   insteadOfGpu: (reason: string) => `The GPU could not take it: ${reason}`,
   donating: "Donating goes on meanwhile, a little slower.",
+  samples: "How it learned to write",
+  samplesNote: "At each checkpoint the host lets the model continue the same words, with the same dice.",
+  samplesNone: "The run’s own prompts are continued here once the first checkpoint is made.",
+  samplesTime: "Checkpoint",
   faults: {
     none: "There is nothing to try yet: the model comes with the run’s first rounds.",
     unreachable: "The model did not arrive. Check the connection, and try again.",
