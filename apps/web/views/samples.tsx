@@ -28,7 +28,7 @@ export const Samples = ({ texts, samples: { prompts, samples } }: SamplesProps) 
           <p className="note">{texts.samplesNote}</p>
           {last > 0 ? (
             <label className="try-field samples-time">
-              <strong>{texts.afterRound(format.count(row.round))}</strong>
+              <strong>{texts.sideTitle(format.count(row.round))}</strong>
               <input
                 type="range"
                 min={0}
@@ -42,7 +42,7 @@ export const Samples = ({ texts, samples: { prompts, samples } }: SamplesProps) 
               />
             </label>
           ) : (
-            <p className="fine">{texts.afterRound(format.count(row.round))}</p>
+            <p className="fine">{texts.sideTitle(format.count(row.round))}</p>
           )}
           {prompts.map((prompt, i) => (
             <p key={prompt} className="written" data-round={row.round}>
