@@ -19,6 +19,7 @@ import {
   specSchema,
   verifyOffer,
 } from "#wire";
+import { wholeModel } from "../host/whole-model.ts";
 import { BlobLostError, DivergenceError, Witness } from "../host/witness.ts";
 
 /** Largest difference, in nats per token, between a peer's GPU and the f32 reference that counts as agreement. */
@@ -193,8 +194,9 @@ async function evaluate(
     throw new DivergenceError(
       `the evaluation of round ${recorded.round} is of set ${recorded.setHash}, the spec's is ${set.setHash}`,
     );
+  const weights = await wholeModel(spec, blobs, parameters);
   let sum = 0;
-  for (const window of set.windows) sum += lossOnly(spec.model, parameters, window, 1);
+  for (const window of set.windows) sum += lossOnly(spec.model, weights, window, 1);
   const recomputed = sum / set.windows.length;
   const difference = recomputed - recorded.loss;
   return { round: recorded.round, windows: set.windows.length, recorded: recorded.loss, recomputed, difference };

@@ -43,9 +43,13 @@ export function addRunActions(runCommand: Command, from: string): void {
 async function startBody(what: string, from: string): Promise<StartRun> {
   if (Object.hasOwn(presets, what.split("+")[0])) return { run: what };
   const { draft, folder } = await loadDraft(what, from);
-  const { corpus } = draft;
+  const { corpus, base } = draft;
   return {
-    draft: { ...draft, corpus: corpus.path === undefined ? corpus : { ...corpus, path: resolve(folder, corpus.path) } },
+    draft: {
+      ...draft,
+      corpus: corpus.path === undefined ? corpus : { ...corpus, path: resolve(folder, corpus.path) },
+      ...(base && { base: { ...base, path: resolve(folder, base.path) } }),
+    },
   };
 }
 

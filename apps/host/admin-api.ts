@@ -70,11 +70,12 @@ export class AdminApi {
     try {
       if ("run" in body) return await runs.start(loadPreset(body.run, from), body.run);
       const draft: LoadedDraft = { draft: checkDraft(body.draft, "the draft"), folder: from };
-      const { path } = draft.draft.corpus;
-      if (path !== undefined && !resolve(from, path).startsWith(resolve(from) + sep))
-        throw new SpecError(
-          `corpus.path: over the network only texts in ${from} can be named, and ${path} is not there.`,
-        );
+      const { corpus, base } = draft.draft;
+      for (const [field, path] of Object.entries({ corpus: corpus.path, base: base?.path }))
+        if (path !== undefined && !resolve(from, path).startsWith(resolve(from) + sep))
+          throw new SpecError(
+            `${field}.path: over the network only what is in ${from} can be named, and ${path} is not there.`,
+          );
       return await runs.start(draft, "the draft");
     } catch (error) {
       if (error instanceof SpecError) throw new ApiError(422, "spec", error.message);

@@ -13,6 +13,7 @@ import {
 } from "#outer";
 import type { DataFolder, HostBlobs } from "#store/disk";
 import { draftSchema, explainSpecError, presets, type RunDraft, type RunSpec, specSchema } from "#wire";
+import { storeBase, withModelOfBase } from "./base.ts";
 import { makeData } from "./data-part.ts";
 import { type LoadedDraft, readGiven, SpecError } from "./given.ts";
 
@@ -70,7 +71,8 @@ async function loadPlain(run: string, from: string): Promise<LoadedDraft> {
   } catch (error) {
     throw new SpecError(`${path} is not JSON: ${(error as Error).message}`);
   }
-  return { draft: checkDraft(value, path), folder: dirname(path) };
+  const folder = dirname(path);
+  return { draft: checkDraft(await withModelOfBase(value, folder), path), folder };
 }
 
 /** Not every run that the simulator plays can be trained in browsers. @throws SpecError */
@@ -124,8 +126,9 @@ export async function makeSpec(
 ): Promise<RunSpec> {
   const { draft } = loaded;
   checkMemory(draft);
-  const { corpus: _, ...rest } = draft;
-  const spec = { ...rest, data: await makeData(loaded, data, blobs), hostKey };
+  const { corpus: _, base: __, ...rest } = draft;
+  const base = await storeBase(loaded, blobs);
+  const spec = { ...rest, ...(base && { base }), data: await makeData(loaded, data, blobs), hostKey };
   const parsed = specSchema.safeParse(spec);
   if (!parsed.success) throw new SpecError(`the run's spec is not valid:\n${explainSpecError(parsed.error)}`);
   checkLengths(parsed.data);

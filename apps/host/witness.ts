@@ -6,17 +6,21 @@
 import {
   anchorHashBy,
   applyCommit,
+  BaseError,
+  blankState,
   type Digest,
   encodeCheckpointSection,
   genesisState,
   type OpenedAt,
   type SharedState,
   sectionsOf,
+  startsFromBase,
   stateFrom,
 } from "#outer";
 import type { BlobStore } from "#store";
 import { openedAt } from "#swarm";
 import { type BlobRef, blobName, type EntryOf, type LogEntry, type PeerId, type RunSpec } from "#wire";
+import { readBase } from "./whole-model.ts";
 
 export interface Folded {
   readonly round: number; // that was folded: the state is now after round + 1 rounds
@@ -73,7 +77,7 @@ export class Witness implements WitnessPort {
   constructor(spec: RunSpec, blobs: BlobStore) {
     this.#spec = spec;
     this.#blobs = blobs;
-    this.#state = genesisState(spec);
+    this.#state = blankState(spec);
   }
 
   /**
@@ -85,7 +89,7 @@ export class Witness implements WitnessPort {
     from: "newest" | "oldest" = "newest",
     visit: (round: number, parameters: Float32Array) => Promise<void> = async () => {},
   ): Promise<WitnessStart> {
-    this.#state = genesisState(this.#spec); // a second start begins anew
+    this.#state = await this.#genesis(); // a second start begins anew
     this.#round = 0;
     const genesisHash = await anchorHashBy(digest, this.#state);
     this.#anchorHash = genesisHash;
@@ -103,6 +107,16 @@ export class Witness implements WitnessPort {
       await visit(this.#round, this.#state.parameters);
     }
     return { genesisHash, round: this.#round, anchorHash: this.#anchorHash, fromRound, verified };
+  }
+
+  /** A run that starts from its base begins with that; of adapters the witness needs no base. @throws BlobDamagedError */
+  async #genesis(): Promise<SharedState> {
+    if (!startsFromBase(this.#spec)) return genesisState(this.#spec);
+    try {
+      return genesisState(this.#spec, await readBase(this.#spec, this.#blobs));
+    } catch (error) {
+      throw error instanceof BaseError ? new BlobDamagedError(error.message) : error;
+    }
   }
 
   /** @returns the round of the checkpoint that was loaded, 0 for genesis */

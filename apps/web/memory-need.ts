@@ -41,7 +41,7 @@ export function attemptsOf({ inner, model }: Pick<RunSpec, "inner" | "model">, m
  * @param keepsMark what the engine before this one did: a replica stays where it is
  */
 export function markedAttemptsOf(
-  spec: Pick<RunSpec, "inner" | "model" | "outer" | "seed">,
+  spec: Pick<RunSpec, "inner" | "model" | "lora" | "outer" | "seed">,
   microbatchMax: number,
   keepsMark: boolean | undefined,
 ): Attempt[] {
@@ -59,7 +59,9 @@ export const keepsAll = ({ recomputedLayers, moments }: Attempt): boolean =>
 export function memoryNeed(spec: RunSpec, limits: MemoryLimits): MemoryNeed {
   const attempts = markedAttemptsOf(spec, spec.inner.windowsPerStep, undefined);
   const codec = codecOf(spec).onDevice;
-  const planned = attempts.map((attempt) => planModel({ ...attempt, model: spec.model, codec, limits }));
+  const planned = attempts.map((attempt) =>
+    planModel({ ...attempt, model: spec.model, lora: spec.lora, codec, limits }),
+  );
   const least = planned[planned.length - 1];
   const most = planned.find(({ problem }) => problem === undefined);
   return {

@@ -43,13 +43,13 @@ export function baseHashOf(blobs: Iterable<Uint8Array>): string {
 
 /**
  * The base's parameters, checked.
- * @param bytesOf one blob, from wherever it is; whoever answers need not have checked it
+ * @param bytesOf one blob, from wherever it is; whoever answers need not have checked it, and is asked once more when what came was damaged
  * @param digest the platform's own SHA-256; absent: the slower one in JavaScript
  * @throws BaseError which blob is missing or is another one, or that they are not as long as the model
  */
 export async function loadBase(
   { model, base }: { readonly model: ModelShape; readonly base?: BaseRef | undefined },
-  bytesOf: (ref: BaseRef["blobs"][number]) => Promise<Uint8Array | undefined>,
+  bytesOf: (ref: BaseRef["blobs"][number], damaged?: boolean) => Promise<Uint8Array | undefined>,
   digest?: Digest,
 ): Promise<Float32Array> {
   if (!base) throw new BaseError("the run has no base");
@@ -63,7 +63,14 @@ export async function loadBase(
   const whole = new Uint8Array(flat.buffer);
   let at = 0;
   for (const [index, ref] of base.blobs.entries()) {
-    const bytes = await bytesOf(ref);
+    const isGood = async (bytes: Uint8Array) =>
+      bytes.length === ref.bytes && (await nameOf(bytes, digest)) === ref.hash;
+    let bytes = await bytesOf(ref);
+    let good = bytes !== undefined && (await isGood(bytes));
+    if (bytes !== undefined && !good) {
+      bytes = (await bytesOf(ref, true)) ?? bytes;
+      good = await isGood(bytes);
+    }
     const which = `blob ${index + 1} of ${base.blobs.length} (${ref.hash.slice(0, 12)})`;
     if (bytes === undefined)
       throw new BaseError(
@@ -73,7 +80,7 @@ export async function loadBase(
       throw new BaseError(
         `base: ${which} has ${bytes.length} bytes, the spec says ${ref.bytes}. It is damaged: delete it, and it is fetched again.`,
       );
-    if ((await nameOf(bytes, digest)) !== ref.hash)
+    if (!good)
       throw new BaseError(
         `base: ${which} is not what its name says. It is damaged: delete it, and it is fetched again.`,
       );

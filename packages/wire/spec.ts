@@ -341,13 +341,16 @@ export type RunSpec = z.infer<typeof specSchema>;
 /** Every blob that a spec names: what its host must keep, serve and back up. */
 export const specBlobs = ({
   data,
+  base,
 }: {
   readonly data: Omit<RunSpec["data"], "source" | "licence">;
+  readonly base?: RunSpec["base"];
 }): { readonly hash: string; readonly bytes: number }[] => [
   ...data.train,
   ...data.evaluation,
   ...(data.tokenizer === "bytes" ? [] : [data.tokenizer]),
   ...(data.manifest === undefined ? [] : [data.manifest]),
+  ...(base?.blobs ?? []),
 ];
 
 export type RunId = string;

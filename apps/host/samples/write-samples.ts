@@ -4,6 +4,7 @@ import { decodeCheckpointSection } from "#outer";
 import type { BlobStore } from "#store";
 import { openTokenizer } from "#tokenizer";
 import { blobName, type EntryOf, type RunSpec } from "#wire";
+import { wholeModel } from "../whole-model.ts";
 
 /** Unless the spec says so. */
 const TOKENS = 64;
@@ -20,7 +21,7 @@ export async function writeSamples(
 ): Promise<string[]> {
   const parameters = await parametersOf(checkpoint, blobs);
   const generator = await createGenerator({ model: spec.model, backend: "processor" });
-  await generator.load(parameters);
+  await generator.load(await wholeModel(spec, blobs, parameters));
   const { prompts = [], sampleTokens: tokens = TOKENS } = spec.evaluation;
   const texts: string[] = [];
   const tokenizer = await openTokenizer(spec.data.tokenizer, ({ hash }) => storedBlob(hash, "the tokenizer", blobs));

@@ -21,6 +21,8 @@ export interface EffectsOptions {
   readonly shelf: BlobShelf;
   readonly board: Board;
   readonly holds: Holds;
+  /** The run's base, where genesis is made of it; rejects when it is unusable. */
+  readonly base?: (() => Promise<Float32Array>) | undefined;
   /** Nobody waits for results any more. */
   readonly isOver: () => boolean;
 }
@@ -45,7 +47,8 @@ export class Effects {
 
   async restore({ round, blobs }: Asked<"restore">): Answer {
     const sections = await Promise.all(blobs.map(({ hash, bytes }) => this.#bytesOf(hash, bytes)));
-    const anchorHash = await this.#options.trainer.restore(round, sections);
+    const base = sections.length === 0 ? await this.#options.base?.() : undefined;
+    const anchorHash = await this.#options.trainer.restore(round, sections, base);
     await this.#pass("restored");
     return { type: "restored", round, anchorHash };
   }

@@ -64,10 +64,13 @@ export class FoldService {
     this.#extract = undefined;
   }
 
-  /** @param sections a checkpoint's blobs; none: genesis, round 0 */
-  async restore(round: number, sections: readonly Uint8Array[]): Promise<Restored> {
+  /**
+   * @param sections a checkpoint's blobs; none: genesis, round 0
+   * @param base for genesis, where the run starts from it
+   */
+  async restore(round: number, sections: readonly Uint8Array[], base?: Float32Array): Promise<Restored> {
     const spec = this.#need(this.#spec);
-    const state = sections.length === 0 ? genesisState(spec) : stateFrom(spec, round, sections);
+    const state = sections.length === 0 ? genesisState(spec, base) : stateFrom(spec, round, sections);
     if (typeof state === "string") return { anchorHash: "", local: new Float32Array() };
     this.#state = state;
     this.#extract = undefined;

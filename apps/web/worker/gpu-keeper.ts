@@ -14,6 +14,8 @@ export interface GpuKeeperOptions extends Omit<EngineWish, "before"> {
   readonly trainer: Trainer;
   readonly shelf: BlobShelf;
   readonly fetch: DatasetSources["fetch"];
+  /** What stays beside adapters, where the run trains those. */
+  readonly base?: ((onProgress: (bytes: number) => void) => Promise<Float32Array>) | undefined;
   readonly board: Board;
   readonly now: () => number;
   /** The first engine, or another one, is at work. */
@@ -48,9 +50,17 @@ export class GpuKeeper {
 
   async #prepare(): Promise<void> {
     const { spec, shelf, fetch, board } = this.#options;
-    const total = spec.data.train.reduce((sum, { bytes }) => sum + bytes, 0);
-    const onProgress = (done: number) => board.set({ task: { what: "data", done, total } });
-    const opening = this.#open();
+    const all = [...spec.data.train, ...(this.#options.base && spec.base ? spec.base.blobs : [])];
+    const total = all.reduce((sum, { bytes }) => sum + bytes, 0);
+    const here = { text: 0, base: 0 };
+    const progressOf = (part: keyof typeof here) => (bytes: number) => {
+      here[part] = bytes;
+      board.set({ task: { what: "data", done: here.text + here.base, total } });
+    };
+    const basing = this.#options.base?.(progressOf("base"));
+    basing?.catch(() => {}); // when the engine fails first, that is the news
+    const onProgress = progressOf("text");
+    const opening = this.#open(undefined, basing);
     const loading = loadDataset(spec, { shelf, fetch }, onProgress).catch((error: unknown) => {
       throw this.#ended ? error : new BlockedError(problems.dataUnusable(error));
     });
@@ -94,12 +104,25 @@ export class GpuKeeper {
   }
 
   /** A device that is lost before its engine stands is told nowhere else. */
-  async #open(before?: Before): Promise<Engine> {
-    this.#options.board.set({ task: { what: "kernels", done: 0, total: null } });
+  async #open(before?: Before, basing?: Promise<Float32Array>): Promise<Engine> {
+    const { board, base } = this.#options;
+    board.set({ task: { what: "kernels", done: 0, total: null } });
     try {
-      return await openEngine({ ...this.#options, before });
+      const engine = await openEngine({ ...this.#options, before });
+      if (base) await this.#loadBase(engine, basing ?? base(() => {}));
+      return engine;
     } catch (error) {
       throw error instanceof DeviceLostError ? new BlockedError(problems.deviceLost(error.message)) : error;
+    }
+  }
+
+  /** Not kept in this thread's memory: the browser's store has it for the next engine. */
+  async #loadBase(engine: Engine, basing: Promise<Float32Array>): Promise<void> {
+    try {
+      engine.loadBase?.(await basing);
+    } catch (error) {
+      engine.destroy();
+      throw error;
     }
   }
 

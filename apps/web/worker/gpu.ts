@@ -125,8 +125,7 @@ async function engineFor(wish: EngineWish): Promise<Engine> {
     engine,
     sequences: windowsPerStep,
     openedInMs: performance.now() - started,
-    open: (microbatch) =>
-      createEngine({ microbatch, keepsMark, backend, model: spec.model, codec: codecOf(spec).onDevice }),
+    open: (microbatch) => createEngine({ microbatch, keepsMark, backend, ...engineOf(spec) }),
     now: () => performance.now(),
   });
   const { microbatch } = calibrated.engine;
@@ -134,6 +133,8 @@ async function engineFor(wish: EngineWish): Promise<Engine> {
     await wish.settings.set(CALIBRATED_KEY, { of: calibratedFor(wish), microbatch }).catch(() => {}); // then the next start measures again
   return calibrated.engine === engine ? engine : checked(calibrated.engine);
 }
+
+const engineOf = (spec: RunSpec) => ({ model: spec.model, lora: spec.lora, codec: codecOf(spec).onDevice });
 
 async function checked(engine: Engine): Promise<Engine> {
   const report = await engine.conformance();
@@ -146,7 +147,13 @@ async function checked(engine: Engine): Promise<Engine> {
 const CALIBRATED_KEY = "microbatch";
 
 const calibratedFor = ({ spec, adapter, build }: EngineWish): string =>
-  [build, ...Object.values(adapter), spec.inner.windowsPerStep, ...Object.values(spec.model)].join("|");
+  [
+    build,
+    ...Object.values(adapter),
+    spec.inner.windowsPerStep,
+    ...Object.values(spec.model),
+    ...Object.values(spec.lora ?? {}),
+  ].join("|");
 
 async function fastestKnown(wish: EngineWish): Promise<number | undefined> {
   const known = (await wish.settings.get(CALIBRATED_KEY).catch(() => undefined)) as
@@ -168,7 +175,7 @@ async function largestThatFits(
       : markedAttemptsOf(spec, microbatchMax, keepsMark);
   for (const attempt of attempts) {
     try {
-      return await createEngine({ ...attempt, backend, model: spec.model, codec: codecOf(spec).onDevice }); // asks for an adapter of its own: each gives one device only
+      return await createEngine({ ...attempt, backend, ...engineOf(spec) }); // asks for an adapter of its own: each gives one device only
     } catch (error) {
       last = error;
       if (!(error instanceof ModelTooLargeError) && !isOutOfMemory(error)) break;

@@ -16,11 +16,13 @@ import {
   type ToWorker,
   type Welcome,
 } from "#mesh";
+import { BaseError, startsFromBase } from "#outer";
 import type { Settings } from "#store";
 import { Peer, type PeerInput, type PeerOutput } from "#swarm";
 import { type Identity, type PeerId, signOffer } from "#wire";
 import type { DonorSnapshot } from "../window/types.ts";
 import type { HoldPhase, StartConfig } from "./api.ts";
+import { loadRunBase } from "./base.ts";
 import type { BlobShelf } from "./blob-shelf.ts";
 import type { Board } from "./board.ts";
 import { ControlLines, scheduler } from "./control-lines.ts";
@@ -259,6 +261,14 @@ export class Session {
     const { foldThread, holds, shelf, board } = this.#options;
     const [exchange, host] = [this.#exchange, this.#host];
     const fold = foldThread.begin(spec);
+    const sources = {
+      shelf,
+      fetch: (name: string, bytes: number) => exchange.fetch(name, bytes, "last", "background"),
+    };
+    const base = async (onProgress?: (bytes: number) => void): Promise<Float32Array> =>
+      loadRunBase(spec, sources, onProgress).catch((error: unknown) => {
+        throw error instanceof BaseError ? new BlockedError(problems.dataUnusable(error)) : error;
+      });
     const trainer = new Trainer({
       ...{ spec, fold, holds, now, duty: this.#options.duty },
       reopen: async (microbatch) => this.#gpu?.reopen(microbatch),
@@ -268,11 +278,16 @@ export class Session {
     this.#journal.began(peer);
     this.#trainer = trainer;
     this.#peer = new Peer({ run, spec, self: peer });
-    this.#effects = new Effects({ run, trainer, exchange, host, shelf, board, holds, isOver: () => this.#ended });
+    this.#effects = new Effects({
+      ...{ run, trainer, exchange, host, shelf, board, holds },
+      base: startsFromBase(spec) ? base : undefined,
+      isOver: () => this.#ended,
+    });
     this.#gpu = new GpuKeeper({
       ...{ spec, trainer, shelf, board, now },
       ...{ adapter: this.#options.adapter, build: this.#options.config.build, settings: this.#options.settings },
-      fetch: (name, bytes) => exchange.fetch(name, bytes, "last", "background"),
+      fetch: sources.fetch,
+      base: spec.lora ? base : undefined,
       onReady: () => {
         if (this.#wanted) this.#takePart();
       },

@@ -126,9 +126,10 @@ export class Trainer {
     this.stop();
   }
 
-  restore(round: number, sections: readonly Uint8Array[]): Promise<string> {
+  /** @param base where the run starts from it, and this is round 0 */
+  restore(round: number, sections: readonly Uint8Array[], base?: Float32Array): Promise<string> {
     return this.#onCpu(async () => {
-      const { anchorHash, local } = await this.#options.fold.restore(round, sections);
+      const { anchorHash, local } = await this.#options.fold.restore(round, sections, base);
       if (anchorHash === "") return "";
       return this.#onGpu(async () => {
         this.#anchor = { round, anchorHash };

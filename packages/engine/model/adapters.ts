@@ -20,7 +20,7 @@ export const MADE_OF = {
 export type Matrix = keyof typeof MADE_OF;
 
 /** One of the model's layers within such a matrix. */
-export interface AdaptedPart {
+interface AdaptedPart {
   readonly firstRow: number;
   readonly rows: number;
   /** Columns of B, rows of A, that are its own: [from, from + columns). */

@@ -17,7 +17,7 @@ const FLAT = 16;
 /** Adapters beside one of the engine's matrices, at most: q, k and v. */
 const AT_ONCE = 3;
 
-export interface PlacedAdapter extends Adapter {
+interface PlacedAdapter extends Adapter {
   /** Its rows of "parameters". */
   readonly weightAt: number; // in floats
   /** Its weights in "base". */

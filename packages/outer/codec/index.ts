@@ -70,7 +70,9 @@ export function codecOf(spec: Pick<RunSpec, "model" | "lora" | "outer" | "seed">
   const at = (round: number) => codecFor(codec, { table: tracked || fragmentAt(round).table, key: keyOf(round) });
   const [first, ...others] = Array.from({ length: fragments ?? 1 }, (_, fragment) => at(fragment));
   const bodyBytesMax = others.reduce((most, other) => Math.max(most, other.bodyBytesMax), first.bodyBytesMax);
-  const onDevice = first.onDevice && extract === undefined && fragments === undefined && merge === undefined;
+  // Adapters are small enough to cross whole: nothing is gained by keeping their mark on the device.
+  const whole = spec.lora === undefined && fragments === undefined;
+  const onDevice = first.onDevice && whole && extract === undefined && merge === undefined;
   return { ...factsOf(first), bodyBytesMax, at, ...(onDevice && { onDevice: first }) };
 }
 
