@@ -1,8 +1,19 @@
 // Where commands take a model from: a run's checkpoint, of a host or of a data directory.
 //
 //   host: /checkpoints, /blobs, checked by their names   |   DATA/runs/<id>, its signed log, + blobs   ->   parameters
-import { DataError, DiskBlobStore, readLog } from "#store/disk";
-import { type BlobRef, blobName, type CheckpointRow, type RunSpec, runDetailSchema, runIdOf } from "#wire";
+import { join } from "node:path";
+import { checkProvenance, type Provenance, provenanceOf } from "#formats";
+import { DataError, DiskBlobStore, readFileIfThere, readLog } from "#store/disk";
+import {
+  type BlobRef,
+  blobName,
+  type CheckpointRow,
+  type Identity,
+  identityFrom,
+  type RunSpec,
+  runDetailSchema,
+  runIdOf,
+} from "#wire";
 import {
   askOffered,
   askRun,
@@ -30,6 +41,8 @@ export interface CheckpointSource {
   readonly load: (row: CheckpointRow) => Promise<Float32Array>;
   /** One that the spec names, checked against its name. */
   readonly blob: (ref: Pick<BlobRef, "hash" | "bytes">) => Promise<Uint8Array>;
+  /** What the log says of it, signed where the host's key is. @throws FormatError */
+  readonly provenance: (row: CheckpointRow) => Promise<Provenance>;
 }
 
 /** There is none there, or none of that round: told in one line. */
@@ -77,6 +90,10 @@ async function fromHost(url: string, run = "default", say: (line: string) => voi
       return fetchParameters(url, spec.model, row);
     },
     blob: (ref) => fetchBlob(url, ref, `blob ${ref.hash}`),
+    async provenance(row) {
+      const document = await askRun(place, `/export/provenance.json?round=${row.round}`);
+      return checkProvenance(document, spec, row);
+    },
   };
 }
 
@@ -103,5 +120,16 @@ async function fromDisk({ data, run }: CheckpointPlace): Promise<CheckpointSourc
       return parametersFrom(await read(parametersBlob(row)!.hash, fault), spec.model, row.round);
     },
     blob: ({ hash }) => read(hash, `Blob ${hash} of the run is damaged or missing in ${data}. Restore a backup.`),
+    async provenance(row) {
+      return provenanceOf(spec, row, entries, (hash) => blobs.getNow(hash), await hostKey(data, spec));
+    },
   };
+}
+
+/** The run's host key, where it lies in the directory: not in a backup of somebody else's run. */
+async function hostKey(data: string, spec: RunSpec): Promise<Identity | undefined> {
+  const seed = Buffer.from((await readFileIfThere(join(data, "host.key")))?.toString().trim() ?? "", "hex");
+  if (seed.length !== 32) return undefined;
+  const identity = identityFrom(new Uint8Array(seed));
+  return identity.volunteer === spec.hostKey ? identity : undefined;
 }

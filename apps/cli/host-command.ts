@@ -1,5 +1,6 @@
 // `gossamer host`: starts a host, says what to do next, and stops it well.
 
+import { FormatError } from "#formats";
 import { DataError } from "#store/disk";
 import type { JoinPolicy } from "../host/access/access.ts";
 import { type Certificate, loadCertificate } from "../host/certificate.ts";
@@ -18,6 +19,7 @@ import { CheckpointError } from "../web/try/checkpoints.ts";
 import { BrowserError } from "./browser.ts";
 import { NoCheckpointError } from "./checkpoint-source.ts";
 import { startDonors } from "./donors.ts";
+import { ExportError } from "./export/export.ts";
 import { GenerateError } from "./generate.ts";
 import { InstallError } from "./install.ts";
 import { RemoteError } from "./remote.ts";
@@ -60,6 +62,8 @@ export function tell(error: unknown, report: Report = (line) => console.error(li
     error instanceof InstallError ||
     error instanceof SpecError ||
     error instanceof DataError ||
+    error instanceof ExportError ||
+    error instanceof FormatError ||
     error instanceof GenerateError ||
     error instanceof NoCheckpointError ||
     error instanceof CheckpointError ||

@@ -15,6 +15,7 @@ import { findBrowser } from "./browser.ts";
 import { demo } from "./demo.ts";
 import { donateCommand, exitCodes } from "./donate/command.ts";
 import { addEvaluateCommand } from "./evaluate/command.ts";
+import { addExportCommand } from "./export/command.ts";
 import { addGcCommand } from "./gc.ts";
 import { generate } from "./generate.ts";
 import { tell } from "./host-command.ts";
@@ -181,6 +182,7 @@ A prompt longer than the model's context counts with its last part; past the con
   });
 
 addEvaluateCommand(program, from, dataOption);
+addExportCommand(program, from, dataOption);
 
 program
   .command("demo")

@@ -3,7 +3,7 @@
 //   log      commits carry tokens, bytes, contributorCount and, once sealed, anchorHash; `raw=1` gives entries exactly as they were
 //            signed, for peers and auditors (their schema and hash know no further fields)
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { BlobStore } from "#store";
+import type { HostBlobs } from "#store/disk";
 import {
   CHECKPOINTS_PAGE,
   type CheckpointRow,
@@ -16,6 +16,7 @@ import {
 import { ApiError, answerJson, answerText, notFound, numberOf } from "./answer.ts";
 import { badgeSvg } from "./badge.ts";
 import { EventStreams } from "./events.ts";
+import { ExportApi, type ExportedRun } from "./export-api.ts";
 import type { HostedRun } from "./run.ts";
 import { csvOf, type Metric, POINTS_MAX } from "./series.ts";
 import { type HostState, type WatchedRun, Watching } from "./watching.ts";
@@ -29,17 +30,20 @@ const SEAL_WITHIN = 64;
 
 /** What its documents are made of: a hosted run, or one that a bench makes up. */
 export type DocumentedRun = WatchedRun &
+  ExportedRun &
   Pick<HostedRun, "id" | "summary" | "anchors" | "samples" | "subscribe" | "notReady" | "foldingSeconds">;
 
 export class RunApi {
   readonly #run: DocumentedRun;
-  readonly #blobs: Pick<BlobStore, "has">;
+  readonly #blobs: Pick<HostBlobs, "has">;
+  readonly #export: ExportApi;
   readonly #events: EventStreams;
   readonly #watching: Watching;
 
-  constructor(run: DocumentedRun, blobs: Pick<BlobStore, "has">, host: () => HostState) {
+  constructor(run: DocumentedRun, blobs: Pick<HostBlobs, "has" | "get" | "read">, host: () => HostState) {
     this.#run = run;
     this.#blobs = blobs;
+    this.#export = new ExportApi(run, blobs);
     this.#watching = new Watching(run, host);
     this.#events = new EventStreams(run, () => this.#watching.overview());
   }
@@ -58,6 +62,8 @@ export class RunApi {
   ): Promise<void> {
     const momentOf = /^rounds\/([^/]+)$/.exec(what)?.[1];
     if (momentOf !== undefined) return answerJson(response, 200, this.#watching.moment(momentOf));
+    const exported = /^export\/([^/]+)$/.exec(what)?.[1];
+    if (exported !== undefined) return this.#export.answer(request, response, decodeURIComponent(exported), query);
     const page = (limitMax: number): [from: number, limit: number] => [
       numberOf(query, "from", 0, 0, Number.MAX_SAFE_INTEGER),
       numberOf(query, "limit", limitMax, 1, limitMax),
@@ -80,6 +86,8 @@ export class RunApi {
         return answerJson(response, 200, this.#latestCheckpoint());
       case "samples":
         return answerJson(response, 200, this.#run.samples);
+      case "export":
+        return this.#export.answer(request, response, undefined, query);
       case "peers":
         return answerJson(response, 200, this.#watching.peers(...page(PEERS_PAGE)));
       case "rounds":
@@ -90,7 +98,7 @@ export class RunApi {
         return answerJson(response, 200, this.#watching.overview());
       default:
         throw notFound(
-          `A run has no "${what}". It has log, series, events, anchor, checkpoints, checkpoints/latest, samples, peers, rounds, diagnosis, overview.`,
+          `A run has no "${what}". It has log, series, events, anchor, checkpoints, checkpoints/latest, export, samples, peers, rounds, diagnosis, overview.`,
         );
     }
   }

@@ -2,6 +2,7 @@
 //
 //   socket, upload, timer, witness -> step(now, input) -> append (disk, then broadcast) | send | fold | checkpoint | forget | wake
 import { join } from "node:path";
+import { type Provenance, provenanceOf } from "#formats";
 import { StorageError } from "#store";
 import {
   DataError,
@@ -20,6 +21,7 @@ import {
   API_VERSION,
   blobName,
   CHURN_PAGE,
+  type CheckpointRow,
   type ChurnRow,
   type Diagnosis,
   type EntryOf,
@@ -497,6 +499,12 @@ export class HostedRun {
   subscribe(listener: RunListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Where one of its anchors comes from, signed. @param row the anchor of now, or a checkpoint */
+  provenance(row: CheckpointRow): Provenance {
+    const { blobs, identity } = this.#options;
+    return provenanceOf(this.spec, row, this.entries, (hash) => goodBlob(blobs, hash), identity);
   }
 
   summary(): RunSummary {

@@ -10,7 +10,7 @@ export const bytesPerFloat = (type: FloatType): number => (type === "F32" ? 4 : 
 
 /** @param bytes of whole values; not kept */
 export function floatsFrom(bytes: Uint8Array, type: FloatType): Float32Array<ArrayBuffer> {
-  const { buffer } = bytes.slice(); // aligned
+  const { buffer } = new Uint8Array(bytes); // a copy, aligned; slice() of a Node Buffer would be a view
   if (type === "F32") return new Float32Array(buffer);
   const halves = new Uint16Array(buffer);
   if (type === "F16") return fromHalf(halves);
@@ -28,12 +28,14 @@ export function bytesFrom(values: Float32Array, type: FloatType): Uint8Array<Arr
 
 function toBrain(values: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(values.slice().buffer);
-  return Uint16Array.from(bits, (each) => {
-    const size = each & 0x7fff_ffff;
+  const halves = new Uint16Array(bits.length);
+  for (let i = 0; i < bits.length; i++) {
+    const size = bits[i] & 0x7fff_ffff;
     // Half of the last place, less one, plus the last bit: a tie goes to the even one. Above the largest that BF16 has there is infinity alone.
     const rounded = Math.min(size + 0x7fff + ((size >>> 16) & 1), 0x7f7f_ffff) >>> 16;
-    return ((each >>> 16) & 0x8000) | rounded;
-  });
+    halves[i] = ((bits[i] >>> 16) & 0x8000) | rounded;
+  }
+  return halves;
 }
 
 /** What rounds to more is infinite in F16. */

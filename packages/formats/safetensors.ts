@@ -34,7 +34,7 @@ export async function openSafetensors(source: ByteSource): Promise<SafetensorsFi
   const wrong = (what: string) =>
     new FormatError(`${source.name}: ${what} It is damaged or no safetensors file: fetch it again.`);
   if (source.bytes < 8) throw wrong(`it has ${source.bytes} bytes, too few for a header.`);
-  const size = new DataView((await source.read(0, 8)).slice().buffer).getBigUint64(0, true);
+  const size = new DataView(new Uint8Array(await source.read(0, 8)).buffer).getBigUint64(0, true);
   if (size > BigInt(HEADER_BYTES_MAX))
     throw wrong(`its header would have ${size} bytes; ${HEADER_BYTES_MAX} is the format's limit.`);
   const dataAt = 8 + Number(size);

@@ -11,7 +11,7 @@ import { copyCanonical } from "./canonical.ts";
 import { blankState, type SectionName, type SharedState, sectionsOf } from "./state.ts";
 
 export const CHECKPOINT_VERSION = 1;
-const HEADER_BYTES = 16;
+export const CHECKPOINT_HEADER_BYTES = 16;
 const MAGIC = 0x504b_4347; // "GCKP" as a little-endian u32
 const names: readonly SectionName[] = ["parameters", "velocity", "variance", "codec"];
 
@@ -23,21 +23,21 @@ export interface CheckpointSection {
 
 /** Throws on a non-finite value: shared state never holds one. */
 export function encodeCheckpointSection(name: SectionName, round: number, values: Float32Array): Uint8Array {
-  const bytes = new Uint8Array(HEADER_BYTES + 4 * values.length);
+  const bytes = new Uint8Array(CHECKPOINT_HEADER_BYTES + 4 * values.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, MAGIC, true);
   view.setUint16(4, CHECKPOINT_VERSION, true);
   view.setUint16(6, names.indexOf(name), true);
   view.setUint32(8, round, true);
   view.setUint32(12, values.length, true);
-  const bad = copyCanonical(values, 0, new Float32Array(bytes.buffer, HEADER_BYTES), values.length);
+  const bad = copyCanonical(values, 0, new Float32Array(bytes.buffer, CHECKPOINT_HEADER_BYTES), values.length);
   assert(bad === -1, `${name}[${bad}] is ${values[bad]}; shared state is finite`);
   return bytes;
 }
 
 /** The section (own copy of the values), or why the bytes are none. Never throws. */
 export function decodeCheckpointSection(bytes: Uint8Array): CheckpointSection | string {
-  if (bytes.length < HEADER_BYTES) return `${bytes.length} bytes are too few for a checkpoint section`;
+  if (bytes.length < CHECKPOINT_HEADER_BYTES) return `${bytes.length} bytes are too few for a checkpoint section`;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint32(0, true) !== MAGIC) return "not a checkpoint section: wrong magic";
   const version = view.getUint16(4, true);
@@ -46,8 +46,9 @@ export function decodeCheckpointSection(bytes: Uint8Array): CheckpointSection | 
   const name = names[view.getUint16(6, true)];
   if (name === undefined) return `section ${view.getUint16(6, true)} is unknown`;
   const floats = view.getUint32(12, true);
-  if (bytes.length !== HEADER_BYTES + 4 * floats) return `${bytes.length} bytes, but the header says ${floats} floats`;
-  const values = new Float32Array(bytes.slice(HEADER_BYTES).buffer);
+  if (bytes.length !== CHECKPOINT_HEADER_BYTES + 4 * floats)
+    return `${bytes.length} bytes, but the header says ${floats} floats`;
+  const values = new Float32Array(bytes.slice(CHECKPOINT_HEADER_BYTES).buffer);
   const bad = copyCanonical(values, 0, values, values.length);
   if (bad !== -1) return `${name}[${bad}] is ${values[bad]}`;
   return { name, round: view.getUint32(8, true), values };

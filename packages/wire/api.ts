@@ -209,6 +209,17 @@ export const samplesSchema = z.object({
 });
 export type Samples = z.infer<typeof samplesSchema>;
 
+/** GET /api/runs/:id/export: what there is to take, with the sizes; the archive has all of the files. */
+const exportFileSchema = z.object({ name: z.string(), bytes: z.number() });
+export const exportListSchema = z.object({
+  run: hashSchema,
+  round: z.int(), //            rounds folded; ask for the files with it, since the anchor of now goes on
+  anchorHash: hashSchema,
+  archive: exportFileSchema,
+  files: z.array(exportFileSchema),
+});
+export type ExportList = z.infer<typeof exportListSchema>;
+
 export const findingCauses = [
   "joins-late", //     ready for the next round when the others wait already
   "trains-slowly",

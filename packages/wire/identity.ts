@@ -33,7 +33,12 @@ export function identityFrom(seed: Uint8Array): Identity {
 }
 
 /** What is signed says what it is: a signature for one purpose is worthless for another. */
-export type Purpose = "gossamer hello v1" | "gossamer offer v1" | "gossamer entry v1" | "gossamer mesh v1";
+export type Purpose =
+  | "gossamer hello v1"
+  | "gossamer offer v1"
+  | "gossamer entry v1"
+  | "gossamer mesh v1"
+  | "gossamer provenance v1";
 
 export function sign(identity: Identity, purpose: Purpose, value: unknown): string {
   return bytesToHex(ed25519.sign(canonicalBytes([purpose, value]), identity.secretKey));

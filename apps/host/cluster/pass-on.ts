@@ -10,8 +10,8 @@ import type { LeaderCard } from "./words.ts";
 const PASSED = "x-gossamer-passed";
 const REQUEST_HEADERS = ["accept", "accept-encoding", "if-none-match", "range"];
 const RESPONSE_HEADERS = [
-  ...["cache-control", "content-encoding", "content-length", "content-range", "content-type", "accept-ranges"],
-  ...["cross-origin-resource-policy", "etag", "retry-after", "vary", "x-accel-buffering"],
+  ...["cache-control", "content-disposition", "content-encoding", "content-length", "content-range", "content-type"],
+  ...["accept-ranges", "cross-origin-resource-policy", "etag", "retry-after", "vary", "x-accel-buffering"],
 ];
 /** It is near; its event loop may be busy with a start. */
 const CONNECT_MS = 5_000;

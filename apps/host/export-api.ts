@@ -1,0 +1,194 @@
+// A run's anchor of now, or a checkpoint, as files that other tools load, made while they are sent.
+//
+//   GET /api/runs/:id/export?format=safetensors|gguf&dtype=f32|f16|bf16|q8_0&round=N      {run, round, anchorHash, archive, files: [{name, bytes}]}
+//   GET /api/runs/:id/export/NAME?…       one of them, or the archive with all        GET /api/runs/:id/export/provenance.json?round=N
+import type { IncomingMessage, ServerResponse } from "node:http";
+import {
+  type ExportedModel,
+  type ExportFile,
+  type ExportFormat,
+  type ExportType,
+  exportFormats,
+  exportName,
+  exportTypes,
+  type FloatSource,
+  FormatError,
+  floatsOf,
+  type Provenance,
+  planExport,
+  tarOf,
+} from "#formats";
+import { CHECKPOINT_HEADER_BYTES, decodeCheckpointSection } from "#outer";
+import type { HostBlobs } from "#store/disk";
+import type { CheckpointRow, ExportList } from "#wire";
+import { ApiError, answerJson, notFound, numberOf } from "./answer.ts";
+import type { HostedRun } from "./run.ts";
+
+/** At once, of one run: each is a stream of some megabytes of this process's memory, and of the disk's time, which the run needs too. */
+const STREAMS_MAX = 4;
+/** A client that takes nothing for so long is gone, whatever its socket says: its place is another one's. */
+const STALLED_MS = 60_000;
+/** Provenances kept: a download asks for one several times, and over a long log each takes a second. */
+const KEPT_MAX = 4;
+
+export type ExportedRun = Pick<HostedRun, "spec" | "entries" | "anchors"> & Partial<Pick<HostedRun, "provenance">>;
+type Blobs = Pick<HostBlobs, "has" | "get" | "read">;
+
+export class ExportApi {
+  readonly #run: ExportedRun;
+  readonly #blobs: Blobs;
+  readonly #provenances: Provenance[] = []; // newest first
+  #streams = 0;
+
+  constructor(run: ExportedRun, blobs: Blobs) {
+    this.#run = run;
+    this.#blobs = blobs;
+  }
+
+  /** @param name of a file; undefined: the list of them. @throws ApiError */
+  async answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    name: string | undefined,
+    query: URLSearchParams,
+  ): Promise<void> {
+    const round = query.has("round") ? numberOf(query, "round", 0, 0, Number.MAX_SAFE_INTEGER) : undefined;
+    const row = await this.#row(round);
+    const provenance = this.#provenance(row);
+    if (name === "provenance.json") return answerJson(response, 200, provenance);
+    const format = choice(query, "format", exportFormats);
+    const dtype = choice(query, "dtype", Object.keys(exportTypes) as ExportType[]);
+    const files = await this.#plan(provenance, format, dtype);
+    const archive = tarOf(exportName(this.#run.spec, dtype), files, row.time);
+    if (name === undefined) {
+      const { run, anchorHash } = provenance;
+      const list = [archive, ...files].map(({ name, bytes }) => ({ name, bytes }));
+      const document: ExportList = { run, round: row.round, anchorHash, archive: list[0], files: list.slice(1) };
+      return answerJson(response, 200, document);
+    }
+    const file = [archive, ...files].find((each) => each.name === name);
+    if (file === undefined)
+      throw notFound(
+        `This export has no "${name}". It has ${[archive, ...files].map((each) => each.name).join(", ")}.`,
+      );
+    await this.#send(request, response, file, row);
+  }
+
+  /** @param round undefined: the anchor of now where there is one, else the newest checkpoint. @throws ApiError */
+  async #row(round: number | undefined): Promise<CheckpointRow> {
+    const now = await this.#run.anchors.newest();
+    const isIt = (each: { readonly round: number }): boolean => round === undefined || each.round === round;
+    const kept = this.#run.entries.findLast((entry) => entry.type === "checkpoint" && isIt(entry));
+    if (now !== undefined && isIt(now) && (kept?.type !== "checkpoint" || kept.round < now.round)) return now;
+    if (kept?.type === "checkpoint" && (await this.#blobs.has(parametersOf(kept).hash))) return kept;
+    throw notFound(
+      round === undefined
+        ? "There is nothing to export yet: no checkpoint is kept, and no round sealed. Try again later."
+        : `No checkpoint of round ${round} is kept; /api/runs/:id/checkpoints lists those that are.`,
+    );
+  }
+
+  /** @throws ApiError */
+  #provenance(row: CheckpointRow): Provenance {
+    const before = this.#provenances.find(
+      ({ anchorHash, round }) => anchorHash === row.anchorHash && round === row.round,
+    );
+    const provenance = before ?? this.#run.provenance?.(row);
+    if (provenance === undefined) throw notFound("This host exports nothing.");
+    if (before === undefined) this.#provenances.unshift(provenance);
+    this.#provenances.length = Math.min(KEPT_MAX, this.#provenances.length);
+    return provenance;
+  }
+
+  async #plan(provenance: Provenance, format: ExportFormat, dtype: ExportType): Promise<ExportFile[]> {
+    const { spec } = this.#run;
+    const tokenizer = spec.data.tokenizer as "bytes" | { hash: string; endOfText?: number };
+    let given: Pick<ExportedModel, "tokenizer" | "endOfText"> = { tokenizer: undefined, endOfText: undefined };
+    if (tokenizer !== "bytes") {
+      const content = await this.#blobs.get(tokenizer.hash);
+      if (content === undefined) throw notFound("The run's tokenizer is not on this host's disk: restore a backup.");
+      given = { tokenizer: content, endOfText: tokenizer.endOfText };
+    }
+    try {
+      return planExport({ spec, provenance, ...given }, format, dtype);
+    } catch (error) {
+      if (error instanceof FormatError) throw new ApiError(400, "format", error.message);
+      throw error;
+    }
+  }
+
+  async #send(request: IncomingMessage, response: ServerResponse, file: ExportFile, row: CheckpointRow): Promise<void> {
+    const isHead = request.method === "HEAD";
+    if (!isHead && this.#streams >= STREAMS_MAX)
+      throw new ApiError(503, "busy", `${STREAMS_MAX} exports of this run are under way. Try again in a minute.`, 60);
+    response.writeHead(200, {
+      "Content-Type": file.name.endsWith(".json") ? "application/json" : "application/octet-stream",
+      "Content-Length": file.bytes,
+      "Content-Disposition": `attachment; filename="${file.name}"`, // letters, digits, dots and dashes
+      "Cache-Control": "no-store",
+    });
+    if (isHead) return void response.end();
+    this.#streams++;
+    try {
+      const source = this.#parameters(row);
+      for await (const chunk of file.chunks(source)) {
+        if (!response.write(chunk)) await taken(response);
+        if (response.destroyed) return;
+      }
+      response.end();
+    } finally {
+      this.#streams--;
+    }
+  }
+
+  #parameters(row: CheckpointRow): FloatSource {
+    const { hash, bytes } = parametersOf(row);
+    const shelved = this.#run.anchors.bytes(hash);
+    if (shelved === undefined) return blobFloats(this.#blobs, hash, bytes);
+    const section = decodeCheckpointSection(shelved);
+    if (typeof section === "string") throw new Error(section); // we made it
+    return floatsOf(section.values);
+  }
+}
+
+const parametersOf = ({ blobs }: Pick<CheckpointRow, "blobs">) => blobs.find(({ name }) => name === "parameters")!;
+
+/** A checkpoint's values, read from the store range by range. */
+function blobFloats(blobs: Blobs, hash: string, bytes: number): FloatSource {
+  return {
+    length: (bytes - CHECKPOINT_HEADER_BYTES) / 4,
+    async read(from, length) {
+      const values = new Float32Array(length);
+      const into = new Uint8Array(values.buffer);
+      let at = 0;
+      const start = CHECKPOINT_HEADER_BYTES + 4 * from;
+      for await (const chunk of blobs.read(hash, start, start + 4 * length - 1)) {
+        into.set(chunk, at);
+        at += chunk.length;
+      }
+      return values;
+    },
+  };
+}
+
+/** @throws ApiError */
+function choice<T extends string>(query: URLSearchParams, name: string, known: readonly T[]): T {
+  const text = query.get(name) ?? known[0];
+  if ((known as readonly string[]).includes(text)) return text as T;
+  throw new ApiError(400, "parameter", `${name} is "${text}"; there are ${known.join(", ")}.`);
+}
+
+/** Resolves when the client has read, or has gone; one that stalls is let go. */
+function taken(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(stalled);
+      response.off("drain", done);
+      response.off("close", done);
+      resolve();
+    };
+    const stalled = setTimeout(() => response.destroy(), STALLED_MS);
+    response.on("drain", done);
+    response.on("close", done);
+  });
+}
