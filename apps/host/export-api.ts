@@ -102,7 +102,7 @@ export class ExportApi {
 
   async #plan(provenance: Provenance, format: ExportFormat, dtype: ExportType): Promise<ExportFile[]> {
     const { spec } = this.#run;
-    const tokenizer = spec.data.tokenizer as "bytes" | { hash: string; endOfText?: number };
+    const { tokenizer } = spec.data;
     let given: Pick<ExportedModel, "tokenizer" | "endOfText"> = { tokenizer: undefined, endOfText: undefined };
     if (tokenizer !== "bytes") {
       const content = await this.#blobs.get(tokenizer.hash);

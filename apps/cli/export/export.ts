@@ -79,7 +79,7 @@ export async function exportModel(
 }
 
 async function tokenizerOf({ spec, blob }: CheckpointSource): Promise<Pick<ExportedModel, "tokenizer" | "endOfText">> {
-  const tokenizer = spec.data.tokenizer as "bytes" | { hash: string; bytes: number; endOfText?: number };
+  const { tokenizer } = spec.data;
   if (tokenizer === "bytes") return { tokenizer: undefined, endOfText: undefined };
   return { tokenizer: await blob(tokenizer), endOfText: tokenizer.endOfText };
 }
