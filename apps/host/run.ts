@@ -2,6 +2,7 @@
 //
 //   socket, upload, timer, witness -> step(now, input) -> append (disk, then broadcast) | send | fold | checkpoint | forget | wake
 import { join } from "node:path";
+import { measuresOf } from "#data";
 import { type Provenance, provenanceOf } from "#formats";
 import { StorageError } from "#store";
 import {
@@ -533,6 +534,7 @@ export class HostedRun {
         anchorHash: log.anchorHash ?? this.started.genesisHash,
         trainLoss: this.series.last("trainLoss"),
         evalLoss: this.series.last("evalLoss"),
+        ...measuresOf(this.spec.data, this.series.last("evalLoss")),
         tokens: log.tokens,
         seq: log.seq,
       },

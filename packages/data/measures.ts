@@ -25,3 +25,7 @@ export const heldOutText = ({ evaluation, evaluationBytes }: RunSpec["data"]): {
   const tokens = evaluation.reduce((sum, shard) => sum + shard.tokens, 0);
   return { tokens, bytes: evaluationBytes ?? tokens }; // absent: of the bytes tokenizer
 };
+
+/** Of a run's newest evaluation; empty before the first. */
+export const measuresOf = (data: RunSpec["data"], evalLoss: number | null): Partial<LossMeasures> =>
+  evalLoss === null ? {} : lossMeasures(evalLoss, heldOutText(data));

@@ -81,7 +81,9 @@ export const runDetailSchema = z.object({
     round: z.int(),
     anchorHash: hashSchema,
     trainLoss: z.nullable(z.number()),
-    evalLoss: z.nullable(z.number()),
+    evalLoss: z.nullable(z.number()), // nats per token; what else it says, once there is one:
+    perplexity: z.optional(z.number()),
+    bitsPerByte: z.optional(z.number()),
     tokens: z.number(),
     seq: z.int(), //             last log entry, -1: none
   }),

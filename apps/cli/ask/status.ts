@@ -1,6 +1,7 @@
 // `gossamer status`: how a host and its runs are, in lines of 80 columns or as JSON.
 //
 //   GET /api/runs, /api/runs/:id, …/overview   |   DATA/runs/*, blobs   ->   StatusReport -> lines
+import { measuresOf } from "#data";
 import { DiskBlobStore, holderOf } from "#store/disk";
 import { type Overview, overviewSchema, type RunDetail, seriesSchema } from "#wire";
 import { findingLine } from "../../host/diagnosis/run-diagnosis.ts";
@@ -26,6 +27,9 @@ interface RunStatus {
   readonly tokens: number;
   readonly trainLoss: number | null;
   readonly evalLoss: number | null;
+  /** The same, once there is one. */
+  readonly perplexity?: number;
+  readonly bitsPerByte?: number;
   readonly entries: number;
   readonly endReason: string | null;
   /** Of the newest sealed round; null: not known. */
@@ -91,6 +95,7 @@ function liveStatus(detail: RunDetail, overview: Overview, roundMs: number | nul
     tokens: head.tokens,
     trainLoss: head.trainLoss,
     evalLoss: head.evalLoss,
+    ...measuresOf(detail.spec.data, head.evalLoss),
     entries: head.seq + 1,
     endReason: detail.endReason,
     roundMs,
@@ -175,6 +180,10 @@ function runLines(run: RunStatus): string[] {
     line("tokens", [format.sizeInWords(run.tokens), live !== null && `${format.count(live.tokensPerSecond)} a second`]),
     line("loss", [`training ${format.loss(run.trainLoss)}`, `evaluation ${format.loss(run.evalLoss)} nats per token`]),
   ];
+  if (run.bitsPerByte !== undefined && run.perplexity !== undefined)
+    lines.push(
+      line("held out", [`${format.loss(run.bitsPerByte)} bits per byte`, `perplexity ${format.loss(run.perplexity)}`]),
+    );
   if (run.anchorHash !== null) lines.push(line("anchor", [run.anchorHash]));
   if (live !== null) lines.push(...liveLines(live));
   if (run.endReason !== null) lines.push(line("ended", [plain(run.endReason)]));

@@ -3,6 +3,7 @@
 //   DATA/runs/<id>/{spec.json, log} -> spec, entries, and what they come to
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { measuresOf } from "#data";
 import { DataError, readLog } from "#store/disk";
 import { type LogEntry, type RunSpec, runIdOf } from "#wire";
 import { SeriesStore } from "../../host/series.ts";
@@ -49,6 +50,7 @@ export function headOf({ spec, entries }: StoredRun) {
     tokens: series.at("contributors", Number.MAX_SAFE_INTEGER)?.tokens ?? 0,
     trainLoss: series.last("trainLoss"),
     evalLoss: series.last("evalLoss"),
+    ...measuresOf(spec.data, series.last("evalLoss")),
     roundMs: series.last("roundMs"),
     entries: entries.length,
     writtenAt: entries.at(-1)?.time ?? null,

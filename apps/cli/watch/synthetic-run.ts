@@ -1,6 +1,7 @@
 // A run that nobody trains, for benches and pictures of the page: as many peers and rounds as asked for, from a seed. It has the log's
 // entries (unsigned), the same series, rounds and standings as a real one, and goes on when it is told to.
 
+import { measuresOf } from "#data";
 import {
   API_VERSION,
   CHURN_PAGE,
@@ -337,6 +338,7 @@ export class SyntheticRun implements ServedRun {
         anchorHash: this.rounds.sealOf(this.#round)?.anchorHash ?? made("anchor", 0),
         trainLoss: this.series.last("trainLoss"),
         evalLoss: this.series.last("evalLoss"),
+        ...measuresOf(this.spec.data, this.series.last("evalLoss")),
         tokens: this.#tokens,
         seq: this.entries.length - 1,
       },

@@ -3,6 +3,7 @@ import type { PeerId, RunDetail } from "#wire";
 import { useWords } from "../words/index.ts";
 import { Rich } from "../words/rich.tsx";
 import { PeerName } from "./peers.tsx";
+import { EvalMeasures } from "./run-now.tsx";
 import { endLine } from "./state-lines.ts";
 
 const CREDITED_MAX = 12;
@@ -23,6 +24,7 @@ export const Ended = ({ run, hostBase, self }: { run: RunDetail; hostBase: strin
           <dd>
             {format.loss(run.head.evalLoss)} <small>{charts.natsPerToken}</small>
           </dd>
+          <EvalMeasures head={run.head} />
         </div>
         <div>
           <dt>{ended.rounds}</dt>

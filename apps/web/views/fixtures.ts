@@ -130,7 +130,10 @@ export const run: RunDetail = {
   roster: [peerA, peerB, peerC],
   offered: [peerB],
   spec,
-  head: { round: 41, anchorHash: hex("f"), trainLoss: 1.8342, evalLoss: 1.912, tokens: 5_373_952, seq: 131 },
+  head: {
+    ...{ round: 41, anchorHash: hex("f"), tokens: 5_373_952, seq: 131 },
+    ...{ trainLoss: 1.8342, evalLoss: 1.912, perplexity: 6.767, bitsPerByte: 2.758 },
+  },
   peers: [
     peerRow({
       id: peerA,

@@ -30,6 +30,13 @@ const text = (snapshot: PageSnapshot): string => textOf(html(snapshot));
 const buttons = (snapshot: PageSnapshot): string[] =>
   [...html(snapshot).matchAll(/<button[^>]*>(.*?)<\/button>/g)].map(([, label]) => textOf(label).trim());
 
+test("the held-out loss is told in units that compare; a host that does not say them leaves them out", () => {
+  expect(text(page())).toContain("1.912 2.758 bits a byte, perplexity 6.767");
+  const { perplexity, bitsPerByte, ...head } = fixtures.run.head;
+  const older = page({ watcher: { ...fixtures.watcher, run: { ...fixtures.run, head } } });
+  expect(text(older)).not.toContain("bits a byte");
+});
+
 test("the fixture is what the host's schema allows", () => {
   expect(() => runDetailSchema.parse(fixtures.run)).not.toThrow();
   expect(() => runDetailSchema.parse(fixtures.emptyRun)).not.toThrow();

@@ -74,6 +74,7 @@ export const RunNow = ({ run, overview, self, stale }: RunNowProps) => {
             <div>
               <dt>{now.evalLoss}</dt>
               <dd data-figure="eval-loss">{format.loss(run.head.evalLoss)}</dd>
+              <EvalMeasures head={run.head} />
             </div>
             <div>
               <dt>{now.speed}</dt>
@@ -92,4 +93,11 @@ export const RunNow = ({ run, overview, self, stale }: RunNowProps) => {
       </div>
     </section>
   );
+};
+
+/** The same loss in the units that compare with other models'. */
+export const EvalMeasures = ({ head: { perplexity, bitsPerByte } }: Pick<RunDetail, "head">) => {
+  const { now, format } = useWords();
+  if (perplexity === undefined || bitsPerByte === undefined) return null;
+  return <dd className="fine">{now.evalMeasures(format.loss(bitsPerByte), format.loss(perplexity))}</dd>;
 };

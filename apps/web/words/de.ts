@@ -260,6 +260,7 @@ export const de: Words = {
     figures: "Die Zahlen des Laufs",
     trainLoss: "Trainingsverlust",
     evalLoss: "Prüfverlust",
+    evalMeasures: (bitsPerByte, perplexity) => `${bitsPerByte} Bit je Byte, Perplexität ${perplexity}`,
     speed: "Token/s, alle Peers",
     tokens: "Gezählte Token",
     peers: "Peers hier",

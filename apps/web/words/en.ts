@@ -266,6 +266,7 @@ export const en = {
     figures: "The run’s figures",
     trainLoss: "Training loss",
     evalLoss: "Held-out loss",
+    evalMeasures: (bitsPerByte: string, perplexity: string) => `${bitsPerByte} bits a byte, perplexity ${perplexity}`,
     speed: "Tokens/s, all peers",
     tokens: "Tokens committed",
     peers: "Peers here",
