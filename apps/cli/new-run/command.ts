@@ -5,7 +5,7 @@ import { dirname, relative, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { RunDraft } from "#wire";
 import { SpecError } from "../../host/load-run.ts";
-import { numberFrom, positiveNumber } from "../options.ts";
+import { listFrom, numberFrom, positiveNumber } from "../options.ts";
 import { draftOf, methodsForBrowsers, type RunWishes, sizeLine } from "./draft.ts";
 import type { Terminal } from "./questions.ts";
 import { type Device, devices, sizeFor, sizes } from "./sizes.ts";
@@ -22,6 +22,7 @@ interface NewRunFlags {
   readonly licence?: string;
   readonly modelLicence?: string;
   readonly method?: string;
+  readonly prompt?: readonly string[];
   readonly tokens?: number;
 }
 
@@ -51,6 +52,11 @@ export function addNewRunCommand(runCommand: Command, from: string): void {
       new Option("--method <name>", "gossamer run methods explains (default: diloco)").choices(
         methodsForBrowsers.map(({ name }) => name),
       ),
+    )
+    .option(
+      "--prompt <text>",
+      "the model continues it at each checkpoint, for everybody to read; may be repeated",
+      listFrom,
     )
     .option("--tokens <count>", "it ends after so many (default: 20 for each parameter)", numberFrom(1, 1e15))
     .addHelpText(
@@ -84,13 +90,19 @@ export async function newRun(file: string, from: string, at: Terminal | undefine
 }
 
 function wishesOf(flags: NewRunFlags, faultOfText: (path: string) => string | undefined): RunWishes {
-  const { device, memory, text, source = "", licence = "", method = "diloco", ...said } = flags;
+  const { device, memory, text, source = "", licence = "", method = "diloco", prompt, ...said } = flags;
   const memoryGb = memory ?? (device === undefined ? undefined : devices[device].memoryGb);
   const named = sizes.find(({ name }) => name === said.size);
   const size = named ?? (memoryGb === undefined ? sizes[0] : sizeFor(memoryGb));
   const fault = text === undefined ? undefined : faultOfText(text);
   if (fault !== undefined) throw new SpecError(`--text ${text}: ${fault}`);
-  return { ...said, size, method, text: text === undefined ? undefined : { path: text, source, licence } };
+  return {
+    ...said,
+    prompts: prompt,
+    size,
+    method,
+    text: text === undefined ? undefined : { path: text, source, licence },
+  };
 }
 
 function textFault(path: string, said: string): string | undefined {

@@ -1,6 +1,6 @@
 // From what a person wants of a run to its spec.
 import { methods, parameterTable, withMethod } from "#outer";
-import { presets, type RunDraft } from "#wire";
+import { presets, type RunDraft, SPEC_VERSION } from "#wire";
 import { checkDraft, checkForBrowsers, methodOf, SpecError } from "../../host/load-run.ts";
 import { english } from "../../web/words/format.ts";
 import { bytesOf, type Size } from "./sizes.ts";
@@ -14,6 +14,8 @@ export interface RunWishes {
   readonly text?: { readonly path: string; readonly source: string; readonly licence: string } | undefined;
   readonly modelLicence?: string | undefined;
   readonly method: string;
+  /** What the model continues at each checkpoint, for everybody to read; none: nothing. */
+  readonly prompts?: readonly string[] | undefined;
   /** After so many committed tokens it ends. */
   readonly tokens?: number | undefined;
 }
@@ -48,7 +50,7 @@ export const methodsForBrowsers = methods.filter((method) => {
 
 /** @throws SpecError */
 export function draftOf(wishes: RunWishes): RunDraft {
-  const { size, text, method } = wishes;
+  const { size, text, method, prompts } = wishes;
   const tokensMax = wishes.tokens ?? tokensFor(size);
   const preset = size.name === "micro" ? presets.micro : presets.nano;
   if (text !== undefined && (text.source === "" || text.licence === ""))
@@ -70,6 +72,9 @@ export function draftOf(wishes: RunWishes): RunDraft {
       decayTokens: Math.round(DECAY_PART * tokensMax),
     },
     rounds: { ...preset.rounds, deadlineMaxMs: size.deadlineMaxMs },
+    ...(prompts === undefined
+      ? {}
+      : { version: SPEC_VERSION, evaluation: { ...preset.evaluation, prompts: [...prompts] } }),
     checkpoint: { ...preset.checkpoint, retain: size.name === "nano" ? "all" : "window" },
     end: { tokensMax },
   };

@@ -35,6 +35,7 @@ describe("by flags", () => {
       device: "laptop",
       method: "streaming",
       tokens: 5e6,
+      prompt: ["It was "],
     });
     expect(await written()).toMatchObject({
       name: "book",
@@ -45,6 +46,7 @@ describe("by flags", () => {
       model: { dModel: 320 },
       outer: { fragments: expect.anything() },
       end: { tokensMax: 5e6 },
+      evaluation: { prompts: ["It was "] },
     });
   });
 
