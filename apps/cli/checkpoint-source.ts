@@ -3,6 +3,7 @@
 //   host: /checkpoints, /blobs, checked by their names   |   DATA/runs/<id>, its signed log, + blobs   ->   parameters
 import { join } from "node:path";
 import { checkProvenance, type Provenance, provenanceOf } from "#formats";
+import { BaseError, mergeAdapters } from "#outer";
 import { DataError, DiskBlobStore, readFileIfThere, readLog } from "#store/disk";
 import {
   type BlobRef,
@@ -14,9 +15,11 @@ import {
   runDetailSchema,
   runIdOf,
 } from "#wire";
+import { wholeModel } from "../host/whole-model.ts";
 import {
   askOffered,
   askRun,
+  fetchBase,
   fetchBlob,
   fetchParameters,
   parametersBlob,
@@ -37,7 +40,7 @@ export interface CheckpointPlace {
 export interface CheckpointSource {
   readonly spec: RunSpec;
   readonly rows: readonly CheckpointRow[]; // newest first
-  /** Flat, checked against its name. */
+  /** The whole model, flat, checked against its name; where the run trains adapters, its base with them merged into it. */
   readonly load: (row: CheckpointRow) => Promise<Float32Array>;
   /** One that the spec names, checked against its name. */
   readonly blob: (ref: Pick<BlobRef, "hash" | "bytes">) => Promise<Uint8Array>;
@@ -82,12 +85,18 @@ async function fromHost(url: string, run = "default", say: (line: string) => voi
   if (!detail.success) throw new NoCheckpointError(`What answers at ${url} is no host of this version.`);
   const { spec } = detail.data;
   const { checkpoints, newest } = await askOffered(place);
+  let base: Promise<Float32Array> | undefined;
+  const whole = async (shared: Float32Array): Promise<Float32Array> => {
+    if (!spec.lora) return shared;
+    base ??= fetchBase(url, spec);
+    return mergeAdapters(spec.model, spec.lora, await base, shared);
+  };
   return {
     spec,
     rows: newest === null || checkpoints.includes(newest) ? checkpoints : [newest, ...checkpoints],
     load(row) {
       say(`fetching ${english.bytes(parametersBlob(row)?.bytes ?? 0)} from ${url}`);
-      return fetchParameters(url, spec.model, row);
+      return fetchParameters(url, spec, row).then(whole);
     },
     blob: (ref) => fetchBlob(url, ref, `blob ${ref.hash}`),
     async provenance(row) {
@@ -117,7 +126,10 @@ async function fromDisk({ data, run }: CheckpointPlace): Promise<CheckpointSourc
     rows,
     async load(row) {
       const fault = `The checkpoint of round ${row.round} is damaged on the disk. Take another one with --round.`;
-      return parametersFrom(await read(parametersBlob(row)!.hash, fault), spec.model, row.round);
+      const shared = parametersFrom(await read(parametersBlob(row)!.hash, fault), spec, row.round);
+      return wholeModel(spec, blobs, shared).catch((error: unknown) => {
+        throw error instanceof BaseError ? new DataError(error.message) : error;
+      });
     },
     blob: ({ hash }) => read(hash, `Blob ${hash} of the run is damaged or missing in ${data}. Restore a backup.`),
     async provenance(row) {

@@ -2,7 +2,7 @@
 //
 //   GET /api/runs/:id/{checkpoints, anchor} -> rows -> GET /api/blobs/:hash -> name as announced? -> the section "parameters" -> flat vector
 import { BlobHttpError, downloadPieces } from "#mesh";
-import { decodeCheckpointSection, parameterTable } from "#outer";
+import { BaseError, type Digest, decodeCheckpointSection, loadBase, sharedTable } from "#outer";
 import {
   apiErrorSchema,
   type BlobRef,
@@ -10,8 +10,8 @@ import {
   type CheckpointRow,
   checkpointRowSchema,
   checkpointsSchema,
-  type ModelShape,
   pieceCount,
+  type RunSpec,
   type Samples,
   samplesSchema,
 } from "#wire";
@@ -91,10 +91,17 @@ export async function askSamples(place: RunPlace, signal?: AbortSignal): Promise
 export const parametersBlob = ({ blobs }: Pick<CheckpointRow, "blobs">) =>
   blobs.find(({ name }) => name === "parameters");
 
-/** @param onBytes bytes since the last call. @throws CheckpointError, and what the signal says */
+/** What of a spec says what a checkpoint's parameters are. */
+export type TriedModel = Pick<RunSpec, "model" | "lora" | "base">;
+
+/**
+ * What the run's peers share: the model's parameters, or adapters beside its base.
+ * @param onBytes bytes since the last call
+ * @throws CheckpointError, and what the signal says
+ */
 export async function fetchParameters(
   base: string,
-  model: ModelShape,
+  spec: TriedModel,
   row: CheckpointRow,
   onBytes: (bytes: number) => void = () => {},
   signal?: AbortSignal,
@@ -102,7 +109,23 @@ export async function fetchParameters(
   const blob = parametersBlob(row);
   const what = `the checkpoint of round ${row.round}`;
   if (!blob) throw new CheckpointError("damaged", `${what} names no parameters`);
-  return parametersFrom(await fetchBlob(base, blob, what, onBytes, signal), model, row.round);
+  return parametersFrom(await fetchBlob(base, blob, what, onBytes, signal), spec, row.round);
+}
+
+const platformsDigest: Digest = async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+
+/** The weights that stay beside adapters, checked. @param onBytes as above. @throws CheckpointError, and what the signal says */
+export async function fetchBase(
+  base: string,
+  spec: TriedModel,
+  onBytes: (bytes: number) => void = () => {},
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  try {
+    return await loadBase(spec, (ref) => fetchBlob(base, ref, "the run's base", onBytes, signal), platformsDigest);
+  } catch (error) {
+    throw error instanceof BaseError ? new CheckpointError("damaged", error.message) : error;
+  }
 }
 
 /** @param what it is, for messages. @param onBytes bytes since the last call. @throws CheckpointError, and what the signal says */
@@ -133,14 +156,14 @@ export async function fetchBlob(
 }
 
 /** @throws CheckpointError when the bytes are no parameters of such a model after so many rounds */
-export function parametersFrom(bytes: Uint8Array, model: ModelShape, round: number): Float32Array {
+export function parametersFrom(bytes: Uint8Array, spec: TriedModel, round: number): Float32Array {
   const section = decodeCheckpointSection(bytes);
   const wrong = (what: string) => new CheckpointError("damaged", `the checkpoint of round ${round}: ${what}`);
   if (typeof section === "string") throw wrong(section);
-  const { length } = parameterTable(model);
+  const { length } = sharedTable(spec);
   if (section.name !== "parameters") throw wrong(`${section.name} stands where its parameters should`);
   if (section.round !== round) throw wrong(`it is of round ${section.round}`);
-  if (section.values.length !== length) throw wrong(`it has ${section.values.length} parameters, the model ${length}`);
+  if (section.values.length !== length) throw wrong(`it has ${section.values.length} parameters, the run ${length}`);
   return section.values;
 }
 

@@ -1,7 +1,6 @@
 // The thread that continues texts, for React: the newest snapshot of what it has written.
-import type { ModelShape, TokenizerRef } from "#wire";
 import type { SnapshotStore } from "../window/types.ts";
-import { emptyTry, type TryAsk, type TrySnapshot, type TryTell, type TryWish } from "./types.ts";
+import { emptyTry, type TriedRun, type TryAsk, type TrySnapshot, type TryTell, type TryWish } from "./types.ts";
 
 export interface Trial extends SnapshotStore<TrySnapshot> {
   list(): void;
@@ -12,7 +11,7 @@ export interface Trial extends SnapshotStore<TrySnapshot> {
 }
 
 /** @param base the host's origin */
-export function createTrial(base: string, run: string, model: ModelShape, tokenizer: TokenizerRef): Trial {
+export function createTrial(base: string, run: string, spec: TriedRun): Trial {
   let snapshot = emptyTry;
   const listeners = new Set<() => void>();
   const set = (change: TryTell): void => {
@@ -27,7 +26,7 @@ export function createTrial(base: string, run: string, model: ModelShape, tokeni
     set({ problem, busy: false, sides: [] });
   };
   const ask = (wish: TryAsk) => worker.postMessage(wish);
-  ask({ type: "start", base, run, model, tokenizer });
+  ask({ type: "start", base, run, spec });
   return {
     subscribe(onChange) {
       listeners.add(onChange);

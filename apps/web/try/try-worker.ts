@@ -10,7 +10,7 @@ let writer: Writer | undefined;
 addEventListener("message", ({ data }: MessageEvent<TryAsk>) => {
   switch (data.type) {
     case "start":
-      writer = new Writer({ base: data.base, run: data.run }, data, {
+      writer = new Writer({ base: data.base, run: data.run }, data.spec, {
         tell: (change: TryTell) => postMessage(change),
         createGenerator,
         breathe,

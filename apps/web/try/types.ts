@@ -3,8 +3,8 @@
 //   page --TryAsk--> thread: list the checkpoints, write, stop          thread --TryTell--> page: what changed of the snapshot
 import type { AdapterDescription } from "#engine";
 import type { Sampling } from "#engine/generation";
-import type { CheckpointRow, ModelShape, Samples, TokenizerRef } from "#wire";
-import type { CheckpointFault } from "./checkpoints.ts";
+import type { CheckpointRow, Samples, TokenizerRef } from "#wire";
+import type { CheckpointFault, TriedModel } from "./checkpoints.ts";
 
 /** none: nothing is sealed yet, or nothing kept. The others but the host's: what createGenerator and its generators reject with, and what is our own. */
 export type TryFault =
@@ -77,13 +77,17 @@ export interface TryWish {
   readonly backend: "webgpu" | "processor";
 }
 
+/** What of a run's spec says how its checkpoints write. */
+export interface TriedRun extends TriedModel {
+  readonly tokenizer: TokenizerRef;
+}
+
 export type TryAsk =
   | {
       readonly type: "start";
       readonly base: string;
       readonly run: string;
-      readonly model: ModelShape;
-      readonly tokenizer: TokenizerRef;
+      readonly spec: TriedRun;
     }
   | { readonly type: "list" }
   | ({ readonly type: "write" } & TryWish)

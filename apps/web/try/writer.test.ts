@@ -1,17 +1,25 @@
 // What writes, with a host and generators that are stood in for: checkpoints by round, two at once, a wish to stop, and everything that can go wrong.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createGenerator, DeviceLostError, type Generator, ModelTooLargeError } from "#engine/generation";
-import { encodeCheckpointSection, genesisParameters } from "#outer";
+import {
+  baseBlobs,
+  baseHashOf,
+  encodeCheckpointSection,
+  genesisAdapters,
+  genesisParameters,
+  mergeAdapters,
+} from "#outer";
 import { trainByteLevelBpe } from "#tokenizer/train";
-import { blobName, type CheckpointRow, presets, type TokenizerRef } from "#wire";
+import { blobName, type CheckpointRow, presets, type RunSpec, type TokenizerRef } from "#wire";
 import { emptyTry, type TrySnapshot, type TryWish } from "./types.ts";
 import { Writer, type WriterPorts } from "./writer.ts";
 
 const model = { ...presets.nano.model, dModel: 8, layers: 1, heads: 1, kvHeads: 1, dFfn: 8, contextLength: 8 };
 const blobs = new Map<string, Uint8Array>();
 let tokenizer: TokenizerRef;
-const rowOf = (round: number): CheckpointRow => {
-  const bytes = encodeCheckpointSection("parameters", round, genesisParameters(model, round));
+const rowOf = (round: number): CheckpointRow => rowFrom(round, genesisParameters(model, round));
+const rowFrom = (round: number, parameters: Float32Array): CheckpointRow => {
+  const bytes = encodeCheckpointSection("parameters", round, parameters);
   const hash = blobName(bytes);
   blobs.set(hash, bytes);
   const named = [{ name: "parameters", hash, bytes: bytes.length }];
@@ -41,11 +49,11 @@ const wish: TryWish = {
   sampling: { temperature: 1, topK: 0, topP: 1, seed: 5 },
 };
 
-function given(ports: Partial<WriterPorts> = {}) {
+function given(ports: Partial<WriterPorts> = {}, beside: Pick<RunSpec, "lora" | "base"> = {}) {
   const seen: TrySnapshot[] = [emptyTry];
   const writer = new Writer(
     { base: "http://host", run: "default" },
-    { model, tokenizer },
+    { model, tokenizer, ...beside },
     {
       tell: (change) => seen.push({ ...seen[seen.length - 1], ...change }),
       createGenerator,
@@ -102,6 +110,40 @@ test("two checkpoints write at once, each its own text", async () => {
   expect(now().here).toEqual([20, 10]);
   await writer.write({ ...wish, rounds: [10] }); // the first pen takes other parameters
   expect(now().sides[0]).toMatchObject({ round: 10, text: b.text });
+});
+
+test("of a run with adapters the base is fetched once, and what writes is both merged; a damaged base is told", async () => {
+  const lora = { rank: 2, alpha: 4, targets: ["q" as const, "up" as const] };
+  const weights = genesisParameters(model, 77);
+  const [bytes] = baseBlobs(weights);
+  const ref = { hash: blobName(bytes), bytes: bytes.length };
+  const base = { source: "a test", licence: "CC0-1.0", hash: baseHashOf([bytes]), blobs: [ref] };
+  const adapted = (round: number): CheckpointRow => {
+    const adapters = genesisAdapters(model, lora, 1).map((_, i) => 0.3 * Math.sin(i + round));
+    return rowFrom(round, adapters);
+  };
+  rows = [adapted(20), adapted(10)];
+  blobs.set(ref.hash, bytes);
+  const { writer, now } = given({}, { lora, base });
+  await writer.write({ ...wish, rounds: [null, 10] });
+  expect(now().sides.map(({ state }) => state)).toEqual(["done", "done"]);
+  expect(asked.filter((url) => url.includes(ref.hash))).toHaveLength(1);
+  const merged = mergeAdapters(
+    model,
+    lora,
+    weights,
+    genesisAdapters(model, lora, 1).map((_, i) => 0.3 * Math.sin(i + 20)),
+  );
+  rows = [rowFrom(20, merged)];
+  const plain = given();
+  await plain.writer.write(wish);
+  expect(now().sides[0].text).toBe(plain.now().sides[0].text);
+
+  rows = [adapted(20)];
+  blobs.set(ref.hash, new Uint8Array(bytes.length));
+  const other = given({}, { lora, base });
+  await other.writer.write(wish);
+  expect(other.now().sides[0]).toMatchObject({ state: "failed", problem: { fault: "damaged" } });
 });
 
 test("a wish to stop is heard while it writes", async () => {

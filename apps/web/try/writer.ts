@@ -10,18 +10,20 @@ import {
   ModelTooLargeError,
   OutOfMemoryError,
 } from "#engine/generation";
+import { mergeAdapters } from "#outer";
 import { openTokenizer, type Tokenizer } from "#tokenizer";
-import type { CheckpointRow, ModelShape, TokenizerRef } from "#wire";
+import type { CheckpointRow } from "#wire";
 import {
   askOffered,
   askSamples,
   CheckpointError,
+  fetchBase,
   fetchBlob,
   fetchParameters,
   parametersBlob,
   type RunPlace,
 } from "./checkpoints.ts";
-import type { TryFault, TryProblem, TrySide, TrySnapshot, TryTell, TryWish } from "./types.ts";
+import type { TriedRun, TryFault, TryProblem, TrySide, TrySnapshot, TryTell, TryWish } from "./types.ts";
 import { emptyTry } from "./types.ts";
 
 /** Text reaches the page so often: quicker than one reads. */
@@ -46,23 +48,19 @@ interface Pen {
 
 export class Writer {
   readonly #place: RunPlace;
-  readonly #model: ModelShape;
-  readonly #tokenizerRef: TokenizerRef;
+  readonly #spec: TriedRun;
   readonly #ports: WriterPorts;
   #tokenizer: Promise<Tokenizer> | undefined;
+  /** Of a run with adapters: fetched once, for all of its checkpoints. */
+  #base: Promise<Float32Array> | undefined;
   readonly #pens: (Pen | undefined)[] = [];
   #snapshot: TrySnapshot = emptyTry;
   #abort: AbortController | undefined;
   #breathedAt = 0;
 
-  constructor(
-    place: RunPlace,
-    { model, tokenizer }: { readonly model: ModelShape; readonly tokenizer: TokenizerRef },
-    ports: WriterPorts,
-  ) {
+  constructor(place: RunPlace, spec: TriedRun, ports: WriterPorts) {
     this.#place = place;
-    this.#model = model;
-    this.#tokenizerRef = tokenizer;
+    this.#spec = spec;
     this.#ports = ports;
   }
 
@@ -105,7 +103,7 @@ export class Writer {
         });
         return;
       }
-      this.#set({ sides: chosen.map((row) => newSide(row!, wish.prompt)) });
+      this.#set({ sides: chosen.map((row) => newSide(row!, wish.prompt, this.#baseBytes)) });
       await Promise.all(chosen.map((row, side) => this.#writeSide(side, row!, wish, abort.signal)));
     } finally {
       this.#abort = undefined;
@@ -154,7 +152,7 @@ export class Writer {
   /** Fetched once; after a failure again with the next text. */
   #openTokenizer(): Promise<Tokenizer> {
     const { base } = this.#place;
-    this.#tokenizer ??= openTokenizer(this.#tokenizerRef, (blob) => fetchBlob(base, blob, "the tokenizer"));
+    this.#tokenizer ??= openTokenizer(this.#spec.tokenizer, (blob) => fetchBlob(base, blob, "the tokenizer"));
     this.#tokenizer.catch(() => {
       this.#tokenizer = undefined;
     });
@@ -176,7 +174,8 @@ export class Writer {
       toldAt = now;
       this.#setSide(side, { bytes });
     };
-    const parameters = await fetchParameters(base, this.#model, row, count, signal);
+    const shared = await fetchParameters(base, this.#spec, row, count, signal);
+    const parameters = await this.#whole(shared, count, signal);
     this.#setSide(side, { state: "starting", bytes });
     pen = this.#pens[side] ?? (await this.#newPen(side, backend));
     pen.round = null; // half loaded is not loaded
@@ -187,10 +186,20 @@ export class Writer {
     return pen;
   }
 
+  async #whole(shared: Float32Array, count: (bytes: number) => void, signal: AbortSignal): Promise<Float32Array> {
+    const { model, lora } = this.#spec;
+    if (!lora) return shared;
+    this.#base ??= fetchBase(this.#place.base, this.#spec, count, signal);
+    this.#base.catch(() => {
+      this.#base = undefined;
+    });
+    return mergeAdapters(model, lora, await this.#base, shared);
+  }
+
   async #newPen(side: number, backend: TryWish["backend"]): Promise<Pen> {
     const { createGenerator } = this.#ports;
     const make = async (made: TryWish["backend"]): Promise<Pen> => {
-      const generator = await createGenerator({ model: this.#model, backend: made });
+      const generator = await createGenerator({ model: this.#spec.model, backend: made });
       const pen: Pen = { generator, backend, round: null };
       this.#pens[side] = pen;
       void generator.lost.then(() => this.#pens[side] === pen && this.#drop(side));
@@ -203,6 +212,12 @@ export class Writer {
       this.#set({ insteadOfGpu: messageOf(error) });
       return make("processor");
     }
+  }
+
+  /** Still to be fetched beside a checkpoint. */
+  get #baseBytes(): number {
+    const { lora, base } = this.#spec;
+    return lora && base && !this.#base ? base.blobs.reduce((sum, { bytes }) => sum + bytes, 0) : 0;
   }
 
   #drop(side: number): void {
@@ -226,12 +241,12 @@ export class Writer {
   }
 }
 
-const newSide = (row: CheckpointRow, prompt: string): TrySide => ({
+const newSide = (row: CheckpointRow, prompt: string, baseBytes: number): TrySide => ({
   round: row.round,
   anchorHash: row.anchorHash,
   state: "fetching",
   bytes: 0,
-  bytesTotal: parametersBlob(row)?.bytes ?? 0,
+  bytesTotal: (parametersBlob(row)?.bytes ?? 0) + baseBytes,
   prompt,
   text: "",
   tokens: 0,

@@ -44,17 +44,19 @@ const Live = ({ page, texts }: TryModelProps) => {
   const { run, hostBase } = page.watcher;
   const [trial, setTrial] = useState<Trial | null>(null);
   const runId = run?.id;
-  const model = run?.spec.model;
-  const tokenizer = run?.spec.data.tokenizer;
+  const spec = run?.spec;
   useEffect(() => {
-    if (runId === undefined || model === undefined || tokenizer === undefined) return;
-    const made = createTrial(hostBase, runId, model, tokenizer);
+    if (runId === undefined || spec === undefined) return;
+    const made = createTrial(hostBase, runId, {
+      ...{ model: spec.model, lora: spec.lora, base: spec.base },
+      tokenizer: spec.data.tokenizer,
+    });
     setTrial(made);
     return () => {
       setTrial(null);
       made.end();
     };
-  }, [hostBase, runId, model, tokenizer]);
+  }, [hostBase, runId, spec]);
   const snapshot = useSyncExternalStore((trial ?? noTrial).subscribe, (trial ?? noTrial).getSnapshot);
   // A checkpoint comes every so many rounds: what there is is asked for anew then, and once the first round is sealed.
   const sealed = run?.round ?? 0;
