@@ -18,7 +18,7 @@ import {
   planExport,
   tarOf,
 } from "#formats";
-import { CHECKPOINT_HEADER_BYTES, decodeCheckpointSection } from "#outer";
+import { CHECKPOINT_HEADER_BYTES, decodeCheckpointSection, mergeRange } from "#outer";
 import type { HostBlobs } from "#store/disk";
 import type { CheckpointRow, ExportList } from "#wire";
 import { ApiError, answerJson, notFound, numberOf } from "./answer.ts";
@@ -130,7 +130,7 @@ export class ExportApi {
     if (isHead) return void response.end();
     this.#streams++;
     try {
-      const source = this.#parameters(row);
+      const source = await this.#parameters(row);
       for await (const chunk of file.chunks(source)) {
         if (!response.write(chunk)) await taken(response);
         if (response.destroyed) return;
@@ -141,10 +141,27 @@ export class ExportApi {
     }
   }
 
-  #parameters(row: CheckpointRow): FloatSource {
+  /** The whole model's, of a run with adapters too. */
+  async #parameters(row: CheckpointRow): Promise<FloatSource> {
+    const { model, lora, base } = this.#run.spec;
+    const shared = this.#shared(row);
+    if (!lora || !base) return shared;
+    const adapters = await shared.read(0, shared.length);
+    const weights = joined(base.blobs.map(({ hash, bytes }) => blobFloats(this.#blobs, hash, bytes, 0)));
+    return {
+      length: weights.length,
+      async read(from, length) {
+        const values = await weights.read(from, length);
+        mergeRange(model, lora, adapters, values, from);
+        return values;
+      },
+    };
+  }
+
+  #shared(row: CheckpointRow): FloatSource {
     const { hash, bytes } = parametersOf(row);
     const shelved = this.#run.anchors.bytes(hash);
-    if (shelved === undefined) return blobFloats(this.#blobs, hash, bytes);
+    if (shelved === undefined) return blobFloats(this.#blobs, hash, bytes, CHECKPOINT_HEADER_BYTES);
     const section = decodeCheckpointSection(shelved);
     if (typeof section === "string") throw new Error(section); // we made it
     return floatsOf(section.values);
@@ -153,15 +170,32 @@ export class ExportApi {
 
 const parametersOf = ({ blobs }: Pick<CheckpointRow, "blobs">) => blobs.find(({ name }) => name === "parameters")!;
 
-/** A checkpoint's values, read from the store range by range. */
-function blobFloats(blobs: Blobs, hash: string, bytes: number): FloatSource {
+/** What stands in several, one behind the other. */
+function joined(parts: readonly FloatSource[]): FloatSource {
   return {
-    length: (bytes - CHECKPOINT_HEADER_BYTES) / 4,
+    length: parts.reduce((sum, { length }) => sum + length, 0),
+    async read(from, length) {
+      const values = new Float32Array(length);
+      let start = 0;
+      for (const part of parts) {
+        const [first, end] = [Math.max(from, start), Math.min(from + length, start + part.length)];
+        if (first < end) values.set(await part.read(first - start, end - first), first - from);
+        start += part.length;
+      }
+      return values;
+    },
+  };
+}
+
+/** A blob's values behind its header, read from the store range by range. */
+function blobFloats(blobs: Blobs, hash: string, bytes: number, header: number): FloatSource {
+  return {
+    length: (bytes - header) / 4,
     async read(from, length) {
       const values = new Float32Array(length);
       const into = new Uint8Array(values.buffer);
       let at = 0;
-      const start = CHECKPOINT_HEADER_BYTES + 4 * from;
+      const start = header + 4 * from;
       for await (const chunk of blobs.read(hash, start, start + 4 * length - 1)) {
         into.set(chunk, at);
         at += chunk.length;

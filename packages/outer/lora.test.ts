@@ -14,6 +14,7 @@ import {
   genesisState,
   loadBase,
   mergeAdapters,
+  mergeRange,
   parameterTable,
   sectionsOf,
   sharedTable,
@@ -76,6 +77,19 @@ test("genesis of adapters: A by the seed with variance 1 / (3 in), B zero, so th
   expect(genesisState({ ...spec, seed: 2 }).parameters).not.toEqual(parameters);
   const base = genesisParameters(wide, 4);
   expect(mergeAdapters(wide, spec.lora!, base, parameters)).toEqual(base);
+});
+
+test("merged in parts, wherever they are cut, it has the bits of the whole", () => {
+  const { model } = tinySpec();
+  const adapters = Float32Array.from({ length: adapterTable(model, lora).length }, (_, i) => Math.sin(i));
+  const whole = mergeAdapters(model, lora, flat, adapters);
+  expect(whole).not.toEqual(flat);
+  for (const width of [1, 7, 100, 129]) {
+    const parts = flat.slice();
+    for (let from = 0; from < flat.length; from += width)
+      mergeRange(model, lora, adapters, parts.subarray(from, from + width), from);
+    expect(parts).toEqual(whole);
+  }
 });
 
 test("with fragments a round exchanges the adapters of some layers", () => {

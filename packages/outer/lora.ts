@@ -92,21 +92,34 @@ export function mergeAdapters(
   base: Float32Array,
   adapters: Float32Array,
 ): Float32Array {
+  const merged = base.slice();
+  mergeRange(model, lora, adapters, merged, 0);
+  return merged;
+}
+
+/** The same in place, of a part of the model's vector: `values` holds the base's floats from `from` on. The same bits, however it is cut. */
+export function mergeRange(
+  model: ModelShape,
+  lora: LoraShape,
+  adapters: Float32Array,
+  values: Float32Array,
+  from: number,
+): void {
   const { rank } = lora;
   const scale = loraScale(lora);
-  const merged = base.slice();
   for (const { out, in: into, weightOffset, aOffset, bOffset } of adaptersOf(model, lora)) {
+    const first = Math.max(0, Math.floor((from - weightOffset) / into));
+    const last = Math.min(out, Math.ceil((from + values.length - weightOffset) / into));
     const row = new Float64Array(into);
-    for (let o = 0; o < out; o++) {
+    for (let o = first; o < last; o++) {
       row.fill(0);
       for (let k = 0; k < rank; k++) {
         const b = adapters[bOffset + o * rank + k];
         const a = aOffset + k * into;
         for (let i = 0; i < into; i++) row[i] += b * adapters[a + i];
       }
-      const w = weightOffset + o * into;
-      for (let i = 0; i < into; i++) merged[w + i] = base[w + i] + scale * row[i];
+      const at = weightOffset + o * into - from;
+      for (let i = Math.max(0, -at); i < Math.min(into, values.length - at); i++) values[at + i] += scale * row[i];
     }
   }
-  return merged;
 }
