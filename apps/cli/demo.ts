@@ -12,7 +12,7 @@ export interface DemoOptions {
   readonly run: string;
   readonly donors: number;
   readonly minutes: number;
-  /** Stops when an evaluation is below this, nats per byte. */
+  /** Stops when an evaluation is below this, nats per token. */
   readonly targetLoss: number;
   /** Kept when given; else a temporary directory that is removed. */
   readonly data?: string;
@@ -108,7 +108,7 @@ function entryLines(entry: LogEntry): string[] {
         `round ${entry.round + 1} sealed, anchor ${entry.anchorHash.slice(0, 12)}, attested by ${countOfAttesters(entry.attesters)}`,
       ];
     case "eval":
-      return [`round ${entry.round} evaluated: ${entry.loss.toFixed(4)} nats per byte on held-out text`];
+      return [`round ${entry.round} evaluated: ${entry.loss.toFixed(4)} nats per token on held-out text`];
     case "end":
       return [`the run has ended: ${entry.reason}`];
     case "void":
@@ -136,7 +136,7 @@ function summaryLines(detail: RunDetail, entries: readonly LogEntry[], seconds: 
   const { head, peers, updateBytesServed } = detail;
   return [
     `rounds      ${head.round} in ${(seconds / 60).toFixed(1)} min, ${head.tokens} tokens (${(head.tokens / seconds).toFixed(0)} per second)`,
-    `loss        training ${fixed(head.trainLoss, 3)}, evaluation ${fixed(head.evalLoss, 4)} nats per byte`,
+    `loss        training ${fixed(head.trainLoss, 3)}, evaluation ${fixed(head.evalLoss, 4)} nats per token`,
     `commits     ${full} of ${since.length} name all ${most} peers since all were in`,
     ...peers.map(
       ({ id, tokens, rounds }) =>

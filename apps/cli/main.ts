@@ -190,7 +190,7 @@ program
   .option("--run <name or file>", "preset or run spec", "nano")
   .option("--donors <count>", "headless browsers", numberFrom(1, 64), 2)
   .option("--minutes <count>", "stop after so many", positiveNumber, 20)
-  .option("--target-loss <nats>", "stop when an evaluation is below this, in nats per byte", positiveNumber, 2.1)
+  .option("--target-loss <nats>", "stop when an evaluation is below this, in nats per token", positiveNumber, 2.1)
   .option("--data <dir>", "keep the run there (default: a temporary directory)", (text) => resolve(from, text))
   .addOption(new Option("--port <port>", "0: any free one").default(0).argParser(numberFrom(0, 65_535)))
   .action(async (options) => {

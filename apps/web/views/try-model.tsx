@@ -79,6 +79,7 @@ const Tried = ({ page, texts, snapshot, trial }: TriedProps) => {
         texts={texts}
         snapshot={snapshot}
         askBytes={phone ? ASK_BYTES.phone : ASK_BYTES.other}
+        bytesAreTokens={page.watcher.run?.spec.data.tokenizer === "bytes"}
         write={(wish) => trial?.write({ ...wish, backend: engineOf(page) })}
         stop={() => trial?.stop()}
       />
@@ -92,6 +93,7 @@ interface TryFormProps {
   readonly texts: TryTexts;
   readonly snapshot: TrySnapshot;
   readonly askBytes: number;
+  readonly bytesAreTokens: boolean;
   readonly write: (wish: Omit<TryWish, "backend">) => void;
   readonly stop: () => void;
 }
@@ -105,7 +107,7 @@ function bytesToFetch({ checkpoints, newest, here }: TrySnapshot, rounds: readon
   }, 0);
 }
 
-const TryForm = ({ texts, snapshot, askBytes, write, stop }: TryFormProps) => {
+const TryForm = ({ texts, snapshot, askBytes, bytesAreTokens, write, stop }: TryFormProps) => {
   const { format } = useWords();
   const { checkpoints, newest, busy } = snapshot;
   const [prompt, setPrompt] = useState(texts.example);
@@ -178,7 +180,12 @@ const TryForm = ({ texts, snapshot, askBytes, write, stop }: TryFormProps) => {
           )}
         </Field>
       </div>
-      <TrySettings texts={texts} settings={settings} change={(some) => setSettings({ ...settings, ...some })} />
+      <TrySettings
+        texts={texts}
+        settings={settings}
+        bytes={bytesAreTokens}
+        change={(some) => setSettings({ ...settings, ...some })}
+      />
       <div className="buttons">
         <button type="submit" className="primary" disabled={!possible}>
           {busy ? texts.writing : texts.write}

@@ -18,10 +18,12 @@ export const AT_FIRST: Settings = { temperature: 0.8, topK: 0, topP: 0.95, token
 interface TrySettingsProps {
   readonly texts: TryTexts;
   readonly settings: Settings;
+  /** Whether a token of this run is a byte. */
+  readonly bytes: boolean;
   readonly change: (some: Partial<Settings>) => void;
 }
 
-export const TrySettings = ({ texts, settings, change }: TrySettingsProps) => {
+export const TrySettings = ({ texts, settings, bytes, change }: TrySettingsProps) => {
   const { format } = useWords();
   const { temperature, topK, topP, tokens, seed } = settings;
   return (
@@ -64,7 +66,7 @@ export const TrySettings = ({ texts, settings, change }: TrySettingsProps) => {
         </Field>
         <Whole
           label={texts.tokens}
-          hint={texts.tokensMore}
+          hint={bytes ? texts.tokensMore : texts.tokensMorePieces}
           value={tokens}
           min={1}
           max={TOKENS_MAX}

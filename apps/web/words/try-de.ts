@@ -25,6 +25,7 @@ export const tryTexts: TryTexts = {
   topP: "Davon nur so viel Wahrscheinlichkeit",
   tokens: "Länge in Tokens",
   tokensMore: "Ein Token ist hier ein Byte: meist ein Buchstabe.",
+  tokensMorePieces: "Ein Token ist hier ein Stück Text: oft ein ganzes Wort.",
   seed: "Startwert des Zufalls",
   seedMore: "Derselbe Text mit denselben Einstellungen und demselben Startwert geht auf diesem Gerät genauso weiter.",
   write: "Weiterschreiben",

@@ -24,6 +24,7 @@ export const tryTexts = {
   topP: "Of those only so much probability",
   tokens: "Length in tokens",
   tokensMore: "A token is one byte here: a letter, most of the time.",
+  tokensMorePieces: "A token is a piece of text here: often a whole word.",
   seed: "Seed",
   seedMore: "The same text, settings and seed write the same again on this machine.",
   write: "Go on with it",
