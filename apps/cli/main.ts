@@ -16,6 +16,7 @@ import { demo } from "./demo.ts";
 import { donateCommand, exitCodes } from "./donate/command.ts";
 import { addEvaluateCommand } from "./evaluate/command.ts";
 import { addExportCommand } from "./export/command.ts";
+import { addFormatsCommand } from "./formats/command.ts";
 import { addGcCommand } from "./gc.ts";
 import { generate } from "./generate.ts";
 import { tell } from "./host-command.ts";
@@ -221,6 +222,7 @@ program
 
 addBillCommand(program, from);
 addBenchCommand(program, from);
+addFormatsCommand(program);
 addSimCommand(program, { from, root });
 
 addRunCommand(program, from);

@@ -3,8 +3,9 @@ import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { logitsOf } from "#engine/reference";
 import { genesisParameters, parameterTable } from "#outer";
+import { letterOfByte } from "#tokenizer";
 import { canonicalBytes, identityFrom, presets, type RunSpec, runIdOf, sign } from "#wire";
-import { byteLetters, byteTokenizer } from "./byte-letters.ts";
+import { byteTokenizer } from "./byte-tokenizer.ts";
 import { type ExportedModel, type ExportFormat, type ExportType, planExport } from "./export.ts";
 import { vocabularyOf } from "./gguf-vocabulary.ts";
 import { readLlamaParameters } from "./llama.ts";
@@ -162,7 +163,7 @@ describe.each([
       ...{ "llama.feed_forward_length": 44, "llama.attention.head_count": 4, "llama.attention.head_count_kv": 2 },
       ...{ "llama.rope.dimension_count": 8, "llama.rope.freq_base": 10_000, "gossamer.run": runIdOf(spec) },
       ...{ "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "gpt-2", "tokenizer.ggml.merges": [] },
-      ...{ "tokenizer.ggml.tokens": byteLetters, "tokenizer.ggml.add_bos_token": false },
+      ...{ "tokenizer.ggml.tokens": letterOfByte, "tokenizer.ggml.add_bos_token": false },
     });
     expect(pairs.get("llama.attention.layer_norm_rms_epsilon")).toBeCloseTo(1e-5, 9);
     expect(tensors.size).toBe(3 + 2 * 9);

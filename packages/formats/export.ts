@@ -3,7 +3,7 @@
 //   safetensors   model.safetensors, config.json, generation_config.json, tokenizer.json, tokenizer_config.json, special_tokens_map.json   | both: README.md,
 //   gguf          NAME-TYPE.gguf, with the tokenizer inside                                                                                | provenance.json, run.json
 import { canonicalBytes, type RunSpec } from "#wire";
-import { byteTokenizer } from "./byte-letters.ts";
+import { byteTokenizer } from "./byte-tokenizer.ts";
 import { configOf, type SpecialIds } from "./llama-config.ts";
 import { planGguf } from "./llama-gguf.ts";
 import { planSafetensors } from "./llama-safetensors.ts";

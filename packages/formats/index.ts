@@ -1,5 +1,5 @@
 // Models in the files of other tools: safetensors in Hugging Face's Llama layout in and out, GGUF out. Bytes in, bytes out; #formats/disk reads folders.
-export * from "./byte-letters.ts";
+export * from "./byte-tokenizer.ts";
 export * from "./export.ts";
 export * from "./floats.ts";
 export * from "./llama.ts";

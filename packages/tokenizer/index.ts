@@ -2,6 +2,7 @@
 import type { TokenizerRef } from "#wire";
 import { bytesTokenizer, type Tokenizer, TokenizerError } from "./tokenizer.ts";
 
+export { letterOfByte } from "./byte-level.ts";
 export { bytesTokenizer, type TextStream, type Tokenizer, TokenizerError } from "./tokenizer.ts";
 
 const NAME = "the run's tokenizer";
