@@ -1,14 +1,15 @@
 // `gossamer run new`: a run spec by questions, or by flags.
 import { statSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { dirname, relative, resolve } from "node:path";
 import { type Command, Option } from "commander";
+import { readTokenizer } from "#tokenizer";
 import type { RunDraft } from "#wire";
 import { SpecError } from "../../host/load-run.ts";
 import { listFrom, numberFrom, positiveNumber } from "../options.ts";
 import { draftOf, methodsForBrowsers, type RunWishes, sizeLine } from "./draft.ts";
 import type { Terminal } from "./questions.ts";
-import { type Device, devices, sizeFor, sizes } from "./sizes.ts";
+import { type Device, devices, sizeFor, sizes, withVocabulary } from "./sizes.ts";
 
 interface NewRunFlags {
   readonly name?: string;
@@ -23,6 +24,7 @@ interface NewRunFlags {
   readonly modelLicence?: string;
   readonly method?: string;
   readonly prompt?: readonly string[];
+  readonly tokenizer?: string;
   readonly tokens?: number;
 }
 
@@ -47,6 +49,10 @@ export function addNewRunCommand(runCommand: Command, from: string): void {
     .option("--text <file>", "a text of your own, with --source and --licence (default: State of the Union addresses)")
     .option("--source <text>", "where that text comes from")
     .option("--licence <text>", "that text's licence")
+    .option(
+      "--tokenizer <what>",
+      "bytes (default), a Hugging Face tokenizer.json, or a number: byte-level BPE of so many tokens is trained from the text",
+    )
     .option("--model-licence <text>", "of the model that comes out (default: CC0-1.0)")
     .addOption(
       new Option("--method <name>", "gossamer run methods explains (default: diloco)").choices(
@@ -79,7 +85,9 @@ Examples:
 export async function newRun(file: string, from: string, at: Terminal | undefined, flags: NewRunFlags): Promise<void> {
   const faultOfText = (path: string) => textFault(resolve(from, path), path);
   const wishes =
-    at === undefined ? wishesOf(flags, faultOfText) : await (await import("./questions.ts")).askWishes(at, faultOfText); // its library takes time that no other command has to spare
+    at === undefined
+      ? await wishesOf(flags, from, faultOfText)
+      : await (await import("./questions.ts")).askWishes(at, faultOfText); // its library takes time that no other command has to spare
   if (wishes === undefined) return;
   const draft = draftOf(beside(wishes, file, from));
   await writeFile(file, `${JSON.stringify(draft, null, 2)}\n`, { flag: "wx" }).catch((error: NodeJS.ErrnoException) => {
@@ -89,20 +97,39 @@ export async function newRun(file: string, from: string, at: Terminal | undefine
   for (const line of linesOf(draft, wishes, relative(from, file) || file)) console.log(line);
 }
 
-function wishesOf(flags: NewRunFlags, faultOfText: (path: string) => string | undefined): RunWishes {
-  const { device, memory, text, source = "", licence = "", method = "diloco", prompt, ...said } = flags;
+async function wishesOf(
+  flags: NewRunFlags,
+  from: string,
+  faultOfText: (path: string) => string | undefined,
+): Promise<RunWishes> {
+  const { device, memory, text, source = "", licence = "", method = "diloco", prompt, tokenizer, ...said } = flags;
+  const pieces = await tokenizerOf(tokenizer, from);
   const memoryGb = memory ?? (device === undefined ? undefined : devices[device].memoryGb);
   const named = sizes.find(({ name }) => name === said.size);
-  const size = named ?? (memoryGb === undefined ? sizes[0] : sizeFor(memoryGb));
+  const { vocabSize } = pieces ?? {};
+  const size = withVocabulary(named ?? (memoryGb === undefined ? sizes[0] : sizeFor(memoryGb, vocabSize)), vocabSize);
   const fault = text === undefined ? undefined : faultOfText(text);
   if (fault !== undefined) throw new SpecError(`--text ${text}: ${fault}`);
   return {
     ...said,
+    tokenizer: pieces,
     prompts: prompt,
     size,
     method,
     text: text === undefined ? undefined : { path: text, source, licence },
   };
+}
+
+/** @throws SpecError, TokenizerError */
+async function tokenizerOf(said: string | undefined, from: string): Promise<RunWishes["tokenizer"]> {
+  if (said === undefined || said === "bytes") return undefined;
+  if (/^\d+$/.test(said)) return { kind: "train", vocabSize: Number(said) };
+  const content = await readFile(resolve(from, said)).catch((error: Error) => {
+    throw new SpecError(
+      `--tokenizer ${said}: neither bytes, nor a number of tokens, nor a file that can be read (${error.message}).`,
+    );
+  });
+  return { kind: "file", path: said, vocabSize: (await readTokenizer(content, said)).vocabSize };
 }
 
 function textFault(path: string, said: string): string | undefined {
@@ -114,12 +141,18 @@ function textFault(path: string, said: string): string | undefined {
   }
 }
 
-/** A spec names its text from its own folder. */
+/** A spec names its files from its own folder. */
 function beside(wishes: RunWishes, file: string, from: string): RunWishes {
-  const { text } = wishes;
-  if (text === undefined) return wishes;
-  const path = relative(dirname(file), resolve(from, text.path));
-  return { ...wishes, text: { ...text, path: path.startsWith("..") ? path : `./${path}` } };
+  const { text, tokenizer } = wishes;
+  const seen = <T extends { readonly path: string }>(given: T): T => {
+    const path = relative(dirname(file), resolve(from, given.path));
+    return { ...given, path: path.startsWith("..") ? path : `./${path}` };
+  };
+  return {
+    ...wishes,
+    text: text && seen(text),
+    tokenizer: tokenizer?.kind === "file" ? seen(tokenizer) : tokenizer,
+  };
 }
 
 const linesOf = ({ name, end }: RunDraft, { size, method }: RunWishes, file: string): string[] => [

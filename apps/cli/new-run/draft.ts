@@ -9,9 +9,15 @@ export interface RunWishes {
   readonly name?: string | undefined;
   readonly purpose?: string | undefined;
   readonly operator?: string | undefined;
+  /** Its vocabulary is the tokenizer's. */
   readonly size: Size;
   /** Without it the State of the Union addresses. */
   readonly text?: { readonly path: string; readonly source: string; readonly licence: string } | undefined;
+  /** Undefined: a token is a byte. */
+  readonly tokenizer?:
+    | { readonly kind: "train"; readonly vocabSize: number }
+    | { readonly kind: "file"; readonly path: string; readonly vocabSize: number }
+    | undefined;
   readonly modelLicence?: string | undefined;
   readonly method: string;
   /** What the model continues at each checkpoint, for everybody to read; none: nothing. */
@@ -48,9 +54,12 @@ export const methodsForBrowsers = methods.filter((method) => {
   }
 });
 
+const draftOfTokenizer = (tokenizer: NonNullable<RunWishes["tokenizer"]>): RunDraft["corpus"]["tokenizer"] =>
+  tokenizer.kind === "train" ? tokenizer : { kind: "file", path: tokenizer.path };
+
 /** @throws SpecError */
 export function draftOf(wishes: RunWishes): RunDraft {
-  const { size, text, method, prompts } = wishes;
+  const { size, text, method, prompts, tokenizer } = wishes;
   const tokensMax = wishes.tokens ?? tokensFor(size);
   const preset = size.name === "micro" ? presets.micro : presets.nano;
   if (text !== undefined && (text.source === "" || text.licence === ""))
@@ -59,11 +68,16 @@ export function draftOf(wishes: RunWishes): RunDraft {
     );
   const draft: RunDraft = {
     ...preset,
-    name: wishes.name ?? `${size.name}: ${text === undefined ? "presidents" : "a text of our own"}, byte by byte`,
+    name:
+      wishes.name ??
+      `${size.name}: ${text === undefined ? "presidents" : "a text of our own"}, ${tokenizer ? "piece by piece" : "byte by byte"}`,
     purpose: wishes.purpose ?? "A language model, trained by everybody who opens the page.",
     operator: wishes.operator ?? preset.operator,
     modelLicence: wishes.modelLicence ?? preset.modelLicence,
-    corpus: text === undefined ? preset.corpus : { ...text, kind: "file", evaluationPart: 0.1 },
+    corpus: {
+      ...(text === undefined ? preset.corpus : { ...text, kind: "file" as const, evaluationPart: 0.1 }),
+      ...(tokenizer === undefined ? {} : { tokenizer: draftOfTokenizer(tokenizer) }),
+    },
     model: size.model,
     inner: {
       ...preset.inner,
@@ -72,9 +86,8 @@ export function draftOf(wishes: RunWishes): RunDraft {
       decayTokens: Math.round(DECAY_PART * tokensMax),
     },
     rounds: { ...preset.rounds, deadlineMaxMs: size.deadlineMaxMs },
-    ...(prompts === undefined
-      ? {}
-      : { version: SPEC_VERSION, evaluation: { ...preset.evaluation, prompts: [...prompts] } }),
+    ...(prompts === undefined ? {} : { evaluation: { ...preset.evaluation, prompts: [...prompts] } }),
+    ...(prompts === undefined && tokenizer === undefined ? {} : { version: SPEC_VERSION }),
     checkpoint: { ...preset.checkpoint, retain: size.name === "nano" ? "all" : "window" },
     end: { tokensMax },
   };

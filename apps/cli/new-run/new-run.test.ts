@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { trainByteLevelBpe } from "#tokenizer/train";
 import { presets } from "#wire";
 import { checkDraft } from "../../host/load-run.ts";
 import { newRun } from "./command.ts";
@@ -50,6 +51,24 @@ describe("by flags", () => {
     });
   });
 
+  test("a tokenizer: trained, or a file of its own, whose vocabulary is the model's", async () => {
+    await byFlags({ tokenizer: "1000" });
+    expect(await written()).toMatchObject({
+      version: 5,
+      name: "nano: presidents, piece by piece",
+      corpus: { kind: "sotu", tokenizer: { kind: "train", vocabSize: 1000 } },
+      model: { ...presets.nano.model, vocabSize: 1000 },
+    });
+    const json = trainByteLevelBpe(new Map([["dark night", 9]]), 300);
+    await writeFile(join(folder, "tokenizer.json"), json.json);
+    file = join(folder, "other.json");
+    await byFlags({ tokenizer: "tokenizer.json" });
+    expect(await written()).toMatchObject({
+      corpus: { tokenizer: { kind: "file", path: "./tokenizer.json" } },
+      model: { vocabSize: json.vocabSize },
+    });
+  });
+
   test("a size that fits the memory that is given, and never more", () => {
     for (const memoryGb of [0.05, 0.3, 1, 3, 100])
       expect(bytesOf(sizeFor(memoryGb))).toBeLessThanOrEqual(memoryGb * 1e9);
@@ -60,6 +79,8 @@ describe("by flags", () => {
 
   test.each([
     ["a text that is not there", { text: "none.txt" }, /--text none\.txt: There is no file/],
+    ["a tokenizer that is no file", { tokenizer: "none.json" }, /--tokenizer none\.json: neither bytes, nor a number/],
+    ["a file that is no tokenizer", { tokenizer: "mine.txt" }, /mine\.txt is no tokenizer/],
     ["a text without its source and licence", { text: "mine.txt" }, /needs --source/],
     ["a method that browsers cannot train", { method: "dsgt" }, /browsers do not track gradients/],
   ])("%s is told", async (_, flags, message) => {

@@ -1,4 +1,4 @@
-// Model sizes to begin with, and which of them a volunteer's machine holds. Bytes are the vocabulary in all of them.
+// Model sizes to begin with, and which of them a volunteer's machine holds. The vocabulary is the bytes, unless a tokenizer says otherwise.
 //
 //   device -> memory for training -> the largest size whose plan fits with one sequence at once
 import { planModel } from "#engine";
@@ -59,8 +59,16 @@ export type Device = keyof typeof devices;
 /** Of GPU memory, with one sequence at once: the fewest layers recomputed with which it fits. */
 export const bytesOf = ({ model }: Size): number => planModel({ model, microbatch: 1 }).totalBytes;
 
-/** The largest that fits; the smallest there is when none does. */
-export const sizeFor = (memoryGb: number): Size =>
+/** A larger vocabulary has more parameters, in the embedding. */
+export const withVocabulary = (size: Size, vocabSize = size.model.vocabSize): Size => ({
+  ...size,
+  model: { ...size.model, vocabSize },
+});
+
+/** The largest that fits, with that vocabulary; the smallest there is when none does. */
+export const sizeFor = (memoryGb: number, vocabSize?: number): Size =>
   sizes.findLast(
-    (size) => planModel({ model: size.model, microbatch: 1, memoryBytes: memoryGb * 1e9 }).problem === undefined,
+    (size) =>
+      planModel({ model: withVocabulary(size, vocabSize).model, microbatch: 1, memoryBytes: memoryGb * 1e9 })
+        .problem === undefined,
   ) ?? sizes[0];
