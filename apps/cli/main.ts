@@ -12,6 +12,7 @@ import { addBackupCommands } from "./backup/command.ts";
 import { addBenchCommand } from "./bench/command.ts";
 import { addBillCommand } from "./bill.ts";
 import { findBrowser } from "./browser.ts";
+import { addDataCommand } from "./data/command.ts";
 import { demo } from "./demo.ts";
 import { donateCommand, exitCodes } from "./donate/command.ts";
 import { addEvaluateCommand } from "./evaluate/command.ts";
@@ -118,6 +119,7 @@ Exit codes:
 
 addAskCommands(program, from);
 addBackupCommands(program, from, dataOption);
+addDataCommand(program, from, dataOption);
 addGcCommand(program, dataOption);
 
 program

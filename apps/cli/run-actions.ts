@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import * as z from "zod/mini";
 import { type AdminRun, adminRunSchema, presets, type RunAction, type StartRun } from "#wire";
+import { withPaths } from "../host/given.ts";
 import { loadDraft } from "../host/load-run.ts";
 import { type AdminOptions, addAdminOptions, askAdmin } from "./admin.ts";
 
@@ -43,14 +44,7 @@ export function addRunActions(runCommand: Command, from: string): void {
 async function startBody(what: string, from: string): Promise<StartRun> {
   if (Object.hasOwn(presets, what.split("+")[0])) return { run: what };
   const { draft, folder } = await loadDraft(what, from);
-  const { corpus, base } = draft;
-  return {
-    draft: {
-      ...draft,
-      corpus: corpus.path === undefined ? corpus : { ...corpus, path: resolve(folder, corpus.path) },
-      ...(base && { base: { ...base, path: resolve(folder, base.path) } }),
-    },
-  };
+  return { draft: withPaths(draft, (path) => resolve(folder, path)) };
 }
 
 function tellRun(run: AdminRun, { json }: AdminOptions): void {

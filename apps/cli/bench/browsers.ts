@@ -7,6 +7,7 @@ import { join, resolve } from "node:path";
 import { type Method, parameterTable } from "#outer";
 import { allGather, type Link, Meter, ringAllReduce, swap } from "#sim";
 import type { LogEntry, PeerId, RunDetail, RunDraft } from "#wire";
+import { withPaths } from "../../host/given.ts";
 import { startHost } from "../../host/host.ts";
 import { loadDraft, methodOf } from "../../host/load-run.ts";
 import { english } from "../../web/words/format.ts";
@@ -63,9 +64,8 @@ export async function benchBrowsers(options: BenchBrowsersOptions, out: Say, say
     out(tableLine(["method", "browsers", "rounds", "loss", "bytes a peer", "fewer", "seconds", "named"]));
   for (const count of browsers)
     for (const method of methods) {
-      const { corpus, evaluation, ...rest } = draftFor(method);
-      const found = corpus.path !== undefined ? { ...corpus, path: resolve(folder, corpus.path) } : corpus;
-      const shaped = { ...rest, corpus: found, evaluation: { ...evaluation, everyRounds: EVALUATE_EVERY_ROUNDS } };
+      const { evaluation, ...rest } = withPaths(draftFor(method), (path) => resolve(folder, path));
+      const shaped = { ...rest, evaluation: { ...evaluation, everyRounds: EVALUATE_EVERY_ROUNDS } };
       say(`${method.title}, ${count} browsers…`);
       const row = await trainInBrowsers(shaped, method.title, count, options, say);
       out(options.json ? JSON.stringify(row) : tableLine(cellsOf(row)));

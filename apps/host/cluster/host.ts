@@ -11,6 +11,7 @@ import { AuditLog } from "../access/audit.ts";
 import { BUILD } from "../build.ts";
 import type { Certificate } from "../certificate.ts";
 import { originIsAllowed } from "../headers.ts";
+import { hubPlace } from "../hub-place.ts";
 import { checkForBrowsers, loadDraft, makeSpec, SpecError } from "../load-run.ts";
 import {
   addressesOf,
@@ -199,7 +200,7 @@ export async function startClusterHost(options: ClusterOptions): Promise<Cluster
 }
 
 async function specOf(
-  { from }: ClusterOptions,
+  { from, report }: ClusterOptions,
   named: string,
   hostKey: string,
   data: DataFolder,
@@ -207,7 +208,7 @@ async function specOf(
 ): Promise<RunSpec> {
   const loaded = await loadDraft(named, from);
   checkForBrowsers(loaded, `--run ${named}`);
-  const spec = await makeSpec(loaded, hostKey, data, blobs);
+  const spec = await makeSpec(loaded, hostKey, data, blobs, { hub: hubPlace(process.env), report });
   // Made by an earlier start of this data directory, perhaps for another cluster.
   for (const { hash } of specBlobs(spec)) await blobs.share(hash);
   return spec;
