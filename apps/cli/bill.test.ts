@@ -17,6 +17,16 @@ test("nano: what the formula says, term by term", () => {
   expect(billLines("nano", asked, bill).filter((line) => line.length > 100)).toEqual([]);
 });
 
+test("with adapters beside a base updates are small, and every joiner fetches the base", () => {
+  const base = { path: "./base", source: "a test", licence: "CC0-1.0" };
+  const lora = { rank: 4, alpha: 8, targets: ["q" as const, "v" as const] };
+  const [plain, adapting] = [billOf(presets.nano, asked), billOf({ ...presets.nano, version: 5, base, lora }, asked)];
+  expect(adapting.updateBytes).toBeLessThan(plain.updateBytes / 20);
+  const kept = { ...presets.nano, rounds: { ...presets.nano.rounds, durability: "peers" as const } };
+  const more = billOf({ ...kept, version: 5, base, lora }, asked).joinersBytes - billOf(kept, asked).joinersBytes;
+  expect(more).toBe(10 * 4 * 115_520);
+});
+
 test("a window is bounded, and peers that keep the updates leave the host nothing to carry but the page and the text", () => {
   expect(billOf(presets.micro, asked).diskBytes).toBeLessThan(1e9);
   const kept = {

@@ -6,7 +6,7 @@
 //     relayed    t · n · (k − 1) · U · R         in and out again: t is the part of the pairs that find no way of their own
 //     disk       2 · C + 2 · e · k · U           with "retain": "window"; with "all" k · U · R + C · R / e more each day
 import { type Command, Option } from "commander";
-import { codecOf, hasVariance, sharedTable, updateBytesMax } from "#outer";
+import { codecOf, hasVariance, parameterTable, sharedTable, updateBytesMax } from "#outer";
 import { holdersOf, presets, type RunDraft } from "#wire";
 import { loadDraft } from "../host/load-run.ts";
 import { english as format } from "../web/words/format.ts";
@@ -53,8 +53,9 @@ export function billOf(draft: RunDraft, { peers, roundSeconds, joiners, relayedP
   const { everyRounds, retain } = draft.checkpoint;
   const keptByPeers = holdersOf(draft) !== undefined;
   const uploadedBytes = keptByPeers ? 0 : peers * updateBytes * roundsADay;
-  const joiner = PAGE_BYTES + TEXT_BYTES + checkpointBytes + (everyRounds / 2) * named * updateBytes;
-  const joinersBytes = keptByPeers ? joiners * (PAGE_BYTES + TEXT_BYTES) : joiners * joiner;
+  const baseBytes = draft.base ? 4 * parameterTable(draft.model).length : 0;
+  const joiner = PAGE_BYTES + TEXT_BYTES + baseBytes + checkpointBytes + (everyRounds / 2) * named * updateBytes;
+  const joinersBytes = keptByPeers ? joiners * (PAGE_BYTES + TEXT_BYTES + baseBytes) : joiners * joiner;
   const relayedBytes = (relayedPercent / 100) * peers * Math.max(0, named - 1) * updateBytes * roundsADay;
   const aRound = named * updateBytes + checkpointBytes / everyRounds;
   return {

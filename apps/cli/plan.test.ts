@@ -1,4 +1,8 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { presets } from "#wire";
 import { SpecError } from "../host/load-run.ts";
 import { type PlanCommandOptions, planCommand } from "./plan.ts";
 
@@ -51,4 +55,19 @@ test("JSON for scripts, presets and files by name, and a name that is none", asy
   expect(nano.text).toMatch(/any device +yes/);
   await expect(printed({ run: "gpt3" })).rejects.toBeInstanceOf(SpecError);
   await expect(printed({ recomputedLayers: 12 })).rejects.toThrow(/of 12 layers at most 11/);
+});
+
+test("a run that trains adapters: the weights twice but for the embedding, everything that is trained small; no mark", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "gossamer-plan-"));
+  const base = { path: "./base", source: "a test", licence: "CC0-1.0" };
+  const lora = { rank: 4, alpha: 8, targets: ["q", "k", "v", "o", "gate", "up", "down"] };
+  await writeFile(join(folder, "run.json"), JSON.stringify({ ...presets.micro, version: 5, base, lora }));
+  const given = { run: "run.json", from: folder, json: true };
+  const { bytesByPart } = JSON.parse((await printed(given)).text);
+  const { bytesByPart: all } = JSON.parse((await printed({ run: "micro", json: true })).text);
+  expect(bytesByPart.parameters / all.parameters).toBeGreaterThan(1.8);
+  expect(bytesByPart.gradient).toBe(bytesByPart.adapters);
+  expect(bytesByPart.moments / all.moments).toBeLessThan(0.1);
+  await expect(printed({ ...given, keepsMark: true })).rejects.toThrow(/^--mark: .* trains adapters/);
+  await rm(folder, { recursive: true });
 });

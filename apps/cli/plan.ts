@@ -22,14 +22,18 @@ export interface PlanCommandOptions {
 /** Prints through `out`, a line at a time. @returns whether it fits. @throws SpecError */
 export async function planCommand(options: PlanCommandOptions, out: (line: string) => void): Promise<boolean> {
   const named = await loadModel(options.run, options.from);
-  const { model } = named;
+  const { model, lora } = named;
   if (options.recomputedLayers !== undefined && options.recomputedLayers >= model.layers)
     throw new SpecError(
       `--recompute ${options.recomputedLayers}: of ${model.layers} layers at most ${model.layers - 1} can be; the last one is just done.`,
     );
   const memoryBytes = options.memoryGb === undefined ? undefined : options.memoryGb * 1e9;
   const { moments, keepsMark, precision, microbatch = named.microbatch } = options;
-  const given = { model, memoryBytes, moments, keepsMark, precision, microbatch };
+  if (lora && (keepsMark || precision === "f16"))
+    throw new SpecError(
+      `${keepsMark ? "--mark" : "--precision f16"}: ${named.name} trains adapters, which are small enough to cross whole, in f32. Leave it out.`,
+    );
+  const given = { model, lora, memoryBytes, moments, keepsMark, precision, microbatch };
   const plan = planModel({ ...given, recomputedLayers: options.recomputedLayers });
   const largest = memoryBytes === undefined ? undefined : largestFit(given);
   if (options.json) out(JSON.stringify({ model, ...plan, ...(largest && { largest }) }));

@@ -26,6 +26,21 @@ test("in pairs the partner's update alone comes", () => {
   expect([cost.sentPerRound, cost.receivedPerRound]).toEqual([2 * update, update]);
 });
 
+test("with adapters beside a base: that is fetched once, and updates and checkpoints are of the adapters", () => {
+  const base = {
+    source: "a test",
+    licence: "CC0-1.0",
+    hash: "ab".repeat(32),
+    blobs: [{ hash: "cd".repeat(32), bytes: 5_000_000 }],
+  };
+  const adapting = { ...spec, version: 5 as const, base, lora: { rank: 2, alpha: 2, targets: ["q" as const] } };
+  const small = runSizes(adapting);
+  expect(small.parameters).toBe(sizes.parameters);
+  expect(small.updateBytes).toBeLessThan(update / 10);
+  const more = donationCost(adapting, small, 0, null).onceBytes - donationCost(spec, sizes, 0, null).onceBytes;
+  expect(more).toBe(5_000_000 - 8 * (sizes.shared - small.shared));
+});
+
 test("a round's time is the median: one night at rest does not count", () => {
   const times = [0, 30, 61, 90, 30_000, 30_030].map((seconds) => seconds * 1000);
   const points = times.map((time, round) => ({ round, tokens: round, time, value: 1 }));

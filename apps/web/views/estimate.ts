@@ -19,7 +19,7 @@ export interface DonationCost {
 
 export function donationCost(
   spec: RunSpec,
-  { parameters, updateBytes }: RunSizes,
+  { parameters, shared, updateBytes }: RunSizes,
   othersHere: number,
   roundMs: number | null,
 ): DonationCost {
@@ -37,9 +37,12 @@ export function donationCost(
       roundMs === null || roundsPerHour === null
         ? null
         : { sent: sentPerRound * roundsPerHour, received: receivedPerRound * roundsPerHour, roundMs },
-    onceBytes: spec.data.train.reduce((sum, { bytes }) => sum + bytes, 0) + 2 * 4 * parameters,
+    onceBytes: bytesOf(spec.data.train) + bytesOf(spec.base?.blobs ?? []) + 2 * 4 * shared,
   };
 }
+
+const bytesOf = (blobs: readonly { readonly bytes: number }[]): number =>
+  blobs.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** Median time of a round over the newest points: a night at rest is one outlier, not the answer. null below two rounds. */
 export function roundMsOf(points: readonly SeriesPoint[]): number | null {

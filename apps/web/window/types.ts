@@ -258,6 +258,8 @@ type SeriesShown = (typeof seriesShown)[number];
 
 export interface RunSizes {
   readonly parameters: number;
+  /** Floats that peers share: all parameters, or adapters alone. */
+  readonly shared: number;
   /** An update's, at most. */
   readonly updateBytes: number;
 }
