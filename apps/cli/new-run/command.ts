@@ -3,11 +3,12 @@ import { statSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, relative, resolve } from "node:path";
 import { type Command, Option } from "commander";
+import { formatOf } from "#corpus";
 import { readTokenizer } from "#tokenizer";
 import type { RunDraft } from "#wire";
 import { SpecError } from "../../host/load-run.ts";
 import { listFrom, numberFrom, positiveNumber } from "../options.ts";
-import { draftOf, methodsForBrowsers, type RunWishes, sizeLine } from "./draft.ts";
+import { draftOf, methodsForBrowsers, type RunWishes, sizeLine, type TextPlace } from "./draft.ts";
 import type { Terminal } from "./questions.ts";
 import { type Device, devices, sizeFor, sizes, withVocabulary } from "./sizes.ts";
 
@@ -46,7 +47,10 @@ export function addNewRunCommand(runCommand: Command, from: string): void {
     .addOption(
       new Option("--size <name>", "the model's size itself (default: nano)").choices(sizes.map(({ name }) => name)),
     )
-    .option("--text <file>", "a text of your own, with --source and --licence (default: State of the Union addresses)")
+    .option(
+      "--text <place>",
+      "a file or folder of your own, an address, or hub:NAME, with --source and --licence (default: State of the Union addresses)",
+    )
     .option("--source <text>", "where that text comes from")
     .option("--licence <text>", "that text's licence")
     .option(
@@ -83,11 +87,10 @@ Examples:
 
 /** @param at the terminal to ask in; undefined: flags say it all. @throws SpecError */
 export async function newRun(file: string, from: string, at: Terminal | undefined, flags: NewRunFlags): Promise<void> {
-  const faultOfText = (path: string) => textFault(resolve(from, path), path);
   const wishes =
     at === undefined
-      ? await wishesOf(flags, from, faultOfText)
-      : await (await import("./questions.ts")).askWishes(at, faultOfText); // its library takes time that no other command has to spare
+      ? await wishesOf(flags, from)
+      : await (await import("./questions.ts")).askWishes(at, (said) => textPlace(said, from)); // its library takes time that no other command has to spare
   if (wishes === undefined) return;
   const draft = draftOf(beside(wishes, file, from));
   await writeFile(file, `${JSON.stringify(draft, null, 2)}\n`, { flag: "wx" }).catch((error: NodeJS.ErrnoException) => {
@@ -97,27 +100,29 @@ export async function newRun(file: string, from: string, at: Terminal | undefine
   for (const line of linesOf(draft, wishes, relative(from, file) || file)) console.log(line);
 }
 
-async function wishesOf(
-  flags: NewRunFlags,
-  from: string,
-  faultOfText: (path: string) => string | undefined,
-): Promise<RunWishes> {
+async function wishesOf(flags: NewRunFlags, from: string): Promise<RunWishes> {
   const { device, memory, text, source = "", licence = "", method = "diloco", prompt, tokenizer, ...said } = flags;
   const pieces = await tokenizerOf(tokenizer, from);
   const memoryGb = memory ?? (device === undefined ? undefined : devices[device].memoryGb);
   const named = sizes.find(({ name }) => name === said.size);
   const { vocabSize } = pieces ?? {};
   const size = withVocabulary(named ?? (memoryGb === undefined ? sizes[0] : sizeFor(memoryGb, vocabSize)), vocabSize);
-  const fault = text === undefined ? undefined : faultOfText(text);
-  if (fault !== undefined) throw new SpecError(`--text ${text}: ${fault}`);
   return {
     ...said,
     tokenizer: pieces,
     prompts: prompt,
     size,
     method,
-    text: text === undefined ? undefined : { path: text, source, licence },
+    text: text === undefined ? undefined : { place: placeOf("--text", text, from), source, licence },
   };
+}
+
+function placeOf(flag: string, said: string, from: string): TextPlace {
+  try {
+    return textPlace(said, from);
+  } catch (error) {
+    throw new SpecError(`${flag} ${said}: ${(error as Error).message}`);
+  }
 }
 
 /** @throws SpecError, TokenizerError */
@@ -132,13 +137,18 @@ async function tokenizerOf(said: string | undefined, from: string): Promise<RunW
   return { kind: "file", path: said, vocabSize: (await readTokenizer(content, said)).vocabSize };
 }
 
-function textFault(path: string, said: string): string | undefined {
-  if (said.trim() === "") return "A path to a plain text file.";
-  try {
-    return statSync(path).isFile() ? undefined : "That is no file.";
-  } catch {
-    return `There is no file ${path}.`;
-  }
+/** @throws SpecError with what is wrong with it */
+function textPlace(said: string, from: string): TextPlace {
+  const hub = /^hub:(.+)$/.exec(said)?.[1];
+  if (hub !== undefined) return { kind: "parts", parts: [{ hub: { dataset: hub } }] };
+  if (/^https?:/.test(said)) return { kind: "parts", parts: [{ url: said }] };
+  if (said.trim() === "") throw new SpecError("A file or folder, an http address, or hub: and a data set's name.");
+  const path = resolve(from, said);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) throw new SpecError(`There is no file ${path}.`);
+  const { format = "text", packed } = formatOf(path) ?? {};
+  const plain = found.isFile() && format === "text" && packed === undefined;
+  return plain ? { kind: "file", path: said } : { kind: "parts", parts: [{ path: said }] };
 }
 
 /** A spec names its files from its own folder. */
@@ -148,9 +158,14 @@ function beside(wishes: RunWishes, file: string, from: string): RunWishes {
     const path = relative(dirname(file), resolve(from, given.path));
     return { ...given, path: path.startsWith("..") ? path : `./${path}` };
   };
+  const placed = (place: TextPlace): TextPlace => {
+    if (place.kind === "file") return seen(place);
+    const [{ path, ...part }] = place.parts;
+    return path === undefined ? place : { kind: "parts", parts: [{ ...part, ...seen({ path }) }] };
+  };
   return {
     ...wishes,
-    text: text && seen(text),
+    text: text && { ...text, place: placed(text.place) },
     tokenizer: tokenizer?.kind === "file" ? seen(tokenizer) : tokenizer,
   };
 }

@@ -1,9 +1,14 @@
 // From what a person wants of a run to its spec.
 import { methods, parameterTable, withMethod } from "#outer";
-import { presets, type RunDraft, SPEC_VERSION } from "#wire";
+import { type CorpusPart, presets, type RunDraft, SPEC_VERSION } from "#wire";
 import { checkDraft, checkForBrowsers, methodOf, SpecError } from "../../host/load-run.ts";
 import { english } from "../../web/words/format.ts";
 import { bytesOf, type Size } from "./sizes.ts";
+
+/** A plain text, or whatever else holds documents. */
+export type TextPlace =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "parts"; readonly parts: [CorpusPart] };
 
 export interface RunWishes {
   readonly name?: string | undefined;
@@ -12,7 +17,7 @@ export interface RunWishes {
   /** Its vocabulary is the tokenizer's. */
   readonly size: Size;
   /** Without it the State of the Union addresses. */
-  readonly text?: { readonly path: string; readonly source: string; readonly licence: string } | undefined;
+  readonly text?: { readonly place: TextPlace; readonly source: string; readonly licence: string } | undefined;
   /** Undefined: a token is a byte. */
   readonly tokenizer?:
     | { readonly kind: "train"; readonly vocabSize: number }
@@ -57,6 +62,11 @@ export const methodsForBrowsers = methods.filter((method) => {
 const draftOfTokenizer = (tokenizer: NonNullable<RunWishes["tokenizer"]>): RunDraft["corpus"]["tokenizer"] =>
   tokenizer.kind === "train" ? tokenizer : { kind: "file", path: tokenizer.path };
 
+const corpusOf = ({ place, source, licence }: NonNullable<RunWishes["text"]>): RunDraft["corpus"] => ({
+  ...place,
+  ...{ source, licence, evaluationPart: 0.1 },
+});
+
 /** @throws SpecError */
 export function draftOf(wishes: RunWishes): RunDraft {
   const { size, text, method, prompts, tokenizer } = wishes;
@@ -75,7 +85,7 @@ export function draftOf(wishes: RunWishes): RunDraft {
     operator: wishes.operator ?? preset.operator,
     modelLicence: wishes.modelLicence ?? preset.modelLicence,
     corpus: {
-      ...(text === undefined ? preset.corpus : { ...text, kind: "file" as const, evaluationPart: 0.1 }),
+      ...(text === undefined ? preset.corpus : corpusOf(text)),
       ...(tokenizer === undefined ? {} : { tokenizer: draftOfTokenizer(tokenizer) }),
     },
     model: size.model,
@@ -87,7 +97,9 @@ export function draftOf(wishes: RunWishes): RunDraft {
     },
     rounds: { ...preset.rounds, deadlineMaxMs: size.deadlineMaxMs },
     ...(prompts === undefined ? {} : { evaluation: { ...preset.evaluation, prompts: [...prompts] } }),
-    ...(prompts === undefined && tokenizer === undefined ? {} : { version: SPEC_VERSION }),
+    ...(prompts === undefined && tokenizer === undefined && text?.place.kind !== "parts"
+      ? {}
+      : { version: SPEC_VERSION }),
     checkpoint: { ...preset.checkpoint, retain: size.name === "nano" ? "all" : "window" },
     end: { tokensMax },
   };

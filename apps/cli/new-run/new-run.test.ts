@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -49,6 +49,23 @@ describe("by flags", () => {
       end: { tokensMax: 5e6 },
       evaluation: { prompts: ["It was "] },
     });
+  });
+
+  test("a text may be a folder, a file of documents, an address, a data set of the hub", async () => {
+    await mkdir(join(folder, "books"));
+    await writeFile(join(folder, "lines.jsonl"), "{}");
+    const about = { source: "a friend", licence: "MIT" };
+    for (const [text, part] of [
+      ["books", { path: "./books" }],
+      ["lines.jsonl", { path: "./lines.jsonl" }],
+      ["https://example.org/a.txt.gz", { url: "https://example.org/a.txt.gz" }],
+      ["hub:ag_news", { hub: { dataset: "ag_news" } }],
+    ] as const) {
+      file = join(folder, `${text.replace(/\W/g, "-")}.json`);
+      await byFlags({ text, ...about });
+      const { version, corpus } = await written();
+      expect([version, corpus]).toEqual([5, { kind: "parts", parts: [part], ...about, evaluationPart: 0.1 }]);
+    }
   });
 
   test("a tokenizer: trained, or a file of its own, whose vocabulary is the model's", async () => {

@@ -1,7 +1,7 @@
 // `gossamer run new` in a terminal: one question after another, each with an answer that one can take as it is.
 import type { Readable, Writable } from "node:stream";
 import { cancel, confirm, intro, isCancel, log, select, text } from "@clack/prompts";
-import { methodsForBrowsers, type RunWishes, sizeLine, tokensFor } from "./draft.ts";
+import { methodsForBrowsers, type RunWishes, sizeLine, type TextPlace, tokensFor } from "./draft.ts";
 import { devices, sizeFor, sizes } from "./sizes.ts";
 
 /** The terminal; a test has its own. */
@@ -19,11 +19,8 @@ async function answerOf<T>(asked: Promise<T>): Promise<Exclude<T, symbol>> {
   return answer as Exclude<T, symbol>;
 }
 
-/** @param textFault what is wrong with a text's path, if anything. @returns undefined when the person gives up */
-export async function askWishes(
-  at: Terminal,
-  textFault: (path: string) => string | undefined,
-): Promise<RunWishes | undefined> {
+/** @param placeOf where a text is, as said; throws what is wrong with it. @returns undefined when the person gives up */
+export async function askWishes(at: Terminal, placeOf: (said: string) => TextPlace): Promise<RunWishes | undefined> {
   const required = (value: string | undefined) =>
     value?.trim() ? undefined : "Volunteers read it: it cannot be empty.";
   try {
@@ -49,11 +46,15 @@ export async function askWishes(
             label: "State of the Union addresses",
             hint: "9.7 MB of English, public domain, comes along",
           },
-          { value: true, label: "a text of our own", hint: "a plain text file" },
+          {
+            value: true,
+            label: "a text of our own",
+            hint: "text, Markdown, JSON lines, Parquet; a folder of them, an address, a data set of the hub",
+          },
         ],
       }),
     );
-    const corpus = own ? await askText(at, textFault, required) : undefined;
+    const corpus = own ? await askText(at, placeOf, required) : undefined;
     const device = await answerOf(
       select({
         ...at,
@@ -108,15 +109,22 @@ export async function askWishes(
 
 async function askText(
   at: Terminal,
-  textFault: (path: string) => string | undefined,
+  placeOf: (said: string) => TextPlace,
   required: (value: string | undefined) => string | undefined,
 ) {
-  const path = await answerOf(
-    text({ ...at, message: "Where is it?", placeholder: "./book.txt", validate: (value) => textFault(value ?? "") }),
+  const fault = (said = ""): string | undefined => {
+    try {
+      placeOf(said);
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  const said = await answerOf(
+    text({ ...at, message: "Where is it? A file, a folder, an address.", placeholder: "./book.txt", validate: fault }),
   );
   const source = await answerOf(text({ ...at, message: "Where does it come from?", validate: required }));
   const licence = await answerOf(
     text({ ...at, message: "Under which licence?", placeholder: "CC0-1.0", validate: required }),
   );
-  return { path, source, licence };
+  return { place: placeOf(said), source, licence };
 }
