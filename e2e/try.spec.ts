@@ -1,11 +1,12 @@
 // Trying the model: a real host with two checkpoints of a tiny model, and what the page makes of them, in WGSL and on the processor.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, type Page, test } from "@playwright/test";
 import { SamplesThread } from "../apps/host/samples/samples-thread.ts";
 import { startTestHost, TestVolunteer, tinyDraft, writeRun } from "../apps/host/test-given.ts";
+import { readGguf } from "../packages/formats/second-readers.ts";
 import { bringAxe, findings } from "./axe.ts";
 
 let data: string;
@@ -80,7 +81,27 @@ test("a seed repeats its text, in WGSL; two checkpoints side by side; stop; noth
   await expect(side(page, 1)).toHaveAttribute("data-state", "done");
   await expect(side(page, 2)).toHaveAttribute("data-state", "done");
   await expect(side(page, 2).locator(".made")).toHaveText(first, { useInnerText: false });
-  await expect(section(page).getByRole("status")).toContainText("After round 1: ");
+  await expect(section(page).getByRole("status").first()).toContainText("After round 1: ");
+  expect(await findings(page)).toEqual([]);
+
+  // To take home: the very file that `gossamer export` writes.
+  const home = section(page).getByRole("region", { name: "Take the model home" });
+  await home.getByLabel("Exactness").selectOption("q8_0");
+  const begun = page.waitForEvent("download");
+  await home.getByRole("button", { name: "Download" }).press("Enter");
+  const download = await begun;
+  expect(download.suggestedFilename()).toBe("tiny-q8_0.gguf");
+  const { pairs, tensors } = readGguf(readFileSync(await download.path()));
+  expect(pairs.get("gossamer.anchor")).toBe(host.run.detail(0, 1).head.anchorHash);
+  expect(tensors.get("blk.0.attn_q.weight")?.type).toMatch(/^(Q8_0|F16)$/);
+  await expect(home.getByRole("status")).toContainText("The download has begun: tiny-q8_0.gguf");
+  await page.route("**/export?**", (route) =>
+    route.fulfill({ status: 503, json: { error: { code: "busy", message: "4 exports of this run are under way." } } }),
+  );
+  await home.getByRole("button", { name: "Download" }).press("Enter");
+  await expect(home.getByRole("alert")).toContainText(
+    "The host does not give it: 4 exports of this run are under way.",
+  );
   expect(await findings(page)).toEqual([]);
 
   await section(page).getByLabel("Length in tokens").fill("2000");

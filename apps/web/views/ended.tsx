@@ -57,6 +57,9 @@ export const Ended = ({ run, hostBase, self }: { run: RunDetail; hostBase: strin
       <h3>{ended.takeHome}</h3>
       <ul className="downloads">
         <li>
+          <Rich text={ended.modelMore} link={<a href="#try">{ended.model}</a>} />
+        </li>
+        <li>
           <Rich
             text={ended.checkpointMore(run.spec.modelLicence)}
             link={<a href={`${hostBase}/api/runs/${run.id}/checkpoints/latest`}>{ended.checkpoint}</a>}

@@ -10,6 +10,7 @@ import { useWords } from "../words/index.ts";
 import type { TryTexts } from "../words/try-en.ts";
 import { backendOf } from "./places.ts";
 import { Samples } from "./samples.tsx";
+import { TakeHome } from "./take-home.tsx";
 import { AT_FIRST, Field, TrySettings } from "./try-settings.tsx";
 import { TrySides } from "./try-sides.tsx";
 
@@ -85,6 +86,7 @@ const Tried = ({ page, texts, snapshot, trial }: TriedProps) => {
       />
       <TrySides texts={texts} snapshot={snapshot} donating={page.donor.status === "donating"} />
       {snapshot.samples ? <Samples texts={texts} samples={snapshot.samples} /> : null}
+      <TakeHome texts={texts} snapshot={snapshot} hostBase={page.watcher.hostBase} run={page.watcher.run?.id ?? null} />
     </>
   );
 };

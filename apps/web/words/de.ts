@@ -505,6 +505,8 @@ export const de: Words = {
     nobody: "Kein Beitrag wurde gezählt.",
     more: (others) => `und ${f.count(others)} weiteren, in der Liste unten.`,
     takeHome: "Zum Mitnehmen",
+    model: "Das Modell",
+    modelMore: "{link} als Datei für llama.cpp oder transformers",
     checkpoint: "Neuester Checkpoint",
     checkpointMore: (licence) => `{link}: seine Dateien und ihre Hashes (JSON). Anker {anchor}, Lizenz ${licence}`,
     log: "Das Log des Laufs",

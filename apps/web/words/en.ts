@@ -512,6 +512,8 @@ export const en = {
     nobody: "No contribution was committed.",
     more: (others: number) => `and ${f.count(others)} more, in the list below.`,
     takeHome: "Take it home",
+    model: "The model",
+    modelMore: "{link}, as a file for llama.cpp or transformers",
     checkpoint: "Newest checkpoint",
     checkpointMore: (licence: string) =>
       `{link}: what its files are and their hashes (JSON). Anchor {anchor}, licence ${licence}`,

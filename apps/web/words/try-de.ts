@@ -58,6 +58,25 @@ export const tryTexts: TryTexts = {
   samplesNote: "Bei jedem Checkpoint lässt der Host das Modell dieselben Worte fortsetzen, mit denselben Würfeln.",
   samplesNone: "Hier werden die eigenen Sätze des Laufs fortgesetzt, sobald der erste Checkpoint da ist.",
   samplesTime: "Checkpoint",
+  takeHome: "Das Modell mitnehmen",
+  takeHomeNote:
+    "Als Datei, die andere Programme laden. Woher es kommt und wer es trainiert hat, reist mit, vom Host unterschrieben.",
+  takeFor: "Für",
+  formats: {
+    gguf: "llama.cpp und was darauf aufbaut (GGUF)",
+    safetensors: "transformers und was darauf aufbaut (Archiv mit Safetensors)",
+  },
+  exactness: "Genauigkeit",
+  types: {
+    f32: "f32: wie es trainiert wurde",
+    bf16: "bf16: halb so groß",
+    f16: "f16: halb so groß",
+    q8_0: "q8_0: ein Viertel so groß",
+  },
+  takeRound: "Von",
+  take: "Herunterladen",
+  begun: (name, bytes) => `Der Download hat begonnen: ${name}, ${bytes}.`,
+  refused: "Der Host gibt es nicht:",
   faults: {
     none: "Noch gibt es nichts auszuprobieren: Das Modell kommt mit den ersten Runden des Laufs.",
     unreachable: "Das Modell ist nicht angekommen. Prüfe die Verbindung und versuche es noch einmal.",

@@ -1,4 +1,5 @@
 // Trying the model, in English: loaded with its part of the page.
+import type { ExportFormat, ExportType } from "#formats";
 import type { SideState, TryFault } from "../try/types.ts";
 import { english as f } from "./format.ts";
 import { plurals } from "./plural.ts";
@@ -57,6 +58,25 @@ export const tryTexts = {
   samplesNote: "At each checkpoint the host lets the model continue the same words, with the same dice.",
   samplesNone: "The run’s own prompts are continued here once the first checkpoint is made.",
   samplesTime: "Checkpoint",
+  takeHome: "Take the model home",
+  takeHomeNote:
+    "As a file that other programs load. Where it comes from and who trained it travels with it, signed by the host.",
+  takeFor: "For",
+  formats: {
+    gguf: "llama.cpp and what builds on it (GGUF)",
+    safetensors: "transformers and what builds on it (archive with safetensors)",
+  } satisfies Record<ExportFormat, string>,
+  exactness: "Exactness",
+  types: {
+    f32: "f32: as it was trained",
+    bf16: "bf16: half the size",
+    f16: "f16: half the size",
+    q8_0: "q8_0: a quarter of the size",
+  } satisfies Record<ExportType, string>,
+  takeRound: "Of",
+  take: "Download",
+  begun: (name: string, bytes: string) => `The download has begun: ${name}, ${bytes}.`,
+  refused: "The host does not give it:",
   faults: {
     none: "There is nothing to try yet: the model comes with the run’s first rounds.",
     unreachable: "The model did not arrive. Check the connection, and try again.",
