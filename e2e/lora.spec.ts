@@ -7,9 +7,17 @@ import { replay } from "../apps/cli/replay.ts";
 import { writeBase } from "../apps/host/test-base.ts";
 import { evaluationSet, TokenSource } from "../packages/data/index.ts";
 import { lossOnly, ReferenceTrainer } from "../packages/engine/reference/index.ts";
-import { adapterTable, baseBlobs, baseHashOf, genesisParameters, parameterTable } from "../packages/outer/index.ts";
+import {
+  adapterTable,
+  anchorHashOf,
+  baseBlobs,
+  baseHashOf,
+  genesisParameters,
+  genesisState,
+  parameterTable,
+} from "../packages/outer/index.ts";
 import { blobName, type ModelShape, type RunDetail, type RunDraft } from "../packages/wire/index.ts";
-import { expectOneAnchor, openDonor, SHORT_ROUNDS, specLike, startHost, untilRun } from "./support.ts";
+import { expectOneAnchor, expectReplay, openDonor, SHORT_ROUNDS, specLike, startHost, untilRun } from "./support.ts";
 
 const lora = {
   rank: 8,
@@ -54,7 +62,8 @@ function baseLoss({ spec: { model, data, evaluation } }: RunDetail, text: string
   return windows.reduce((sum, window) => sum + lossOnly(model, weights, window, 1), 0) / windows.length;
 }
 
-test("two browsers fine-tune a base: adapters alone cross, the loss on new text falls, the base stays, the log replays", async () => {
+/** A host whose run starts from a base that knows one text, and learns another. */
+async function hostFrom(change: Partial<RunDraft>, waitFor: number) {
   const folder = mkdtempSync(join(tmpdir(), "gossamer-lora-"));
   const known = textOf(["small", "river", "paints", "cold", "stone", "finds"], 500);
   const next = textOf(["lamps", "quietly", "under", "bridges", "tomorrow", "echo", "velvet"], 700);
@@ -65,15 +74,27 @@ test("two browsers fine-tune a base: adapters alone cross, the loss on new text 
   const spec = specLike((draft) => ({
     version: 5,
     base: { path: join(folder, "base"), source: "trained by this test", licence: "CC0-1.0" },
-    lora,
     corpus: { ...draft.corpus, path: join(folder, "next.txt"), source: "made by this test", licence: "CC0-1.0" },
     inner: { ...draft.inner, learningRate: 1e-2, warmupTokens: 2000 },
+    ...change,
   }));
-  const host = await startHost({ run: spec.file, waitFor: 2 });
+  const host = await startHost({ run: spec.file, waitFor });
+  const started = await host.run();
+  return {
+    ...{ host, model, weights, spec: started.spec, before: baseLoss(started, next, weights) },
+    async end() {
+      await host.stop();
+      host.remove();
+      spec.remove();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+test("two browsers fine-tune a base: adapters alone cross, the loss on new text falls, the base stays, the log replays", async () => {
+  const { host, model, weights, spec, before, end } = await hostFrom({ lora }, 2);
   const donors = await Promise.all([openDonor(host.url), openDonor(host.url, { path: "/?backend=wasm" })]);
   try {
-    const started = await host.run();
-    const before = baseLoss(started, next, weights);
     const both = ({ peers, head }: RunDetail) =>
       peers.filter(({ rounds }) => rounds >= 3).length === 2 && (head.evalLoss ?? before) < before - LEARNT_MIN;
     const { peers, head } = await untilRun(host, "a loss clearly below the base's", both);
@@ -82,9 +103,8 @@ test("two browsers fine-tune a base: adapters alone cross, the loss on new text 
     );
     expect(new Set(peers.map(({ adapter }) => adapter?.backend))).toEqual(new Set(["webgpu", "wasm"]));
 
-    const { base } = started.spec;
-    expect(base?.hash).toBe(baseHashOf(baseBlobs(weights)));
-    for (const { hash } of base?.blobs ?? []) {
+    expect(spec.base?.hash).toBe(baseHashOf(baseBlobs(weights)));
+    for (const { hash } of spec.base?.blobs ?? []) {
       const served = new Uint8Array(await (await fetch(`${host.url}/api/blobs/${hash}`)).arrayBuffer());
       expect(blobName(served)).toBe(hash); // as it was before anybody trained
     }
@@ -99,9 +119,21 @@ test("two browsers fine-tune a base: adapters alone cross, the loss on new text 
     expect(replayed.evaluation?.recomputed).toBeLessThan(before - LEARNT_MIN);
   } finally {
     await Promise.all(donors.map((donor) => donor.close()));
-    await host.stop();
-    host.remove();
-    spec.remove();
-    rmSync(folder, { recursive: true, force: true });
+    await end();
+  }
+});
+
+test("a browser trains a base on: genesis is the base, and the loss on new text falls", async () => {
+  const { host, weights, spec, before, end } = await hostFrom({}, 1);
+  const donor = await openDonor(host.url);
+  try {
+    const learnt = ({ head }: RunDetail) => (head.evalLoss ?? before) < before - 1;
+    await untilRun(host, "a loss clearly below the base's", learnt);
+    const log = await expectReplay(host, [donor]);
+    const open = log.find(({ type }) => type === "open");
+    expect(open).toMatchObject({ round: 0, baseHash: anchorHashOf(genesisState(spec, weights)) });
+  } finally {
+    await donor.close();
+    await end();
   }
 });

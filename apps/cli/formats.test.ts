@@ -1,7 +1,16 @@
 // docs/FORMATS.md is enough for a second implementation: second-reader.ts knows nothing else, and arrives at the same bits.
 import { expect, test } from "vitest";
 import { windowStart } from "#data";
-import { anchorHashOf, codecOf, encodeUpdate, foldCommit, genesisState, parameterTable } from "#outer";
+import {
+  anchorHashOf,
+  baseBlobs,
+  baseHashOf,
+  codecOf,
+  encodeUpdate,
+  foldCommit,
+  genesisState,
+  parameterTable,
+} from "#outer";
 import {
   blobName,
   type EntryBody,
@@ -48,6 +57,15 @@ const pairs: RunSpec = {
   outer: { ...outer, method: "noloco", extract: "parameters", codec: { name: "f16" }, clipToMedianNorm: false },
 };
 const { length } = parameterTable(spec.model);
+const weights = noise(99, 0.3);
+const [baseBytes] = baseBlobs(weights);
+const base = {
+  ...{ source: "a test", licence: "CC0-1.0", hash: baseHashOf([baseBytes]) },
+  blobs: [{ hash: blobName(baseBytes), bytes: baseBytes.length }],
+};
+const lora = { rank: 3, alpha: 6, targets: ["down" as const, "q" as const, "v" as const] };
+const continued: RunSpec = { ...spec, version: 5, base };
+const adapting: RunSpec = { ...continued, lora };
 
 function noise(seed: number, size: number): Float32Array {
   let state = seed;
@@ -79,7 +97,8 @@ function signedRun(spec: RunSpec): { log: LogEntry[]; blobs: Map<string, Uint8Ar
   const log: LogEntry[] = [];
   const blobs = new Map<string, Uint8Array>();
   const append = (body: EntryBody) => log.push(signEntry(host, run, log.at(-1), 1_700_000_000_000 + log.length, body));
-  const state = genesisState(spec);
+  const state = genesisState(spec, weights);
+  blobs.set(base.blobs[0].hash, baseBytes);
   const peers = [2, 3, 4, 5].map((n) => ({ identity: key(n), id: peerIdOf(key(n).volunteer, n % 2) }));
   const assignment = spec.inner.steps * spec.inner.windowsPerStep * spec.model.contextLength;
   for (let round = 0; round < 3; round++) {
@@ -133,6 +152,10 @@ test.each<[string, RunSpec]>([
   ["means that come late", late],
   ["gradients for one AdamW", gradients],
   ["peers that fold in pairs", pairs],
+  ["weights that were there before", continued],
+  ["adapters beside them", adapting],
+  ["adapters in two fragments", { ...adapting, outer: { ...adapting.outer, fragments: 2 } }],
+  ["adapters and one AdamW", { ...gradients, version: 5, base, lora }],
   ["another one", { ...adaptive, outer: { ...adaptive.outer, method: "fedadam" as const } }],
 ])(
   "a reader written from docs/FORMATS.md alone checks a signed run of %s and folds it to the same anchors",

@@ -3,26 +3,15 @@
 //
 //   (spec, log, blobs) -> chain, signatures, every fold from genesis -> the sealed anchor hashes, or the first fault
 import { createHash, createPublicKey, verify } from "node:crypto";
-import { type CodecSpec, mix, secondCodec, type Tensor } from "./second-codecs.ts";
+import { type CodecSpec, secondCodec, type Tensor } from "./second-codecs.ts";
+import { genesis, type Parameters, tensors } from "./second-parameters.ts";
 import { powerAdvance, powerGenesis } from "./second-power-sgd.ts";
 
 const { fround, imul, min, sqrt } = Math;
 
 // What the page names of the documents, and no more.
-interface Model {
-  readonly vocabSize: number;
-  readonly dModel: number;
-  readonly layers: number;
-  readonly dFfn: number;
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly contextLength: number;
-  readonly tiedEmbedding: boolean;
-}
-interface Spec {
-  readonly seed: number;
+interface Spec extends Parameters {
   readonly hostKey: string;
-  readonly model: Model;
   readonly inner: {
     readonly steps: number;
     readonly windowsPerStep: number;
@@ -116,55 +105,6 @@ function blobName(blob: Uint8Array): string {
   return sha256(header, ...pieces).toString("hex");
 }
 
-// ---- parameters -------------------------------------------------------------------------------------------------------------
-
-/** Name, rows, columns: 1 of a norm's weights. */
-function tensors({ vocabSize, dModel, layers, dFfn, heads, kvHeads, tiedEmbedding }: Model): Tensor[] {
-  const kv = (dModel / heads) * kvHeads;
-  const sizes: Tensor[] = [
-    ["model.embed_tokens.weight", vocabSize, dModel],
-    ["model.norm.weight", dModel, 1],
-    ...(tiedEmbedding ? [] : ([["lm_head.weight", vocabSize, dModel]] as Tensor[])),
-  ];
-  for (let layer = 0; layer < layers; layer++)
-    for (const [name, rows, columns] of [
-      ["input_layernorm", dModel, 1],
-      ["self_attn.q_proj", dModel, dModel],
-      ["self_attn.k_proj", kv, dModel],
-      ["self_attn.v_proj", kv, dModel],
-      ["self_attn.o_proj", dModel, dModel],
-      ["post_attention_layernorm", dModel, 1],
-      ["mlp.gate_proj", dFfn, dModel],
-      ["mlp.up_proj", dFfn, dModel],
-      ["mlp.down_proj", dModel, dFfn],
-    ] as const)
-      sizes.push([`model.layers.${layer}.${name}.weight`, rows, columns]);
-  return sizes.sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-function genesis(spec: Spec): Float32Array {
-  const list = tensors(spec.model);
-  const values = new Float32Array(list.reduce((sum, [, rows, columns]) => sum + rows * columns, 0));
-  const key = mix(spec.seed ^ 0x9e3779b9);
-  let place = 0;
-  for (const [name, rows, columns] of list)
-    for (const end = place + rows * columns; place < end; place++) {
-      if (name.endsWith("norm.weight")) {
-        values[place] = 1;
-        continue;
-      }
-      let sum = 0;
-      for (let draw = 0; draw < 4; draw++) {
-        const bits = mix(mix(imul(4, place) + draw) ^ key);
-        sum += (bits & 0xffff) + (bits >>> 16);
-      }
-      const small = /(o_proj|down_proj)/.test(name);
-      const std = name.includes("embed_tokens") ? 0.05 : small ? 0.02 / sqrt(2 * spec.model.layers) : 0.02;
-      values[place] = (sum - 262_140) * (std / sqrt((8 * (65_536 ** 2 - 1)) / 12));
-    }
-  return values;
-}
-
 // ---- fold -------------------------------------------------------------------------------------------------------------------
 
 function anchorHash(state: State): string {
@@ -230,17 +170,17 @@ const rankOf = ({ outer: { codec } }: Spec): number | undefined =>
   codec !== "int8-block" && codec.name === "power-sgd" ? codec.rank : undefined;
 
 /** What a round exchanges: tensors, and the places of their values in the flat vector. */
-function fragmentOf({ model, outer }: Spec, round: number): { list: Tensor[]; places: number[] } {
-  const count = outer.fragments ?? 1;
-  const layerOf = (name: string): number => (name.startsWith("model.layers.") ? Number(name.split(".")[2]) : -1);
+function fragmentOf(spec: Spec, round: number): { list: Tensor[]; places: number[] } {
+  const count = spec.outer.fragments ?? 1;
+  const layerOf = (name: string): number => Number(/model\.layers\.(\d+)\./.exec(name)?.[1] ?? -1);
   const sizes = Array.from({ length: count }, () => 0);
-  for (const [name, rows, columns] of tensors(model))
+  for (const [name, rows, columns] of tensors(spec))
     if (layerOf(name) >= 0) sizes[layerOf(name) % count]! += rows * columns;
   const smallest = sizes.indexOf(min(...sizes));
   const list: Tensor[] = [];
   const places: number[] = [];
   let at = 0;
-  for (const tensor of tensors(model)) {
+  for (const tensor of tensors(spec)) {
     const [name, rows, columns] = tensor;
     const own = (layerOf(name) < 0 ? smallest : layerOf(name) % count) === round % count;
     if (own) list.push(tensor);
@@ -287,8 +227,7 @@ function fold(
     for (let i = 0; i < mean.length; i++) mean[i] += fround(weight * values[i]);
   }
   const rank = rankOf(spec);
-  if (state.codec && rank)
-    powerAdvance(state.codec, mean, tensors(spec.model), { rank, round: at.round, seed: spec.seed });
+  if (state.codec && rank) powerAdvance(state.codec, mean, tensors(spec), { rank, round: at.round, seed: spec.seed });
   if (state.variance && spec.outer.method === "adamw") adamwStep(spec, state.variance, state, mean, at);
   else if (state.variance) adaptiveStep(spec.outer, state.variance, state, mean);
   else if (spec.outer.method === "co2") co2Step(spec, state, mean);
@@ -355,7 +294,7 @@ function adamwStep(
   for (let t = 0; t <= at.round; t++) [power1, power2] = [power1 * beta1, power2 * beta2];
   const [b1, b2, rate] = [fround(beta1), fround(beta2), fround(rateOf(spec, at))];
   let i = 0;
-  for (const [name, rows, columns] of tensors(spec.model))
+  for (const [name, rows, columns] of tensors(spec))
     for (const end = i + rows * columns; i < end; i++) {
       const decay = name.endsWith("norm.weight") ? 0 : fround(fround(weightDecay) * parameters[i]);
       const g = fround(mean[i] * clip);
@@ -386,7 +325,7 @@ function co2Step(spec: Spec, { parameters, velocity }: State, mean: Float32Array
   const { learningRate, momentum, momentumClip = Number.POSITIVE_INFINITY } = spec.outer;
   const [rate, most] = [fround(learningRate), fround(momentumClip)];
   let start = 0;
-  for (const [, rows, columns] of tensors(spec.model)) {
+  for (const [, rows, columns] of tensors(spec)) {
     const places = Array.from({ length: rows * columns }, (_, i) => start + i);
     start += places.length;
     const finite = places.filter((i) => Number.isFinite(mean[i]));
@@ -419,11 +358,11 @@ function membersOf({ manifest }: Group, blobs: Map<string, Uint8Array>): Offer[]
 /** Reads a whole run from genesis. @returns the anchor hash after each sealed round. @throws Error at the first fault */
 export function readRun(spec: Spec, log: readonly Entry[], blobs: Map<string, Uint8Array>): string[] {
   const run = sha256(canonical(spec)).toString("hex");
-  const parameters = genesis(spec);
+  const parameters = genesis(spec, blobs);
   const zeros = () => new Float32Array(parameters.length);
   const rank = rankOf(spec);
   const state = {
-    ...(rank && { codec: powerGenesis(tensors(spec.model), rank, spec.seed) }),
+    ...(rank && { codec: powerGenesis(tensors(spec), rank, spec.seed) }),
     parameters,
     velocity: zeros(),
     ...(!["diloco", "co2", "noloco"].includes(spec.outer.method) && { variance: zeros() }),
