@@ -8,11 +8,12 @@ import { readTokenizer } from "#tokenizer";
 import type { RunDraft } from "#wire";
 import { SpecError } from "../../host/load-run.ts";
 import { listFrom, numberFrom, positiveNumber } from "../options.ts";
+import { type BaseFlags, baseWishes } from "./base.ts";
 import { draftOf, methodsForBrowsers, type RunWishes, sizeLine, type TextPlace } from "./draft.ts";
 import type { Terminal } from "./questions.ts";
 import { type Device, devices, sizeFor, sizes, withVocabulary } from "./sizes.ts";
 
-interface NewRunFlags {
+interface NewRunFlags extends BaseFlags {
   readonly name?: string;
   readonly purpose?: string;
   readonly operator?: string;
@@ -57,6 +58,15 @@ export function addNewRunCommand(runCommand: Command, from: string): void {
       "--tokenizer <what>",
       "bytes (default), a Hugging Face tokenizer.json, or a number: byte-level BPE of so many tokens is trained from the text",
     )
+    .option("--base <folder>", "start from weights in Hugging Face's layout, with --base-source and --base-licence")
+    .option("--base-source <text>", "where those weights come from")
+    .option("--base-licence <text>", "their licence")
+    .option(
+      "--context <tokens>",
+      "read so many at once (default: as the base does, at most 512)",
+      numberFrom(2, 32_768),
+    )
+    .option("--lora <rank>", "train adapters of that rank beside the base, which stays", numberFrom(1, 256))
     .option("--model-licence <text>", "of the model that comes out (default: CC0-1.0)")
     .addOption(
       new Option("--method <name>", "gossamer run methods explains (default: diloco)").choices(
@@ -102,13 +112,17 @@ export async function newRun(file: string, from: string, at: Terminal | undefine
 
 async function wishesOf(flags: NewRunFlags, from: string): Promise<RunWishes> {
   const { device, memory, text, source = "", licence = "", method = "diloco", prompt, tokenizer, ...said } = flags;
-  const pieces = await tokenizerOf(tokenizer, from);
+  const weights = await baseWishes(said, from);
+  const pieces = await tokenizerOf(tokenizer ?? weights?.tokenizer, from);
   const memoryGb = memory ?? (device === undefined ? undefined : devices[device].memoryGb);
   const named = sizes.find(({ name }) => name === said.size);
   const { vocabSize } = pieces ?? {};
-  const size = withVocabulary(named ?? (memoryGb === undefined ? sizes[0] : sizeFor(memoryGb, vocabSize)), vocabSize);
+  const chosen = withVocabulary(named ?? (memoryGb === undefined ? sizes[0] : sizeFor(memoryGb, vocabSize)), vocabSize);
+  const { size, base, lora } = weights ?? { size: chosen };
+  const { name, purpose, operator, modelLicence, tokens } = said;
   return {
-    ...said,
+    ...{ name, purpose, operator, modelLicence, tokens },
+    ...{ base, lora },
     tokenizer: pieces,
     prompts: prompt,
     size,
@@ -153,7 +167,7 @@ function textPlace(said: string, from: string): TextPlace {
 
 /** A spec names its files from its own folder. */
 function beside(wishes: RunWishes, file: string, from: string): RunWishes {
-  const { text, tokenizer } = wishes;
+  const { text, tokenizer, base } = wishes;
   const seen = <T extends { readonly path: string }>(given: T): T => {
     const path = relative(dirname(file), resolve(from, given.path));
     return { ...given, path: path.startsWith("..") ? path : `./${path}` };
@@ -165,6 +179,7 @@ function beside(wishes: RunWishes, file: string, from: string): RunWishes {
   };
   return {
     ...wishes,
+    base: base && seen(base),
     text: text && { ...text, place: placed(text.place) },
     tokenizer: tokenizer?.kind === "file" ? seen(tokenizer) : tokenizer,
   };

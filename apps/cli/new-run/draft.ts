@@ -23,6 +23,9 @@ export interface RunWishes {
     | { readonly kind: "train"; readonly vocabSize: number }
     | { readonly kind: "file"; readonly path: string; readonly vocabSize: number }
     | undefined;
+  /** Weights to start from, and adapters beside them. */
+  readonly base?: RunDraft["base"];
+  readonly lora?: RunDraft["lora"];
   readonly modelLicence?: string | undefined;
   readonly method: string;
   /** What the model continues at each checkpoint, for everybody to read; none: nothing. */
@@ -69,13 +72,15 @@ const corpusOf = ({ place, source, licence }: NonNullable<RunWishes["text"]>): R
 
 /** @throws SpecError */
 export function draftOf(wishes: RunWishes): RunDraft {
-  const { size, text, method, prompts, tokenizer } = wishes;
+  const { size, text, method, prompts, tokenizer, base, lora } = wishes;
   const tokensMax = wishes.tokens ?? tokensFor(size);
   const preset = size.name === "micro" ? presets.micro : presets.nano;
   if (text !== undefined && (text.source === "" || text.licence === ""))
     throw new SpecError(
       "A text of your own needs --source (where it comes from) and --licence: volunteers read both before they give anything.",
     );
+  // What needs no newer field keeps the version, and with it the id, that it had.
+  const isOld = [prompts, tokenizer, base].every((field) => field === undefined) && text?.place.kind !== "parts";
   const draft: RunDraft = {
     ...preset,
     name:
@@ -89,6 +94,8 @@ export function draftOf(wishes: RunWishes): RunDraft {
       ...(tokenizer === undefined ? {} : { tokenizer: draftOfTokenizer(tokenizer) }),
     },
     model: size.model,
+    ...(base === undefined ? {} : { base }),
+    ...(lora === undefined ? {} : { lora }),
     inner: {
       ...preset.inner,
       ...size.inner,
@@ -97,9 +104,7 @@ export function draftOf(wishes: RunWishes): RunDraft {
     },
     rounds: { ...preset.rounds, deadlineMaxMs: size.deadlineMaxMs },
     ...(prompts === undefined ? {} : { evaluation: { ...preset.evaluation, prompts: [...prompts] } }),
-    ...(prompts === undefined && tokenizer === undefined && text?.place.kind !== "parts"
-      ? {}
-      : { version: SPEC_VERSION }),
+    ...(isOld ? {} : { version: SPEC_VERSION }),
     checkpoint: { ...preset.checkpoint, retain: size.name === "nano" ? "all" : "window" },
     end: { tokensMax },
   };

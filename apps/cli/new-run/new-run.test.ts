@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { PassThrough } from "node:stream";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { trainByteLevelBpe } from "#tokenizer/train";
@@ -68,6 +68,28 @@ describe("by flags", () => {
     }
   });
 
+  test("weights from elsewhere: their model, and adapters beside them", async () => {
+    const base = join(process.cwd(), "packages/formats/golden/single-f32");
+    const given = { base, baseSource: "a friend", baseLicence: "MIT", context: 16, tokenizer: "bytes" };
+    await expect(byFlags({ ...given, tokenizer: "bytes", baseLicence: "" })).rejects.toThrow(/--base-licence/);
+    await byFlags({ ...given, lora: 4 });
+    const draft = await written();
+    expect(draft).toMatchObject({
+      version: 5,
+      base: { source: "a friend", licence: "MIT" },
+      lora: { rank: 4, alpha: 8, targets: ["q", "k", "v", "o", "gate", "up", "down"] },
+      model: { contextLength: 16 },
+      inner: { learningRate: 1e-3 },
+    });
+    expect(resolve(folder, draft.base!.path)).toBe(base);
+    const config = JSON.parse(await readFile(join(base, "config.json"), "utf8"));
+    expect(draft.model).toMatchObject({ dModel: config.hidden_size, layers: config.num_hidden_layers });
+    file = join(folder, "whole.json");
+    await byFlags(given);
+    expect(await written()).toMatchObject({ inner: { learningRate: 1e-4 } });
+    expect((await written()).lora).toBeUndefined();
+  });
+
   test("a tokenizer: trained, or a file of its own, whose vocabulary is the model's", async () => {
     await byFlags({ tokenizer: "1000" });
     expect(await written()).toMatchObject({
@@ -96,6 +118,12 @@ describe("by flags", () => {
 
   test.each([
     ["a text that is not there", { text: "none.txt" }, /--text none\.txt: There is no file/],
+    ["adapters without a base", { lora: 8 }, /--lora belongs to --base/],
+    [
+      "a base that is none",
+      { base: "none", baseSource: "a", baseLicence: "b" },
+      /--base none: .*config\.json and safetensors/,
+    ],
     ["a tokenizer that is no file", { tokenizer: "none.json" }, /--tokenizer none\.json: neither bytes, nor a number/],
     ["a file that is no tokenizer", { tokenizer: "mine.txt" }, /mine\.txt is no tokenizer/],
     ["a text without its source and licence", { text: "mine.txt" }, /needs --source/],
