@@ -131,6 +131,7 @@ program
   )
   .option("--run <id>", "a run's id (default: the run that was written last)")
   .option("--eval", "also compute the last evaluation again, on the CPU reference", false)
+  .option("--export <folder>", "also hold what `gossamer export` wrote against the fold", (text) => resolve(from, text))
   .option("--json", "print one JSON object", false)
   .addHelpText(
     "after",
@@ -140,11 +141,13 @@ Checked, in this order, and the first that is wrong is named with its round and 
   offers       each contribution that a commit names is signed by its volunteer
   anchors      the stored updates fold to the hash of each seal, from genesis or the oldest checkpoint with all updates after it
   evaluation   with --eval: the last one within 0.02 nats per token
+  export       with --export: provenance as the log has it and the host signed it, weights byte for byte what that round folds to
 It only reads: the host may go on meanwhile.`,
   )
   .action(async (options) => {
     const { url, run } = options;
-    const report = url === undefined ? await replay(options) : await replayRemote(url, run, options.eval);
+    const report =
+      url === undefined ? await replay(options) : await replayRemote(url, run, options.eval, options.export);
     for (const line of options.json ? [JSON.stringify(report)] : replayLines(report)) console.log(line);
     if (!report.ok) process.exitCode = 1;
   });

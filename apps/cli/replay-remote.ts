@@ -12,6 +12,7 @@ export async function replayRemote(
   address: string,
   run: string | undefined,
   evaluation: boolean,
+  exported?: string,
 ): Promise<ReplayReport> {
   const place = placeOfAddress(address);
   const remote = new Remote(place.base);
@@ -19,7 +20,7 @@ export async function replayRemote(
   const folder = await mkdtemp(join(tmpdir(), "gossamer-replay-"));
   try {
     await backup(remoteSource(remote, id), folder);
-    return await replay({ data: folder, run: id, eval: evaluation });
+    return await replay({ data: folder, run: id, eval: evaluation, export: exported });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

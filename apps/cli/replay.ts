@@ -21,6 +21,7 @@ import {
 } from "#wire";
 import { wholeModel } from "../host/whole-model.ts";
 import { BlobLostError, DivergenceError, Witness } from "../host/witness.ts";
+import { exportFault, openExported } from "./export/check.ts";
 
 /** Largest difference, in nats per token, between a peer's GPU and the f32 reference that counts as agreement. */
 const EVAL_TOLERANCE = 0.02;
@@ -30,6 +31,8 @@ export interface ReplayOptions {
   /** A run's id; undefined takes the one whose log was written last. */
   readonly run?: string | undefined;
   readonly eval: boolean;
+  /** A folder that `gossamer export` wrote: is it what the log folds to? */
+  readonly export?: string | undefined;
 }
 
 export interface ReplayReport {
@@ -52,6 +55,8 @@ export interface ReplayReport {
     readonly recomputed: number;
     readonly difference: number;
   } | null;
+  /** The exported folder that was held against the fold; null: none was asked for. */
+  readonly exported: { readonly folder: string; readonly round: number } | null;
 }
 
 /** The run of that id, or the newest by its log. @throws DataError when there is none */
@@ -82,18 +87,23 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
   const { entries } = await readLog(folder, run, spec.hostKey);
   const blobs = await DiskBlobStore.open(options.data);
   const witness = new Witness(spec, blobs);
+  const exported = options.export === undefined ? undefined : await openExported(options.export, spec);
   const offers = await checkOffers(run, entries, blobs);
   const head = { run, name: spec.name, entries: entries.length, signed: offers.signed };
   try {
     if (offers.fault !== undefined) throw new DivergenceError(offers.fault);
     const until = options.eval ? lastEvaluation(entries) : undefined;
     let evaluation: ReplayReport["evaluation"] = null;
+    let exportSeen: string | undefined = "it is of a round before what can be folded again, or after the log's end";
     const started = await witness.start(entries, "oldest", async (round, parameters) => {
       if (until?.round === round) evaluation = await evaluate(spec, blobs, until, parameters);
+      if (exported?.provenance.round === round)
+        exportSeen = await exportFault(exported, { spec, entries, blobs, shared: parameters });
     });
     const seen = evaluation as ReplayReport["evaluation"]; // assigned in the callback
     const apart = seen !== null && Math.abs(seen.difference) > EVAL_TOLERANCE;
-    const fault = apart ? `the evaluation of round ${seen.round} is off by ${seen.difference.toFixed(4)}` : null;
+    const wrong = exported === undefined || exportSeen === undefined ? null : `${exported.folder}: ${exportSeen}`;
+    const fault = apart ? `the evaluation of round ${seen.round} is off by ${seen.difference.toFixed(4)}` : wrong;
     const { fromRound, round, verified, anchorHash } = started;
     return {
       ...head,
@@ -104,6 +114,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
       ok: fault === null,
       fault,
       evaluation: seen,
+      exported: exported === undefined ? null : { folder: exported.folder, round: exported.provenance.round },
     };
   } catch (error) {
     if (!(error instanceof DivergenceError || error instanceof BlobLostError)) throw error;
@@ -116,6 +127,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayReport> {
       ok: false,
       fault: error.message,
       evaluation: null,
+      exported: null,
     };
   }
 }
@@ -203,7 +215,7 @@ async function evaluate(
 }
 
 export function replayLines(report: ReplayReport): string[] {
-  const { run, name, entries, signed, fromRound, rounds, folded, anchorHash, ok, fault, evaluation } = report;
+  const { run, name, entries, signed, fromRound, rounds, folded, anchorHash, ok, fault, evaluation, exported } = report;
   const lines = [
     `run         ${name} (${run})`,
     `log         ${entries} entries, chain and the host's signatures good`,
@@ -215,6 +227,8 @@ export function replayLines(report: ReplayReport): string[] {
     lines.push(
       `evaluation  round ${evaluation.round}, ${evaluation.windows} windows: log ${evaluation.recorded.toFixed(4)}, reference ${evaluation.recomputed.toFixed(4)} nats per token, difference ${evaluation.difference.toFixed(4)}`,
     );
+  if (exported !== null && ok)
+    lines.push(`export      ${exported.folder} is the fold of round ${exported.round}, byte for byte`);
   lines.push(ok ? "OK          every sealed anchor is what its updates fold to" : `MISMATCH    ${fault}`);
   return lines;
 }

@@ -106,7 +106,7 @@ function originPart(spec: RunSpec, { round, anchorHash, head, parameters, signat
       [spec.lora ? "adapters in f32" : "parameters in f32", `blob \`${parameters}\``],
     ]),
     `The run's id is the SHA-256 of run.json (canonical JSON). provenance.json holds this table and all contributors${signature === null ? "; nobody signed it" : ", signed by the host key"}.`,
-    "`gossamer replay` folds the run's log and its updates again: it arrives at this anchor, or names the round that differs.",
+    "`gossamer replay` folds the run's log and its updates again: it arrives at this anchor, or names the round that differs. With `--export` and this folder it compares the weights byte for byte.",
     "",
   ];
 }

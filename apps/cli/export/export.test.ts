@@ -9,6 +9,7 @@ import { DiskBlobStore } from "#store/disk";
 import { type CheckpointRow, exportListSchema } from "#wire";
 import { freshFolder, startTestHost, TestVolunteer, tinyDraft, writeRun } from "../../host/test-given.ts";
 import { checkpointSource } from "../checkpoint-source.ts";
+import { replay, replayLines } from "../replay.ts";
 import { type ExportOptions, exportModel, writeFolder } from "./export.ts";
 
 type TestHost = Awaited<ReturnType<typeof startTestHost>>;
@@ -107,6 +108,39 @@ test("in f32 it is read back as the very parameters of the checkpoint, with who 
     },
   ]);
   expect(provenance.head?.seq).toBe(host.run.entries.find((entry) => entry.type === "seal")?.seq);
+});
+
+test("replay holds an export against the fold: weights, origin, signature", async () => {
+  const { out } = await run("checked", { round: 1, dtype: "bf16" });
+  const gguf = await run("checked-gguf", { format: "gguf", dtype: "q8_0" });
+  for (const folder of [out, gguf.out]) {
+    const report = await replay({ data, eval: false, export: folder });
+    expect([report.ok, report.fault]).toEqual([true, null]);
+    expect(replayLines(report).join("\n")).toMatch(/export .* is the fold of round [12], byte for byte/);
+  }
+  const change = async (name: string, edit: (content: Buffer) => Buffer) => {
+    const path = join(out, name);
+    const before = await readFile(path);
+    await writeFile(path, edit(Buffer.from(before)));
+    const { ok, fault } = await replay({ data, eval: false, export: out });
+    await writeFile(path, before);
+    return ok ? "agrees" : fault;
+  };
+  expect(await change("README.md", () => Buffer.from("mine"))).toBe("agrees");
+  const flipped = (content: Buffer) => Buffer.from(content.with(content.length - 1, content[content.length - 1] ^ 1));
+  expect(await change("model.safetensors", flipped)).toMatch(
+    /model.safetensors is not what the log folds to: .* byte \d+ on/,
+  );
+  expect(await change("model.safetensors", (content) => content.subarray(0, -1))).toMatch(/differ from byte/);
+  const edited = (from: RegExp, to: string) => (content: Buffer) => Buffer.from(content.toString().replace(from, to));
+  expect(await change("provenance.json", edited(/"tokens": \d+/, '"tokens": 1'))).toMatch(
+    /says another tokens than the log/,
+  );
+  expect(await change("provenance.json", edited(/"signature": "../, '"signature": "00'))).toMatch(
+    /not signed by the run's host key/,
+  );
+  expect(await change("provenance.json", edited(/"round": 1,/, '"round": 7,'))).toMatch(/after the log's end/);
+  await expect(change("run.json", () => Buffer.from("{}"))).rejects.toThrow(/is of run .*, not of/);
 });
 
 test("the API refuses by name", async () => {
