@@ -64,10 +64,7 @@ async function prepare(loaded: LoadedDraft, ports: PartsPorts): Promise<Made> {
     ...{ folder: loaded.folder, cache, hub: ports.hub },
     onFetched: (name, bytes, total) => progress.fetched(name, bytes, total),
   });
-  const counter = new WordCounter();
-  const { tokenizer: wanted = "bytes" } = corpus;
-  if (wanted !== "bytes" && wanted.kind === "train") await countWords(loaded, parts, counter, progress);
-  const { tokenizer, ref } = await ports.tokenizer(counter);
+  const { tokenizer, ref } = await ports.tokenizer(await countedWords(loaded, parts, progress));
   const tallies = parts.map(emptyTally);
   const tokens = parts.map(() => 0);
   const writerOf = (split: "train" | "evaluation") =>
@@ -126,12 +123,15 @@ const pipelineOf = ({ draft: { corpus } }: LoadedDraft, tallies: PartTally[], pr
   onRead: (bytes: number) => progress.read(bytes),
 });
 
-async function countWords(
+/** None unless a tokenizer is trained of them. */
+async function countedWords(
   loaded: LoadedDraft,
   parts: readonly GatheredPart[],
-  counter: WordCounter,
   progress: PrepareProgress,
-): Promise<void> {
+): Promise<WordCounter> {
+  const counter = new WordCounter();
+  const { tokenizer = "bytes" } = loaded.draft.corpus;
+  if (tokenizer === "bytes" || tokenizer.kind !== "train") return counter;
   progress.begin("reading words for the tokenizer", Math.min(totalBytes(parts), TRAIN_ON_BYTES));
   let bytes = 0;
   for await (const { split, text, ...document } of keptDocuments(
@@ -144,6 +144,7 @@ async function countWords(
     if (bytes >= TRAIN_ON_BYTES) break;
   }
   progress.end(`words of ${bytes} bytes are counted`);
+  return counter;
 }
 
 function checkSplits(

@@ -1,6 +1,7 @@
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import type { CleanOptions } from "#wire";
 import { cleaned } from "./clean.ts";
@@ -102,6 +103,28 @@ test("weights say how much of each part is read; the mixture ends with the first
   expect(bytesOf(0) / bytesOf(1)).toBeCloseTo(3, 1);
   expect(kept.filter(({ part }) => part === 0)).toHaveLength(900);
   expect(kept.slice(0, 40).some(({ part }) => part === 1)).toBe(true); // from the beginning
+});
+
+test.each(["a.jsonl", "a.txt", "a.jsonl.gz"])("%s is never read far ahead of what was taken of it", async (name) => {
+  const path = join(await mkdtemp(join(tmpdir(), "gossamer-corpus-")), name);
+  const line = (i: number) =>
+    name === "a.txt"
+      ? `${sentences(20, `${i}`).join(" ")}\n\n`
+      : `${JSON.stringify({ text: sentences(20, `${i}`).join(" ") })}\n`;
+  const content = Array.from({ length: 20_000 }, (_, i) => line(i)).join(""); // 8 MB
+  await writeFile(path, name.endsWith(".gz") ? gzipSync(content, { level: 1 }) : content);
+  const part = { part: { path }, ...(await localFiles(path, name)) };
+  const tallies = [emptyTally()];
+  let [read, taken, most] = [0, 0, 0];
+  const onRead = (bytes: number) => (read += bytes);
+  const stream = keptDocuments([part], { clean: {}, deduplicate: "exact", evaluationPart: 0.1, tallies, onRead });
+  for await (const { bytes } of stream) {
+    taken += bytes;
+    most = Math.max(most, (name.endsWith(".gz") ? 0 : read) - taken * 1.1); // quotes and braces are read and not taken
+  }
+  expect(tallies[0].kept).toBeGreaterThan(name === "a.txt" ? 6 : 19_999);
+  expect(content.length).toBeGreaterThan(7.5e6);
+  expect(most).toBeLessThan(2.5e6); // a piece of a megabyte, and two chunks of the file
 });
 
 test("what cannot be read stops it, or is dropped and counted where the operator says so", async () => {

@@ -8,6 +8,7 @@ import { listFrom, momentsOption, numberFrom, positiveNumber, precisionOption } 
 import { type BenchPageOptions, benchPage } from "../watch/bench-page.ts";
 import { benchBrowsers } from "./browsers.ts";
 import { writeBundle } from "./bundle.ts";
+import { type BenchCorpusOptions, benchCorpus } from "./corpus.ts";
 import { type AdapterWish, benchEngine } from "./engine.ts";
 import { SHAPE_NAMES, wishOf } from "./engine-report.ts";
 import { benchExchange } from "./exchange.ts";
@@ -17,6 +18,7 @@ import { benchLine } from "./line.ts";
 import { benchMemory } from "./memory.ts";
 import { benchRivals, type RivalsOptions } from "./rivals.ts";
 import { benchRun } from "./run.ts";
+import { type BenchTokenizerOptions, benchTokenizer } from "./tokenizer.ts";
 
 /** More than these would only wait for one another on one machine. */
 const BROWSERS_MAX = 16;
@@ -246,6 +248,30 @@ Nano's million tokens take eight browsers on two cores about five minutes. Bytes
     .action(async ({ loss = [0, 0.01], bytes, updates, json }) => {
       const options = { lossRatios: loss, updateBytes: bytes, updates, json };
       await benchLine(options, (line) => console.log(line));
+    });
+  bench
+    .command("tokenizer")
+    .description("how long byte-level BPE takes to be trained, and how fast it encodes (made-up text, one thread)")
+    .option("--megabytes <count>", "of text to train on", positiveNumber, 100)
+    .option("--vocab-size <count>", "tokens", numberFrom(257, 65_536), 32_768)
+    .option("--json", "print one JSON object", false)
+    .action(
+      async (options: BenchTokenizerOptions) => void (await benchTokenizer(options, (line) => console.log(line))),
+    );
+  bench
+    .command("corpus")
+    .description(
+      "a made-up corpus prepared as a run's is: how fast, and whether memory stays flat; exit code 1 when not",
+    )
+    .option("--gb <count>", "size of the corpus, which lies on the disk meanwhile", positiveNumber, 1)
+    .option("--vocab-size <count>", "tokens of the tokenizer that is trained", numberFrom(257, 65_536), 16_384)
+    .option("--folder <dir>", "where it lies (default: the system's for temporary files)", (text) =>
+      resolve(from, text),
+    )
+    .option("--json", "print one JSON object", false)
+    .action(async (options: BenchCorpusOptions) => {
+      const say = (line: string): void => console.error(line);
+      if (!(await benchCorpus(options, (line) => console.log(line), say)).passed) process.exitCode = 1;
     });
   bench
     .command("run")
