@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { anchorHashOf, baseBlobs, baseHashOf, genesisAdapters, genesisParameters, genesisState } from "#outer";
 import { DiskBlobStore, openDataFolder } from "#store/disk";
-import type { RunDraft } from "#wire";
+import { trainByteLevelBpe } from "#tokenizer/train";
+import { blobName, type RunDraft } from "#wire";
 import { loadDraft, makeSpec } from "./load-run.ts";
 import { writeBase } from "./test-base.ts";
 import { freshFolder, tinyDraft, writeRun } from "./test-given.ts";
@@ -135,6 +136,29 @@ describe("what will not do is told with its remedy, and nothing of it is stored"
     );
     expect(stored).toBe(0);
   });
+});
+
+test("a base's own tokenizer is taken where the draft names none, and another one is refused", async () => {
+  const { json, vocabSize } = trainByteLevelBpe(new Map([["stormy", 9], ["dark", 5]]), 300); // biome-ignore format: a table
+  const trained = Buffer.from(json);
+  const wide = { ...model, vocabSize };
+  const beside = async (folder: string) => {
+    await writeBase(join(folder, "weights"), wide, genesisParameters(wide, 1));
+    await writeFile(join(folder, "weights", "tokenizer.json"), trained);
+    await writeFile(join(folder, "other.json"), Buffer.concat([trained, Buffer.from("\n")]));
+  };
+  const { corpus } = draft;
+  const given = { ...draft, model: undefined };
+  const { spec } = await made(given, beside);
+  expect(spec.data.tokenizer).toMatchObject({ hash: blobName(trained), vocabSize });
+  const told = (tokenizer: unknown) => expect(made({ ...given, corpus: { ...corpus, tokenizer } }, beside)).rejects;
+  await told("bytes").toThrow(
+    /^corpus\.tokenizer is "bytes", but the base in \.\/weights has \d+ tokens: .* Leave it out: .*weights\/tokenizer\.json, is taken/,
+  );
+  await told({ kind: "train", vocabSize: 300 }).toThrow(/^corpus\.tokenizer is to be trained here: /);
+  await told({ kind: "file", path: "./other.json" }).toThrow(
+    /^corpus\.tokenizer is \.\/other\.json, which is not the one/,
+  );
 });
 
 test("a tokenizer whose ids the base has no place for is told", async () => {

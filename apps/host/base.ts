@@ -7,21 +7,42 @@ import { FormatError, modelFromConfig } from "#formats";
 import { readLlama } from "#formats/disk";
 import { BaseError, baseBlobs, baseHashOf } from "#outer";
 import type { HostBlobs } from "#store/disk";
-import { type BaseRef, blobName, type ModelShape } from "#wire";
-import { type LoadedDraft, SpecError } from "./given.ts";
+import { type BaseRef, blobName, type ModelShape, type RunDraft } from "#wire";
+import { type LoadedDraft, readGiven, SpecError } from "./given.ts";
+
+/** What is read of a draft before it is checked. */
+interface Unchecked {
+  readonly base?: { readonly path?: unknown };
+  readonly model?: unknown;
+  readonly corpus?: { readonly tokenizer?: unknown };
+}
 
 /**
- * A draft that names a base may leave its model out: the base's own then.
+ * A draft that names a base may leave out the model, and the tokenizer where the base has one: they are the base's own then.
  * @param value as it was read, not checked yet
  * @param folder that base.path is relative to
  * @throws SpecError
  */
-export async function withModelOfBase(value: unknown, folder: string): Promise<unknown> {
-  const { base, model } = (value ?? {}) as { base?: { path?: unknown }; model?: unknown };
-  if (typeof base?.path !== "string" || model !== undefined) return value;
-  const path = join(resolve(folder, base.path), "config.json");
+export async function completedByBase(value: unknown, folder: string): Promise<unknown> {
+  const { base, model, corpus } = (value ?? {}) as Unchecked;
+  if (typeof base?.path !== "string") return value;
+  const beside = resolve(folder, base.path);
+  const hasTokenizer = (await readGiven(join(beside, TOKENIZER))) !== undefined;
+  const takesTokenizer = hasTokenizer && corpus !== undefined && corpus.tokenizer === undefined;
+  return {
+    ...(value as object),
+    ...(model === undefined && { model: await modelIn(join(beside, "config.json")) }),
+    ...(takesTokenizer && { corpus: { ...corpus, tokenizer: { kind: "file", path: join(base.path, TOKENIZER) } } }),
+  };
+}
+
+const TOKENIZER = "tokenizer.json";
+/** Of the bytes tokenizer. */
+const BYTES = 256;
+
+async function modelIn(path: string): Promise<ModelShape> {
   try {
-    return { ...(value as object), model: modelFromConfig(JSON.parse(await readFile(path, "utf8")), { name: path }) };
+    return modelFromConfig(JSON.parse(await readFile(path, "utf8")), { name: path });
   } catch (error) {
     throw new SpecError(`base: ${path} gives no model: ${(error as Error).message}`);
   }
@@ -38,6 +59,7 @@ export async function storeBase({ draft, folder }: LoadedDraft, blobs: HostBlobs
   try {
     const { model, parameters } = await readLlama(resolve(folder, path), { contextLength });
     checkModel(draft.model, model, path);
+    await checkTokenizer(draft, folder, path);
     const hash = baseHashOf(baseBlobs(parameters)); // all of it is read and finite before the first is stored
     const refs: BaseRef["blobs"] = [];
     for (const bytes of baseBlobs(parameters)) {
@@ -58,4 +80,23 @@ function checkModel(wanted: ModelShape, found: ModelShape, path: string): void {
       throw new SpecError(
         `model.${field} is ${JSON.stringify(wanted[field])}, but the base's config.json in ${path} says ${JSON.stringify(found[field])}. Make them equal, or leave model out: it is the base's own then.`,
       );
+}
+
+/** Ids mean what the base learnt them to mean, so another tokenizer than its own is a mistake. */
+async function checkTokenizer({ corpus, model }: RunDraft, folder: string, path: string): Promise<void> {
+  const { tokenizer: wanted = "bytes" } = corpus;
+  const own = await readGiven(join(resolve(folder, path), TOKENIZER));
+  const refuse = (found: string, remedy: string): SpecError =>
+    new SpecError(`corpus.tokenizer is ${found}: ids would not mean what the base learnt. ${remedy}`);
+  const name = own ? `Leave it out: the base's own, ${join(path, TOKENIZER)}, is taken.` : `Name the base's own.`;
+  if (wanted === "bytes") {
+    if (model.vocabSize > BYTES) throw refuse(`"bytes", but the base in ${path} has ${model.vocabSize} tokens`, name);
+  } else if (wanted.kind === "train") throw refuse("to be trained here", name);
+  else if (own && !(await isSame(own, resolve(folder, wanted.path))))
+    throw refuse(`${wanted.path}, which is not the one that lies beside the base`, name);
+}
+
+async function isSame(own: Uint8Array, path: string): Promise<boolean> {
+  const other = await readGiven(path);
+  return other === undefined || Buffer.compare(own, other) === 0; // a file that is missing is told by whoever reads it
 }

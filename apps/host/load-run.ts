@@ -13,7 +13,7 @@ import {
 } from "#outer";
 import type { DataFolder, HostBlobs } from "#store/disk";
 import { draftSchema, explainSpecError, presets, type RunDraft, type RunSpec, specSchema } from "#wire";
-import { storeBase, withModelOfBase } from "./base.ts";
+import { completedByBase, storeBase } from "./base.ts";
 import { makeData } from "./data-part.ts";
 import { type LoadedDraft, readGiven, SpecError } from "./given.ts";
 import { hubPlace } from "./hub-place.ts";
@@ -76,7 +76,7 @@ async function loadPlain(run: string, from: string): Promise<LoadedDraft> {
     throw new SpecError(`${path} is not JSON: ${(error as Error).message}`);
   }
   const folder = dirname(path);
-  return { draft: checkDraft(await withModelOfBase(value, folder), path), folder };
+  return { draft: checkDraft(await completedByBase(value, folder), path), folder };
 }
 
 /** Not every run that the simulator plays can be trained in browsers. @throws SpecError */

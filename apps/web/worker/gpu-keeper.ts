@@ -18,6 +18,8 @@ export interface GpuKeeperOptions extends Omit<EngineWish, "before"> {
   readonly base?: ((onProgress: (bytes: number) => void) => Promise<Float32Array>) | undefined;
   readonly board: Board;
   readonly now: () => number;
+  /** Default: openEngine. */
+  readonly open?: typeof openEngine;
   /** The first engine, or another one, is at work. */
   readonly onReady: () => void;
   /** What was trained since the last anchor is gone; another engine is on the way. */
@@ -105,10 +107,10 @@ export class GpuKeeper {
 
   /** A device that is lost before its engine stands is told nowhere else. */
   async #open(before?: Before, basing?: Promise<Float32Array>): Promise<Engine> {
-    const { board, base } = this.#options;
+    const { board, base, open = openEngine } = this.#options;
     board.set({ task: { what: "kernels", done: 0, total: null } });
     try {
-      const engine = await openEngine({ ...this.#options, before });
+      const engine = await open({ ...this.#options, before });
       if (base) await this.#loadBase(engine, basing ?? base(() => {}));
       return engine;
     } catch (error) {
