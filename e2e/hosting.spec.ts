@@ -6,34 +6,15 @@ import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import type { Readable } from "node:stream";
 import { expect, test } from "@playwright/test";
 import { parse } from "yaml";
 import { freePort } from "../apps/cli/free-port.ts";
+import { blocksOf, inBackground, said, typed } from "./commands.ts";
 
 const root = resolve(".");
 const deploy = join(root, "apps", "host", "deploy");
 const read = (name: string): string => readFileSync(join(deploy, name), "utf8");
 const whole = process.env.GOSSAMER_PROOF === "whole";
-
-/** The commands of the document, in order; "background": they go on while the others run. */
-function blocksOf(document: string): { background: boolean; commands: string }[] {
-  const blocks = [...document.matchAll(/^```sh( background)?\n(.*?)^```$/gms)];
-  return blocks.map(([, background, commands]) => ({ background: background !== undefined, commands }));
-}
-
-/** npm's scripts are the built program: the folder that a reader stands in is not the repository here. */
-const shell = (commands: string): string =>
-  `set -euo pipefail
-npm() {
-  case "$1" in
-    start) shift; [ "$1" = -- ] && shift; exec_host "$@" ;;
-    run) [ "$2" = gossamer ] && [ "$3" = -- ]; shift 3; node "${root}/dist/node/main.js" "$@" ;;
-    *) return 1 ;;
-  esac
-}
-exec_host() { ${"$"}{BACKGROUND:+exec} node "${root}/dist/node/main.js" host "$@"; }
-${commands}`;
 
 test("the commands of HOSTING.md do what it says, one after the other", async () => {
   const folder = mkdtempSync(join(tmpdir(), "gossamer-hosting-"));
@@ -46,23 +27,16 @@ test("the commands of HOSTING.md do what it says, one after the other", async ()
       `$1 --url http://localhost:${port}`,
     );
   const hasOpenssl = spawnSync("openssl", ["version"]).status === 0; // most systems have it; the tests need nothing but a browser
-  const blocks = blocksOf(readFileSync("docs/HOSTING.md", "utf8")).filter(
-    ({ commands }) => hasOpenssl || !commands.startsWith("openssl"),
-  );
+  const blocks = blocksOf("docs/HOSTING.md").filter(({ commands }) => hasOpenssl || !commands.startsWith("openssl"));
   expect(blocks.length).toBeGreaterThan(6);
   const background = blocks.filter((block) => block.background);
   expect(background).toHaveLength(1);
-  const host = spawn("bash", ["-c", shell(background[0].commands)], {
-    cwd: folder,
-    env: { ...env, BACKGROUND: "yes" },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const ended = once(host, "exit");
+  const reader = { folder, env };
+  const host = inBackground(background[0].commands, reader);
   try {
-    expect(await said(host.stdout, "localhost:")).toContain(`localhost:${port}`);
+    expect(await host.said("localhost:")).toContain(`localhost:${port}`);
     let printed = "";
-    for (const { commands } of blocks.filter((block) => !block.background))
-      printed += execFileSync("bash", ["-c", shell(here(commands))], { cwd: folder, env, encoding: "utf8" });
+    for (const { commands } of blocks.filter((block) => !block.background)) printed += typed(here(commands), reader);
     expect(printed).toContain("OK          every sealed anchor");
     const nobody = spawnSync(process.execPath, ["dist/node/main.js", "status", "--url", "http://127.0.0.1:1"]);
     expect([nobody.status, String(nobody.stderr)]).toEqual([
@@ -77,23 +51,10 @@ test("the commands of HOSTING.md do what it says, one after the other", async ()
     for (const made of [...secrets, "backup/manifest.json", "restored/version.json"])
       expect(existsSync(join(folder, made)), made).toBe(true);
   } finally {
-    host.kill("SIGTERM");
-    await ended;
+    await host.end();
     rmSync(folder, { recursive: true, force: true });
   }
 });
-
-/** Resolves with what was said when that was, and reads on; a process that ends without it has said something else. */
-function said(stream: Readable, text: string): Promise<string> {
-  let all = "";
-  return new Promise((resolve, reject) => {
-    stream.on("data", (chunk: Buffer) => {
-      all += chunk.toString();
-      if (all.includes(text)) resolve(all);
-    });
-    stream.on("end", () => reject(new Error(`it ended, and had said: ${all}`)));
-  });
-}
 
 interface Instruction {
   readonly word: string;
