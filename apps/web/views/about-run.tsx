@@ -16,7 +16,8 @@ interface AboutRunProps {
 
 export const AboutRun = ({ run, cost, others }: AboutRunProps) => {
   const { about } = useWords();
-  const { model, data, end, ...spec } = run.spec;
+  const { model, base, lora, data, end, ...spec } = run.spec;
+  const adapters = lora ? { rank: lora.rank, layers: lora.targets.join(", ") } : null;
   const goals = [
     ...(end.tokensMax === undefined ? [] : [about.goalTokens(end.tokensMax)]),
     ...(end.roundsMax === undefined ? [] : [about.goalRounds(end.roundsMax)]),
@@ -36,6 +37,12 @@ export const AboutRun = ({ run, cost, others }: AboutRunProps) => {
             {about.modelText(cost.parameters, model.layers, model.dModel, model.contextLength, spec.modelLicence)}
           </dd>
         </div>
+        {base ? (
+          <div>
+            <dt>{about.base}</dt>
+            <dd>{about.baseText(base.source, base.licence, adapters)}</dd>
+          </div>
+        ) : null}
         <div>
           <dt>{about.data}</dt>
           <dd>{about.dataText(data.source, data.licence)}</dd>

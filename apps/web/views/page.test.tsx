@@ -1,7 +1,7 @@
 // The page in every state, as text: what a person reads and what a screen reader is told. Looks are not judged here.
 import { renderToString } from "react-dom/server";
 import { describe, expect, test } from "vitest";
-import { runDetailSchema } from "#wire";
+import { type RunSpec, runDetailSchema } from "#wire";
 import type { PauseReason } from "../controls/decide.ts";
 import type { Machine } from "../machine.ts";
 import { emptyWatcher, idleDonor, type PageSnapshot } from "../page-state.ts";
@@ -64,6 +64,18 @@ describe("before donating", () => {
     expect(read).toMatch(/About 887 MB sent and 666 MB received per hour with the 3 other peers here, at 30 s a round/);
     expect(read).toContain("Your IP address is visible to the other peers");
     expect(read).toContain("Storage");
+  });
+
+  test("says which weights it starts from, under which licence, and what is trained of them", () => {
+    expect(text(page())).not.toContain("Starts from");
+    const base = { source: "a model of somebody's", licence: "CC-BY-4.0", hash: "ab".repeat(32), blobs: [] };
+    const { run, watcher } = fixtures;
+    const told = (spec: Partial<RunSpec>) =>
+      text(page({ watcher: { ...watcher, run: { ...run, spec: { ...run.spec, base, ...spec } } } }));
+    expect(told({})).toContain("Starts from a model of somebody's. Licence: CC-BY-4.0");
+    expect(told({ lora: { rank: 8, alpha: 16, targets: ["q", "v"] } })).toContain(
+      "It stays as it is: adapters of rank 8 are trained beside its layers q, v",
+    );
   });
 
   test("says how much of the GPU's memory it takes, and refuses what this adapter cannot hold", () => {

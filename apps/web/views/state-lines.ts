@@ -16,6 +16,8 @@ export function taskLine({ task }: Words, { what, done, total }: Task): string {
       return total === null ? task.kernels : task.kernelsDone(done, total);
     case "data":
       return task.dataDone(done, total);
+    case "weights":
+      return task.weightsDone(done, total);
     case "checkpoint":
       return task.checkpointDone(done, total);
     case "catch-up":

@@ -100,6 +100,7 @@ const tasks: Readonly<Record<Task["what"], Task>> = {
   measuring: { what: "measuring", done: 3, total: 17 },
   kernels: { what: "kernels", done: 3, total: 17 },
   data: { what: "data", done: 4.2e6, total: 19.2e6 },
+  weights: { what: "weights", done: 4.2e6, total: 50e6 },
   checkpoint: { what: "checkpoint", done: 0.5e6, total: 22e6 },
   "catch-up": { what: "catch-up", done: 12, total: 41 },
 };

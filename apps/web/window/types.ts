@@ -88,9 +88,9 @@ export interface LinkView extends LinkReport {
   readonly receiveBytesPerSecond: number;
 }
 
-/** Long work that keeps the person waiting: what, and how far. bytes for data and checkpoint, rounds for catch-up, pipelines for kernels. */
+/** Long work that keeps the person waiting: what, and how far. bytes for data, weights and checkpoint, rounds for catch-up, pipelines for kernels. */
 export interface Task {
-  readonly what: "connecting" | "measuring" | "kernels" | "data" | "checkpoint" | "catch-up";
+  readonly what: "connecting" | "measuring" | "kernels" | "data" | "weights" | "checkpoint" | "catch-up";
   readonly done: number;
   readonly total: number | null; // null: not known
 }

@@ -83,6 +83,9 @@ export const de: Words = {
       `${f.sizeInWords(parameters)} Parameter: ein Transformer nach Art von Llama mit ${layers} ${n(layers, "Schicht", "Schichten")}, Breite ${width}, Kontext ${f.count(context)}. Lizenz: ${licence}`,
     data: "Lernt aus",
     dataText: (source, licence) => `${source}. Lizenz: ${licence}`,
+    base: "Beginnt mit",
+    baseText: (source, licence, adapters) =>
+      `${source}. Lizenz: ${licence}${adapters ? `. Das bleibt, wie es ist: Trainiert werden Adapter vom Rang ${adapters.rank} neben den Schichten ${adapters.layers}` : ""}`,
     here: "Jetzt hier",
     hereText: (peers, state) =>
       `${peers === 0 ? "Niemand" : `${f.count(peers)} ${n(peers, "Peer", "Peers")}`}. ${de.states.run[state]}`,
@@ -136,6 +139,9 @@ export const de: Words = {
     data: "Trainingstext wird geholt",
     dataDone: (done, total) =>
       `Trainingstext wird geholt: ${of(f.bytes(done), total === null ? null : f.bytes(total))}`,
+    weights: "Text und Ausgangsgewichte werden geholt",
+    weightsDone: (done, total) =>
+      `Text und Ausgangsgewichte werden geholt: ${of(f.bytes(done), total === null ? null : f.bytes(total))}`,
     checkpoint: "Modell wird geholt",
     checkpointDone: (done, total) => `Modell wird geholt: ${of(f.bytes(done), total === null ? null : f.bytes(total))}`,
     catchUp: "Rückstand wird aufgeholt",

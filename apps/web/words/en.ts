@@ -86,6 +86,9 @@ export const en = {
       `${f.sizeInWords(parameters)} parameters: a Llama-style transformer of ${layers} ${n(layers, "layer", "layers")}, width ${width}, context ${f.count(context)}. Licence: ${licence}`,
     data: "Learns from",
     dataText: (source: string, licence: string) => `${source}. Licence: ${licence}`,
+    base: "Starts from",
+    baseText: (source: string, licence: string, adapters: { rank: number; layers: string } | null) =>
+      `${source}. Licence: ${licence}${adapters ? `. It stays as it is: adapters of rank ${adapters.rank} are trained beside its layers ${adapters.layers}` : ""}`,
     here: "Here now",
     elsewhere: "Also here",
     elsewhereText: (state: RunDetail["state"], peers: number): string =>
@@ -141,6 +144,9 @@ export const en = {
     data: "Fetching training text",
     dataDone: (done: number, total: number | null) =>
       `Fetching training text: ${of(f.bytes(done), total === null ? null : f.bytes(total))}`,
+    weights: "Fetching text and the weights to start from",
+    weightsDone: (done: number, total: number | null) =>
+      `Fetching text and the weights to start from: ${of(f.bytes(done), total === null ? null : f.bytes(total))}`,
     checkpoint: "Fetching the model",
     checkpointDone: (done: number, total: number | null) =>
       `Fetching the model: ${of(f.bytes(done), total === null ? null : f.bytes(total))}`,

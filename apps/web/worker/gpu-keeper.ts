@@ -57,7 +57,7 @@ export class GpuKeeper {
     const here = { text: 0, base: 0 };
     const progressOf = (part: keyof typeof here) => (bytes: number) => {
       here[part] = bytes;
-      board.set({ task: { what: "data", done: here.text + here.base, total } });
+      board.set({ task: { what: this.#options.base ? "weights" : "data", done: here.text + here.base, total } });
     };
     const basing = this.#options.base?.(progressOf("base"));
     basing?.catch(() => {}); // when the engine fails first, that is the news

@@ -269,6 +269,9 @@ export class Session {
       loadRunBase(spec, sources, onProgress).catch((error: unknown) => {
         throw error instanceof BaseError ? new BlockedError(problems.dataUnusable(error)) : error;
       });
+    const total = spec.base?.blobs.reduce((sum, { bytes }) => sum + bytes, 0) ?? null;
+    const shownBase = () =>
+      base((done) => board.set({ task: { what: "weights", done, total } })).finally(() => board.set({ task: null }));
     const trainer = new Trainer({
       ...{ spec, fold, holds, now, duty: this.#options.duty },
       reopen: async (microbatch) => this.#gpu?.reopen(microbatch),
@@ -280,7 +283,7 @@ export class Session {
     this.#peer = new Peer({ run, spec, self: peer });
     this.#effects = new Effects({
       ...{ run, trainer, exchange, host, shelf, board, holds },
-      base: startsFromBase(spec) ? base : undefined,
+      base: startsFromBase(spec) ? shownBase : undefined,
       isOver: () => this.#ended,
     });
     this.#gpu = new GpuKeeper({
