@@ -2,8 +2,8 @@
 //
 //   rounds of [ 512³ in each transposition | step ]  ->  medians: in turn, equally often and of like length, so that a busy machine's noise hits
 //   both sides of the ratio alike
-import { parameterTable, toHalf } from "#outer";
-import type { ModelShape } from "#wire";
+import { adaptersOf, genesisAdapters, parameterTable, toHalf } from "#outer";
+import type { LoraShape, ModelShape } from "#wire";
 import type { ConformanceReport } from "./conformance/index.ts";
 import { openDevice } from "./device/adapter.ts";
 import { type CompiledKernels, compileKernels, type Kernel, widthOf } from "./device/kernel.ts";
@@ -21,6 +21,7 @@ export interface EngineMeasurement {
   readonly microbatch: number;
   readonly parameters: number;
   readonly precision: Precision;
+  readonly lora?: LoraShape;
   readonly allocatedBytes: number;
   /** On WASM: phases, between which the threads wait for each other. */
   readonly dispatchesPerStep: number;
@@ -44,13 +45,16 @@ export interface EngineMeasurement {
 
 /**
  * Floating-point operations of a step: the products of the forward pass (linear layers, logits, causal attention), times three for forward and
- * backward. Norms, softmax, the optimizer and what is recomputed count nothing.
+ * backward. Norms, softmax, the optimizer and what is recomputed count nothing. With adapters no weight has a gradient; their own four products count.
  */
-export function modelFlops(model: ModelShape, sequences: number): number {
+export function modelFlops(model: ModelShape, sequences: number, lora?: LoraShape): number {
   const { dModel: C, dFfn: F, heads, kvHeads, layers, vocabSize: V, contextLength: T } = model;
   const weightsPerLayer = C * (C + (2 * kvHeads * C) / heads) + C * C + 3 * C * F;
   const linear = 2 * sequences * T * (layers * weightsPerLayer + V * C);
-  return 3 * (linear + layers * attentionFlops(sequences, T, C));
+  const attention = layers * attentionFlops(sequences, T, C);
+  if (!lora) return 3 * (linear + attention);
+  const sides = adaptersOf(model, lora).reduce((sum, { out, in: into }) => sum + out + into, 0);
+  return 2 * linear + 3 * attention + 4 * sequences * T * lora.rank * sides;
 }
 
 export interface MeasureOptions {
@@ -62,6 +66,8 @@ export interface MeasureOptions {
   readonly recomputedLayers?: number | undefined;
   /** WebGPU only: of the model, and of the products beside it. */
   readonly precision?: Precision | undefined;
+  /** Adapters are trained instead of all parameters. */
+  readonly lora?: LoraShape | undefined;
   /** WebGPU only: also time each kernel alone. */
   readonly profile?: boolean;
 }
@@ -71,12 +77,22 @@ const PROFILE_ROUNDS = 10;
 export const STEP = { learningRate: 3e-3, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 
 export async function measureEngine(options: MeasureOptions): Promise<EngineMeasurement> {
-  const { model, microbatch, steps, profile, backend = "webgpu", recomputedLayers = 0, precision = "f32" } = options;
+  const {
+    model,
+    microbatch,
+    steps,
+    profile,
+    backend = "webgpu",
+    recomputedLayers = 0,
+    precision = "f32",
+    lora,
+  } = options;
   const started = performance.now();
   const make = backend === "wasm" ? createWasmEngine : createWebGpuEngine;
-  const engine = await make({ model, microbatch, recomputedLayers, precision });
+  const engine = await make({ model, microbatch, recomputedLayers, precision, lora });
   const { parameters, ids } = trainable(model, microbatch);
-  engine.load(parameters);
+  if (lora) engine.loadBase?.(parameters);
+  engine.load(lora ? genesisAdapters(model, lora, 1) : parameters);
   const { loss: firstLoss } = await engine.step([ids], STEP);
   const firstLossMs = performance.now() - started;
   const conformance = await engine.conformance();
@@ -105,7 +121,7 @@ export async function measureEngine(options: MeasureOptions): Promise<EngineMeas
     Object.entries(matmulTimes).map(([name, times]) => [name, flops / (median(times) / 1000)]),
   );
   const matmulFlopsPerSecond = Math.max(...Object.values(perSecond));
-  const modelFlopsPerStep = modelFlops(model, microbatch);
+  const modelFlopsPerStep = modelFlops(model, microbatch, lora);
   const modelFlopsPerSecond = modelFlopsPerStep / (stepMs / 1000);
   const kernels = profile && "profile" in engine ? await engine.profile(PROFILE_ROUNDS) : undefined;
   bench.destroy();
@@ -116,6 +132,7 @@ export async function measureEngine(options: MeasureOptions): Promise<EngineMeas
     microbatch,
     parameters: engine.parameters,
     precision,
+    ...(lora && { lora }),
     allocatedBytes: engine.allocatedBytes,
     dispatchesPerStep: perMicrobatch + update,
     firstLossMs,

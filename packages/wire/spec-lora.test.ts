@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { draftSchema, explainSpecError, presets } from "./index.ts";
+import { draftSchema, explainSpecError, presets, specBlobs } from "./index.ts";
+import { hash, specOf } from "./test-given.ts";
 
 const base = { path: "./base", source: "a test", licence: "CC0-1.0" };
 const lora = { rank: 8, alpha: 16, targets: ["q", "v"] };
@@ -32,4 +33,11 @@ test.each<[string, unknown, RegExp]>([
   ],
 ])("%s", (_, given, message) => {
   expect(explained(given)).toMatch(message);
+});
+
+test("a base's blobs are among those that a host keeps, serves and backs up", () => {
+  const given = { ...specOf(), version: 5 as const };
+  const blobs = [{ hash: hash(8), bytes: 400 }];
+  const more = specBlobs({ ...given, base: { source: "a test", licence: "CC0-1.0", hash: hash(9), blobs } });
+  expect(more).toEqual([...specBlobs(given), ...blobs]);
 });

@@ -55,6 +55,11 @@ export function addBenchCommand(program: Command, from: string): void {
     .addOption(new Option("--backend <backend>", "what trains").choices(["webgpu", "wasm"]).default("webgpu"))
     .option("--recompute <layers>", "layers whose activations are computed again (WebGPU)", numberFrom(0, 127))
     .addOption(precisionOption())
+    .option(
+      "--lora <rank>",
+      "train adapters of that rank beside all layers, instead of all parameters",
+      numberFrom(1, 256),
+    )
     .option("--profile", "also print the milliseconds of each kernel (WebGPU)", false)
     .option(
       "--tune",

@@ -1,6 +1,6 @@
 // What the engine's bench is asked and what it found, as lines for people.
 import type { DeviceMeasurement, DeviceOptions, EngineMeasurement, MeasureOptions, TuningMeasurement } from "#engine";
-import { type PresetName, presets } from "#wire";
+import { LORA_TARGETS, type PresetName, presets } from "#wire";
 import { english } from "../../web/words/format.ts";
 import { GPT2_SMALL } from "../gpt2-small.ts";
 import { type PyTorchMeasurement, pytorchLines } from "./pytorch.ts";
@@ -22,6 +22,8 @@ export interface EngineFlags {
   readonly microbatch?: number;
   readonly recompute?: number;
   readonly precision?: MeasureOptions["precision"];
+  /** The adapters' rank, beside all layers; absent: all parameters are trained. */
+  readonly lora?: number;
   readonly backend?: MeasureOptions["backend"];
   readonly profile: boolean;
   readonly tune?: boolean;
@@ -35,6 +37,7 @@ export function wishOf({
   microbatch,
   recompute,
   precision = "f32",
+  lora,
   backend = "webgpu",
   profile,
   tune = false,
@@ -54,6 +57,7 @@ export function wishOf({
       microbatch: microbatch ?? named.microbatch,
     },
     recomputedLayers: recompute,
+    ...(lora !== undefined && { lora: { rank: lora, alpha: 2 * lora, targets: [...LORA_TARGETS] } }),
     precision,
     ...(device && { device: { matmulSize: matmul } }),
   };
@@ -78,7 +82,7 @@ export function engineLines(report: BenchReport): string[] {
   const name = [adapter.vendor, adapter.architecture, adapter.description].filter(Boolean).join(" ");
   return [
     `adapter       ${name}${adapter.isFallback ? " (software)" : ""}, ${report.runtime}`,
-    `model         ${report.shape}: d=${model.dModel} L=${model.layers} heads=${model.heads} T=${model.contextLength} V=${model.vocabSize} B=${microbatch}, ${report.parameters.toLocaleString("en")} parameters${report.precision === "f16" ? ", mixed precision (f16)" : ""}`,
+    `model         ${report.shape}: d=${model.dModel} L=${model.layers} heads=${model.heads} T=${model.contextLength} V=${model.vocabSize} B=${microbatch}, ${report.parameters.toLocaleString("en")} parameters${report.precision === "f16" ? ", mixed precision (f16)" : ""}${report.lora ? `, adapters of rank ${report.lora.rank} beside all layers` : ""}`,
     conformanceLine(report),
     `first loss    ${(report.firstLossMs / 1000).toFixed(1)} s after createEngine`,
     `memory        ${english.bytes(report.allocatedBytes)}`,
