@@ -13,7 +13,7 @@ test("documents and a trained tokenizer: a browser trains, the page reads and wr
     corpus: {
       ...{ kind: "parts", source: corpus.source, licence: corpus.licence, evaluationPart: 0.3 },
       parts: [{ path: docs }],
-      tokenizer: { kind: "train", vocabSize: 512 },
+      ...{ tokenizer: { kind: "train", vocabSize: 512 }, tokensPerShard: 4096, mixedShards: 2 },
     },
   }));
   const host = await startHost({ run: given.file });
@@ -25,6 +25,7 @@ test("documents and a trained tokenizer: a browser trains, the page reads and wr
     expect(spec.data.parts).toEqual([
       expect.objectContaining({ documents: documents.length, licence: spec.data.licence }),
     ]);
+    expect(spec.data.train.length).toBeGreaterThan(10); // of which the page has ten at most at a time
     await expect
       .poll(async () => (await host.log()).some(({ type }) => type === "eval"), { timeout: 60_000 })
       .toBe(true);

@@ -10,7 +10,7 @@ import { decodeShard, splitCorpus } from "#data";
 import { type DataFolder, type HostBlobs, readFileIfThere, writeFileWhole } from "#store/disk";
 import { readTokenizer, type Tokenizer, TokenizerError } from "#tokenizer";
 import { trainByteLevelBpe, WordCounter } from "#tokenizer/train";
-import { blobName, canonicalBytes, type DataRef, hashHex, specBlobs } from "#wire";
+import { blobName, type Corpus, canonicalBytes, type DataRef, hashHex, specBlobs } from "#wire";
 import { type LoadedDraft, readGiven, SpecError } from "./given.ts";
 import { bytesGiven, fromParts, type Made, type PrepareOptions } from "./parts-data.ts";
 import { ShardWriter } from "./shard-writer.ts";
@@ -46,14 +46,33 @@ export async function makeData(
     await writeFileWhole(cachePath, `${JSON.stringify({ ...cache, [key]: made }, null, 2)}\n`);
   }
   checkVocabulary(made.tokenizer, loaded.draft.model.vocabSize);
-  return { source: corpus.source, licence: corpus.licence, ...made };
+  tellOfLargeText(made, corpus, options.report);
+  return withDraft(corpus, made);
+}
+
+/** What of the draft stands in the spec as it is. */
+const withDraft = ({ source, licence, mixedShards }: Corpus, made: Made): DataRef => ({
+  ...{ source, licence },
+  ...(mixedShards !== undefined && { mixedShards }),
+  ...made,
+});
+
+/** More than that a page does not hold beside a model. */
+const LARGE_TEXT_BYTES = 512 * 2 ** 20;
+
+function tellOfLargeText({ train }: Made, { mixedShards }: Corpus, report: (line: string) => void): void {
+  const bytes = train.reduce((sum, shard) => sum + shard.bytes, 0);
+  if (mixedShards !== undefined || bytes <= LARGE_TEXT_BYTES) return;
+  report(
+    `Every peer loads all ${Math.round(bytes / 2 ** 20)} MiB of this text before it trains. With "mixedShards": 16 in the corpus it fetches shards as it reads them.`,
+  );
 }
 
 /** What an earlier start made of this corpus; undefined: nothing whole. @throws SpecError when the corpus cannot be found */
 export async function preparedData(loaded: LoadedDraft, data: string, blobs: HostBlobs): Promise<DataRef | undefined> {
-  const { source, licence } = loaded.draft.corpus;
+  const { corpus } = loaded.draft;
   const made = parseCache(await readFileIfThere(join(data, "shards.json")))[await corpusKey(loaded)];
-  return made !== undefined && (await allStored(blobs, made)) ? { source, licence, ...made } : undefined;
+  return made !== undefined && (await allStored(blobs, made)) ? withDraft(corpus, made) : undefined;
 }
 
 /** Ids of a shard that is here. */
@@ -192,7 +211,7 @@ async function corpusKey(loaded: LoadedDraft): Promise<string> {
 
 /** Files here by name, size and time, as a second look at gigabytes would take minutes; what was fetched once is not asked for again. */
 async function partsKey(loaded: LoadedDraft): Promise<string> {
-  const { corpus } = loaded.draft;
+  const { mixedShards: _, ...corpus } = loaded.draft.corpus; // in which order shards are read makes no others
   const found = await Promise.all(
     (corpus.parts ?? []).map(async ({ path }) => {
       if (path === undefined) return [];

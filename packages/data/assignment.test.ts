@@ -127,6 +127,54 @@ describe("assignment", () => {
   });
 });
 
+describe("mixing a few shards at a time", () => {
+  const anyMixed = fc.record({
+    seed: key,
+    contextLength: fc.integer({ min: 1, max: 9 }),
+    trainTokens: fc.integer({ min: 20, max: 2000 }),
+    mixing: fc.record({ shardTokens: fc.integer({ min: 1, max: 300 }), shards: fc.integer({ min: 2, max: 6 }) }),
+  });
+
+  test("an epoch reads every window once", () => {
+    fc.assert(
+      fc.property(anyMixed, fc.nat(100), (plan, epoch) => {
+        const { contextLength: T } = plan;
+        const windows = windowsPerEpoch(plan);
+        const sorted = range(windows)
+          .map((i) => windowStart(plan, epoch * windows + i))
+          .toSorted((a, b) => a - b);
+        expect(sorted).toEqual(range(windows).map((i) => sorted[0] + i * T));
+        expect(sorted[windows - 1] + T + 1).toBeLessThanOrEqual(plan.trainTokens);
+      }),
+    );
+  });
+
+  test("windows that follow one another lie in few shards, and those are from all over the text", () => {
+    const plan = { seed: 3, contextLength: 64, trainTokens: 200 * 4096, mixing: { shardTokens: 4096, shards: 8 } };
+    const windows = windowsPerEpoch(plan);
+    const group = 8 * 64;
+    const shardsOf = (from: number, count: number) =>
+      new Set(range(count).map((i) => Math.floor(windowStart(plan, from + i) / 4096)));
+    for (let from = 0; from + group <= windows; from += group)
+      expect(shardsOf(from, group).size).toBeLessThanOrEqual(16);
+    const first = [...shardsOf(0, group)];
+    expect(Math.max(...first) - Math.min(...first)).toBeGreaterThan(60);
+    expect(shardsOf(0, windows).size).toBe(200);
+    expect(shardsOf(0, 60).size).toBeGreaterThan(7); // from the beginning
+    // Pinned, as the order of everybody.
+    expect(range(5).map((i) => windowStart(plan, i))).toMatchInlineSnapshot(`
+      [
+        743534,
+        371182,
+        801326,
+        744942,
+        372014,
+      ]
+    `);
+    expect(windowStart(plan, windows - 1)).toMatchInlineSnapshot(`819054`);
+  });
+});
+
 describe("TokenSource", () => {
   test("reads across shards as from one row", () => {
     const anyShards = fc.array(fc.uint16Array({ maxLength: 12 }), { minLength: 1, maxLength: 6 });

@@ -9,13 +9,24 @@
 //   index = cursor + (innerStep · n + position) · w + sequence      the next round's cursor = cursor + H · n · w
 //
 // so peers of a round never share an index. A slow peer takes sequences 0..k-1 of its w and leaves the rest unread in this epoch.
+import type { RunSpec } from "#wire";
 import { hash32, permuted } from "./permutation.ts";
 
 export interface DataPlan {
   readonly seed: number; //          the spec's, 32 bits
   readonly trainTokens: number; //   over all training shards
   readonly contextLength: number; // T
+  /** Absent: an epoch mixes all windows, so that a peer needs all shards at once. */
+  readonly mixing?: { readonly shardTokens: number; readonly shards: number } | undefined;
 }
+
+/** How a run's windows are addressed. */
+export const dataPlan = ({ seed, data, model }: Pick<RunSpec, "seed" | "data" | "model">): DataPlan => ({
+  seed,
+  trainTokens: data.train.reduce((sum, { tokens }) => sum + tokens, 0),
+  contextLength: model.contextLength,
+  mixing: data.mixedShards === undefined ? undefined : { shardTokens: data.train[0].tokens, shards: data.mixedShards },
+});
 
 /** One peer's part of a round; swarm's Assignment is one. */
 export interface RoundPlace {
@@ -57,7 +68,25 @@ export function windowStart(plan: DataPlan, index: number): number {
   const { seed, contextLength } = plan;
   const windows = windowsPerEpoch(plan);
   const epoch = Math.floor(index / windows);
-  const place = permuted(index - epoch * windows, windows, hash32(seed, epoch, 0));
+  const place = placeOf(plan, windows, epoch, index - epoch * windows);
   const offset = hash32(seed, epoch, 1) % contextLength;
   return offset + place * contextLength;
+}
+
+/**
+ * A permutation of the epoch's windows. With mixing, windows of a shard's length are a chunk, chunks come in an order by chance, and the windows of
+ * K chunks that follow one another are mixed: near in time is near in few shards, and each round still reads from all over the text.
+ */
+function placeOf({ seed, contextLength, mixing }: DataPlan, windows: number, epoch: number, index: number): number {
+  if (mixing === undefined) return permuted(index, windows, hash32(seed, epoch, 0));
+  const perChunk = Math.max(1, Math.floor(mixing.shardTokens / contextLength));
+  const chunks = Math.floor(windows / perChunk);
+  const inChunks = chunks * perChunk;
+  if (index >= inChunks) return inChunks + permuted(index - inChunks, windows - inChunks, hash32(seed, epoch, 2)); // less than a chunk: last
+  const perGroup = mixing.shards * perChunk;
+  const group = Math.floor(index / perGroup);
+  const size = Math.min(perGroup, inChunks - group * perGroup);
+  const inGroup = permuted(index - group * perGroup, size, hash32(seed, epoch, 3, group));
+  const chunk = permuted(group * mixing.shards + Math.floor(inGroup / perChunk), chunks, hash32(seed, epoch, 0));
+  return chunk * perChunk + (inGroup % perChunk);
 }

@@ -60,7 +60,7 @@ export class TokenSource {
  * `source` holds the training split, plan.trainTokens long.
  */
 export function microbatchIds(
-  source: TokenSource,
+  source: Pick<TokenSource, "windowAt">,
   plan: DataPlan,
   place: RoundPlace,
   {

@@ -84,6 +84,13 @@ export const corpusSchema = z
     tokenizer: z
       .optional(tokenizerDraftSchema)
       .check(z.describe("bytes, a Hugging Face tokenizer.json, or byte-level BPE that is trained here; absent: bytes")),
+    mixedShards: z
+      .optional(z.int().check(z.minimum(2), z.maximum(1024)))
+      .check(
+        z.describe(
+          "of how many shards the windows are mixed: a peer then fetches shards as it reads them, and has about twice as many at once; absent: all",
+        ),
+      ),
     tokensPerShard: z
       .optional(z.int().check(z.minimum(4096), z.maximum(2 ** 24)))
       .check(z.describe("of the files that peers fetch, 4096 at most; absent: 1048576")),
@@ -142,6 +149,7 @@ export const dataRefSchema = z.strictObject({
   manifest: z.optional(z.strictObject(blobSchema)), // what was read, as JSON: files, hashes, what was dropped and why
   tokenizer: tokenizerRefSchema,
   evaluationBytes: z.optional(z.int().check(z.positive())), // UTF-8 bytes of the held-out text; absent: its tokens are bytes
+  mixedShards: z.optional(z.int().check(z.minimum(2), z.maximum(1024))), // an epoch mixes the windows of so many shards at a time; absent: all
   train: z.array(shardRefSchema).check(z.minLength(1), z.maxLength(TRAIN_SHARDS_MAX)),
   evaluation: z.array(shardRefSchema).check(z.minLength(1), z.maxLength(EVALUATION_SHARDS_MAX)),
 });

@@ -237,6 +237,8 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
   { path: ["corpus", "deduplicate"], since: 5 },
   { path: ["corpus", "tokensPerShard"], since: 5 },
   { path: ["data", "tokenizer"], since: 5, old: "bytes" },
+  { path: ["corpus", "mixedShards"], since: 5 },
+  { path: ["data", "mixedShards"], since: 5 },
   { path: ["data", "parts"], since: 5 },
   { path: ["data", "manifest"], since: 5 },
   { path: ["data", "evaluationBytes"], since: 5 },

@@ -2,7 +2,7 @@
 // (`--zero-attention` holds its output projections at zero, so that nothing of it reaches the residual stream).
 //
 //   spec -> rounds of N peers (an engine each, data's assignment, outer's codec, mark and fold) -> evaluation loss every few rounds
-import { microbatchIds, windowsPerRound } from "#data";
+import { dataPlan, microbatchIds, windowsPerRound } from "#data";
 import type { Moments, Precision } from "#engine";
 import { openDawn } from "#engine/dawn";
 import { ReferenceTrainer } from "#engine/reference";
@@ -104,7 +104,7 @@ async function train(
     return parameters;
   };
   zero(state.parameters);
-  const plan = { seed: spec.seed, trainTokens: source.length, contextLength: spec.model.contextLength };
+  const plan = dataPlan(spec);
   const runCodec = codecOf(spec);
   const swarm = Array.from({ length: peers }, (_, n) => ({ id: peerId(n) }));
   const merge = mergeOf(spec);

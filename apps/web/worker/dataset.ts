@@ -1,11 +1,15 @@
 // The run's text on this machine: shards from the browser's store, else through the exchange, checked against the spec, as one row of tokens.
-import { type DataPlan, decodeShard, type EvaluationSet, evaluationSet, TokenSource } from "#data";
+import { type DataPlan, dataPlan, decodeShard, type EvaluationSet, evaluationSet, TokenSource } from "#data";
 import { blobName, type RunSpec } from "#wire";
 import type { BlobShelf } from "./blob-shelf.ts";
+import { LazyTokens } from "./lazy-tokens.ts";
 
 export interface Dataset {
-  readonly train: TokenSource;
+  /** All of it, or what `ready` brought. */
+  readonly train: Pick<TokenSource, "windowAt">;
   readonly plan: DataPlan;
+  /** Resolves when those windows can be read; undefined: all can. What comes after them is fetched meanwhile. */
+  readonly ready?: ((windows: Iterable<number>) => Promise<void>) | undefined;
   /** Loads the held-out shards on first use. */
   evaluation(): Promise<EvaluationSet>;
 }
@@ -19,20 +23,32 @@ export interface DatasetSources {
 /** Shards at once: enough to keep several links busy, few enough to keep other requests quick. */
 const SHARDS_AT_ONCE = 4;
 
-/** @param onProgress bytes that are here so far, of all training shards */
+/**
+ * @param onProgress bytes that are here so far, of all training shards
+ * @param failed what it rejects with when a shard cannot be used; so does `ready` later
+ */
 export async function loadDataset(
   spec: RunSpec,
   sources: DatasetSources,
   onProgress: (bytes: number) => void,
+  failed: (error: unknown) => Error,
 ): Promise<Dataset> {
   const { train, evaluation } = spec.data;
+  const plan = dataPlan(spec);
+  const lazy =
+    plan.mixing &&
+    new LazyTokens(plan, train, (ref) =>
+      loadShard(ref, sources).catch((error: unknown) => Promise.reject(failed(error))),
+    );
   let bytesHere = 0;
-  const ids = await loadShards(train, sources, (bytes) => {
+  const onBytes = (bytes: number): void => {
     bytesHere += bytes;
     onProgress(bytesHere);
-  });
-  const source = new TokenSource(ids);
-  const plan = { seed: spec.seed, trainTokens: source.length, contextLength: spec.model.contextLength };
+  };
+  const whole = async (): Promise<TokenSource> => {
+    const ids = await loadShards(train, sources, onBytes).catch((error: unknown) => Promise.reject(failed(error)));
+    return new TokenSource(ids);
+  };
   let evaluationPromise: Promise<EvaluationSet> | undefined;
   const loadEvaluation = async () => {
     const held = new TokenSource(await loadShards(evaluation, sources, () => {}));
@@ -40,8 +56,9 @@ export async function loadDataset(
     return evaluationSet(held, hashes, { contextLength: spec.model.contextLength, windows: spec.evaluation.windows });
   };
   return {
-    train: source,
+    train: lazy ?? (await whole()),
     plan,
+    ready: lazy && ((windows) => lazy.ready(windows)),
     evaluation() {
       evaluationPromise ??= loadEvaluation().catch((error: unknown) => {
         evaluationPromise = undefined; // the host may be back next time

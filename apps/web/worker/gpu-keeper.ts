@@ -52,7 +52,10 @@ export class GpuKeeper {
 
   async #prepare(): Promise<void> {
     const { spec, shelf, fetch, board } = this.#options;
-    const all = [...spec.data.train, ...(this.#options.base && spec.base ? spec.base.blobs : [])];
+    const all = [
+      ...(spec.data.mixedShards === undefined ? spec.data.train : []),
+      ...(this.#options.base && spec.base ? spec.base.blobs : []),
+    ];
     const total = all.reduce((sum, { bytes }) => sum + bytes, 0);
     const here = { text: 0, base: 0 };
     const progressOf = (part: keyof typeof here) => (bytes: number) => {
@@ -63,9 +66,9 @@ export class GpuKeeper {
     basing?.catch(() => {}); // when the engine fails first, that is the news
     const onProgress = progressOf("text");
     const opening = this.#open(undefined, basing);
-    const loading = loadDataset(spec, { shelf, fetch }, onProgress).catch((error: unknown) => {
-      throw this.#ended ? error : new BlockedError(problems.dataUnusable(error));
-    });
+    const failed = (error: unknown): Error =>
+      this.#ended ? (error as Error) : new BlockedError(problems.dataUnusable(error));
+    const loading = loadDataset(spec, { shelf, fetch }, onProgress, failed);
     loading.catch(() => {}); // when the engine fails first, that is the news
     const engine = await opening;
     this.#use(engine, await loading);

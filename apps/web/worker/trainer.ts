@@ -8,7 +8,7 @@
 // Nothing but training and evaluation waits for a GPU: a peer whose device is lost still folds, from the last parameters that it knows.
 
 import type { Remote } from "comlink";
-import { microbatchIds } from "#data";
+import { microbatchIds, windowIndex } from "#data";
 import type { Engine, StepOptions } from "#engine";
 import { type Aggregate, codecOf, learningRateAt, type OpenedAt } from "#outer";
 import { type Assignment, windowsForDevice } from "#swarm";
@@ -293,6 +293,7 @@ export class Trainer {
           await Promise.all(inFlight.splice(0)); // a device that rests does one step at a time
           await duty.rest(() => control.stop);
         }
+        await this.#textFor(assignment, step, inFlight.length === 0);
         const begun = await this.#inGpuLane(() => begin(step));
         if (!begun) break;
         inFlight.push(begun.report);
@@ -312,6 +313,15 @@ export class Trainer {
     if (learnt === 0) return { steps: 0, tokens: 0, loss: 0 };
     this.#windowMs = median(windowTimesMs);
     return { steps: done, tokens, loss: lossSum / learnt };
+  }
+
+  /** What comes late from the swarm is no fault of the device: its step begins when the text is here. */
+  async #textFor(assignment: Assignment, step: number, isIdle: boolean): Promise<void> {
+    const ready = this.#dataset?.ready;
+    if (!ready) return;
+    const windows = this.#share ?? assignment.windowsPerStep;
+    await ready(Array.from({ length: windows }, (_, sequence) => windowIndex(assignment, step, sequence)));
+    if (isIdle) this.#stepFrom = this.#options.now();
   }
 
   #fitting({ windowsPerStep, steps, deadlineMs }: Assignment, windowMs: number, done: number, goneMs: number): number {

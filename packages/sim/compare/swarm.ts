@@ -1,5 +1,5 @@
 // What the drivers of a comparison share: who takes part, what they train on, and what is written down.
-import { type DataPlan, microbatchIds, windowsPerRound } from "#data";
+import { type DataPlan, dataPlan, microbatchIds, windowsPerRound } from "#data";
 import { learningRateAt, stepsAt } from "#outer";
 import { blobName, type PeerId, peerIdOf } from "#wire";
 import { Random } from "../random.ts";
@@ -89,7 +89,7 @@ export class Swarm {
     this.course = course;
     this.setting = setting;
     this.evaluator = trainers.evaluator;
-    this.plan = { seed: spec.seed, trainTokens: source.length, contextLength: spec.model.contextLength };
+    this.plan = { ...dataPlan(spec), trainTokens: source.length };
     this.random = new Random(spec.seed ^ 0x5eed);
     this.presence = new Presence({ seed: spec.seed, peers: setting.peers, churn: setting.churn });
     this.peers = trainers.peers.slice(0, setting.peers).map((trainer, index) => {
