@@ -227,7 +227,7 @@ program
 
 addBillCommand(program, from);
 addBenchCommand(program, from);
-addFormatsCommand(program);
+addFormatsCommand(program, from);
 addSimCommand(program, { from, root });
 
 addRunCommand(program, from);

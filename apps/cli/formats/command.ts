@@ -1,8 +1,9 @@
 // `npm run test:formats`: what we export, read by llama.cpp: the same tokens, the same text, the same probabilities.
+import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import type { ExportType } from "#formats";
 import { presets, type RunDraft, SPEC_VERSION } from "#wire";
-import { type Comparison, compare } from "./compare.ts";
+import { type Comparison, compare, keepForTransformers } from "./compare.ts";
 import { LlamaCpp } from "./llama-cpp.ts";
 import { type Lesson, trainedModel } from "./trained.ts";
 
@@ -28,18 +29,23 @@ const lessons: Readonly<Record<string, Lesson>> = {
   "nano with BPE": { draft: bpe, steps: 200, prompts: PROMPTS, promptTokens: 24 },
 };
 
-export function addFormatsCommand(program: Command): void {
+export function addFormatsCommand(program: Command, from: string): void {
   program
     .command("formats")
     .description("compare exported GGUF files with llama.cpp, installed at first use; exit code 1 when they differ")
-    .action(async () => {
-      if (!(await compareAll((line) => console.log(line)))) process.exitCode = 1;
+    .option(
+      "--keep <folder>",
+      "also leave the models there as safetensors, for apps/cli/formats/read-with-transformers.py",
+      (text) => resolve(from, text),
+    )
+    .action(async ({ keep }) => {
+      if (!(await compareAll(keep, (line) => console.log(line)))) process.exitCode = 1;
       process.exit(); // llama.cpp's threads stay otherwise
     });
 }
 
 /** @returns whether all agree */
-async function compareAll(out: (line: string) => void): Promise<boolean> {
+async function compareAll(keep: string | undefined, out: (line: string) => void): Promise<boolean> {
   const llama = await LlamaCpp.open(out);
   let agree = true;
   for (const [name, lesson] of Object.entries(lessons)) {
@@ -49,6 +55,7 @@ async function compareAll(out: (line: string) => void): Promise<boolean> {
     out(
       `${name}: ${trained.parameters.length} parameters, ${lesson.steps} steps in ${seconds} s, loss ${trained.loss.toFixed(3)} nats per token`,
     );
+    if (keep !== undefined) await keepForTransformers(trained, join(keep, name.replaceAll(" ", "-")), TOKENS);
     for (const type of ["f32", "f16", "bf16", "q8_0"] as const) {
       const found = await compare(llama, trained, type, TOKENS);
       const fault = faultOf(found);

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { continuation, createGenerator, type Generator, type Sampling } from "#engine/generation";
 import { type ExportType, floatsOf, planExport } from "#formats";
+import { writeFolder } from "../export/export.ts";
 import type { LlamaCpp, LlamaCppModel } from "./llama-cpp.ts";
 import type { TrainedModel } from "./trained.ts";
 
@@ -32,6 +33,23 @@ const TEXTS = [
   "if (x<=10) { return a[i]*b->c; } // 'quoted' \"twice\"",
   "aaaaaaaaaaaaaaaaaaaaaaaa            zzz",
 ];
+
+/** The three types of safetensors, and what our generator makes of the model, for read-with-transformers.py. @param folder made here */
+export async function keepForTransformers(given: TrainedModel, folder: string, tokens: number): Promise<void> {
+  const { model } = given.exported.spec;
+  for (const type of ["f32", "f16", "bf16"] as const)
+    await writeFolder(join(folder, type), planExport(given.exported, "safetensors", type), floatsOf(given.parameters));
+  const ours = await createGenerator({ model, backend: "processor" });
+  await ours.load(given.parameters);
+  const continued: object[] = [];
+  for (const whole of given.prompts) {
+    const prompt = whole.slice(0, model.contextLength - 1);
+    const { ids, logits } = await followed(ours, prompt, Math.min(tokens, model.contextLength - prompt.length)); // no window slides
+    continued.push({ prompt, ids, logits: Array.from(logits[0]) });
+  }
+  const encoded = TEXTS.map((text) => ({ text, ids: [...given.tokenizer.encode(text)] }));
+  await writeFile(join(folder, "expected.json"), JSON.stringify({ continued, encoded }));
+}
 
 export async function compare(
   llama: LlamaCpp,
