@@ -5,6 +5,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeShard, type EvaluationSet, evaluationSet, TokenSource } from "#data";
 import { lossOnly } from "#engine/reference";
+import { BaseError } from "#outer";
 import type { BlobStore } from "#store";
 import { DataError, DiskBlobStore, logWrittenAt, readFileIfThere, readLog, verifyNatively } from "#store/disk";
 import {
@@ -206,7 +207,9 @@ async function evaluate(
     throw new DivergenceError(
       `the evaluation of round ${recorded.round} is of set ${recorded.setHash}, the spec's is ${set.setHash}`,
     );
-  const weights = await wholeModel(spec, blobs, parameters);
+  const weights = await wholeModel(spec, blobs, parameters).catch((error: unknown) => {
+    throw error instanceof BaseError ? new BlobLostError(error.message) : error;
+  });
   let sum = 0;
   for (const window of set.windows) sum += lossOnly(spec.model, weights, window, 1);
   const recomputed = sum / set.windows.length;

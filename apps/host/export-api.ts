@@ -103,6 +103,9 @@ export class ExportApi {
   async #plan(provenance: Provenance, format: ExportFormat, dtype: ExportType): Promise<ExportFile[]> {
     const { spec } = this.#run;
     const { tokenizer } = spec.data;
+    for (const { hash } of (spec.lora && spec.base?.blobs) ?? [])
+      if (!(await this.#blobs.has(hash)))
+        throw notFound("The run's base is not on this host's disk: restore a backup.");
     let given: Pick<ExportedModel, "tokenizer" | "endOfText"> = { tokenizer: undefined, endOfText: undefined };
     if (tokenizer !== "bytes") {
       const content = await this.#blobs.get(tokenizer.hash);

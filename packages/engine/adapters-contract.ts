@@ -99,6 +99,18 @@ export function adaptersContract(open: Open, allowed: Tolerance): void {
     engine.destroy();
   });
 
+  test("the conformance check compares what adapters need, too", async () => {
+    const shape = shapes["all layers"];
+    const { adapters } = given(shape);
+    const engine = await open(shape);
+    engine.load(adapters);
+    const { failed, checks } = await engine.conformance();
+    expect(failed).toEqual([]);
+    expect(checks).toBeGreaterThan(20);
+    expect(await engine.read()).toEqual(adapters);
+    engine.destroy();
+  });
+
   test("a gradient leaves no trace, and a run repeats after load and resetMoments", async () => {
     const shape = shapes["q and v, a rank of no whole vector"];
     const { base, adapters, batches } = given(shape);

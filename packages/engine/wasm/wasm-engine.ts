@@ -161,7 +161,7 @@ export class WasmEngine implements Engine {
     const { checkWasm } = await import("./conformance.ts"); // the reference is large, and only asked once
     return this.#turns.takeAll(async () => {
       await this.#threads.call([]); // a lost engine does not answer for another
-      return checkWasm(this.#made, this.adapter);
+      return checkWasm(this.#made, this.adapter, this.#adapters !== undefined);
     });
   }
 
