@@ -3,6 +3,7 @@ import type { Engine, EngineOptions } from "./engine.ts";
 import { createWasmEngine } from "./wasm/wasm-engine.ts";
 import { createWebGpuEngine } from "./webgpu-engine.ts";
 
+export { type AllReduceCost, type AllReduceMeasurement, measureAllReduce } from "./all-reduce-bench.ts";
 export {
   type EngineMeasurement,
   MatmulBench,

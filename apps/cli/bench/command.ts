@@ -6,6 +6,7 @@ import { builtPage } from "../../host/host.ts";
 import { MODEL_NAMES } from "../models.ts";
 import { listFrom, momentsOption, numberFrom, positiveNumber, precisionOption } from "../options.ts";
 import { type BenchPageOptions, benchPage } from "../watch/bench-page.ts";
+import { type BenchAllReduceOptions, benchAllReduce } from "./all-reduce.ts";
 import { benchBrowsers } from "./browsers.ts";
 import { writeBundle } from "./bundle.ts";
 import { type BenchCorpusOptions, benchCorpus } from "./corpus.ts";
@@ -223,6 +224,22 @@ Nano's million tokens take eight browsers on two cores about five minutes. Bytes
     .action(async (models: string[], options: Omit<BenchGenerateOptions, "models" | "from">) => {
       await benchGenerate(
         { ...options, models, from },
+        (line) => console.log(line),
+        (line) => console.error(line),
+      );
+    });
+  bench
+    .command("all-reduce")
+    .description("an all-reduce's end, the residual and the norm in one kernel, beside a kernel for each (seconds)")
+    .option("--rows <count>", "rows of activations: tokens of a microbatch", numberFrom(1, 65_536), 512)
+    .option("--width <count>", "numbers of a row, a multiple of 4", numberFrom(4, 16_384), 768)
+    .option("--shards <count>", "what other peers have sent", numberFrom(1, 8), 3)
+    .option("--rounds <count>", "of each, in turn; medians count", numberFrom(1, 1000), 20)
+    .option("--adapter <where>", "chromium, or dawn[:name] for Node", adapterFrom, "chromium")
+    .option("--json", "print one JSON object", false)
+    .action(async (options: BenchAllReduceOptions) => {
+      await benchAllReduce(
+        options,
         (line) => console.log(line),
         (line) => console.error(line),
       );

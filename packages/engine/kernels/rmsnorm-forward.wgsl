@@ -1,10 +1,16 @@
 // Fused sum, residual and RMSNorm. A quad walks over ROWS rows column by column; else a row is shared by LANES invocations.
 //   residualOut (rows, C) = residual + Σ_k partials[k], partials (K, rows, C), summed in the order of k
+//   with SHARDS also + Σ_s of what shards[s] decodes to (encode-shard.wgsl), as it came from other peers: decoded here and nowhere else
 //   y (rows, C) = residualOut · rstd · gamma,   rstd (rows) = 1 / √(mean(residualOut²) + eps), kept for the backward pass
 #if QUADS
 enable subgroups;
 #end
+#if SHARDS
+struct Shape { rows: u32, C: u32, K: u32, eps: f32, shards: u32 }
+@group(0) @binding(7) var<storage, read> shards: array<u32>;
+#else
 struct Shape { rows: u32, C: u32, K: u32, eps: f32 }
+#end
 @group(0) @binding(0) var<uniform> shape: Shape;
 @group(0) @binding(1) var<storage, read> partials: array<vec4<Stored>>;
 @group(0) @binding(2) var<storage, read> residual: array<vec4<Stored>>;
@@ -16,10 +22,16 @@ struct Shape { rows: u32, C: u32, K: u32, eps: f32 }
 var<workgroup> squares: array<array<f32, LANES>, ROWS>;
 #end
 
+#if SHARDS
+DECODE
+#end
 // residualOut at that place, row · C4 + column: as it is stored, so that a norm of what was kept has the same bits.
 fn summed(at: u32) -> vec4f {
   var sum = vec4f(residual[at]);
   for (var k = 0u; k < shape.K; k++) { sum += vec4f(partials[k * shape.rows * (shape.C / 4u) + at]); }
+#if SHARDS
+  for (var s = 0u; s < shape.shards; s++) { sum += decoded(s, at); }
+#end
   let kept = vec4<Stored>(sum);
   residualOut[at] = kept;
   return vec4f(kept);

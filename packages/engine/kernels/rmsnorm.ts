@@ -2,9 +2,11 @@
 // stream's gradient and, in two stages without atomics, the weights'.
 import { kernel, type Variant } from "../device/kernel.ts";
 import { expand } from "../device/template.ts";
+import decode from "./decode-shard.wgsl?raw";
 import backward from "./rmsnorm-backward.wgsl?raw";
 import forward from "./rmsnorm-forward.wgsl?raw";
 import gammaSum from "./rmsnorm-gamma-sum.wgsl?raw";
+import { SHARD_VECTORS } from "./shard.ts";
 
 /** A row's invocations x rows of a workgroup. On a software adapter a quad adds up through its lanes, because a barrier costs a CPU more than the sums. */
 const LANES = 4;
@@ -16,11 +18,25 @@ const BLOCK_LANES = 8;
 
 export const gammaBlocks = (rows: number): number => Math.ceil(rows / BLOCK);
 
-const flags = ({ quads }: Variant) => ({ QUADS: quads, BARRIER: !quads });
+const flags = ({ quads }: Variant, SHARDS: boolean) => ({ QUADS: quads, BARRIER: !quads, SHARDS });
+
+const forwardSource = (shards: boolean) => (variant: Variant) =>
+  expand(shards ? forward.replace("DECODE", decode) : forward, {
+    constants: { LANES, ROWS, SHARD_VECTORS },
+    flags: flags(variant, shards),
+    half: variant.half,
+  });
+
+const backwardSource = (shards: boolean) => (variant: Variant) =>
+  expand(shards ? backward.replace("DECODE", decode) : backward, {
+    constants: { LANES: BLOCK_LANES, BLOCK, SHARD_VECTORS },
+    flags: flags(variant, shards),
+    half: variant.half,
+  });
 
 export const rmsnormForward = kernel({
   label: "rmsnorm-forward",
-  source: (variant) => expand(forward, { constants: { LANES, ROWS }, flags: flags(variant), half: variant.half }),
+  source: forwardSource(false),
   shape: { rows: "u32", C: "u32", K: "u32", eps: "f32" },
   bindings: { partials: "read", residual: "read", gamma: "read", residualOut: "write", y: "write", rstd: "write" },
   stored: ["partials", "residual", "residualOut", "y"],
@@ -29,12 +45,34 @@ export const rmsnormForward = kernel({
 
 export const rmsnormBackward = kernel({
   label: "rmsnorm-backward",
-  source: (variant) =>
-    expand(backward, { constants: { LANES: BLOCK_LANES, BLOCK }, flags: flags(variant), half: variant.half }),
+  source: backwardSource(false),
   shape: { rows: "u32", C: "u32", accumulate: "u32" },
   bindings: { dy: "read", x: "read", rstd: "read", gamma: "read", dx: "write", partials: "write" },
   stored: ["dy", "x", "dx"],
   workgroups: ({ rows }) => [gammaBlocks(rows), 1, 1],
+});
+
+/**
+ * An all-reduce's last step, the residual and the norm in one kernel: shards (S, words), as they came from peers, are decoded, summed in their order behind the K
+ * partials, added to the residual and normalized. Whoever takes the same shards in the same order has the same bits.
+ */
+export const allReduceNormForward = kernel({
+  label: "all-reduce-norm-forward",
+  source: forwardSource(true),
+  shape: { ...rmsnormForward.shape, shards: "u32" },
+  bindings: { ...rmsnormForward.bindings, shards: "read" },
+  stored: ["partials", "residual", "residualOut", "y"],
+  workgroups: rmsnormForward.workgroups,
+});
+
+/** Its backward pass: dy, our part of it (K = 1; 0: there is none), becomes the sum with the shards of it that came from peers. */
+export const allReduceNormBackward = kernel({
+  label: "all-reduce-norm-backward",
+  source: backwardSource(true),
+  shape: { ...rmsnormBackward.shape, K: "u32", shards: "u32" },
+  bindings: { ...rmsnormBackward.bindings, dy: "write", shards: "read" },
+  stored: ["dy", "x", "dx"],
+  workgroups: rmsnormBackward.workgroups,
 });
 
 export const rmsnormGammaSum = kernel({

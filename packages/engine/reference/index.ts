@@ -10,6 +10,7 @@ export { logitsOf, lossAndGradient, lossOnly } from "./model.ts";
 export { roundMoments, unpackMoments } from "./moments-8bit.ts";
 export { type NormShape, rmsnormBackward, rmsnormForward } from "./rmsnorm.ts";
 export { type RopeShape, ropeBackward, ropeForward } from "./rope.ts";
+export * from "./shard.ts";
 export { swigluBackward, swigluForward } from "./swiglu.ts";
 export { ReferenceTrainer } from "./trainer.ts";
 export { relativeError, type Vector } from "./vector.ts";
