@@ -49,13 +49,13 @@ describe("download", () => {
     const url = `${await serve(cutting(130_000, asked))}/a.txt`;
     const path = join(await folderOf(), "a");
     const seen: number[] = [];
-    expect(await download({ url, path, onBytes: (bytes) => seen.push(bytes) })).toBe(body.length);
+    expect(await download({ url, name: url, path, onBytes: (bytes) => seen.push(bytes) })).toBe(body.length);
     expect(await readFile(path)).toEqual(body);
     expect(asked.length).toBeGreaterThan(2);
     expect(asked.slice(1).every((range) => /^bytes=\d+-$/.test(range))).toBe(true);
     expect(seen.at(-1)).toBe(body.length);
     expect(await readdir(join(path, ".."))).toEqual(["a"]); // nothing half-made
-    await download({ url, path, onBytes: () => {} });
+    await download({ url, name: url, path, onBytes: () => {} });
     expect(asked.length).toBeLessThan(7); // what is here is not asked for again
   });
 
@@ -69,7 +69,7 @@ describe("download", () => {
       cutting(100_000, asked)(request, response);
     })}/a.txt`;
     const path = join(await folderOf(), "a");
-    const wanted = { url, path, onBytes: () => {} };
+    const wanted = { url, name: url, path, onBytes: () => {} };
     await expect(download(wanted)).rejects.toThrow(
       /^http.*a\.txt: it stopped after \d+ of 300000 bytes: .*\. Start again: what is here stays, and the rest is fetched$/,
     );
@@ -86,7 +86,7 @@ describe("download", () => {
     let version = 0;
     const url = `${await serve((request, response) => cutting(++version > 2 ? body.length : 120_000, asked, () => (version === 1 ? '"v1"' : '"v2"'))(request, response))}/a.txt`;
     const path = join(await folderOf(), "a");
-    await download({ url, path, onBytes: () => {} });
+    await download({ url, name: url, path, onBytes: () => {} });
     expect(await readFile(path)).toEqual(body);
   });
 
@@ -97,14 +97,16 @@ describe("download", () => {
   ])("an answer of %i is named", async (status, message) => {
     const url = `${await serve((_, response) => response.writeHead(status).end())}/a.txt`;
     const path = join(await folderOf(), "a");
-    await expect(download({ url, path, onBytes: () => {}, accessRemedy: "Use a key" })).rejects.toThrow(message);
+    await expect(download({ url, name: url, path, onBytes: () => {}, accessRemedy: "Use a key" })).rejects.toThrow(
+      message,
+    );
   });
 
   test("nobody there", async () => {
     const url = await serve(() => {});
     servers.pop()!.close();
     const path = join(await folderOf(), "a");
-    await expect(download({ url, path, onBytes: () => {} })).rejects.toThrow(/ECONNREFUSED/);
+    await expect(download({ url, name: url, path, onBytes: () => {} })).rejects.toThrow(/ECONNREFUSED/);
   });
 });
 

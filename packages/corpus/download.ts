@@ -17,6 +17,8 @@ const SILENCE_MS = 60_000;
 
 export interface Download {
   readonly url: string;
+  /** What messages call it: without a key that the address may have. */
+  readonly name: string;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** Announced by whoever listed it. */
@@ -35,7 +37,7 @@ interface Begun {
 
 /** @returns bytes of the file, which is whole at `path`. @throws CorpusError */
 export async function download(wanted: Download): Promise<number> {
-  const { url, path } = wanted;
+  const { name, path } = wanted;
   const there = await bytesAt(path);
   if (there !== undefined) return there;
   await mkdir(dirname(path), { recursive: true });
@@ -49,7 +51,7 @@ export async function download(wanted: Download): Promise<number> {
     if (tries >= TRIES_WITHOUT_PROGRESS) {
       const { bytes } = await begunAt(path);
       throw new CorpusError(
-        url,
+        name,
         `it stopped after ${after} of ${bytes ?? "unknown"} bytes: ${reason}`,
         "Start again: what is here stays, and the rest is fetched",
       );
@@ -72,7 +74,7 @@ async function begunAt(path: string): Promise<Begun> {
 
 /** @returns why the line broke; undefined: the file is whole. @throws CorpusError for what another try does not mend */
 async function attempt(wanted: Download, before: number): Promise<string | undefined> {
-  const { url, path, headers = {}, onBytes } = wanted;
+  const { url, name, path, headers = {}, onBytes } = wanted;
   const begun = await begunAt(path);
   const goesOn = before > 0 && begun.url === url && begun.validator !== null;
   const abort = new AbortController();
@@ -112,13 +114,13 @@ async function attempt(wanted: Download, before: number): Promise<string | undef
       for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
         silence.refresh();
         bytes += chunk.length;
-        if (bytes > FILE_BYTES_MAX) throw tooLarge(url, bytes);
+        if (bytes > FILE_BYTES_MAX) throw tooLarge(name, bytes);
         await file.writeFile(chunk);
         onBytes(bytes);
       }
     } catch (error) {
       if (error instanceof CorpusError) throw error;
-      if ((error as NodeJS.ErrnoException).code === "ENOSPC") throw diskFull(url, path);
+      if ((error as NodeJS.ErrnoException).code === "ENOSPC") throw diskFull(name, path);
       return messageOf(error);
     }
     if (total !== undefined && bytes < total) return "the line was closed";
@@ -145,32 +147,32 @@ function placeOf({ status, headers }: Response): { readonly from: number; readon
   };
 }
 
-function refusal({ url, accessRemedy }: Download, status: number): CorpusError {
+function refusal({ name, accessRemedy }: Download, status: number): CorpusError {
   const remedies: Record<number, string> = { 404: "Check the address", 410: "Check the address" };
   const access = status === 401 || status === 403 ? accessRemedy : undefined;
   return new CorpusError(
-    url,
+    name,
     `the server answered ${status}`,
     access ?? remedies[status] ?? "Check that it may be fetched from here",
   );
 }
 
-async function checkSize({ url, path }: Download, total: number | undefined, start: number): Promise<void> {
+async function checkSize({ name, path }: Download, total: number | undefined, start: number): Promise<void> {
   if (total === undefined) return;
-  if (total > FILE_BYTES_MAX) throw tooLarge(url, total);
+  if (total > FILE_BYTES_MAX) throw tooLarge(name, total);
   const { bavail, bsize } = await statfs(dirname(path));
-  if (bavail * bsize < total - start + KEEP_FREE_BYTES) throw diskFull(url, path);
+  if (bavail * bsize < total - start + KEEP_FREE_BYTES) throw diskFull(name, path);
 }
 
-const tooLarge = (url: string, bytes: number): CorpusError =>
+const tooLarge = (name: string, bytes: number): CorpusError =>
   new CorpusError(
-    url,
+    name,
     `${bytes} bytes are more than one file may have (${FILE_BYTES_MAX})`,
     "Take it in several files",
   );
-const diskFull = (url: string, path: string): CorpusError =>
+const diskFull = (name: string, path: string): CorpusError =>
   new CorpusError(
-    url,
+    name,
     `the disk of ${dirname(path)} has no room for it`,
     "Make room there, or take another --data, and start again",
   );

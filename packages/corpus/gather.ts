@@ -69,7 +69,7 @@ async function fetched(remote: Remote, { cache, onFetched }: GatherOptions): Pro
   if (format === undefined) throw unknownFormat(name);
   const path = join(cache, nameOfUrl(url));
   const onBytes = (bytes: number): void => onFetched(name, bytes, remote.bytes);
-  const length = await download({ url, path, headers, bytes: remote.bytes, accessRemedy, onBytes });
+  const length = await download({ url, name, path, headers, bytes: remote.bytes, accessRemedy, onBytes });
   if (remote.bytes !== undefined && length !== remote.bytes)
     throw new CorpusError(
       name,

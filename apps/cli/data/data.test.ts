@@ -1,10 +1,12 @@
 import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { DiskBlobStore, openDataFolder } from "#store/disk";
 import { openTokenizer } from "#tokenizer";
 import { type Corpus, type DataRef, presets, type RunDraft, specBlobs } from "#wire";
-import { decodedShard } from "../../host/data-part.ts";
+import { decodedShard, makeData, preparedData } from "../../host/data-part.ts";
 import { loadDraft, makeSpec } from "../../host/load-run.ts";
 import { freshFolder, tinyDraft } from "../../host/test-given.ts";
 import { inspectData, prepareData } from "./command.ts";
@@ -182,6 +184,66 @@ test.each<[string, Partial<Corpus>, (folder: string) => Promise<void>, RegExp]>(
 async function giveTokenizer(folder: string): Promise<void> {
   await copyFile("packages/tokenizer/fixtures/gpt2.json", join(folder, "t.json"));
 }
+
+test("interrupted between two shards, it begins again, and comes to what it would have made at once", async () => {
+  const given = await givenCorpus({ tokenizer: { kind: "train", vocabSize: 400 } });
+  await writeFile(join(given.folder, "run.json"), JSON.stringify(given.draft));
+  const loaded = await loadDraft("run.json", given.folder);
+  const data = await openDataFolder(join(given.folder, "data"));
+  const blobs = await DiskBlobStore.open(data.path);
+  const { put } = blobs;
+  let left = 2; // the tokenizer and a shard
+  blobs.put = async (name, bytes) => {
+    if (left-- === 0) throw new Error("the process ends here");
+    await put.call(blobs, name, bytes);
+  };
+  const hub = { endpoint: "http://localhost", token: undefined };
+  await expect(makeData(loaded, { data, blobs }, { hub, report: say })).rejects.toThrow("the process ends here");
+  expect(await preparedData(loaded, data.path, blobs)).toBeUndefined();
+  await data.close();
+  const undisturbed = await prepared(await givenCorpus({ tokenizer: { kind: "train", vocabSize: 400 } }));
+  expect((await prepared(given)).made).toEqual(undisturbed.made);
+});
+
+test("an address that stops halfway is named; the next start fetches the rest, and then nothing is kept of it", async () => {
+  const lines = Array.from(
+    { length: 400 },
+    (_, i) => `${JSON.stringify({ text: `Line ${i} from afar. `.repeat(80) })}\n`,
+  ).join("");
+  let broken = true;
+  const asked: (string | undefined)[] = [];
+  const server = createServer((request, response) => {
+    const { range } = request.headers;
+    asked.push(range);
+    const from = Number(/\d+/.exec(range ?? "")?.[0] ?? 0);
+    const head = { etag: '"1"', "content-length": lines.length - from };
+    response.writeHead(from > 0 ? 206 : 200, {
+      ...head,
+      ...(from > 0 && { "content-range": `bytes ${from}-${lines.length - 1}/${lines.length}` }),
+    });
+    if (broken) response.write(lines.slice(from, from + 300_000), () => response.destroy());
+    else response.end(lines.slice(from));
+    if (from > 0 && broken) response.destroy();
+  });
+  await new Promise<void>((go) => server.listen(0, "127.0.0.1", go));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/lines.jsonl?key=secret`;
+  const given = await givenCorpus({ parts: [{ url }] });
+  try {
+    const [said, left] = await told(given);
+    expect(said).toMatch(/^SpecError: corpus: http.*lines\.jsonl: it stopped after \d+ of \d+ bytes: .*Start again/);
+    expect(said).not.toContain("secret");
+    expect(left).toEqual(["sources"]); // what the next start goes on with
+    broken = false;
+    asked.length = 0;
+    const { made, blobs } = await prepared(given);
+    expect(asked).toEqual([expect.stringMatching(/^bytes=[1-9]/)]);
+    expect(made.parts![0].documents).toBe(400);
+    expect(Buffer.from((await blobs.get(made.manifest!.hash))!).toString()).not.toContain("secret");
+    expect(await readdir(join(given.folder, "data", "sources"))).toEqual([]);
+  } finally {
+    server.close();
+  }
+});
 
 test("presets are prepared too", async () => {
   const folder = await freshFolder();

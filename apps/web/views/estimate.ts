@@ -37,7 +37,10 @@ export function donationCost(
       roundMs === null || roundsPerHour === null
         ? null
         : { sent: sentPerRound * roundsPerHour, received: receivedPerRound * roundsPerHour, roundMs },
-    onceBytes: bytesOf(spec.data.train.slice(0, 2 * (spec.data.mixedShards ?? Number.POSITIVE_INFINITY))) + bytesOf(spec.base?.blobs ?? []) + 2 * 4 * shared,
+    onceBytes:
+      bytesOf(spec.data.train.slice(0, 2 * (spec.data.mixedShards ?? Number.POSITIVE_INFINITY))) +
+      bytesOf(spec.base?.blobs ?? []) +
+      2 * 4 * shared,
   };
 }
 
