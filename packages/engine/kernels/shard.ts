@@ -12,7 +12,7 @@ const GROUP = SHARD_VECTORS;
 /** Blocks at once, as in mark.ts. */
 const GROUPS_MAX = 4096;
 
-export const shardBlocks = (vectors: number): number => Math.ceil(vectors / SHARD_VECTORS);
+const shardBlocks = (vectors: number): number => Math.ceil(vectors / SHARD_VECTORS);
 /** Of 4 bytes. */
 export const shardWords = (vectors: number): number => shardBlocks(vectors) + vectors;
 
