@@ -51,7 +51,7 @@ function given({ model, microbatch, lora }: (typeof shapes)[string]) {
 }
 
 /** @param allowed how far an engine's numbers may be from the reference's */
-export function adaptersContract(open: Open, allowed: Tolerance): void {
+export function adapterGradientsContract(open: Open, allowed: Tolerance): void {
   test.each(Object.keys(shapes))("gradients of every adapter: %s", async (name) => {
     const shape = shapes[name];
     const { base, adapters, batches, truth } = given(shape);
@@ -71,6 +71,11 @@ export function adaptersContract(open: Open, allowed: Tolerance): void {
     }
     expect(Math.abs(evaluated - truth.evaluate([window]))).toBeLessThan(allowed.loss);
   });
+}
+
+/** The gradients too. */
+export function adaptersContract(open: Open, allowed: Tolerance): void {
+  adapterGradientsContract(open, allowed);
 
   test("twenty steps follow the reference; what evaluates afterwards is base and adapters merged, and the base has not moved", async () => {
     const shape = shapes["all layers"];

@@ -1,7 +1,7 @@
 // Adapters on WebGPU against the reference, with the adapter's limits, and cut as large models are on those that every device has.
 import { describe, expect, test } from "vitest";
 import { adapterTable } from "#outer";
-import { adaptersContract } from "./adapters-contract.ts";
+import { adapterGradientsContract, adaptersContract } from "./adapters-contract.ts";
 import { F32 } from "./engine-contract.ts";
 import { planModel } from "./index.ts";
 import { prng, randomIds, tinyModel } from "./reference/testing.ts";
@@ -13,7 +13,10 @@ describe("the adapter's limits", () => {
 
 describe("default limits, layers computed again, ranges and pieces cut small", () => {
   const cuts = { bindingFloats: 4096, pieceBytes: 1024, logitsChunkBytes: 4096 };
-  adaptersContract((given) => createWebGpuEngine({ ...given, defaultLimits: true, recomputedLayers: 1 }, cuts), F32);
+  adapterGradientsContract(
+    (given) => createWebGpuEngine({ ...given, defaultLimits: true, recomputedLayers: 1 }, cuts),
+    F32,
+  );
 });
 
 const lora = { rank: 4, alpha: 8, targets: ["q", "v", "up"] } as const;

@@ -123,7 +123,10 @@ export interface Engine {
   readonly mark?: Mark | undefined;
   /** Replaces the parameters (flat vector), or the adapters; moments and their step count stay. */
   load(parameters: Float32Array): void;
-  /** Of an engine with adapters: replaces the weights beside them (flat vector of the whole model), zero until then. They never come back. */
+  /**
+   * Of an engine with adapters: replaces the weights beside them, zero until then. They never come back.
+   * @param parameters the whole model's, flat; not copied: they stay as they are until what is asked next is answered
+   */
   loadBase?(parameters: Float32Array): void;
   /** Zeroes both moments and restarts their bias correction. */
   resetMoments(): void;

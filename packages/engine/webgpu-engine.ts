@@ -21,7 +21,7 @@ import {
 } from "./kernels/optimizer.ts";
 import { ropeTables } from "./kernels/rope.ts";
 import { LORA_KERNELS } from "./model/adapter-passes.ts";
-import { type AdapterLayout, baseOf } from "./model/adapters.ts";
+import { type AdapterLayout, baseParts } from "./model/adapters.ts";
 import { type Batch, batchOf, groupsOf, NO_UPDATE } from "./model/batch.ts";
 import { type Sizes, trainedOf } from "./model/buffers.ts";
 import { type Layout, takeFromEngine, toEngine } from "./model/layout.ts";
@@ -201,15 +201,12 @@ export class WebGpuEngine implements Engine {
     const { parameters: length } = this.#layout;
     if (parameters.length !== length)
       throw new RangeError(`the base has ${parameters.length} parameters, the model ${length}`);
-    const weights = toEngine(this.#layout, parameters);
+    const parts = Array.from(baseParts(this.#layout, adapters), ({ from, length, ...place }) => ({
+      ...place,
+      values: parameters.subarray(from, from + length),
+    }));
     this.#inOrder(async () => {
-      for (const [name, vector] of [
-        ["parameters", weights],
-        ["base", baseOf(adapters, weights)],
-      ] as const) {
-        const uploading = this.#crossing.upload(name, vector);
-        if (uploading) await uploading;
-      }
+      await this.#crossing.uploadAll(parts);
       this.#plans.merge.replay();
     }, STEPS_IN_FLIGHT);
   }

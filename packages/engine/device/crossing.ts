@@ -62,6 +62,24 @@ export class Crossing {
     return undefined;
   }
 
+  /** Vectors to places in buffers, in floats; waits whenever a piece's worth is queued, so that no copy of all of them is made on the way. */
+  async uploadAll(
+    parts: Iterable<{ readonly buffer: string; readonly to: number; readonly values: Float32Array }>,
+  ): Promise<void> {
+    const { queue } = this.device;
+    let queued = 0;
+    for (const { buffer, to, values } of parts)
+      for (let from = 0; from < values.length; from += this.#pieceFloats) {
+        const piece = values.subarray(from, from + this.#pieceFloats) as Float32Array<ArrayBuffer>;
+        queue.writeBuffer(this.buffer(buffer), (to + from) * 4, piece);
+        queued += piece.length;
+        if (queued < this.#pieceFloats) continue;
+        queued = 0;
+        queue.submit([]);
+        await queue.onSubmittedWorkDone().catch(() => {}); // a lost device says so elsewhere
+      }
+  }
+
   async #uploadPieces(name: string, flat: Float32Array): Promise<void> {
     const { queue } = this.device;
     for (let from = 0; from < flat.length; from += this.#pieceFloats) {

@@ -28,6 +28,8 @@ interface AdaptedPart {
   readonly columns: number;
   /** Its weights in "base". */
   readonly base: Range;
+  /** And in the swarm's vector of the whole model. */
+  readonly weightOffset: number;
 }
 
 export interface MatrixAdapter {
@@ -74,7 +76,7 @@ export function adapterLayoutOf(model: ModelShape, layout: Layout, lora: LoraSha
       places.push({ from: aOffset, to: a.offset + from * into, length: lora.rank * into });
       const to = b.offset + firstRow * rank + from;
       places.push({ from: bOffset, to, length: lora.rank, rows, stride: rank });
-      return { firstRow, rows, from, columns: padded, base: take("base", rows * into) };
+      return { firstRow, rows, from, columns: padded, base: take("base", rows * into), weightOffset };
     });
     return { weight, out, in: into, rank, a, b, parts };
   };
@@ -98,13 +100,10 @@ export function toOf({ places }: Layout, from: number): number {
   return place.to;
 }
 
-/** "base" from the model's weights in the engine's order. */
-export function baseOf({ layers, baseLength }: AdapterLayout, weights: Float32Array): Float32Array<ArrayBuffer> {
-  const base = new Float32Array(baseLength);
-  for (const { weight, in: into, parts } of layers.flatMap((layer) => Object.values(layer)))
-    for (const part of parts) {
-      const from = weight.offset + part.firstRow * into;
-      base.set(weights.subarray(from, from + part.base.length), part.base.offset);
-    }
-  return base;
+/** Where parts of the swarm's vector of the whole model go: all of it as weights, what is adapted as base too. */
+export function* baseParts(layout: Layout, { layers }: AdapterLayout): Generator<Place & { readonly buffer: string }> {
+  for (const place of layout.places) yield { ...place, buffer: "parameters" };
+  for (const { parts } of layers.flatMap((layer) => Object.values(layer)))
+    for (const { weightOffset, base } of parts)
+      yield { from: weightOffset, to: base.offset, length: base.length, buffer: "base" };
 }
