@@ -4,7 +4,6 @@
 //   GET /api/runs/:id/export/NAME?…       one of them, or the archive with all        GET /api/runs/:id/export/provenance.json?round=N
 import type { IncomingMessage, ServerResponse } from "node:http";
 import {
-  type ExportedModel,
   type ExportFile,
   type ExportFormat,
   type ExportType,
@@ -14,6 +13,7 @@ import {
   type FloatSource,
   FormatError,
   floatsOf,
+  namedParts,
   type Provenance,
   planExport,
   tarOf,
@@ -102,16 +102,12 @@ export class ExportApi {
 
   async #plan(provenance: Provenance, format: ExportFormat, dtype: ExportType): Promise<ExportFile[]> {
     const { spec } = this.#run;
-    const { tokenizer } = spec.data;
-    for (const { hash } of (spec.lora && spec.base?.blobs) ?? [])
-      if (!(await this.#blobs.has(hash)))
-        throw notFound("The run's base is not on this host's disk: restore a backup.");
-    let given: Pick<ExportedModel, "tokenizer" | "endOfText"> = { tokenizer: undefined, endOfText: undefined };
-    if (tokenizer !== "bytes") {
-      const content = await this.#blobs.get(tokenizer.hash);
-      if (content === undefined) throw notFound("The run's tokenizer is not on this host's disk: restore a backup.");
-      given = { tokenizer: content, endOfText: tokenizer.endOfText };
-    }
+    const given = await namedParts(spec, async ({ hash }) => {
+      const content = await this.#blobs.get(hash);
+      if (content === undefined)
+        throw notFound(`Blob ${hash} of the run is not on this host's disk: restore a backup.`);
+      return content;
+    });
     try {
       return planExport({ spec, provenance, ...given }, format, dtype);
     } catch (error) {

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { logitsOf } from "#engine/reference";
 import { genesisParameters, parameterTable } from "#outer";
 import { letterOfByte } from "#tokenizer";
-import { canonicalBytes, identityFrom, presets, type RunSpec, runIdOf, sign } from "#wire";
+import { canonicalBytes, identityFrom, presets, type RunSpec, runIdOf, sign, signEntry } from "#wire";
 import { byteTokenizer } from "./byte-tokenizer.ts";
 import { type ExportedModel, type ExportFormat, type ExportType, planExport } from "./export.ts";
 import { vocabularyOf } from "./gguf-vocabulary.ts";
@@ -38,7 +38,7 @@ const row = {
   blobs: [{ name: "parameters", hash: "ef".repeat(32), bytes: 9 }],
 };
 const provenance = provenanceOf(spec, row, [], () => undefined, host);
-const exported: ExportedModel = { spec, provenance, tokenizer: undefined, endOfText: undefined };
+const exported: ExportedModel = { spec, provenance, tokenizer: undefined, endOfText: undefined, manifest: undefined };
 
 async function whole(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const all: Uint8Array[] = [];
@@ -144,6 +144,39 @@ test("config.json, tokenizer and card say what transformers and people ask", asy
     'Läufe "1" \\| x',
   ])
     expect(card).toContain(said);
+});
+
+test("a run whose text is documents says what it was made of, part by part", async () => {
+  const parts = [
+    { source: "books | old", licence: "CC0-1.0", documents: 1200, bytes: 5_000_000, tokens: 1_400_000 },
+    { source: "letters", licence: "CC-BY-4.0", documents: 7, bytes: 9000, tokens: 2500 },
+  ];
+  const manifest = new TextEncoder().encode('{"files": []}');
+  const data = {
+    ...spec.data,
+    parts,
+    manifest: { hash: "12".repeat(32), bytes: manifest.length },
+    evaluationBytes: 1000,
+  };
+  const entry = {
+    type: "eval" as const,
+    round: 0,
+    anchorHash: row.anchorHash,
+    setHash: row.anchorHash,
+    loss: 2,
+    peer: "host",
+  };
+  const whole: RunSpec = { ...spec, version: 5, data };
+  const log = [signEntry(host, runIdOf(whole), undefined, 0, entry)];
+  const given = { spec: whole, provenance: provenanceOf(whole, row, log, () => undefined, host) };
+  const files = await filesOf("gguf", "f16", { ...exported, ...given, manifest });
+  expect(files.get("data-manifest.json")).toEqual(Buffer.from(manifest));
+  const card = Buffer.from(files.get("README.md")!).toString();
+  expect(card).toContain(
+    "| books \\| old | CC0-1.0 | 1,200 | 5,000,000 | 1,400,000 |\n| letters | CC-BY-4.0 | 7 | 9,000 | 2,500 |",
+  );
+  expect(card).toContain("12".repeat(32));
+  expect(card).toContain("2.0000 nats per token, perplexity 7.389, 1.4427 bits per byte, after round 0"); // 500 tokens of 1,000 bytes
 });
 
 describe.each([

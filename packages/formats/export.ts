@@ -1,7 +1,7 @@
 // A checkpoint as a set of files that other tools read: their names and sizes are known before the first byte, and bytes come as they are asked for.
 //
 //   safetensors   model.safetensors, config.json, generation_config.json, tokenizer.json, tokenizer_config.json, special_tokens_map.json   | both: README.md,
-//   gguf          NAME-TYPE.gguf, with the tokenizer inside                                                                                | provenance.json, run.json
+//   gguf          NAME-TYPE.gguf, with the tokenizer inside                                                                                | provenance.json, run.json, data-manifest.json
 import { canonicalBytes, type RunSpec } from "#wire";
 import { byteTokenizer } from "./byte-tokenizer.ts";
 import { configOf, type SpecialIds } from "./llama-config.ts";
@@ -30,6 +30,21 @@ export interface ExportedModel {
   readonly tokenizer: Uint8Array | undefined;
   /** The id that ends a document; undefined: none does. */
   readonly endOfText: number | undefined;
+  /** What was read and what was left out, byte for byte; undefined: the run's text is one file. */
+  readonly manifest: Uint8Array | undefined;
+}
+
+/** What of it lies in blobs that the spec names. @param blob the bytes of that name; rejects when they are not to be had */
+export async function namedParts(
+  { data: { tokenizer, manifest } }: RunSpec,
+  blob: (ref: { readonly hash: string; readonly bytes: number }) => Promise<Uint8Array>,
+): Promise<Pick<ExportedModel, "tokenizer" | "endOfText" | "manifest">> {
+  const isFile = tokenizer !== "bytes";
+  return {
+    tokenizer: isFile ? await blob(tokenizer) : undefined,
+    endOfText: isFile ? tokenizer.endOfText : undefined,
+    manifest: manifest && (await blob(manifest)),
+  };
 }
 
 export interface ExportFile {
@@ -53,6 +68,7 @@ export function planExport(model: ExportedModel, format: ExportFormat, type: Exp
     textFile("README.md", card),
     jsonFile("provenance.json", provenance),
     contentFile("run.json", canonicalBytes(spec)), // its SHA-256 is the run's id
+    ...(model.manifest === undefined ? [] : [contentFile("data-manifest.json", model.manifest)]),
   ];
 }
 

@@ -1,6 +1,7 @@
 // The README.md that goes with an exported model: what it is, what it learnt from, who trained it, and how all of that can be checked.
 //
 // YAML in front as the Hugging Face hub reads it, then Markdown. Nothing is claimed that the run's spec or its log does not say.
+import { heldOutText, lossMeasures } from "#data";
 import { parameterTable } from "#outer";
 import { type RunSpec, runIdOf } from "#wire";
 import type { Provenance } from "./provenance.ts";
@@ -119,19 +120,34 @@ function dataPart({ data, base }: RunSpec): string[] {
     ...facts([
       ["source", plain(data.source)],
       ["licence", plain(data.licence)],
-      ["tokenizer", typeof data.tokenizer === "string" ? data.tokenizer : "tokenizer.json"],
+      [
+        "tokenizer",
+        data.tokenizer === "bytes"
+          ? "bytes"
+          : `tokenizer.json, ${count(data.tokenizer.vocabSize)} tokens, blob \`${data.tokenizer.hash}\``,
+      ],
       ["training text", `${count(tokens(data.train))} tokens in ${count(data.train.length)} shards`],
       ["held out", `${count(tokens(data.evaluation))} tokens`],
       ...(base === undefined
         ? []
         : [["starts from", `${plain(base.source)}, licence ${plain(base.licence)}, parameters \`${base.hash}\``]]),
     ]),
-    "run.json names every shard by its hash.",
+    ...(data.parts === undefined ? [] : partsTable(data.parts)),
+    `run.json names every shard by its hash${data.manifest === undefined ? "." : `; data-manifest.json (blob \`${data.manifest.hash}\`) says which files were read and what was left out.`}`,
     "",
   ];
 }
 
-function methodPart({ inner, outer, lora }: RunSpec, { tokens, evaluation }: Provenance): string[] {
+const partsTable = (parts: NonNullable<RunSpec["data"]["parts"]>): string[] =>
+  table(
+    ["part", "licence", "documents", "bytes", "tokens"],
+    parts.map(({ source, licence, documents, bytes, tokens }) => [
+      ...[plain(source), plain(licence)],
+      ...[documents, bytes, tokens].map(count),
+    ]),
+  );
+
+function methodPart({ inner, outer, lora, data }: RunSpec, { tokens, evaluation }: Provenance): string[] {
   const codec = typeof outer.codec === "string" ? outer.codec : outer.codec.name;
   return [
     "## Training",
@@ -151,14 +167,14 @@ function methodPart({ inner, outer, lora }: RunSpec, { tokens, evaluation }: Pro
             ],
           ]),
       ["tokens that count", count(tokens)],
-      [
-        "held-out loss",
-        evaluation === null
-          ? "not evaluated yet"
-          : `${evaluation.loss.toFixed(4)} nats per token after round ${count(evaluation.round)}`,
-      ],
+      ["held-out text", evaluation === null ? "not evaluated yet" : measured(data, evaluation)],
     ]),
   ];
+}
+
+function measured(data: RunSpec["data"], { loss, round }: NonNullable<Provenance["evaluation"]>): string {
+  const { perplexity, bitsPerByte } = lossMeasures(loss, heldOutText(data));
+  return `${loss.toFixed(4)} nats per token, perplexity ${perplexity.toPrecision(4)}, ${bitsPerByte.toFixed(4)} bits per byte, after round ${count(round)}`;
 }
 
 function contributorsPart({ contributors }: Provenance): string[] {

@@ -13,6 +13,7 @@ import {
   type FloatSource,
   FormatError,
   floatsOf,
+  namedParts,
   type Provenance,
   planExport,
   provenanceOf,
@@ -22,6 +23,7 @@ import { encodeCheckpointSection } from "#outer";
 import type { HostBlobs } from "#store/disk";
 import { blobName, canonicalBytes, hashHex, type LogEntry, type RunSpec, runIdOf } from "#wire";
 import { wholeModel } from "../../host/whole-model.ts";
+import { BlobLostError } from "../../host/witness.ts";
 
 /** What a folder claims, read and of the right form. */
 export interface ExportedFolder {
@@ -32,7 +34,8 @@ export interface ExportedFolder {
 }
 
 /** The rest is words about these: a later build may choose others. */
-const isHeld = (name: string): boolean => /\.(safetensors|gguf)$|^(config|tokenizer|run)\.json$/.test(name);
+const isHeld = (name: string): boolean =>
+  /\.(safetensors|gguf)$|^(config|tokenizer|run|data-manifest)\.json$/.test(name);
 
 /** @throws FormatError */
 export async function openExported(folder: string, spec: RunSpec): Promise<ExportedFolder> {
@@ -89,13 +92,13 @@ export async function exportFault(
       return `provenance.json: ${(error as Error).message}`;
     }
   }
-  const { tokenizer } = spec.data;
-  const given = { tokenizer: tokenizer === "bytes" ? undefined : await blobs.get(tokenizer.hash) };
-  const endOfText = tokenizer === "bytes" ? undefined : tokenizer.endOfText;
+  const given = await namedParts(spec, async ({ hash }) => {
+    const content = await blobs.get(hash);
+    if (content === undefined) throw new BlobLostError(`blob ${hash}, which the spec names, is not stored`);
+    return content;
+  });
   const source = floatsOf(await wholeModel(spec, blobs, shared));
-  for (const file of planExport({ spec, provenance, ...given, endOfText }, format, dtype).filter(({ name }) =>
-    isHeld(name),
-  )) {
+  for (const file of planExport({ spec, provenance, ...given }, format, dtype).filter(({ name }) => isHeld(name))) {
     const place = await firstDifference(join(folder, file.name), file, source);
     if (place !== undefined) return `${file.name} is not what the log folds to: they differ from byte ${place} on`;
   }

@@ -12,16 +12,12 @@ import {
   type ExportType,
   type FloatSource,
   floatsOf,
+  namedParts,
   planExport,
 } from "#formats";
 import { syncFolder } from "#store/disk";
 import { english } from "../../web/words/format.ts";
-import {
-  type CheckpointPlace,
-  type CheckpointSource,
-  checkpointSource,
-  chosenCheckpoint,
-} from "../checkpoint-source.ts";
+import { type CheckpointPlace, checkpointSource, chosenCheckpoint } from "../checkpoint-source.ts";
 
 export interface ExportOptions extends CheckpointPlace {
   /** Rounds folded into the checkpoint; undefined: the newest. */
@@ -61,7 +57,7 @@ export async function exportModel(
   const row = chosenCheckpoint(source, options.round);
   const provenance = await source.provenance(row);
   if (provenance.signature === null) say("the host's key is not in this directory: nobody signs provenance.json");
-  const model: ExportedModel = { spec: source.spec, provenance, ...(await tokenizerOf(source)) };
+  const model: ExportedModel = { spec: source.spec, provenance, ...(await namedParts(source.spec, source.blob)) };
   const files = planExport(model, options.format, options.dtype); // before the parameters are fetched: it may refuse
   const parameters = floatsOf(await source.load(row));
   await writeFolder(options.out, files, parameters, (name, bytes) => say(`writing ${name}, ${english.bytes(bytes)}`));
@@ -76,12 +72,6 @@ export async function exportModel(
       `${source.spec.name}, after round ${english.count(round)} (anchor ${anchorHash.slice(0, 12)}…): ${options.out}`,
     );
   return report;
-}
-
-async function tokenizerOf({ spec, blob }: CheckpointSource): Promise<Pick<ExportedModel, "tokenizer" | "endOfText">> {
-  const { tokenizer } = spec.data;
-  if (tokenizer === "bytes") return { tokenizer: undefined, endOfText: undefined };
-  return { tokenizer: await blob(tokenizer), endOfText: tokenizer.endOfText };
 }
 
 /** @throws ExportError when something is there */

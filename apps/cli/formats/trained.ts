@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeShard, microbatchIds, TokenSource } from "#data";
 import { createEngine } from "#engine";
-import { type ExportedModel, provenanceOf } from "#formats";
+import { type ExportedModel, namedParts, provenanceOf } from "#formats";
 import { anchorHashOf, genesisState } from "#outer";
 import { DiskBlobStore, openDataFolder } from "#store/disk";
 import { openTokenizer, type Tokenizer } from "#tokenizer";
@@ -43,8 +43,7 @@ export async function trainedModel(lesson: Lesson): Promise<TrainedModel> {
         await Promise.all(spec.data[part].map(async ({ hash }) => decodeShard((await blobs.get(hash))!).ids)),
       );
     const { parameters, loss } = await trained(spec, lesson.steps, await read("train"));
-    const ref = spec.data.tokenizer;
-    const content = ref === "bytes" ? undefined : await blobs.get(ref.hash);
+    const named = await namedParts(spec, async ({ hash }) => (await blobs.get(hash))!);
     const held = await read("evaluation");
     const row = {
       round: 0,
@@ -54,11 +53,8 @@ export async function trainedModel(lesson: Lesson): Promise<TrainedModel> {
     };
     await data.close();
     return {
-      exported: {
-        ...{ spec, provenance: provenanceOf(spec, row, [], () => undefined, host), tokenizer: content },
-        endOfText: ref === "bytes" ? undefined : ref.endOfText,
-      },
-      ...{ parameters, loss, tokenizer: await openTokenizer(ref, async () => content!) },
+      exported: { spec, provenance: provenanceOf(spec, row, [], () => undefined, host), ...named },
+      ...{ parameters, loss, tokenizer: await openTokenizer(spec.data.tokenizer, async () => named.tokenizer!) },
       prompts: Array.from({ length: lesson.prompts }, (_, i) => [
         ...held.windowAt(Math.floor((i * (held.length - lesson.promptTokens)) / lesson.prompts), lesson.promptTokens),
       ]),
