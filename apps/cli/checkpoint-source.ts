@@ -42,6 +42,8 @@ export interface CheckpointSource {
   readonly rows: readonly CheckpointRow[]; // newest first
   /** The whole model, flat, checked against its name; where the run trains adapters, its base with them merged into it. */
   readonly load: (row: CheckpointRow) => Promise<Float32Array>;
+  /** What its peers share: the same, or adapters alone. */
+  readonly shared: (row: CheckpointRow) => Promise<Float32Array>;
   /** One that the spec names, checked against its name. */
   readonly blob: (ref: Pick<BlobRef, "hash" | "bytes">) => Promise<Uint8Array>;
   /** What the log says of it, signed where the host's key is. @throws FormatError */
@@ -91,13 +93,15 @@ async function fromHost(url: string, run = "default", say: (line: string) => voi
     base ??= fetchBase(url, spec);
     return mergeAdapters(spec.model, spec.lora, await base, shared);
   };
+  const shared = (row: CheckpointRow): Promise<Float32Array> => {
+    say(`fetching ${english.bytes(parametersBlob(row)?.bytes ?? 0)} from ${url}`);
+    return fetchParameters(url, spec, row);
+  };
   return {
     spec,
     rows: newest === null || checkpoints.includes(newest) ? checkpoints : [newest, ...checkpoints],
-    load(row) {
-      say(`fetching ${english.bytes(parametersBlob(row)?.bytes ?? 0)} from ${url}`);
-      return fetchParameters(url, spec, row).then(whole);
-    },
+    load: async (row) => whole(await shared(row)),
+    shared,
     blob: (ref) => fetchBlob(url, ref, `blob ${ref.hash}`),
     async provenance(row) {
       const document = await askRun(place, `/export/provenance.json?round=${row.round}`);
@@ -121,13 +125,16 @@ async function fromDisk({ data, run }: CheckpointPlace): Promise<CheckpointSourc
     if (bytes === undefined || blobName(bytes) !== hash) throw new DataError(fault);
     return bytes;
   };
+  const shared = async (row: CheckpointRow): Promise<Float32Array> => {
+    const fault = `The checkpoint of round ${row.round} is damaged on the disk. Take another one with --round.`;
+    return parametersFrom(await read(parametersBlob(row)!.hash, fault), spec, row.round);
+  };
   return {
     spec,
     rows,
+    shared,
     async load(row) {
-      const fault = `The checkpoint of round ${row.round} is damaged on the disk. Take another one with --round.`;
-      const shared = parametersFrom(await read(parametersBlob(row)!.hash, fault), spec, row.round);
-      return wholeModel(spec, blobs, shared).catch((error: unknown) => {
+      return wholeModel(spec, blobs, await shared(row)).catch((error: unknown) => {
         throw error instanceof BaseError ? new DataError(error.message) : error;
       });
     },

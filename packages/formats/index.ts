@@ -6,6 +6,7 @@ export * from "./llama.ts";
 export * from "./llama-config.ts";
 export * from "./llama-gguf.ts";
 export * from "./llama-safetensors.ts";
+export * from "./peft.ts";
 export * from "./provenance.ts";
 export * from "./safetensors.ts";
 export * from "./source.ts";

@@ -2,8 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { openSafetensors, planAdapters, sourceOf } from "#formats";
 import { readLlama } from "#formats/disk";
-import { baseBlobs, baseHashOf, decodeCheckpointSection, genesisParameters, mergeAdapters } from "#outer";
+import { adapterTable, baseBlobs, baseHashOf, decodeCheckpointSection, genesisParameters, mergeAdapters } from "#outer";
 import { DiskBlobStore } from "#store/disk";
 import { writeBase } from "../../host/test-base.ts";
 import { freshFolder, startTestHost, TestVolunteer, tinyDraft, writeRun } from "../../host/test-given.ts";
@@ -56,6 +57,26 @@ test("merged export equals base + adapters, and the base's hash is what it was",
     const served = await fetch(`${host.url}/api/blobs/${hash}`);
     expect((await served.arrayBuffer()).byteLength).toBe(bytes);
   }
+});
+
+test("the adapters alone are PEFT's files: its names, shapes and settings; a run without any has none to give", async () => {
+  const given = { data, format: "safetensors" as const, dtype: "f16" as const, json: false, adapters: true };
+  const out = join(await freshFolder(), "adapters");
+  const { files } = await exportModel({ ...given, out }, () => {}, () => {}); // biome-ignore format: one call
+  const names = ["adapter_model.safetensors", "adapter_config.json", "provenance.json", "run.json"];
+  expect(files.map(({ name }) => name)).toEqual(names);
+  const file = await openSafetensors(sourceOf("adapters", await readFile(join(out, names[0]))));
+  expect([...file.tensors.values()].map(({ name, dtype, shape }) => [name, dtype, shape])).toEqual(
+    adapterTable(model, lora).tensors.map(({ name, shape }) => [name, "F16", shape]),
+  );
+  expect(JSON.parse(String(await readFile(join(out, names[1]))))).toMatchObject({
+    ...{ peft_type: "LORA", task_type: "CAUSAL_LM", r: 2, lora_alpha: 4 },
+    ...{ target_modules: ["k_proj", "gate_proj"], base_model_name_or_path: "weights of a test" },
+  });
+  const gguf = { ...given, format: "gguf" as const, out: join(await freshFolder(), "no") };
+  await expect(exportModel(gguf, () => {}, () => {})).rejects.toThrow(/leave --format out/); // biome-ignore format: one call
+  const { lora: _, base: __, ...plain } = host.run.spec;
+  expect(() => planAdapters(plain, "f32", {})).toThrow(/has no adapters\. Export it without --adapters/);
 });
 
 test("an update is of the adapters alone, far smaller than one of all parameters", () => {

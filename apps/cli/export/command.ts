@@ -31,6 +31,7 @@ export function addExportCommand(program: Command, from: string, dataOption: () 
         .choices(Object.keys(exportTypes) as ExportType[])
         .default("f32"),
     )
+    .option("--adapters", "of a run that trains adapters those alone, as PEFT's files, for who has the base", false)
     .requiredOption("--out <folder>", "made here, whole or not at all", (text) => resolve(from, text))
     .option("--json", "print one JSON object", false)
     .addHelpText(

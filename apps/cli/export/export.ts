@@ -11,8 +11,10 @@ import {
   type ExportFormat,
   type ExportType,
   type FloatSource,
+  FormatError,
   floatsOf,
   namedParts,
+  planAdapters,
   planExport,
 } from "#formats";
 import { syncFolder } from "#store/disk";
@@ -26,6 +28,8 @@ export interface ExportOptions extends CheckpointPlace {
   readonly dtype: ExportType;
   /** Made here; must not be there yet, or be empty. */
   readonly out: string;
+  /** The run's adapters alone, as PEFT's files, instead of the model that base and adapters make. */
+  readonly adapters?: boolean;
   readonly json: boolean;
 }
 
@@ -58,8 +62,8 @@ export async function exportModel(
   const provenance = await source.provenance(row);
   if (provenance.signature === null) say("the host's key is not in this directory: nobody signs provenance.json");
   const model: ExportedModel = { spec: source.spec, provenance, ...(await namedParts(source.spec, source.blob)) };
-  const files = planExport(model, options.format, options.dtype); // before the parameters are fetched: it may refuse
-  const parameters = floatsOf(await source.load(row));
+  const files = options.adapters ? adapterFiles(model, options) : planExport(model, options.format, options.dtype); // before the parameters are fetched: it may refuse
+  const parameters = floatsOf(await (options.adapters ? source.shared(row) : source.load(row)));
   await writeFolder(options.out, files, parameters, (name, bytes) => say(`writing ${name}, ${english.bytes(bytes)}`));
   const { run, round, anchorHash } = provenance;
   const report: ExportReport = {
@@ -72,6 +76,17 @@ export async function exportModel(
       `${source.spec.name}, after round ${english.count(round)} (anchor ${anchorHash.slice(0, 12)}…): ${options.out}`,
     );
   return report;
+}
+
+/** No model card: that is of a whole model. @throws FormatError */
+function adapterFiles(model: ExportedModel, { format, dtype }: ExportOptions): ExportFile[] {
+  if (format !== "safetensors") throw new FormatError("Adapters are exported as safetensors: leave --format out.");
+  const { run, round, anchorHash } = model.provenance;
+  const origin = planExport(model, "safetensors", "f32");
+  return [
+    ...planAdapters(model.spec, dtype, { run, round: String(round), anchor: anchorHash }),
+    ...origin.filter(({ name }) => name === "provenance.json" || name === "run.json"),
+  ];
 }
 
 /** @throws ExportError when something is there */
