@@ -60,7 +60,7 @@ export const tryTexts: TryTexts = {
   samplesTime: "Checkpoint",
   takeHome: "Das Modell mitnehmen",
   takeHomeNote:
-    "Als Datei, die andere Programme laden. Woher es kommt und wer es trainiert hat, reist mit, vom Host unterschrieben.",
+    "Als Datei, die andere Programme laden. Lauf, Runde und Anker stehen darin; im Archiv steht auch, wer es trainiert hat, vom Host unterschrieben.",
   takeFor: "Für",
   formats: {
     gguf: "llama.cpp und was darauf aufbaut (GGUF)",

@@ -60,7 +60,7 @@ export const tryTexts = {
   samplesTime: "Checkpoint",
   takeHome: "Take the model home",
   takeHomeNote:
-    "As a file that other programs load. Where it comes from and who trained it travels with it, signed by the host.",
+    "As a file that other programs load. Run, round and anchor stand in it; the archive also says who trained it, signed by the host.",
   takeFor: "For",
   formats: {
     gguf: "llama.cpp and what builds on it (GGUF)",
