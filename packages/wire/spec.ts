@@ -257,68 +257,78 @@ export const PROMPTS_MAX = 8;
 export const SAMPLE_TOKENS_MAX = 256;
 const PROMPT_LENGTH_MAX = 400;
 
-/** What an operator writes: everything but the host's key and the hashes of the shards, which the host fills in. */
-export const draftSchema = z
-  .strictObject({
-    version: versionSchema(1, 2, 3, 4, SPEC_VERSION).check(z.describe("of the spec's own format")),
-    mathVersion: versionSchema(MATH_VERSION).check(
-      z.describe("of decode, combine and outer step: a log replays with its own"),
+/** What draft and spec begin with. */
+const about = {
+  version: versionSchema(1, 2, 3, 4, SPEC_VERSION).check(z.describe("of the spec's own format")),
+  mathVersion: versionSchema(MATH_VERSION).check(
+    z.describe("of decode, combine and outer step: a log replays with its own"),
+  ),
+  name: text(80).check(z.describe("of the run, for people")),
+  operator: text(200).check(z.describe("who hosts it")),
+  purpose: text(1000).check(z.describe("what volunteers give their time for")),
+  modelLicence: text(200).check(z.describe("of the model that comes out")),
+  seed: z
+    .int()
+    .check(
+      z.minimum(0),
+      z.maximum(0xffff_ffff),
+      z.describe("of weights, data order, and whatever else everybody draws alike"),
     ),
-    name: text(80).check(z.describe("of the run, for people")),
-    operator: text(200).check(z.describe("who hosts it")),
-    purpose: text(1000).check(z.describe("what volunteers give their time for")),
-    modelLicence: text(200).check(z.describe("of the model that comes out")),
-    seed: z
-      .int()
-      .check(
-        z.minimum(0),
-        z.maximum(0xffff_ffff),
-        z.describe("of weights, data order, and whatever else everybody draws alike"),
-      ),
+};
+
+/** What stands behind the model in both. */
+const training = {
+  lora: z.optional(loraSchema),
+  inner: innerSchema,
+  outer: outerSchema,
+  rounds: roundsSchema,
+  evaluation: z
+    .strictObject({
+      everyRounds: count(10_000).check(z.describe("how often the anchor is evaluated")),
+      windows: count(4096).check(z.describe("of the held-out text")),
+      prompts: z
+        .optional(
+          z
+            .array(z.string().check(z.minLength(1), z.maxLength(PROMPT_LENGTH_MAX)))
+            .check(z.minLength(1), z.maxLength(PROMPTS_MAX)),
+        )
+        .check(
+          z.describe("the host lets the model continue each at every checkpoint, for everybody to read; absent: none"),
+        ),
+      sampleTokens: z.optional(count(SAMPLE_TOKENS_MAX)).check(z.describe("how far it continues a prompt; absent: 64")),
+    })
+    .check(
+      z.refine(({ prompts, sampleTokens }) => sampleTokens === undefined || prompts !== undefined, {
+        path: ["sampleTokens"],
+        error: "is how far prompts are continued: name some, or leave it out",
+      }),
+    ),
+  checkpoint: z.strictObject({
+    everyRounds: count(10_000).check(z.describe("how often the anchor is stored")),
+    retain: z
+      .enum(["all", "window"])
+      .check(z.describe("which updates are kept: all, or those since the oldest checkpoint")),
+  }),
+  end: z.strictObject({
+    tokensMax: z.optional(z.int().check(z.positive())).check(z.describe("committed; absent: until the host ends it")),
+    roundsMax: z.optional(count(10_000_000)).check(z.describe("sealed; absent: no bound")),
+  }),
+};
+
+/**
+ * What an operator writes: everything but the host's key and the hashes of the shards, which the host fills in. Pure, as all that only drafts are made of, so
+ * that no page has it.
+ */
+const draftFields = /* @__PURE__ */ (() =>
+  z.strictObject({
+    ...about,
     corpus: corpusSchema,
     model: modelSchema,
     base: z.optional(baseDraftSchema),
-    lora: z.optional(loraSchema),
-    inner: innerSchema,
-    outer: outerSchema,
-    rounds: roundsSchema,
-    evaluation: z
-      .strictObject({
-        everyRounds: count(10_000).check(z.describe("how often the anchor is evaluated")),
-        windows: count(4096).check(z.describe("of the held-out text")),
-        prompts: z
-          .optional(
-            z
-              .array(z.string().check(z.minLength(1), z.maxLength(PROMPT_LENGTH_MAX)))
-              .check(z.minLength(1), z.maxLength(PROMPTS_MAX)),
-          )
-          .check(
-            z.describe(
-              "the host lets the model continue each at every checkpoint, for everybody to read; absent: none",
-            ),
-          ),
-        sampleTokens: z
-          .optional(count(SAMPLE_TOKENS_MAX))
-          .check(z.describe("how far it continues a prompt; absent: 64")),
-      })
-      .check(
-        z.refine(({ prompts, sampleTokens }) => sampleTokens === undefined || prompts !== undefined, {
-          path: ["sampleTokens"],
-          error: "is how far prompts are continued: name some, or leave it out",
-        }),
-      ),
-    checkpoint: z.strictObject({
-      everyRounds: count(10_000).check(z.describe("how often the anchor is stored")),
-      retain: z
-        .enum(["all", "window"])
-        .check(z.describe("which updates are kept: all, or those since the oldest checkpoint")),
-    }),
-    end: z.strictObject({
-      tokensMax: z.optional(z.int().check(z.positive())).check(z.describe("committed; absent: until the host ends it")),
-      roundsMax: z.optional(count(10_000_000)).check(z.describe("sealed; absent: no bound")),
-    }),
-  })
-  .check(
+    ...training,
+  }))();
+export const draftSchema = /* @__PURE__ */ (() =>
+  draftFields.check(
     z.refine((d) => d.inner.steps * d.inner.windowsPerStep * d.model.contextLength <= 0xffff_ffff, {
       path: ["inner", "steps"],
       error: "times windowsPerStep times contextLength must be below 2^32: an update counts its tokens in 32 bits",
@@ -326,14 +336,16 @@ export const draftSchema = z
     z.superRefine(refuseNewerFields),
     z.superRefine(refuseStacks),
     z.superRefine(refuseAdapters),
-  );
-export type RunDraft = z.infer<typeof draftSchema>;
+  ))();
+export type RunDraft = z.infer<typeof draftFields>;
 
 export const specSchema = z
   .strictObject({
-    ...draftSchema.shape,
+    ...about,
     corpus: z.optional(z.undefined()),
+    model: modelSchema,
     base: z.optional(baseRefSchema),
+    ...training,
     data: dataRefSchema,
     hostKey: publicKeySchema,
   })
