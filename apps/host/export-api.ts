@@ -28,7 +28,10 @@ import type { HostedRun } from "./run.ts";
 const STREAMS_MAX = 4;
 /** A client that takes nothing for so long is gone, whatever its socket says: its place is another one's. */
 const STALLED_MS = 60_000;
-/** Provenances kept: a download asks for one several times, and over a long log each takes a second. */
+/**
+ * Provenances and plans kept, each: a download asks for them several times. Over a long log a provenance takes a second, with a large vocabulary a plan a tenth of one
+ * and some megabytes.
+ */
 const KEPT_MAX = 4;
 
 export type ExportedRun = Pick<HostedRun, "spec" | "entries" | "anchors"> & Partial<Pick<HostedRun, "provenance">>;
@@ -38,6 +41,7 @@ export class ExportApi {
   readonly #run: ExportedRun;
   readonly #blobs: Blobs;
   readonly #provenances: Provenance[] = []; // newest first
+  readonly #plans = new Map<string, readonly ExportFile[]>(); // oldest first
   #streams = 0;
 
   constructor(run: ExportedRun, blobs: Blobs) {
@@ -100,7 +104,18 @@ export class ExportApi {
     return provenance;
   }
 
-  async #plan(provenance: Provenance, format: ExportFormat, dtype: ExportType): Promise<ExportFile[]> {
+  /** Made once for who asks for the list and then for files. @throws ApiError */
+  async #plan(provenance: Provenance, format: ExportFormat, dtype: ExportType): Promise<readonly ExportFile[]> {
+    const key = `${provenance.round} ${provenance.anchorHash} ${format} ${dtype}`;
+    const before = this.#plans.get(key);
+    if (before !== undefined) return before;
+    const files = await this.#planned(provenance, format, dtype);
+    this.#plans.set(key, files);
+    if (this.#plans.size > KEPT_MAX) this.#plans.delete(this.#plans.keys().next().value!);
+    return files;
+  }
+
+  async #planned(provenance: Provenance, format: ExportFormat, dtype: ExportType): Promise<ExportFile[]> {
     const { spec } = this.#run;
     const given = await namedParts(spec, async ({ hash }) => {
       const content = await this.#blobs.get(hash);

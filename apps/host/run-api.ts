@@ -63,7 +63,7 @@ export class RunApi {
     const momentOf = /^rounds\/([^/]+)$/.exec(what)?.[1];
     if (momentOf !== undefined) return answerJson(response, 200, this.#watching.moment(momentOf));
     const exported = /^export\/([^/]+)$/.exec(what)?.[1];
-    if (exported !== undefined) return this.#export.answer(request, response, decodeURIComponent(exported), query);
+    if (exported !== undefined) return this.#export.answer(request, response, exported, query);
     const page = (limitMax: number): [from: number, limit: number] => [
       numberOf(query, "from", 0, 0, Number.MAX_SAFE_INTEGER),
       numberOf(query, "limit", limitMax, 1, limitMax),

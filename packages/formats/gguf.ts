@@ -27,30 +27,54 @@ export interface GgufTensor {
 
 export const paddingBehind = (bytes: number): number => (ALIGNMENT - (bytes % ALIGNMENT)) % ALIGNMENT;
 
+/** Into one array that grows: a vocabulary has 200,000 numbers and texts, and a host's other requests wait meanwhile. */
 class Writer {
-  readonly #parts: Uint8Array[] = [];
+  readonly #encoder = new TextEncoder();
+  #content = new Uint8Array(64 * 1024);
+  #view = new DataView(this.#content.buffer);
   #bytes = 0;
 
   get bytes(): number {
     return this.#bytes;
   }
+  /** @returns where so many bytes may be written */
+  #take(bytes: number): number {
+    if (this.#bytes + bytes > this.#content.length) {
+      const larger = new Uint8Array(2 * (this.#bytes + bytes));
+      larger.set(this.#content);
+      this.#content = larger;
+      this.#view = new DataView(larger.buffer);
+    }
+    this.#bytes += bytes;
+    return this.#bytes - bytes;
+  }
   raw(bytes: Uint8Array): void {
-    this.#parts.push(bytes);
-    this.#bytes += bytes.length;
+    const at = this.#take(bytes.length);
+    this.#content.set(bytes, at);
   }
-  #number(size: number, set: (view: DataView) => void): void {
-    const bytes = new Uint8Array(size);
-    set(new DataView(bytes.buffer));
-    this.raw(bytes);
-  }
-  u32 = (value: number): void => this.#number(4, (view) => view.setUint32(0, value, true));
-  i32 = (value: number): void => this.#number(4, (view) => view.setInt32(0, value, true));
-  f32 = (value: number): void => this.#number(4, (view) => view.setFloat32(0, value, true));
-  u64 = (value: number): void => this.#number(8, (view) => view.setBigUint64(0, BigInt(value), true));
+  u32 = (value: number): void => {
+    const at = this.#take(4);
+    this.#view.setUint32(at, value, true);
+  };
+  i32 = (value: number): void => {
+    const at = this.#take(4);
+    this.#view.setInt32(at, value, true);
+  };
+  f32 = (value: number): void => {
+    const at = this.#take(4);
+    this.#view.setFloat32(at, value, true);
+  };
+  /** Below 2^53. */
+  u64 = (value: number): void => {
+    this.u32(value >>> 0);
+    this.u32(Math.floor(value / 2 ** 32));
+  };
   text(value: string): void {
-    const bytes = new TextEncoder().encode(value);
-    this.u64(bytes.length);
-    this.raw(bytes);
+    const at = this.#take(8 + 3 * value.length); // at most three bytes for each of UTF-16's
+    const { written } = this.#encoder.encodeInto(value, this.#content.subarray(at + 8));
+    this.#bytes = at;
+    this.u64(written);
+    this.#bytes += written;
   }
   value(value: GgufValue): void {
     if ("u32" in value) {
@@ -76,13 +100,7 @@ class Writer {
     for (const value of values) write(value);
   }
   whole(): Uint8Array {
-    const whole = new Uint8Array(this.#bytes);
-    let at = 0;
-    for (const part of this.#parts) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    return whole;
+    return this.#content.slice(0, this.#bytes);
   }
 }
 

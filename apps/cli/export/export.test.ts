@@ -155,6 +155,7 @@ test("the API refuses by name", async () => {
     404,
     expect.stringContaining('This export has no "nothing.bin". It has'),
   ]);
+  expect(await refused("/%zz")).toEqual([404, expect.stringContaining("has no")]);
   expect(await refused("/..%2Frun.json")).toEqual([404, expect.stringContaining("has no")]);
 });
 
