@@ -235,7 +235,12 @@ async function tokenizerHash({ draft: { corpus }, folder }: LoadedDraft): Promis
 
 function parseCache(content: Buffer | undefined): Record<string, Made> {
   try {
-    return content === undefined ? {} : (JSON.parse(content.toString()) as Record<string, Made>);
+    if (content === undefined) return {};
+    const stored = JSON.parse(content.toString()) as Record<string, Made>;
+    // Builds before tokenizers wrote none beside their shards: bytes were the only one.
+    return Object.fromEntries(
+      Object.entries(stored).map(([key, made]) => [key, { ...made, tokenizer: made.tokenizer ?? "bytes" }]),
+    );
   } catch {
     return {}; // made again
   }
