@@ -18,6 +18,7 @@ import type { HostBlobs } from "#store/disk";
 import { bytesTokenizer, type Tokenizer } from "#tokenizer";
 import { WordCounter } from "#tokenizer/train";
 import { blobName, canonicalBytes, type DataRef } from "#wire";
+import { english } from "../web/words/format.ts";
 import { type LoadedDraft, SpecError } from "./given.ts";
 import { PrepareProgress } from "./prepare-progress.ts";
 import { ShardWriter } from "./shard-writer.ts";
@@ -89,8 +90,9 @@ async function prepare(loaded: LoadedDraft, ports: PartsPorts): Promise<Made> {
   const hash = blobName(manifest);
   await blobs.put(hash, manifest);
   await rm(cache, { recursive: true, force: true });
+  const count = tokens.reduce((total, each) => total + each, 0);
   progress.end(
-    `${sum(tallies, "kept")} documents are ${tokens.reduce((a, b) => a + b, 0)} tokens in ${train.length + evaluation.length} shards`,
+    `${english.count(sum(tallies, "kept"))} documents are ${english.count(count)} tokens in ${train.length + evaluation.length} shards; ${droppedWords(tallies)}`,
   );
   return {
     tokenizer: ref,
@@ -143,7 +145,7 @@ async function countedWords(
     bytes += document.bytes;
     if (bytes >= TRAIN_ON_BYTES) break;
   }
-  progress.end(`words of ${bytes} bytes are counted`);
+  progress.end(`words of ${english.bytes(bytes)} are counted`);
   return counter;
 }
 

@@ -11,13 +11,15 @@ export class PrepareProgress {
   #total = 0;
   #read = 0;
   #tokens = 0;
+  readonly #madeAt: number;
   #began: number;
   #said: number;
 
   constructor(report: (line: string) => void, now: () => number = () => performance.now()) {
     this.#report = report;
     this.#now = now;
-    this.#began = now();
+    this.#madeAt = now();
+    this.#began = this.#madeAt;
     this.#said = this.#began;
   }
 
@@ -45,8 +47,9 @@ export class PrepareProgress {
     );
   }
 
+  /** A part of the work is done: with the time since the beginning. */
   end(what: string): void {
-    this.#report(`${what} (${english.duration(this.#now() - this.#began)})`);
+    this.#report(`${what} (${english.duration(this.#now() - this.#madeAt)})`);
   }
 
   #isDue(): boolean {
