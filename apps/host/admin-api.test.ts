@@ -1,7 +1,7 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { adminRunSchema } from "#wire";
+import { adminRunSchema, type Corpus } from "#wire";
 import { AdminTokens } from "./admin-tokens.ts";
 import type { StartedHost } from "./host.ts";
 import { freshFolder, startTestHost, tinyDraft, writeRun } from "./test-given.ts";
@@ -100,5 +100,24 @@ describe("runs", () => {
     const { status, body } = await ask("POST", "runs", { draft: tinyDraft({ corpus }) });
     expect(status).toBe(422);
     expect(body.error).toMatchObject({ message: expect.stringContaining("corpus.path") });
+  });
+
+  test.each<[string, Partial<Corpus>, string]>([
+    ["part", { parts: [{ path: "../secret.txt" }] }, "corpus.parts.0.path: over the network only what is in"],
+    [
+      "tokenizer",
+      { parts: [{ path: "./text.txt" }], tokenizer: { kind: "file", path: "/etc/hosts" } },
+      "corpus.tokenizer.path",
+    ],
+    [
+      "address",
+      { parts: [{ url: "http://127.0.0.1:1/a.txt" }] },
+      "corpus.parts: over the network only texts on the host's disk",
+    ],
+  ])("nor a %s of a corpus, and sends the host to fetch nothing", async (_, changed, message) => {
+    const { path: _path, ...rest } = tinyDraft().corpus;
+    const corpus: Corpus = { ...rest, kind: "parts", ...changed };
+    const { status, body } = await ask("POST", "runs", { draft: tinyDraft({ version: 5, corpus }) });
+    expect([status, body.error]).toEqual([422, expect.objectContaining({ message: expect.stringContaining(message) })]);
   });
 });
