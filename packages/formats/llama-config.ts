@@ -22,6 +22,7 @@ const only: readonly { key: string; value: unknown; remedy: string }[] = [
     remedy: "Linear layers here are computed whole: set it to 1, the weights are the same.",
   },
   { key: "sliding_window", value: null, remedy: "Attention here sees the whole context." },
+  { key: "rope_interleaved", value: false, remedy: "Rotary positions here turn the halves of a head." },
   { key: "quantization_config", value: null, remedy: "Take the model's f32, f16 or bf16 weights." },
   { key: "rope_scaling", value: null, remedy: "Rotary positions here are not scaled: take a model without." },
 ];

@@ -136,6 +136,7 @@ test("config.json: what is not run here is refused by its key, and a key that is
     rope_scaling: { type: "linear", factor: 2 },
     rope_parameters: { rope_type: "llama3", rope_theta: 5e5, factor: 8 },
     quantization_config: { quant_method: "gptq" },
+    rope_interleaved: true,
     pretraining_tp: 2,
     vocab_size: 128_256,
     num_attention_heads: 3,
