@@ -183,7 +183,7 @@ function contributorsPart({ contributors }: Provenance): string[] {
   return [
     "## Contributors",
     "",
-    `${count(contributors.length)} volunteers, by their keys. Each has signed every update that the log names.`,
+    `${count(contributors.length)} ${contributors.length === 1 ? "volunteer" : "volunteers"}, by their keys. The log holds their own signatures, on every update that counts.`,
     "",
     ...table(
       ["volunteer", "tokens", "rounds"],
