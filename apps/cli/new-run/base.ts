@@ -23,7 +23,7 @@ export interface BaseWishes {
   readonly tokenizer: string | undefined;
 }
 
-/** Memory grows with the square of it, and what is learned of a text is near; --context gives more. */
+/** Activations grow with it, and most of what a text teaches is near; --context gives more. */
 const CONTEXT_MAX = 512;
 /**
  * Where common practice begins. All parameters: a tenth of a first training's rate, so that what the weights know stays. Adapters: the rate of QLoRA

@@ -92,6 +92,7 @@ async function loadShards(
 async function loadShard({ hash, bytes, tokens }: ShardRef, { shelf, fetch }: DatasetSources): Promise<Uint16Array> {
   let shard = await shelf.get(hash);
   if (!shard || blobName(shard) !== hash) {
+    if (shard) await shelf.delete(hash); // a store does not write a name twice
     shard = await fetch(hash, bytes);
     await shelf.keep(hash, shard);
   }
