@@ -163,9 +163,10 @@ describe("by questions", () => {
   }
 
   test("Enter alone makes a run; what is offered is what fits, with its numbers", async () => {
-    const { at, seen } = person(Array(8).fill(ENTER));
+    const { at, seen } = person(Array(10).fill(ENTER));
     await newRun(file, folder, at, {});
     expect(await written()).toMatchObject({
+      version: 1, // nothing newer was asked for
       name: "our first run",
       model: presets.micro.model,
       end: { tokensMax: 2.5e7 },
@@ -173,7 +174,7 @@ describe("by questions", () => {
     expect(seen()).toContain("1.24 million parameters, 31.7 MB of memory for training");
   });
 
-  test("a text of one's own, a laptop, another method; a path that is none is asked again", async () => {
+  test("a text of one's own in pieces, a laptop, another method, a prompt; a path that is none is asked again", async () => {
     await writeFile(join(folder, "book.txt"), "It was a dark night. ".repeat(1000));
     const text = [
       DOWN + ENTER,
@@ -181,18 +182,22 @@ describe("by questions", () => {
       `a friend${ENTER}`,
       `CC0-1.0${ENTER}`,
     ];
-    const rest = [DOWN + ENTER, ENTER, DOWN + ENTER, ENTER, ENTER];
+    const rest = [DOWN + ENTER, DOWN + ENTER, ENTER, DOWN + ENTER, ENTER, `It was ${ENTER}`, ENTER];
     const { at, seen } = person([ENTER, ENTER, ...text, ...rest]);
     await newRun(file, folder, at, {});
     expect(seen()).toContain("There is no file");
     expect(await written()).toMatchObject({
-      corpus: { kind: "file", path: "./book.txt", source: "a friend", licence: "CC0-1.0" },
-      model: { dModel: 320 },
+      corpus: {
+        ...{ kind: "file", path: "./book.txt", source: "a friend", licence: "CC0-1.0" },
+        tokenizer: { kind: "train", vocabSize: 4096 },
+      },
+      model: { dModel: 320, vocabSize: 4096 },
+      evaluation: { prompts: ["It was "] },
     });
   });
 
   test("Ctrl-C at any question leaves nothing behind", async () => {
-    for (let question = 0; question < 8; question++) {
+    for (let question = 0; question < 10; question++) {
       const { at, seen } = person([...Array(question).fill(ENTER), CTRL_C]);
       await newRun(file, folder, at, {});
       expect(seen()).toContain("Nothing was written.");

@@ -2,7 +2,7 @@
 import type { Readable, Writable } from "node:stream";
 import { cancel, confirm, intro, isCancel, log, select, text } from "@clack/prompts";
 import { methodsForBrowsers, type RunWishes, sizeLine, type TextPlace, tokensFor } from "./draft.ts";
-import { devices, sizeFor, sizes } from "./sizes.ts";
+import { devices, type Size, sizeFor, sizes, withVocabulary } from "./sizes.ts";
 
 /** The terminal; a test has its own. */
 export interface Terminal {
@@ -55,6 +55,23 @@ export async function askWishes(at: Terminal, placeOf: (said: string) => TextPla
       }),
     );
     const corpus = own ? await askText(at, placeOf, required) : undefined;
+    const vocabSize = await answerOf(
+      select({
+        ...at,
+        message: "What is a token?",
+        options: [
+          { value: 0, label: "a byte", hint: "the smallest model, and any text" },
+          {
+            value: 4096,
+            label: "a piece of text, one of 4,096",
+            hint: "learned from the text; for some megabytes of it",
+          },
+          { value: 16_384, label: "a piece of text, one of 16,384", hint: "for hundreds of megabytes" },
+        ],
+      }),
+    );
+    const tokenizer = vocabSize === 0 ? undefined : ({ kind: "train", vocabSize } as const);
+    const sized = (size: Size): Size => withVocabulary(size, tokenizer?.vocabSize);
     const device = await answerOf(
       select({
         ...at,
@@ -62,12 +79,12 @@ export async function askWishes(at: Terminal, placeOf: (said: string) => TextPla
         options: Object.entries(devices).map(([value, { title, memoryGb }]) => ({
           value: value as keyof typeof devices,
           label: title,
-          hint: sizeLine(sizeFor(memoryGb)),
+          hint: sizeLine(sized(sizeFor(memoryGb, tokenizer?.vocabSize))),
         })),
       }),
     );
-    const fitting = sizeFor(devices[device].memoryGb);
-    const size = await answerOf(
+    const fitting = sizeFor(devices[device].memoryGb, tokenizer?.vocabSize);
+    const chosen = await answerOf(
       select({
         ...at,
         message: "How large is the model?",
@@ -75,10 +92,11 @@ export async function askWishes(at: Terminal, placeOf: (said: string) => TextPla
         options: sizes.slice(0, sizes.indexOf(fitting) + 1).map((value) => ({
           value,
           label: value.name,
-          hint: sizeLine(value),
+          hint: sizeLine(sized(value)),
         })),
       }),
     );
+    const size = sized(chosen);
     const method = await answerOf(
       select({
         ...at,
@@ -96,10 +114,18 @@ export async function askWishes(at: Terminal, placeOf: (said: string) => TextPla
         validate: (value) => (/^[1-9]\d{0,14}$/.test(value ?? "") ? undefined : "A whole number above 0."),
       }),
     );
+    const prompt = await answerOf(
+      text({
+        ...at,
+        message: "What should it continue at each checkpoint, for everybody to read? (nothing: leave it empty)",
+        placeholder: "My fellow citizens, ",
+      }),
+    );
     if (corpus === undefined && Number(tokens) > 50 * 9.7e6)
       log.warn("That is more than 50 times this text: a longer one would teach it more.", at);
     if (!(await answerOf(confirm({ ...at, message: "Write it?" })))) throw new Cancelled();
-    return { name, purpose, text: corpus, size, method, tokens: Number(tokens) };
+    const prompts = prompt ? [prompt] : undefined; // Enter alone answers nothing
+    return { name, purpose, text: corpus, tokenizer, prompts, size, method, tokens: Number(tokens) };
   } catch (error) {
     if (!(error instanceof Cancelled)) throw error;
     cancel("Nothing was written.", at);
