@@ -6,7 +6,7 @@ const browser = findInstalledBrowser();
 
 /** One browser at most that trains, and nothing timed: two of these files fit two cores, and each waits for rounds most of its time. */
 const pages =
-  /(alerts|axe|backup|controls|crash|fuzz-host|hosting|identity|join|looks|models|offline|operator|proxy|try|watch)\.spec\.ts$/;
+  /(alerts|axe|backup|crash|fuzz-host|hosting|identity|join|looks|models|offline|operator|proxy|try|watch)\.spec\.ts$/;
 
 export default defineConfig({
   testDir: "e2e",

@@ -157,7 +157,9 @@ export class Links {
     try {
       strand.connection.send(frame);
     } catch (error) {
-      this.#drop(link, `sending failed: ${String(error)}`);
+      // The other end's goodbye may show here before the channel's own event does.
+      const isClosed = (error as Error).name === "InvalidStateError";
+      this.#drop(link, isClosed ? "closed by the other end" : `sending failed: ${String(error)}`);
       return false;
     }
     link.bytesSent += frame.length;
