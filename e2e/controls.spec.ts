@@ -68,13 +68,15 @@ function standIn(): void {
 
 const be = (page: Page, change: Partial<StoodIn>) => page.evaluate((so) => window.__machine.be(so), change);
 
-/** Puts a value among what the page keeps in this browser. */
-function keep(page: Page, name: string, value: unknown): Promise<void> {
-  return page.evaluate(
+/** Puts a value among what the page keeps in this browser, once the page has made its store there: the form stands for what it has read. */
+async function keep(page: Page, name: string, value: unknown): Promise<void> {
+  await page.locator(".controls").waitFor();
+  await page.evaluate(
     ([key, kept]) =>
       new Promise<void>((resolve, reject) => {
         const opening = indexedDB.open("gossamer");
         opening.onerror = () => reject(opening.error);
+        opening.onupgradeneeded = () => opening.transaction?.abort(); // it would be ours, and empty
         opening.onsuccess = () => {
           const transaction = opening.result.transaction("settings", "readwrite");
           transaction.objectStore("settings").put(kept, key as string);
