@@ -23,7 +23,7 @@ import { generate } from "./generate.ts";
 import { tell } from "./host-command.ts";
 import { addHostCommand } from "./host-options.ts";
 import { MODEL_NAMES } from "./models.ts";
-import { baseFrom, momentsOption, numberFrom, positiveNumber, precisionOption } from "./options.ts";
+import { momentsOption, numberFrom, positiveNumber, precisionOption, withCheckpointOptions } from "./options.ts";
 import { planCommand } from "./plan.ts";
 import { replay, replayLines } from "./replay.ts";
 import { replayRemote } from "./replay-remote.ts";
@@ -152,21 +152,12 @@ It only reads: the host may go on meanwhile.`,
     if (!report.ok) process.exitCode = 1;
   });
 
-program
-  .command("generate")
-  .description("a text continued by a run's anchor of now, or a checkpoint, on this processor")
-  .option(
-    "--url <origin>",
-    "a host to fetch it from, for example http://localhost:7070 (default: the data directory)",
-    baseFrom,
-  )
-  .addOption(dataOption())
-  .option("--run <id>", "a run's id (default: the host's, or the one that was written last)")
-  .option(
-    "--round <number>",
-    "the checkpoint after so many rounds (default: a host's anchor of now, else the newest checkpoint)",
-    numberFrom(0, 2 ** 31),
-  )
+withCheckpointOptions(
+  program
+    .command("generate")
+    .description("a text continued by a run's anchor of now, or a checkpoint, on this processor"),
+  dataOption,
+)
   .requiredOption("--prompt <text>", "what it continues")
   .option("--tokens <count>", "how many it writes", numberFrom(1, 1_000_000), 200)
   .option("--temperature <number>", "0: always the likeliest token; 1: as the model says; at most 2", numberText, 0.8)

@@ -1,5 +1,5 @@
 // What several commands read from the command line.
-import { InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { placeOfAddress } from "./remote.ts";
 
 export function numberFrom(min: number, max: number): (text: string) => number {
@@ -41,3 +41,19 @@ export function baseFrom(text: string): string {
     throw new InvalidArgumentError((error as Error).message);
   }
 }
+
+/** Where a command takes a model from: what checkpoint-source.ts asks for, and which checkpoint. */
+export const withCheckpointOptions = (command: Command, dataOption: () => Option) =>
+  command
+    .option(
+      "--url <origin>",
+      "a host to fetch it from, for example http://localhost:7070 (default: the data directory)",
+      baseFrom,
+    )
+    .addOption(dataOption())
+    .option("--run <id>", "a run's id (default: the host's, or the one that was written last)")
+    .option(
+      "--round <number>",
+      "the checkpoint after so many rounds (default: a host's anchor of now, else the newest checkpoint)",
+      numberFrom(0, 2 ** 31),
+    );

@@ -1,27 +1,18 @@
 // `gossamer evaluate` on the command line.
 import { resolve } from "node:path";
 import type { Command, Option } from "commander";
-import { baseFrom, numberFrom } from "../options.ts";
+import { numberFrom, withCheckpointOptions } from "../options.ts";
 import { evaluate } from "./evaluate.ts";
 
 export function addEvaluateCommand(program: Command, from: string, dataOption: () => Option): void {
-  program
-    .command("evaluate")
-    .description(
-      "how good a run's anchor of now, or a checkpoint, is: on its held-out text, or on questions of your own",
-    )
-    .option(
-      "--url <origin>",
-      "a host to fetch it from, for example http://localhost:7070 (default: the data directory)",
-      baseFrom,
-    )
-    .addOption(dataOption())
-    .option("--run <id>", "a run's id (default: the host's, or the one that was written last)")
-    .option(
-      "--round <number>",
-      "the checkpoint after so many rounds (default: a host's anchor of now, else the newest checkpoint)",
-      numberFrom(0, 2 ** 31),
-    )
+  withCheckpointOptions(
+    program
+      .command("evaluate")
+      .description(
+        "how good a run's anchor of now, or a checkpoint, is: on its held-out text, or on questions of your own",
+      ),
+    dataOption,
+  )
     .option(
       "--tasks <file>",
       "multiple-choice questions, one JSON object a line, instead of the held-out text",

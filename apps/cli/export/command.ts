@@ -2,25 +2,16 @@
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { type ExportType, exportFormats, exportTypes } from "#formats";
-import { baseFrom, numberFrom } from "../options.ts";
+import { withCheckpointOptions } from "../options.ts";
 import { exportModel } from "./export.ts";
 
 export function addExportCommand(program: Command, from: string, dataOption: () => Option): void {
-  program
-    .command("export")
-    .description("a run's anchor of now, or a checkpoint, as files that other tools load: safetensors or GGUF")
-    .option(
-      "--url <origin>",
-      "a host to fetch it from, for example http://localhost:7070 (default: the data directory)",
-      baseFrom,
-    )
-    .addOption(dataOption())
-    .option("--run <id>", "a run's id (default: the host's, or the one that was written last)")
-    .option(
-      "--round <number>",
-      "the checkpoint after so many rounds (default: a host's anchor of now, else the newest checkpoint)",
-      numberFrom(0, 2 ** 31),
-    )
+  withCheckpointOptions(
+    program
+      .command("export")
+      .description("a run's anchor of now, or a checkpoint, as files that other tools load: safetensors or GGUF"),
+    dataOption,
+  )
     .addOption(
       new Option("--format <name>", "safetensors: Hugging Face's layout; gguf: llama.cpp's file")
         .choices(exportFormats)
