@@ -1,10 +1,8 @@
 // `gossamer bench all-reduce`: one kernel that decodes peers' shards, sums them, adds the residual and normalizes, beside a kernel for each of these.
 import { type AllReduceCost, type AllReduceMeasurement, measureAllReduce } from "#engine";
-import { openDawn } from "#engine/dawn";
 import { english } from "../../web/words/format.ts";
-import { findDawn } from "../dawn.ts";
 import type {} from "./all-reduce-page.ts";
-import { inPage } from "./page.ts";
+import { onAdapter } from "./on-adapter.ts";
 
 export interface BenchAllReduceOptions {
   readonly rows: number;
@@ -26,19 +24,16 @@ export async function benchAllReduce(
   for (const line of json ? [JSON.stringify(measured)] : linesOf(measured)) out(line);
 }
 
-async function measure(
+const measure = (
   wish: Parameters<typeof measureAllReduce>[0],
   adapter: string,
   say: (line: string) => void,
-): Promise<AllReduceMeasurement> {
-  if (!adapter.startsWith("dawn"))
-    return inPage("apps/cli/bench/all-reduce-page.ts", say, (page) =>
-      page.evaluate((given) => globalThis.allReduce(given), wish),
-    );
-  const { folder } = await findDawn(say);
-  await openDawn(folder, adapter.slice("dawn:".length) || undefined);
-  return measureAllReduce(wish);
-}
+): Promise<AllReduceMeasurement> =>
+  onAdapter(adapter, say, {
+    entry: "apps/cli/bench/all-reduce-page.ts",
+    inPage: (page) => page.evaluate((given) => globalThis.allReduce(given), wish),
+    inNode: () => measureAllReduce(wish),
+  });
 
 const costOf = ({ ms, bytes, dispatches }: AllReduceCost): string =>
   `${ms.toFixed(3).padStart(8)} ms ${english.bytes(bytes).padStart(9)} ${String(dispatches).padStart(3)} dispatches`;

@@ -1,11 +1,9 @@
 // `gossamer bench exchange`: what an offer and a seal cost, where the CPU keeps the mark and where the device does.
-import { openDawn } from "#engine/dawn";
 import type { ModelShape } from "#wire";
 import { english } from "../../web/words/format.ts";
-import { findDawn } from "../dawn.ts";
 import { loadModel } from "../models.ts";
 import { type Crossing, type ExchangeMeasurement, measureExchange } from "./exchange-measure.ts";
-import { inPage } from "./page.ts";
+import { onAdapter } from "./on-adapter.ts";
 
 export interface BenchExchangeOptions {
   readonly from: string;
@@ -36,19 +34,16 @@ export async function benchExchange(
     }
 }
 
-async function measure(
+const measure = (
   wish: Parameters<typeof measureExchange>[0],
   adapter: string,
   say: (line: string) => void,
-): Promise<ExchangeMeasurement> {
-  if (!adapter.startsWith("dawn"))
-    return inPage("apps/cli/bench/exchange-page.ts", say, (page) =>
-      page.evaluate((given) => globalThis.exchange(given), wish),
-    );
-  const { folder } = await findDawn(say);
-  await openDawn(folder, adapter.slice("dawn:".length) || undefined);
-  return measureExchange(wish);
-}
+): Promise<ExchangeMeasurement> =>
+  onAdapter(adapter, say, {
+    entry: "apps/cli/bench/exchange-page.ts",
+    inPage: (page) => page.evaluate((given) => globalThis.exchange(given), wish),
+    inNode: () => measureExchange(wish),
+  });
 
 function lines({ adapter, parameters, codec, updateBytes, offer, seal }: ExchangeMeasurement): string[] {
   const crossing = ({ ms, bytesDown, bytesUp }: Crossing): string =>

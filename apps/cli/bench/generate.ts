@@ -1,10 +1,8 @@
 // `gossamer bench generate`: how fast models continue a text on this machine's adapter, and on its processor.
-import { openDawn } from "#engine/dawn";
 import { english } from "../../web/words/format.ts";
-import { findDawn } from "../dawn.ts";
 import { loadModel } from "../models.ts";
 import { type GenerateWish, type GenerationMeasurement, measureGeneration } from "./generate-measure.ts";
-import { inPage } from "./page.ts";
+import { onAdapter } from "./on-adapter.ts";
 
 export interface BenchGenerateOptions {
   readonly models: readonly string[]; // presets or files
@@ -29,19 +27,12 @@ export async function benchGenerate(
   }
 }
 
-async function measure(
-  wish: GenerateWish,
-  adapter: string,
-  say: (line: string) => void,
-): Promise<GenerationMeasurement> {
-  if (!adapter.startsWith("dawn"))
-    return inPage("apps/cli/bench/generate-page.ts", say, (page) =>
-      page.evaluate((given) => globalThis.generation(given), wish),
-    );
-  const { folder } = await findDawn(say);
-  await openDawn(folder, adapter.slice("dawn:".length) || undefined);
-  return measureGeneration(wish);
-}
+const measure = (wish: GenerateWish, adapter: string, say: (line: string) => void): Promise<GenerationMeasurement> =>
+  onAdapter(adapter, say, {
+    entry: "apps/cli/bench/generate-page.ts",
+    inPage: (page) => page.evaluate((given) => globalThis.generation(given), wish),
+    inNode: () => measureGeneration(wish),
+  });
 
 const perSecond = (rate: number): string => `${rate < 10 ? rate.toFixed(1) : english.count(rate)}`.padStart(8);
 
