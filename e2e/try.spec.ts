@@ -31,13 +31,9 @@ test.afterEach(async () => {
   rmSync(data, { recursive: true, force: true });
 });
 
-async function play(rounds: readonly number[]): Promise<void> {
+async function play(rounds: number): Promise<void> {
   const volunteer = await TestVolunteer.join(host.url, 1);
-  let { anchorHash } = host.run.detail(0, 1).head;
-  for (const round of rounds) {
-    ({ anchorHash } = await volunteer.playRound(round, anchorHash));
-    await volunteer.entry("checkpoint");
-  }
+  await volunteer.playCheckpoints(host, rounds);
   volunteer.socket.close();
 }
 
@@ -56,7 +52,7 @@ test("a seed repeats its text, in WGSL; two checkpoints side by side; stop; noth
   page,
 }) => {
   host = await start(1);
-  await play([0, 1]);
+  await play(2);
   await bringAxe(page);
   await page.goto(`${host.url}/watch?backend=webgpu`);
   await page.getByRole("link", { name: "Try the model" }).click();
@@ -118,7 +114,7 @@ test("what the model made of the run's prompts: by keyboard from checkpoint to c
   await page.getByRole("link", { name: "Try the model" }).click();
   const samples = section(page).getByRole("region", { name: "How it learned to write" });
   await expect(samples).toContainText("once the first checkpoint is made");
-  await play([0, 1]);
+  await play(2);
   await expect.poll(() => host.run.samples.samples.length).toBe(2);
   await page.reload();
   await page.getByRole("link", { name: "Try the model" }).click();

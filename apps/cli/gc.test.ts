@@ -15,11 +15,7 @@ async function fiveRounds(name = "tiny", data?: string) {
   const run = await writeRun(given, tinyDraft({ name, checkpoint: { everyRounds: 1, retain: "all" } }));
   const host = await startTestHost({ data: folder, run });
   const ada = await TestVolunteer.join(host.url, 1);
-  let anchor = host.run.started.genesisHash;
-  for (let round = 0; round < 5; round++) {
-    anchor = (await ada.playRound(round, anchor)).anchorHash;
-    await ada.entry("checkpoint");
-  }
+  const anchor = await ada.playCheckpoints(host, 5);
   ada.socket.close();
   await host.close();
   const { entries, id } = host.run;

@@ -14,11 +14,7 @@ beforeAll(async () => {
   data = await freshFolder();
   host = await startTestHost({ data, run: await writeRun(data) });
   const volunteer = await TestVolunteer.join(host.url, 1);
-  let anchor = host.run.started.genesisHash;
-  for (const round of [0, 1]) {
-    anchor = (await volunteer.playRound(round, anchor)).anchorHash;
-    await volunteer.entry("checkpoint");
-  }
+  await volunteer.playCheckpoints(host, 2);
   volunteer.socket.close();
 });
 afterAll(() => host.close());

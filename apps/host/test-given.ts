@@ -210,6 +210,16 @@ export class TestVolunteer extends TestSocket {
     });
   }
 
+  /** So many rounds from where the run is, each with its checkpoint. @returns the last anchor */
+  async playCheckpoints({ run }: Pick<StartedHost, "run">, rounds: number): Promise<string> {
+    let { round, anchorHash } = run.detail(0, 1).head;
+    for (const end = round + rounds; round < end; round++) {
+      ({ anchorHash } = await this.playRound(round, anchorHash));
+      await this.entry("checkpoint");
+    }
+    return anchorHash;
+  }
+
   /** ready -> open -> upload, offer: what follows is the host's. */
   async offerRound(round: number, anchorHash: string, changed: Partial<SignedOffer> = {}): Promise<SignedOffer> {
     const { spec, run } = this.welcome;

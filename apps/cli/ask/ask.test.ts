@@ -19,11 +19,7 @@ beforeAll(async () => {
   host = await startTestHost({ data, run: await writeRun(data) });
   remote = new Remote(host.url);
   ada = await TestVolunteer.join(host.url, 1);
-  let anchor = host.run.started.genesisHash;
-  for (const round of [0, 1]) {
-    anchor = (await ada.playRound(round, anchor)).anchorHash;
-    await ada.entry("checkpoint");
-  }
+  await ada.playCheckpoints(host, 2);
 });
 afterAll(async () => {
   ada.socket.close();

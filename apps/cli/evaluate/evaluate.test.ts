@@ -21,8 +21,7 @@ beforeAll(async () => {
   data = await freshFolder();
   host = await startTestHost({ data, run: await writeRun(data) });
   const volunteer = await TestVolunteer.join(host.url, 1);
-  await volunteer.playRound(0, host.run.started.genesisHash);
-  await volunteer.entry("checkpoint");
+  await volunteer.playCheckpoints(host, 1);
   volunteer.socket.close();
 });
 afterAll(() => host.close());

@@ -25,8 +25,7 @@ beforeAll(async () => {
   const checkpoint = { everyRounds: 1, retain: "all" } as const;
   host = await startTestHost({ data, run: await writeRun(data, tinyDraft({ version: 5, base, lora, checkpoint })) });
   const volunteer = await TestVolunteer.join(host.url, 1);
-  await volunteer.playRound(0, host.run.started.genesisHash);
-  await volunteer.entry("checkpoint");
+  await volunteer.playCheckpoints(host, 1);
   volunteer.socket.close();
 });
 afterAll(() => host.close());

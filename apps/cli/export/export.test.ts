@@ -19,17 +19,13 @@ let host: TestHost;
 let volunteer: TestVolunteer;
 let place: string;
 
-/** Two rounds; a checkpoint after the first alone, so that the anchor of now is in memory only. */
+/** Two rounds, each with its checkpoint. */
 beforeAll(async () => {
   [data, place] = [await freshFolder(), await freshFolder()];
   const draft = tinyDraft({ checkpoint: { everyRounds: 1, retain: "all" } });
   host = await startTestHost({ data, run: await writeRun(data, draft) });
   volunteer = await TestVolunteer.join(host.url, 1);
-  let anchor = host.run.started.genesisHash;
-  for (const round of [0, 1]) {
-    anchor = (await volunteer.playRound(round, anchor)).anchorHash;
-    await volunteer.entry("checkpoint");
-  }
+  await volunteer.playCheckpoints(host, 2);
   volunteer.socket.close();
 });
 afterAll(() => host.close());

@@ -16,11 +16,11 @@ const samples: MakeSamplePort = (spec, _, blobs) => ({
   close: async () => {},
 });
 
+/** Once so many rows are told. */
 async function samplesAt(url: string, rounds: number): Promise<Samples> {
-  for (;;) {
-    const samples = (await (await fetch(`${url}/api/runs/default/samples`)).json()) as Samples;
-    if (samples.samples.length === rounds) return samples;
-  }
+  const ask = async () => (await (await fetch(`${url}/api/runs/default/samples`)).json()) as Samples;
+  await expect.poll(async () => (await ask()).samples.length, { timeout: 10_000 }).toBe(rounds);
+  return ask();
 }
 
 test("a host writes at each checkpoint what the model makes of each prompt, and keeps it", async () => {
