@@ -34,7 +34,7 @@ export function hostFrom(text: string): string {
 }
 
 /** Where a host is, also below a path of its own. */
-export function baseFrom(text: string): string {
+function baseFrom(text: string): string {
   try {
     return placeOfAddress(text).base;
   } catch (error) {
