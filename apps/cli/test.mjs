@@ -12,7 +12,7 @@ import { join } from "node:path";
 /** Reports, and every temporary file of the tests: gone at the end. */
 const temporary = mkdtempSync(join(tmpdir(), "gossamer-test-"));
 const bin = (name) => join("node_modules", ".bin", name);
-const totals = { passed: 0, failed: 0, skipped: [] };
+const totals = { passed: 0, failed: 0, failures: [], skipped: [] };
 const only = process.argv[2]; // check | unit | gpu | e2e: one stage alone
 
 /** @param print called with what it says, instead of our own output */
@@ -37,6 +37,14 @@ function readReport(path) {
   }
 }
 
+/** Counted, and told by name once more at the end: who reads the last lines only must know which. @param why the error, its first lines said */
+function fail(name, why = "") {
+  totals.failed++;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the colours that a runner writes
+  const plain = why.replace(/\u001b\[[0-9;]*m/g, "");
+  totals.failures.push([name, ...plain.split("\n", 12)].join("\n    "));
+}
+
 async function checks() {
   const licences =
     "MIT;ISC;BSD-2-Clause;BSD-3-Clause;Apache-2.0;0BSD;CC0-1.0;CC-BY-3.0;CC-BY-4.0;BlueOak-1.0.0;Python-2.0;Unlicense;MPL-2.0;ODC-By-1.0;PDDL-1.0";
@@ -52,8 +60,8 @@ async function checks() {
     const held = [];
     const failed = (await run(command, args, {}, (chunk) => held.push(chunk))) !== 0;
     process.stdout.write(`\n— check: ${name}\n${Buffer.concat(held)}`);
-    totals[failed ? "failed" : "passed"]++;
-    if (failed) console.error(`check failed: ${name}`);
+    if (failed) fail(`check: ${name}`);
+    else totals.passed++;
   };
   await Promise.all(Object.entries(all).map(check));
 }
@@ -65,14 +73,20 @@ async function vitest(project, print) {
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${path}`];
   const code = await run(bin("vitest"), ["run", "--project", project, "--maxWorkers=1", ...reporters], {}, print);
   const report = readReport(path);
-  if (!report) return void totals.failed++;
+  if (!report) return fail(`${project}: no report (exit code ${code})`);
   totals.passed += report.numPassedTests;
-  // A file that does not load has no tests to count, yet it failed.
-  totals.failed += Math.max(report.numFailedTests, report.numFailedTestSuites > 0 ? 1 : 0, code !== 0 ? 1 : 0);
+  const before = totals.failed;
   for (const file of report.testResults) {
-    for (const test of file.assertionResults)
+    for (const test of file.assertionResults) {
       if (test.status === "pending" || test.status === "skipped") totals.skipped.push(`${project}: ${test.fullName}`);
+      if (test.status === "failed") fail(`${project}: ${test.fullName}`, test.failureMessages.join("\n"));
+    }
+    // A file that does not load has no tests to count, yet it failed.
+    if (file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"))
+      fail(`${project}: ${file.name}`, file.message);
   }
+  // An error outside every test: a promise that nobody awaited.
+  if (code !== 0 && totals.failed === before) fail(`${project}: exit code ${code}; the list above says why`);
 }
 
 async function unitBesideGpu() {
@@ -96,12 +110,19 @@ async function playwright(project, workers) {
   const args = ["test", `--project=${project}`, `--workers=${workers}`, "--reporter=list,json"];
   const code = await run(bin("playwright"), args, { PLAYWRIGHT_JSON_OUTPUT_NAME: path });
   const report = readReport(path);
-  if (!report) return void totals.failed++;
+  if (!report) return fail(`${project}: no report (exit code ${code})`);
   const { expected, unexpected, flaky, skipped } = report.stats;
   totals.passed += expected;
-  totals.failed += Math.max(unexpected + flaky, code !== 0 ? 1 : 0);
+  for (const spec of report.suites.flatMap(specsOf)) {
+    const results = spec.tests.flatMap((test) => (["unexpected", "flaky"].includes(test.status) ? test.results : []));
+    const errors = results.flatMap((result) => result.errors.map((error) => error.message));
+    if (results.length > 0) fail(`${project}: ${spec.file}: ${spec.title}`, errors.join("\n"));
+  }
+  if (code !== 0 && unexpected + flaky === 0) fail(`${project}: exit code ${code}; the list above says why`);
   if (skipped > 0) totals.skipped.push(`end to end: ${skipped}; the list above says which`);
 }
+
+const specsOf = (suite) => [...(suite.specs ?? []), ...(suite.suites ?? []).flatMap(specsOf)];
 
 const whole = { check: checks, "unit and gpu": unitBesideGpu, e2e: endToEnd };
 const stages = { check: checks, unit: () => vitest("unit"), gpu: () => vitest("gpu"), e2e: endToEnd };
@@ -118,5 +139,6 @@ for (const [name, stage] of Object.entries(only === undefined ? whole : { [only]
 rmSync(temporary, { recursive: true, force: true, maxRetries: 3 });
 console.log(`\nin ${Math.round((performance.now() - startedMs) / 1000)} s`);
 for (const skipped of totals.skipped) console.log(`skipped: ${skipped}`);
+for (const failure of totals.failures) console.log(`failed: ${failure}`);
 console.log(`${totals.passed} passed, ${totals.failed} failed`);
 process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
