@@ -24,6 +24,12 @@ const hello = {
   adapter,
   signature: "00".repeat(64),
 };
+const island = (members: string[], plan: object = { kind: "tensor", exchange: "int8", form: "direct" }) => ({
+  type: "island",
+  island: hash(6),
+  members,
+  plan,
+});
 const fromPeer = [
   hello,
   { type: "signal", to: peer(2), data: "{}" },
@@ -59,6 +65,15 @@ const fromPeer = [
   { type: "head", seq: -1, hash: run },
   { type: "given-back", entries: chain() },
   { type: "lacks", hashes: [hash(1)] },
+  {
+    type: "links",
+    links: [{ peer: peer(2), kind: "direct", bytesSent: 1, bytesReceived: 2, rttMs: 3, bytesPerSecond: 1e7 }],
+    bytesFromHost: 0,
+    bytesToHost: 0,
+  },
+  { type: "seek-island", ranksMin: 2 },
+  { type: "seek-island", ranksMin: 4, reason: "1.2 GB where 1 GB is allowed" },
+  { type: "leave-island", island: hash(6), reason: "a link went down" },
   { type: "bye", reason: "stop" },
 ];
 const fromHost = [
@@ -98,6 +113,10 @@ const fromHost = [
   { type: "give-blobs", hashes: [hash(1)] },
   { type: "offer-refused", openSeq: 0, message: "late" },
   { type: "fold-refused", round: 0, peers: [peer(1)], message: "a NaN scale" },
+  island([peer(2), peer(1)]),
+  island([peer(1), peer(2), peer(3)], { kind: "pipeline", layers: [2, 20, 1], exchange: "f32" }),
+  { type: "island-over", island: hash(6), reason: "a member left" },
+  { type: "island-waits", missing: 1, because: "too-few" },
 ];
 
 test.each(fromPeer)("peer: $type", (message) => expect(parsePeerMessage(JSON.stringify(message))).toEqual(message));
@@ -160,6 +179,21 @@ test("what strangers count adds up to a finite number", () => {
   expect(parsePeerMessage(JSON.stringify(links))).toMatch(/^bytesFromHost: /);
   const ready = { type: "ready", round: 0, anchorHash: hash(1), stepMs: 1e308 };
   expect(parsePeerMessage(JSON.stringify(ready))).toMatch(/^stepMs: /);
+});
+
+test.each([
+  ["one member", island([peer(1)])],
+  ["five members", island([1, 2, 3, 4, 5].map(peer))],
+  ["a member twice", island([peer(1), peer(2), peer(1)])],
+  ["a plan of no kind", island([peer(1), peer(2)], { kind: "ladder" })],
+  ["a pipeline of one stage", island([peer(1), peer(2)], { kind: "pipeline", layers: [4], exchange: "int8" })],
+  ["a stage without layers", island([peer(1), peer(2)], { kind: "pipeline", layers: [4, 0], exchange: "int8" })],
+])("an island with %s is none", (_, message) => {
+  expect(parseHostMessage(JSON.stringify(message))).toMatch(/^(members|plan)/);
+});
+
+test.each([0, 1, 5, 2.5])("nobody seeks an island of %s", (ranksMin) => {
+  expect(parsePeerMessage(JSON.stringify({ type: "seek-island", ranksMin }))).toMatch(/^ranksMin: /);
 });
 
 test("any text: a message or a reason, never an exception", () => {

@@ -5,6 +5,8 @@
 import * as z from "zod/mini";
 import { hashSchema } from "./hash.ts";
 import { peerIdSchema, SLOTS_MAX, signatureSchema } from "./identity.ts";
+import { islandWaits, RANKS_MAX } from "./islands.ts";
+import { islandIdSchema, islandMembersSchema, islandPlanSchema } from "./islands-schema.ts";
 import {
   blobBytesSchema,
   CONTRIBUTORS_MAX,
@@ -58,6 +60,8 @@ export const linkReportSchema = z.strictObject({
   bytesSent: count,
   bytesReceived: count,
   rttMs: z.nullable(count),
+  /** As it was measured while much crossed. From who seeks an island alone: other hosts refuse a report that has it. */
+  bytesPerSecond: z.optional(count),
 });
 export type LinkReport = z.infer<typeof linkReportSchema>;
 
@@ -142,6 +146,14 @@ export const peerMessageSchema = z.discriminatedUnion("type", [
     type: z.literal("lacks"),
     hashes: z.array(hashSchema).check(z.minLength(1), z.maxLength(CONTRIBUTORS_MAX)),
   }),
+  /** Here the model fits nobody alone, and among ranksMin it does. Again when it has changed, and after an island is over. [R51] */
+  z.strictObject({
+    type: z.literal("seek-island"),
+    ranksMin: z.int().check(z.minimum(2), z.maximum(RANKS_MAX)),
+    reason: z.optional(reason),
+  }),
+  /** It is over: a member is gone, a link is down, an engine is lost. */
+  z.strictObject({ type: z.literal("leave-island"), island: islandIdSchema, reason }),
   z.strictObject({ type: z.literal("bye"), reason }),
 ]);
 export type PeerMessage = z.infer<typeof peerMessageSchema>;
@@ -241,6 +253,20 @@ export const hostMessageSchema = z.discriminatedUnion("type", [
     hashes: z.array(hashSchema).check(z.minLength(1), z.maxLength(CONTRIBUTORS_MAX)),
   }),
   z.strictObject({ type: z.literal("offer-refused"), openSeq: z.int().check(z.minimum(0)), message: reason }),
+  /** To every member: who is in it, by rank. [R51] */
+  z.strictObject({
+    type: z.literal("island"),
+    island: islandIdSchema,
+    members: islandMembersSchema,
+    plan: islandPlanSchema,
+  }),
+  z.strictObject({ type: z.literal("island-over"), island: islandIdSchema, reason }),
+  /** To who seeks one: so many more are needed, at least. */
+  z.strictObject({
+    type: z.literal("island-waits"),
+    missing: z.int().check(z.minimum(0), z.maximum(RANKS_MAX)),
+    because: z.enum(islandWaits),
+  }),
   z.strictObject({
     type: z.literal("fold-refused"),
     round: z.int().check(z.minimum(0)),

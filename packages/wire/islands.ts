@@ -1,0 +1,45 @@
+// Islands: two to four tabs that hold one model among them, and are one peer to the swarm. How they share it; the messages are in messages.ts.
+// Apart from the schemas, for the engine.
+//
+//   seek-island -> the host chooses who suits whom -> island (to every member) -> the leader is a peer, the others serve it
+import type { ModelShape } from "./spec.ts";
+
+/** An all-reduce's numbers as they cross: exact, or a quarter of the bytes. */
+export type Exchange = "f32" | "int8";
+
+/**
+ * direct: everybody sends its partial sum to everybody, one latency. reduce-scatter: each sums a part of the rows and gives the sum to all, two
+ * latencies and fewer bytes from three members on. star: rank 0 sums, for who has the one fast line.
+ */
+export type Form = "direct" | "reduce-scatter" | "star";
+
+export interface TensorPlan {
+  readonly kind: "tensor";
+  readonly exchange: Exchange;
+  readonly form: Form;
+}
+
+export interface PipelinePlan {
+  readonly kind: "pipeline";
+  /** Layers of each stage, by rank; the first has the embedding, the last one the head. */
+  readonly layers: readonly number[];
+  readonly exchange: Exchange;
+}
+
+export type IslandPlan = TensorPlan | PipelinePlan;
+
+/** More only wait for each other: each layer is exchanged twice, forward and backward. */
+export const RANKS_MAX = 4;
+
+/**
+ * Why who seeks an island has none yet. too-few: fewer seek one than it needs. unlinked: enough do, but they have no direct links to one another.
+ * slow: they have, but an answer takes too long on them. indivisible: the model has no so many equal parts. full: there are enough islands.
+ */
+export const islandWaits = ["too-few", "unlinked", "slow", "indivisible", "full"] as const;
+export type IslandWait = (typeof islandWaits)[number];
+
+/** Into how many equal parts heads and feed-forward columns can be cut; 1 is always there. */
+export function ranksOf({ heads, kvHeads, dFfn }: Pick<ModelShape, "heads" | "kvHeads" | "dFfn">): number[] {
+  const parts = Array.from({ length: RANKS_MAX }, (_, i) => i + 1);
+  return parts.filter((ranks) => heads % ranks === 0 && kvHeads % ranks === 0 && dFfn % (4 * ranks) === 0);
+}
