@@ -16,10 +16,17 @@ export interface ParameterTable {
   readonly length: number; // floats in all
 }
 
-export function parameterTable(model: ModelShape): ParameterTable {
+/** A model, or the part of one that a rank of an island has: fewer heads, each as wide as the whole model's. */
+export interface RankShape extends ModelShape {
+  /** Absent: dModel / heads. */
+  readonly headSize?: number;
+}
+
+export const headSizeOf = ({ headSize, dModel, heads }: RankShape): number => headSize ?? dModel / heads;
+
+export function parameterTable(model: RankShape): ParameterTable {
   const { vocabSize: V, dModel: C, layers: L, dFfn: F } = model;
-  const headSize = C / model.heads;
-  const kvWidth = model.kvHeads * headSize;
+  const [width, kvWidth] = [model.heads, model.kvHeads].map((heads) => heads * headSizeOf(model));
   const shapes: [string, number[]][] = [
     ["model.embed_tokens.weight", [V, C]],
     ["model.norm.weight", [C]],
@@ -29,10 +36,10 @@ export function parameterTable(model: ModelShape): ParameterTable {
     const layer = `model.layers.${l}`;
     shapes.push(
       [`${layer}.input_layernorm.weight`, [C]],
-      [`${layer}.self_attn.q_proj.weight`, [C, C]],
+      [`${layer}.self_attn.q_proj.weight`, [width, C]],
       [`${layer}.self_attn.k_proj.weight`, [kvWidth, C]],
       [`${layer}.self_attn.v_proj.weight`, [kvWidth, C]],
-      [`${layer}.self_attn.o_proj.weight`, [C, C]],
+      [`${layer}.self_attn.o_proj.weight`, [C, width]],
       [`${layer}.post_attention_layernorm.weight`, [C]],
       [`${layer}.mlp.gate_proj.weight`, [F, C]],
       [`${layer}.mlp.up_proj.weight`, [F, C]],

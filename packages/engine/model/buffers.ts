@@ -131,7 +131,7 @@ export const trainedOf = ({
 export function planMemory(model: ModelShape, vectors: Vectors, sizes: Sizes): MemoryPlan {
   const { layout, adapters } = vectors;
   const trained = trainedOf(vectors);
-  const { N, C, F, V, QKV, T, headSize, chunkRows, recomputedLayers, half } = sizes;
+  const { N, C, A, F, V, QKV, T, headSize, chunkRows, recomputedLayers, half } = sizes;
   const plan = new MemoryPlan();
   plan.want("parameters", layout.length, "parameters");
   if (half) plan.want("weights", layout.matrices, "parameters", true);
@@ -147,7 +147,8 @@ export function planMemory(model: ModelShape, vectors: Vectors, sizes: Sizes): M
   for (let set = 0; set < model.layers - recomputedLayers; set++) {
     const want = (name: string, elements: number, half: boolean): void =>
       plan.want(`${name}.${set}`, elements, "activations", half);
-    for (const name of ["y1", "attended", "x2", "y2"]) want(name, N * C, half);
+    for (const name of ["y1", "x2", "y2"]) want(name, N * C, half);
+    want("attended", N * A, half);
     want("qkv", N * QKV, half);
     want("gateUp", N * Math.max(2 * F, QKV), half);
     want("h", N * F, half);

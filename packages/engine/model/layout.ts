@@ -1,11 +1,12 @@
 // Where each tensor lies in the engine's own flat vectors (weights, gradient, both moments), and the way from and to the swarm's order.
 //
-//   [ embed (V padded to 4, C) | head? | per layer: qkv (C+2KV, C) · o (C, C) · gateUp (2F, C) · down (C, F) | norms (2L+1, stride) ]
+//   [ embed (V padded to 4, C) | head? | per layer: qkv (A+2KV, C) · o (C, A) · gateUp (2F, C) · down (C, F) | norms (2L+1, stride) ]
+//
+// A, the width of all heads, is C; a rank of an island has fewer heads.
 //
 // q, k and v are adjacent, and so are gate and up: one matrix product each. Matrices come first, because only they decay. Each tensor starts
 // where a binding may start, of these vectors and of a copy in f16.
-import { parameterTable } from "#outer";
-import type { ModelShape } from "#wire";
+import { headSizeOf, parameterTable, type RankShape } from "#outer";
 import { alignFloats } from "../device/plan.ts";
 
 export interface Range {
@@ -52,9 +53,9 @@ function* rowsOf({ from, to, length, rows = 1, stride = 0 }: Place): Generator<R
   for (let row = 0; row < rows; row++) yield { offset: from + row * length, to: to + row * stride, length };
 }
 
-export function layoutOf(model: ModelShape): Layout {
+export function layoutOf(model: RankShape): Layout {
   const { vocabSize: V, dModel: C, layers: L, heads, kvHeads, dFfn: F } = model;
-  const KV = (kvHeads * C) / heads;
+  const [A, KV] = [heads, kvHeads].map((count) => count * headSizeOf(model));
   const paddedVocab = Math.ceil(V / 4) * 4;
   let length = 0;
   const take = (floats: number): Range => {
@@ -65,8 +66,8 @@ export function layoutOf(model: ModelShape): Layout {
   const embed = take(paddedVocab * C);
   const head = model.tiedEmbedding ? embed : take(paddedVocab * C);
   const layers = Array.from({ length: L }, () => ({
-    qkv: take((C + 2 * KV) * C),
-    o: take(C * C),
+    qkv: take((A + 2 * KV) * C),
+    o: take(C * A),
     gateUp: take(2 * F * C),
     down: take(C * F),
   }));
@@ -84,8 +85,8 @@ export function layoutOf(model: ModelShape): Layout {
     const name = (part: string): string => `model.layers.${l}.${part}.weight`;
     offsetByName.set(name("input_layernorm"), norms.offset + 2 * l * normStride);
     offsetByName.set(name("self_attn.q_proj"), layer.qkv.offset);
-    offsetByName.set(name("self_attn.k_proj"), layer.qkv.offset + C * C);
-    offsetByName.set(name("self_attn.v_proj"), layer.qkv.offset + (C + KV) * C);
+    offsetByName.set(name("self_attn.k_proj"), layer.qkv.offset + A * C);
+    offsetByName.set(name("self_attn.v_proj"), layer.qkv.offset + (A + KV) * C);
     offsetByName.set(name("self_attn.o_proj"), layer.o.offset);
     offsetByName.set(name("post_attention_layernorm"), norms.offset + (2 * l + 1) * normStride);
     offsetByName.set(name("mlp.gate_proj"), layer.gateUp.offset);
@@ -106,16 +107,18 @@ export interface Extents {
   readonly T: number;
   readonly N: number; //       rows: B·T
   readonly C: number;
+  readonly A: number; //       columns of all heads
   readonly F: number;
   readonly V: number; //       padded
   readonly QKV: number; //     columns of q, k and v together
   readonly headSize: number;
 }
 
-export function extentsOf(model: ModelShape, microbatch: number, { paddedVocab: V }: Layout): Extents {
+export function extentsOf(model: RankShape, microbatch: number, { paddedVocab: V }: Layout): Extents {
   const { dModel: C, dFfn: F, heads, kvHeads, contextLength: T } = model;
-  const headSize = C / heads;
-  return { B: microbatch, T, N: microbatch * T, C, F, V, QKV: C + 2 * kvHeads * headSize, headSize };
+  const headSize = headSizeOf(model);
+  const A = heads * headSize;
+  return { B: microbatch, T, N: microbatch * T, C, A, F, V, QKV: A + 2 * kvHeads * headSize, headSize };
 }
 
 /** The swarm's order -> the engine's; padding is zero. */

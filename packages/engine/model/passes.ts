@@ -175,7 +175,7 @@ function recordForward(plan: Recorder, context: Context): void {
 /** From y1 and x1 to h: what the backward pass of a layer reads. */
 function recordLayer(plan: Recorder, context: Context, l: number): void {
   const { layout, sizes, memory } = context;
-  const { N, C, F, QKV, B, T } = sizes;
+  const { N, C, A, F, QKV, B, T } = sizes;
   const w = layout.layers[l];
   const at = (name: string): View => memory.view(name);
   const own = (name: string): View => at(`${name}.${setOf(sizes, l)}`);
@@ -185,9 +185,9 @@ function recordLayer(plan: Recorder, context: Context, l: number): void {
     attentionForward,
     attentionShape(context),
     { qkv: own("qkv"), y: own("attended"), lse: own("lse") },
-    attentionFlops(B, T, C),
+    attentionFlops(B, T, A),
   );
-  linear(plan, context, own("attended"), weight(context, w.o), at("dy"), C, C);
+  linear(plan, context, own("attended"), weight(context, w.o), at("dy"), C, A);
   norm(plan, context, 2 * l + 1, 1, at(`x1.${l}`), [own("x2"), own("y2"), own("rstd2")]);
   const gateUp = slice(own("gateUp"), 0, N * 2 * F);
   linear(plan, context, own("y2"), weight(context, w.gateUp), gateUp, 2 * F, C);
@@ -237,7 +237,7 @@ function recordLoss(plan: Recorder, context: Context, train: boolean): void {
 
 function recordBackward(plan: Recorder, context: Context): void {
   const { model, layout, sizes, memory } = context;
-  const { N, C, F, QKV, B, T } = sizes;
+  const { N, C, A, F, QKV, B, T } = sizes;
   const L = model.layers;
   const at = (name: string): View => memory.view(name);
   const blocks = gammaBlocks(N);
@@ -271,9 +271,9 @@ function recordBackward(plan: Recorder, context: Context): void {
     back("gateUp", gateUp, own("y2"), at("dy"), 2 * F, C);
     normBackward(2 * l + 1, own("x2"), own("rstd2"), 1);
 
-    back("o", at("dx"), own("attended"), at("dy"), C, C);
+    back("o", at("dx"), own("attended"), at("dy"), C, A);
     const shape = attentionShape(context);
-    const flops = attentionFlops(B, T, C);
+    const flops = attentionFlops(B, T, A);
     const dqkv = slice(own("gateUp"), 0, N * QKV); // whose own gradient was used for the last time
     const shared = { qkv: own("qkv"), dy: at("dy"), lse: own("lse"), dqkv, delta: at("delta") };
     plan.add(attentionBackwardQ, shape, { ...shared, y: own("attended") }, 1.5 * flops);

@@ -3,7 +3,7 @@
 //   ids (B, T+1) -> embedding -> L x [ +norm -> attention -> +norm -> SwiGLU ] -> +norm -> logits -> mean loss in nats
 //
 // "+norm" adds what the block before it produced to the residual stream and normalises the sum (rmsnorm.ts, K = 1; K = 0 at the first).
-import { type ParameterTable, parameterTable } from "#outer";
+import { headSizeOf, type ParameterTable, parameterTable, type RankShape } from "#outer";
 import type { ModelShape } from "#wire";
 import { attentionBackward, attentionForward } from "./attention.ts";
 import { crossEntropyBackward, crossEntropyForward } from "./cross-entropy.ts";
@@ -71,7 +71,7 @@ interface Batch {
   readonly targets: Uint16Array; // (B, T)
 }
 
-function batchOf(ids: ArrayLike<number>, B: number): Batch {
+export function batchOf(ids: ArrayLike<number>, B: number): Batch {
   const T = ids.length / B - 1;
   if (!Number.isInteger(T) || T < 1)
     throw new RangeError(`ids: ${ids.length} ids are not ${B} sequences of T+1; give B x (T+1) ids with T >= 1`);
@@ -86,14 +86,15 @@ function batchOf(ids: ArrayLike<number>, B: number): Batch {
   return { B, T, inputs, targets };
 }
 
-export function shapesOf(m: ModelShape, { B, T }: { readonly B: number; readonly T: number }) {
-  const D = m.dModel / m.heads;
-  const [N, C, F, KV] = [B * T, m.dModel, m.dFfn, m.kvHeads * D];
+export function shapesOf(m: RankShape, { B, T }: { readonly B: number; readonly T: number }) {
+  const D = headSizeOf(m);
+  const [N, C, F, A, KV] = [B * T, m.dModel, m.dFfn, m.heads * D, m.kvHeads * D];
   return {
     embedding: { N, V: m.vocabSize, C },
     norm: { N, C, eps: m.normEps },
-    qProj: { N, I: C, O: C },
+    qProj: { N, I: C, O: A },
     kvProj: { N, I: C, O: KV },
+    oProj: { N, I: A, O: C },
     qRope: { B, T, heads: m.heads, D, theta: m.ropeTheta },
     kRope: { B, T, heads: m.kvHeads, D, theta: m.ropeTheta },
     attention: { B, T, NH: m.heads, KVH: m.kvHeads, D },
@@ -121,21 +122,38 @@ export function layerForward<A extends Vector>(
   attend = (qkv: { readonly q: A; readonly k: A; readonly v: A }) => attentionForward(qkv, s.attention),
 ) {
   const norm1 = rmsnormForward({ partials, residual, weight: weight("input_layernorm.weight") }, s.norm);
-  const x = norm1.normed;
+  const attention = attentionBlock(weight, norm1.normed, s, attend);
+  const norm2 = rmsnormForward(
+    {
+      partials: [attention.projected],
+      residual: norm1.residual,
+      weight: weight("post_attention_layernorm.weight"),
+    },
+    s.norm,
+  );
+  return { norm1, ...attention, norm2, ...mlpBlock(weight, norm2.normed, s) };
+}
+
+/** From the normed stream to what is added to it: of all heads, or of those that a rank of an island has. */
+export function attentionBlock<A extends Vector>(
+  weight: Tensors<A>,
+  x: A,
+  s: ReturnType<typeof shapesOf>,
+  attend = (qkv: { readonly q: A; readonly k: A; readonly v: A }) => attentionForward(qkv, s.attention),
+) {
   const q = ropeForward(linearForward({ x, weight: weight("self_attn.q_proj.weight") }, s.qProj), s.qRope);
   const k = ropeForward(linearForward({ x, weight: weight("self_attn.k_proj.weight") }, s.kvProj), s.kRope);
   const v = linearForward({ x, weight: weight("self_attn.v_proj.weight") }, s.kvProj);
   const attended = attend({ q, k, v });
-  const projected = linearForward({ x: attended.out, weight: weight("self_attn.o_proj.weight") }, s.qProj);
-  const norm2 = rmsnormForward(
-    { partials: [projected], residual: norm1.residual, weight: weight("post_attention_layernorm.weight") },
-    s.norm,
-  );
-  const gate = linearForward({ x: norm2.normed, weight: weight("mlp.gate_proj.weight") }, s.ffnIn);
-  const up = linearForward({ x: norm2.normed, weight: weight("mlp.up_proj.weight") }, s.ffnIn);
+  const projected = linearForward({ x: attended.out, weight: weight("self_attn.o_proj.weight") }, s.oProj);
+  return { q, k, v, attended, projected };
+}
+
+export function mlpBlock<A extends Vector>(weight: Tensors<A>, x: A, s: ReturnType<typeof shapesOf>) {
+  const gate = linearForward({ x, weight: weight("mlp.gate_proj.weight") }, s.ffnIn);
+  const up = linearForward({ x, weight: weight("mlp.up_proj.weight") }, s.ffnIn);
   const hidden = swigluForward({ gate, up });
-  const out = linearForward({ x: hidden, weight: weight("mlp.down_proj.weight") }, s.ffnOut);
-  return { norm1, q, k, v, attended, norm2, gate, up, hidden, out };
+  return { gate, up, hidden, out: linearForward({ x: hidden, weight: weight("mlp.down_proj.weight") }, s.ffnOut) };
 }
 
 function forward<A extends Vector>(model: ModelShape, weights: Tensors<A>, batch: Batch, tape?: LayerTape<A>[]) {
@@ -173,34 +191,72 @@ function layerBackward<A extends Vector>(
   dOut: A,
   s: ReturnType<typeof shapesOf>,
 ): A {
-  const { norm1, q, k, v, attended, norm2, gate, up, hidden } = tape;
-  const linear = (name: string, dy: A, x: A, shape: { N: number; I: number; O: number }): A => {
-    const d = linearBackward({ dy, x, weight: weight(name) }, shape);
-    addInPlace(dWeight(name), d.dWeight);
-    return d.dx;
-  };
-  const dHidden = linear("mlp.down_proj.weight", dOut, hidden, s.ffnOut);
-  const { dGate, dUp } = swigluBackward({ gate, up, dHidden });
-  const dNormed2 = linear("mlp.gate_proj.weight", dGate, norm2.normed, s.ffnIn);
-  addInPlace(dNormed2, linear("mlp.up_proj.weight", dUp, norm2.normed, s.ffnIn));
+  const { norm1, norm2 } = tape;
   const d2 = rmsnormBackward(
-    { ...norm2, dNormed: dNormed2, dResidualAfter: dOut, weight: weight("post_attention_layernorm.weight") },
+    {
+      ...norm2,
+      dNormed: mlpBlockBackward(weight, dWeight, { ...tape, x: norm2.normed }, dOut, s),
+      dResidualAfter: dOut,
+      weight: weight("post_attention_layernorm.weight"),
+    },
     s.norm,
   );
   addInPlace(dWeight("post_attention_layernorm.weight"), d2.dWeight);
-
-  const dAttended = linear("self_attn.o_proj.weight", d2.dResidual, attended.out, s.qProj);
-  const { dq, dk, dv } = attentionBackward({ q, k, v, ...attended, dOut: dAttended }, s.attention);
-  const dNormed1 = linear("self_attn.q_proj.weight", ropeBackward(dq, s.qRope), norm1.normed, s.qProj);
-  addInPlace(dNormed1, linear("self_attn.k_proj.weight", ropeBackward(dk, s.kRope), norm1.normed, s.kvProj));
-  addInPlace(dNormed1, linear("self_attn.v_proj.weight", dv, norm1.normed, s.kvProj));
   const d1 = rmsnormBackward(
-    { ...norm1, dNormed: dNormed1, dResidualAfter: d2.dResidual, weight: weight("input_layernorm.weight") },
+    {
+      ...norm1,
+      dNormed: attentionBlockBackward(weight, dWeight, { ...tape, x: norm1.normed }, d2.dResidual, s),
+      dResidualAfter: d2.dResidual,
+      weight: weight("input_layernorm.weight"),
+    },
     s.norm,
   );
   addInPlace(dWeight("input_layernorm.weight"), d1.dWeight);
   return d1.dResidual;
 }
+
+type BlockTape<A extends Vector, Block extends (...given: never[]) => object> = ReturnType<Block> & { readonly x: A };
+
+/** Adds the weights' gradients, and answers the normed stream's. */
+export function attentionBlockBackward<A extends Vector>(
+  weight: Tensors<A>,
+  dWeight: Tensors<A>,
+  { q, k, v, attended, x }: BlockTape<A, typeof attentionBlock<A>>,
+  dOut: A,
+  s: ReturnType<typeof shapesOf>,
+): A {
+  const linear = linearWith(weight, dWeight);
+  const dAttended = linear("self_attn.o_proj.weight", dOut, attended.out, s.oProj);
+  const { dq, dk, dv } = attentionBackward({ q, k, v, ...attended, dOut: dAttended }, s.attention);
+  const dx = linear("self_attn.q_proj.weight", ropeBackward(dq, s.qRope), x, s.qProj);
+  addInPlace(dx, linear("self_attn.k_proj.weight", ropeBackward(dk, s.kRope), x, s.kvProj));
+  addInPlace(dx, linear("self_attn.v_proj.weight", dv, x, s.kvProj));
+  return dx;
+}
+
+/** As attentionBlockBackward. */
+export function mlpBlockBackward<A extends Vector>(
+  weight: Tensors<A>,
+  dWeight: Tensors<A>,
+  { gate, up, hidden, x }: BlockTape<A, typeof mlpBlock<A>>,
+  dOut: A,
+  s: ReturnType<typeof shapesOf>,
+): A {
+  const linear = linearWith(weight, dWeight);
+  const dHidden = linear("mlp.down_proj.weight", dOut, hidden, s.ffnOut);
+  const { dGate, dUp } = swigluBackward({ gate, up, dHidden });
+  const dx = linear("mlp.gate_proj.weight", dGate, x, s.ffnIn);
+  addInPlace(dx, linear("mlp.up_proj.weight", dUp, x, s.ffnIn));
+  return dx;
+}
+
+const linearWith =
+  <A extends Vector>(weight: Tensors<A>, dWeight: Tensors<A>) =>
+  (name: string, dy: A, x: A, shape: { N: number; I: number; O: number }): A => {
+    const d = linearBackward({ dy, x, weight: weight(name) }, shape);
+    addInPlace(dWeight(name), d.dWeight);
+    return d.dx;
+  };
 
 function backward<A extends Vector>(
   model: ModelShape,
