@@ -2,6 +2,7 @@
 export * from "./blob-exchange.ts";
 export * from "./blob-http.ts";
 export * from "./heartbeat.ts";
+export * from "./island-lines.ts";
 export type { LinkMeter } from "./links.ts";
 export * from "./paths.ts";
 export * from "./port.ts";

@@ -13,6 +13,8 @@
 //   8 refuse  | request u32 | code u32 |                           1 not here, 2 no such piece, 3 busy
 //   9 ping    | stamp f64 |        10 pong | stamp f64 |
 //
+//   11 to 15 are between members of an island: island-frames.ts
+//
 // A chunk has CHUNK_BYTES, the last of a piece what is left; its offset is a multiple of CHUNK_BYTES. `first` is a multiple of 8.
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import { BLOB_BYTES_MAX, PIECE_BYTES } from "./blob.ts";
