@@ -5,6 +5,7 @@ export * from "./exchange/exchange.ts";
 export type { PieceRules } from "./exchange/pieces.ts";
 export type { MadeBlob } from "./exchange/serving.ts";
 export type { HostUse, Urgency } from "./exchange/wanted.ts";
+export * from "./island-seat.ts";
 export * from "./peer.ts";
 export * from "./ports.ts";
 export * from "./run-state.ts";

@@ -161,7 +161,11 @@ export class GivenPeer {
 
   welcome(...others: PeerId[]): PeerOutput[] {
     this.step({ type: "host-open" });
-    return this.hear({
+    return this.hear(this.welcomeWith(...others));
+  }
+
+  welcomeWith(...others: PeerId[]): HostMessage {
+    return {
       type: "welcome",
       protocol: 2,
       build: "test",
@@ -174,7 +178,7 @@ export class GivenPeer {
       headSeq: this.log.entries.length - 1,
       headHash: this.log.headHash,
       members: others.map(member),
-    });
+    };
   }
 
   /** At the head of an empty log, donating. */

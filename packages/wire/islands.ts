@@ -2,7 +2,6 @@
 // Apart from the schemas, for the engine.
 //
 //   seek-island -> the host chooses who suits whom -> island (to every member) -> the leader is a peer, the others serve it
-import type { ModelShape } from "./spec.ts";
 
 /** An all-reduce's numbers as they cross: exact, or a quarter of the bytes. */
 export type Exchange = "f32" | "int8";
@@ -33,13 +32,7 @@ export const RANKS_MAX = 4;
 
 /**
  * Why who seeks an island has none yet. too-few: fewer seek one than it needs. unlinked: enough do, but they have no direct links to one another.
- * slow: they have, but an answer takes too long on them. indivisible: the model has no so many equal parts. full: there are enough islands.
+ * slow: they have, but an answer takes too long on them. resting: theirs has just fallen apart, the next attempt comes in a while. full: the run has as many as it may have.
  */
-export const islandWaits = ["too-few", "unlinked", "slow", "indivisible", "full"] as const;
+export const islandWaits = ["too-few", "unlinked", "slow", "resting", "full"] as const;
 export type IslandWait = (typeof islandWaits)[number];
-
-/** Into how many equal parts heads and feed-forward columns can be cut; 1 is always there. */
-export function ranksOf({ heads, kvHeads, dFfn }: Pick<ModelShape, "heads" | "kvHeads" | "dFfn">): number[] {
-  const parts = Array.from({ length: RANKS_MAX }, (_, i) => i + 1);
-  return parts.filter((ranks) => heads % ranks === 0 && kvHeads % ranks === 0 && dFfn % (4 * ranks) === 0);
-}

@@ -74,6 +74,7 @@ const fromPeer = [
   { type: "seek-island", ranksMin: 2 },
   { type: "seek-island", ranksMin: 4, reason: "1.2 GB where 1 GB is allowed" },
   { type: "leave-island", island: hash(6), reason: "a link went down" },
+  { type: "leave-island", reason: "paused by the volunteer" },
   { type: "bye", reason: "stop" },
 ];
 const fromHost = [

@@ -146,14 +146,14 @@ export const peerMessageSchema = z.discriminatedUnion("type", [
     type: z.literal("lacks"),
     hashes: z.array(hashSchema).check(z.minLength(1), z.maxLength(CONTRIBUTORS_MAX)),
   }),
-  /** Here the model fits nobody alone, and among ranksMin it does. Again when it has changed, and after an island is over. [R51] */
+  /** Here the model fits nobody alone, and among ranksMin it does. Again when it has changed, and after an island is over. [R53] */
   z.strictObject({
     type: z.literal("seek-island"),
     ranksMin: z.int().check(z.minimum(2), z.maximum(RANKS_MAX)),
     reason: z.optional(reason),
   }),
-  /** It is over: a member is gone, a link is down, an engine is lost. */
-  z.strictObject({ type: z.literal("leave-island"), island: islandIdSchema, reason }),
+  /** That island is over: a member is gone, a link is down, an engine is lost. Of none: this peer seeks one no more. */
+  z.strictObject({ type: z.literal("leave-island"), island: z.optional(islandIdSchema), reason }),
   z.strictObject({ type: z.literal("bye"), reason }),
 ]);
 export type PeerMessage = z.infer<typeof peerMessageSchema>;
@@ -253,7 +253,7 @@ export const hostMessageSchema = z.discriminatedUnion("type", [
     hashes: z.array(hashSchema).check(z.minLength(1), z.maxLength(CONTRIBUTORS_MAX)),
   }),
   z.strictObject({ type: z.literal("offer-refused"), openSeq: z.int().check(z.minimum(0)), message: reason }),
-  /** To every member: who is in it, by rank. [R51] */
+  /** To every member: who is in it, by rank. [R53] */
   z.strictObject({
     type: z.literal("island"),
     island: islandIdSchema,
