@@ -41,7 +41,7 @@ export async function checkAttention(runner: KernelRunner, shape: AttentionShape
 }
 
 /** q (rows, NH, D), k and v (rows, KVH, D) side by side in each row, as the matrix product leaves them. */
-function join(parts: readonly Float32Array[], rows: number): Float32Array<ArrayBuffer> {
+export function join(parts: readonly Float32Array[], rows: number): Float32Array<ArrayBuffer> {
   const widths = parts.map((part) => part.length / rows);
   const stride = widths.reduce((sum, width) => sum + width, 0);
   const joined = new Float32Array(rows * stride);
@@ -55,7 +55,7 @@ function join(parts: readonly Float32Array[], rows: number): Float32Array<ArrayB
 }
 
 /** Columns [from, from + width) of each row, side by side. */
-function columns(joined: Float32Array, rows: number, from: number, width: number): Float32Array {
+export function columns(joined: Float32Array, rows: number, from: number, width: number): Float32Array {
   const stride = joined.length / rows;
   const part = new Float32Array(rows * width);
   for (let row = 0; row < rows; row++)

@@ -5,8 +5,11 @@
 import { kernel, type Tuning, type Variant } from "../device/kernel.ts";
 import { expand } from "../device/template.ts";
 import backwardKv from "./attention-backward-kv.wgsl?raw";
+import backwardKvLoop from "./attention-backward-kv-loop.wgsl?raw";
 import backwardQ from "./attention-backward-q.wgsl?raw";
+import backwardQLoop from "./attention-backward-q-loop.wgsl?raw";
 import forward from "./attention-forward.wgsl?raw";
+import forwardLoop from "./attention-forward-loop.wgsl?raw";
 
 const shape = { T: "u32", heads: "u32", kvHeads: "u32", scale: "f32", B: "u32" } as const;
 
@@ -46,43 +49,49 @@ const tuningOf = <Binding extends string>(
     floats(B * T * heads * headSize, B * T * (heads + 2 * kvHeads) * headSize, B * T * heads),
 });
 
-const sourceOf = (source: string) => (variant: Variant) =>
-  expand(source, {
-    constants: { HS4: variant.headSize / 4, GROUP: groupOf(variant), PER: perOf(variant) },
-    repeat: { u: perOf(variant), i: 4, d: variant.headSize / 4 },
-    flags: { QUADS: variant.quads },
-    half: variant.half,
-  });
+/** @param loop over keys or queries, the same where they are another rank's (attention-block.ts) */
+export const attentionSource = (source: string, loop: string) => (variant: Variant) =>
+  expand(
+    source.replace("  LOOP\n", () => loop),
+    {
+      constants: { HS4: variant.headSize / 4, GROUP: groupOf(variant), PER: perOf(variant) },
+      repeat: { u: perOf(variant), i: 4, d: variant.headSize / 4 },
+      flags: { QUADS: variant.quads },
+      half: variant.half,
+    },
+  );
 
-const groups = (T: number, variant: Variant): number => Math.ceil(T / (groupOf(variant) * perOf(variant)));
+/** Workgroups for so many queries (or keys). */
+export const attentionGroups = (T: number, variant: Variant): number =>
+  Math.ceil(T / (groupOf(variant) * perOf(variant)));
 
 export const attentionForward = kernel({
   label: "attention-forward",
-  source: sourceOf(forward),
+  source: attentionSource(forward, forwardLoop),
   shape,
   bindings: { qkv: "read", y: "write", lse: "write" },
   stored: ["qkv", "y"],
-  workgroups: ({ T, heads, B }, variant) => [groups(T, variant), heads, B],
+  workgroups: ({ T, heads, B }, variant) => [attentionGroups(T, variant), heads, B],
   tuning: tuningOf((y, qkv, lse) => ({ qkv, y, lse })),
 });
 
 export const attentionBackwardQ = kernel({
   label: "attention-backward-q",
-  source: sourceOf(backwardQ),
+  source: attentionSource(backwardQ, backwardQLoop),
   shape,
   bindings: { qkv: "read", y: "read", dy: "read", lse: "read", dqkv: "write", delta: "write" },
   stored: ["qkv", "y", "dy", "dqkv"],
-  workgroups: ({ T, heads, B }, variant) => [groups(T, variant), heads, B],
+  workgroups: ({ T, heads, B }, variant) => [attentionGroups(T, variant), heads, B],
   tuning: tuningOf((y, qkv, lse) => ({ qkv, y, dy: y, lse, dqkv: qkv, delta: lse })),
 });
 
 export const attentionBackwardKv = kernel({
   label: "attention-backward-kv",
-  source: sourceOf(backwardKv),
+  source: attentionSource(backwardKv, backwardKvLoop),
   shape,
   bindings: { qkv: "read", dy: "read", lse: "read", delta: "read", dqkv: "write" },
   stored: ["qkv", "dy", "dqkv"],
-  workgroups: ({ T, kvHeads, B }, variant) => [groups(T, variant), kvHeads, B],
+  workgroups: ({ T, kvHeads, B }, variant) => [attentionGroups(T, variant), kvHeads, B],
   tuning: tuningOf((y, qkv, lse) => ({ qkv, dy: y, lse, delta: lse, dqkv: qkv })),
 });
 
