@@ -1,7 +1,7 @@
 // The engine on WebGPU: recorded plans over buffers planned once.
 //
 //   step = for each microbatch { ids -> buffers; forward, loss, backward } ; norm, report, AdamW ; report -> staging -> {loss, gradNorm}
-import type { ModelShape } from "#wire";
+import type { RankShape } from "#outer";
 import type { ConformanceReport } from "./conformance/index.ts";
 import { type OpenDevice, openDevice } from "./device/adapter.ts";
 import { Crossing, lostSoon } from "./device/crossing.ts";
@@ -9,8 +9,12 @@ import { type CompiledKernels, compileKernels, type Kernel, type Variant } from 
 import type { BytesByPart, Memory } from "./device/memory.ts";
 import { FLOPS_PER_SUBMIT, type KernelProfile, Plan } from "./device/plan.ts";
 import { checked } from "./device/scopes.ts";
+import { Segments } from "./device/segments.ts";
 import type { AdapterDescription, Engine, EngineOptions, Gradient, StepOptions, StepReport } from "./engine.ts";
 import { DeviceLostError, DivergedError, GpuError, ModelTooLargeError, TuningOverError } from "./errors.ts";
+import { type AllReduce, shardsOf } from "./island/all-reduce.ts";
+import type { Lanes } from "./island/lanes.ts";
+import { Rank } from "./island/rank.ts";
 import {
   LOSS_SCALE,
   packScaling,
@@ -23,11 +27,19 @@ import { ropeTables } from "./kernels/rope.ts";
 import { LORA_KERNELS } from "./model/adapter-passes.ts";
 import { type AdapterLayout, baseParts } from "./model/adapters.ts";
 import { type Batch, batchOf, groupsOf, NO_UPDATE } from "./model/batch.ts";
-import { type Sizes, trainedOf } from "./model/buffers.ts";
+import { exchangedBytes, type IslandCut, SECOND_CHAIN, type Sizes, trainedOf } from "./model/buffers.ts";
 import { type Layout, takeFromEngine, toEngine } from "./model/layout.ts";
 import { markKernelsOf, markPassesOf } from "./model/mark-passes.ts";
 import { type Outline, outlineOf, REPORT_BYTES, STEPS_IN_FLIGHT } from "./model/outline.ts";
-import { ALL_KERNELS, HALF_KERNELS, MOMENT_KERNELS, type Pass, passesOf } from "./model/passes.ts";
+import {
+  ALL_KERNELS,
+  HALF_KERNELS,
+  ISLAND_KERNELS,
+  islandSquaresOf,
+  MOMENT_KERNELS,
+  type Pass,
+  passesOf,
+} from "./model/passes.ts";
 import { planModel } from "./model/planner.ts";
 import { Steps, tuneInBackground } from "./tuning/background.ts";
 import type { TuningStore } from "./tuning/record.ts";
@@ -51,22 +63,48 @@ export interface Cuts {
   readonly scalesLoss?: boolean;
 }
 
+/** What makes an engine a rank of an island: its model is a part of one (rankShape), and what it computes is added up over the ranks. */
+export interface Membership {
+  readonly lanes: Lanes;
+  readonly reduce: AllReduce;
+  readonly ranks: number;
+  /** Microbatches in flight. */
+  readonly chains: 1 | 2;
+}
+
 /** Rejects with ModelTooLargeError, OutOfMemoryError, GpuError, or DeviceLostError when the device went while the engine was made. */
-export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}): Promise<WebGpuEngine> {
+export async function createWebGpuEngine(
+  options: EngineOptions,
+  cuts: Cuts = {},
+  membership?: Membership,
+): Promise<WebGpuEngine> {
   const { model, microbatch } = options;
   const { device, description, quads, ...opened } = await openDevice({ ...options, half: options.precision === "f16" });
   try {
-    const { recomputedLayers, problem } = planModel({ ...options, limits: device.limits });
+    const island = membership && islandCutOf(membership);
+    const { recomputedLayers, problem } = planModel({ ...options, island, limits: device.limits });
     if (problem !== undefined) throw new ModelTooLargeError(problem);
     const bindingFloats = cuts.bindingFloats ?? Math.floor(device.limits.maxStorageBufferBindingSize / 4);
     const { moments = "f32", keepsMark, codec, precision, lora } = options;
     const half = precision === "f16";
-    const cut = { ...cuts, microbatch, recomputedLayers, bindingFloats, moments, keepsMark, codec, precision, lora };
+    const cut = {
+      ...cuts,
+      microbatch,
+      recomputedLayers,
+      bindingFloats,
+      moments,
+      keepsMark,
+      codec,
+      precision,
+      lora,
+      island,
+    };
     const outline = outlineOf(model, cut);
     const kernels = [
       ...[...ALL_KERNELS, ...MOMENT_KERNELS[moments]],
       ...(half ? HALF_KERNELS : []),
       ...(lora ? LORA_KERNELS : []),
+      ...(island ? ISLAND_KERNELS : []),
       ...markKernelsOf(outline.sizes),
     ];
     const variant: Variant = {
@@ -90,12 +128,29 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
       }
       return plans;
     };
-    const plans = await checked(device, "The engine's plan is invalid on this device", () => ({
-      ...plansOf(markPassesOf(context)),
-      ...plansOf(passesOf(context)),
+    const segmentsOf = (memory: Memory, pass: "train" | "evaluate"): Segments => {
+      const segments = new Segments(device, compiled, flops);
+      passesOf({ ...context, memory })[pass](segments);
+      segments.finish();
+      return segments;
+    };
+    const nothing = { train: () => {}, evaluate: () => {} };
+    const { plans, chains } = await checked(device, "The engine's plan is invalid on this device", () => ({
+      plans: { ...plansOf(markPassesOf(context)), ...plansOf({ ...passesOf(context), ...(island && nothing) }) },
+      chains: ["", SECOND_CHAIN].slice(0, island?.chains ?? 0).map((suffix) => {
+        const own = memory.with(suffix);
+        return { suffix, train: segmentsOf(own, "train"), evaluate: segmentsOf(own, "evaluate") };
+      }),
     }));
     const open = (): Promise<OpenDevice> => openDevice({ defaultLimits: options.defaultLimits, half: variant.half });
-    return new WebGpuEngine(device, description, model, outline, memory, plans, { compiled, variant, open });
+    const rankOf = (crossing: Crossing): Rank | undefined =>
+      membership &&
+      new Rank({
+        ...{ ...membership, crossing, chains, exchangedBytes: exchangedBytes(outline.sizes) },
+        numbers: outline.sizes.N * outline.sizes.C,
+        squares: { plan: plans.squares, places: islandSquaresOf(context), view: memory.view("squares") },
+      });
+    return new WebGpuEngine(device, description, model, outline, memory, plans, { compiled, variant, open }, rankOf);
   } catch (error) {
     const lost = error instanceof ModelTooLargeError ? undefined : await lostSoon(device);
     if (lost) throw new DeviceLostError(lost.reason, lost.message); // whatever failed, failed for that
@@ -106,6 +161,12 @@ export async function createWebGpuEngine(options: EngineOptions, cuts: Cuts = {}
     });
   }
 }
+
+const islandCutOf = ({ reduce, ranks, chains }: Membership): IslandCut => ({
+  exchange: reduce.exchange,
+  shards: shardsOf(reduce, ranks),
+  chains,
+});
 
 /** By pass; the mark's too, where it is kept. */
 type Plans = Readonly<Record<Pass, Plan> & Record<string, Plan>>;
@@ -120,7 +181,7 @@ interface Pipelines {
 
 export class WebGpuEngine implements Engine {
   readonly adapter: AdapterDescription;
-  readonly model: ModelShape;
+  readonly model: RankShape;
   readonly microbatch: number;
   readonly allocatedBytes: number;
   readonly bytesByPart: BytesByPart;
@@ -128,6 +189,8 @@ export class WebGpuEngine implements Engine {
   readonly parameters: number;
   readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
   readonly mark: WebGpuMark | undefined;
+  /** Of an engine that is one of several. */
+  readonly rank: Rank | undefined;
   readonly #device: GPUDevice;
   readonly #crossing: Crossing;
   readonly #layout: Layout;
@@ -147,11 +210,12 @@ export class WebGpuEngine implements Engine {
   constructor(
     device: GPUDevice,
     adapter: AdapterDescription,
-    model: ModelShape,
+    model: RankShape,
     { layout, adapters, sizes, pieceFloats, readFloats, bytesByPart, totalBytes }: Outline,
     memory: Memory,
     plans: Plans,
     pipelines: Pipelines,
+    rankOf: (crossing: Crossing) => Rank | undefined,
   ) {
     this.adapter = adapter;
     this.model = model;
@@ -169,6 +233,7 @@ export class WebGpuEngine implements Engine {
     this.#pieceFloats = pieceFloats;
     const crossing = new Crossing(device, memory, pieceFloats);
     this.#crossing = crossing;
+    this.rank = rankOf(crossing);
     this.#plans = plans;
     this.#freeStaging = Array.from({ length: STEPS_IN_FLIGHT }, () => crossing.staging("report", REPORT_BYTES));
     this.#pipelines = pipelines;
@@ -226,12 +291,14 @@ export class WebGpuEngine implements Engine {
     return this.#turns.take(async () => {
       this.#crossing.throwIfFailed();
       this.#updates++;
-      this.#queueGradient(batches, options);
+      const exchanging = this.#queueGradient(batches, options);
+      if (exchanging) await exchanging;
+      if (this.rank) await this.rank.norm();
       const { loss, gradNorm, skipped } = await this.#report(this.#plans.update);
       this.#steps.count();
       if (skipped >= SKIPPED_MAX) throw new DivergedError(skipped);
       return { loss, gradNorm, skipped: skipped > 0 };
-    });
+    }, this.#stepSlots);
   }
 
   async evaluate(windows: readonly Uint16Array[]): Promise<number> {
@@ -244,9 +311,8 @@ export class WebGpuEngine implements Engine {
       this.#crossing.throwIfFailed();
       this.#plans.weights.replay();
       for (const [i, { rows, batch }] of batches.entries()) {
-        this.#writeBatch(batch);
         this.#crossing.write("step", packStep(NO_UPDATE, 1, rows, windows.length * T));
-        this.#plans.evaluate.replay();
+        await this.#run("evaluate", [batch]);
         if (i % EVALUATIONS_IN_FLIGHT === EVALUATIONS_IN_FLIGHT - 1) await this.#device.queue.onSubmittedWorkDone();
       }
       const { loss } = await this.#report(this.#plans.report);
@@ -289,7 +355,7 @@ export class WebGpuEngine implements Engine {
     const batches = this.#batches(microbatches);
     return this.#turns.takeAll(async () => {
       this.#crossing.throwIfFailed();
-      this.#queueGradient(batches, NO_UPDATE);
+      await this.#queueGradient(batches, NO_UPDATE);
       const { loss, unscale } = await this.#report(this.#plans.report);
       const gradient = await this.#readVector("gradient");
       const encoder = this.#device.createCommandEncoder();
@@ -324,20 +390,32 @@ export class WebGpuEngine implements Engine {
     return microbatches.map((ids) => batchOf(ids, B, T, this.model.vocabSize));
   }
 
-  #queueGradient(batches: readonly Batch[], options: StepOptions): void {
+  #queueGradient(batches: readonly Batch[], options: StepOptions): Promise<void> | undefined {
     const { N } = this.#sizes;
     this.#plans.weights.replay();
     this.#crossing.write("step", packStep(options, Math.max(1, this.#updates), N, N * batches.length));
-    for (const batch of batches) {
-      this.#writeBatch(batch);
-      this.#plans.train.replay();
-    }
+    return this.#run("train", batches);
   }
 
-  #writeBatch({ ids, targets, occurrences }: Batch): void {
-    this.#crossing.write("ids", ids);
-    this.#crossing.write("targets", targets);
-    this.#crossing.write("occurrences", occurrences);
+  /** All queued when it returns; an island's rank queues its last when the promise resolves. */
+  #run(pass: "train" | "evaluate", batches: readonly Batch[]): Promise<void> | undefined {
+    if (this.rank) return this.rank.run(pass, batches, (batch, suffix) => this.#writeBatch(batch, suffix));
+    for (const batch of batches) {
+      this.#writeBatch(batch, "");
+      this.#plans[pass].replay();
+    }
+    return undefined;
+  }
+
+  #writeBatch({ ids, targets, occurrences }: Batch, suffix: string): void {
+    this.#crossing.write(`ids${suffix}`, ids);
+    this.#crossing.write(`targets${suffix}`, targets);
+    this.#crossing.write(`occurrences${suffix}`, occurrences);
+  }
+
+  /** The steps of an island are exchanged in their order: one at a time. */
+  get #stepSlots(): number {
+    return this.rank ? STEPS_IN_FLIGHT : 1;
   }
 
   /** Replays a plan that ends with a report, and reads that. `skipped` counts steps in a row, this one the last. */

@@ -96,4 +96,15 @@ export class Memory {
     const half = this.#halves.has(name);
     return { buffer, offset: 0, length: buffer.size / elementBytes({ half }), half };
   }
+
+  /** As this one, but where a buffer's name has `suffix` too, that one is meant. */
+  with(suffix: string): Memory {
+    const own = [...this.#buffers].filter(([name]) => name.endsWith(suffix));
+    const plain = (name: string): string => name.slice(0, -suffix.length);
+    const halves = own.filter(([name]) => this.#halves.has(name)).map(([name]) => plain(name));
+    return new Memory(
+      new Map([...this.#buffers, ...own.map(([name, buffer]) => [plain(name), buffer] as const)]),
+      new Set([...this.#halves, ...halves]),
+    );
+  }
 }

@@ -34,8 +34,18 @@ export const shapesBytes = (dispatches: number): number => Math.max(1, dispatche
 /** A software adapter does 2 to 4 GFLOP/s: 0.1 s per submission keeps the page's own frames coming. A GPU is never busy that long. */
 export const FLOPS_PER_SUBMIT = { software: 0.3e9, hardware: 2e10 };
 
-/** What passes are written to: a plan, or a rehearsal that only looks at what is bound. */
-export type Recorder = Pick<Plan, "add">;
+/** Between two dispatches: what others have to add, or to say, must come first. */
+export interface ExchangePoint {
+  /** What the dispatches before it have left for the others; undefined: zeros. */
+  readonly from: View | undefined;
+  /** Where the answer lies when the dispatches behind it begin. */
+  readonly to: View;
+}
+
+/** What passes are written to: plans, or a rehearsal that only looks at what is bound. */
+export interface Recorder extends Pick<Plan, "add"> {
+  exchange(point: ExchangePoint): void;
+}
 
 /** Dispatches per timed submission: the round trip of one, 0.6 ms on SwiftShader, must not drown a short kernel. */
 const PROFILE_REPEATS = 8;
@@ -97,6 +107,11 @@ export class Plan {
   ): void {
     const names = Object.keys(kernel.bindings) as B[];
     this.#entries.push({ kernel: kernel as Kernel, shape, views: names.map((name) => views[name]), flops });
+  }
+
+  /** A plan runs through. @throws always: who waits for others records segments (segments.ts) */
+  exchange(): never {
+    throw new Error("a plan does not wait for others: its passes are those of a model that is not cut");
   }
 
   finish(): void {

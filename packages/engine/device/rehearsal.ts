@@ -2,7 +2,7 @@
 //
 // What WebGPU would refuse is our own mistake, and stops here with the kernel's name.
 import { type Access, accessesOf, type Kernel } from "./kernel.ts";
-import { ALIGN_BYTES, elementBytes, type Recorder, type View } from "./plan.ts";
+import { ALIGN_BYTES, type ExchangePoint, elementBytes, type Recorder, type View } from "./plan.ts";
 
 export class Rehearsal implements Recorder {
   readonly #widestByName = new Map<string, number>();
@@ -15,6 +15,11 @@ export class Rehearsal implements Recorder {
   /** Floats (4-byte words) by the buffer's name. */
   get widestByName(): ReadonlyMap<string, number> {
     return this.#widestByName;
+  }
+
+  exchange({ from, to }: ExchangePoint): void {
+    if (from && from.half !== to.half)
+      throw new Error(`${from.buffer.label} and ${to.buffer.label} hold other numbers`);
   }
 
   add<S extends string, B extends string>(

@@ -9,7 +9,8 @@ export class IslandLostError extends Error {
   }
 }
 
-export interface IslandPort {
+/** One conversation among the members. */
+export interface Lane {
   /** Our place among the members; 0 leads, and is the one peer that the swarm knows. */
   readonly rank: number;
   readonly ranks: number;
@@ -17,8 +18,40 @@ export interface IslandPort {
   send(to: number, bytes: Uint8Array<ArrayBuffer>): void;
   /** The next message of that rank; messages go to calls in the order of the calls. Rejects with IslandLostError from the end on. */
   receive(from: number): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+export interface IslandPort extends Lane {
   /** Every receive rejects, here and soon at the others. More than once is no matter. */
   end(reason: string): void;
+}
+
+/** Messages that nobody has asked for yet, or calls for messages that have not come. */
+export class Mailbox {
+  readonly #arrived: Uint8Array<ArrayBuffer>[] = [];
+  readonly #waiting: { resolve: (bytes: Uint8Array<ArrayBuffer>) => void; reject: (reason: Error) => void }[] = [];
+  #ended: Error | undefined;
+
+  constructor(ended?: Error) {
+    this.#ended = ended;
+  }
+
+  put(bytes: Uint8Array<ArrayBuffer>): void {
+    const next = this.#waiting.shift();
+    if (next) next.resolve(bytes);
+    else this.#arrived.push(bytes);
+  }
+
+  take(): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#ended) return Promise.reject(this.#ended);
+    const bytes = this.#arrived.shift();
+    if (bytes) return Promise.resolve(bytes);
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  end(reason: Error): void {
+    this.#ended = reason;
+    for (const { reject } of this.#waiting.splice(0)) reject(reason);
+  }
 }
 
 /** What a line does to a message: it leaves when those before it have left, `bytes / bytesPerSecond` later, and arrives `latencyMs` after that. */
@@ -27,53 +60,37 @@ export interface LineShape {
   readonly bytesPerSecond: number;
 }
 
-interface Line {
-  readonly arrived: Uint8Array<ArrayBuffer>[];
-  readonly waiting: { resolve: (bytes: Uint8Array<ArrayBuffer>) => void; reject: (error: Error) => void }[];
-  last: Promise<void>;
-}
-
 /** The ports of an island whose members share this process. With a shape each member's uplink is that fast, whomever it sends to. */
 export function islandPorts(ranks: number, shape?: LineShape): IslandPort[] {
   let lost: IslandLostError | undefined;
-  const lines = new Map<string, Line>();
-  const lineOf = (from: number, to: number): Line => {
-    const key = `${from} ${to}`;
-    const line = lines.get(key) ?? { arrived: [], waiting: [], last: Promise.resolve() };
-    lines.set(key, line);
-    return line;
+  const boxes = Array.from({ length: ranks }, () => Array.from({ length: ranks }, () => new Mailbox()));
+  return boxes.map((own, rank) => {
+    const leave = shape ? slowUplink(shape) : (deliver: () => void) => deliver();
+    return {
+      rank,
+      ranks,
+      send: (to, bytes) => {
+        const copy = bytes.slice();
+        if (!lost) leave(() => boxes[to][rank].put(copy), bytes.length);
+      },
+      receive: (from) => own[from].take(),
+      end: (reason) => {
+        if (lost) return;
+        lost = new IslandLostError(reason);
+        for (const box of boxes.flat()) box.end(lost);
+      },
+    };
+  });
+}
+
+/** Messages arrive in their order: each takes its time behind the one before it. */
+function slowUplink({ latencyMs, bytesPerSecond }: LineShape): (deliver: () => void, bytes: number) => void {
+  let freeAt = 0;
+  const underWay: (() => void)[] = []; // timers are not in order to the millisecond: whichever rings, the oldest message has arrived
+  return (deliver, bytes) => {
+    const now = performance.now();
+    freeAt = Math.max(now, freeAt) + (1000 * bytes) / bytesPerSecond;
+    underWay.push(deliver);
+    setTimeout(() => underWay.shift()?.(), freeAt + latencyMs - now);
   };
-  const uplinkFreeAt = new Array<number>(ranks).fill(0);
-  const deliver = (line: Line, bytes: Uint8Array<ArrayBuffer>): void => {
-    const next = line.waiting.shift();
-    if (next) next.resolve(bytes);
-    else line.arrived.push(bytes);
-  };
-  return Array.from({ length: ranks }, (_, rank) => ({
-    rank,
-    ranks,
-    send(to, bytes) {
-      if (lost) return;
-      const line = lineOf(rank, to);
-      const copy = bytes.slice();
-      if (!shape) return deliver(line, copy);
-      const now = performance.now();
-      uplinkFreeAt[rank] = Math.max(now, uplinkFreeAt[rank]) + (1000 * bytes.length) / shape.bytesPerSecond;
-      const inMs = uplinkFreeAt[rank] + shape.latencyMs - now;
-      const arrival = new Promise<void>((resolve) => setTimeout(resolve, inMs));
-      line.last = Promise.all([line.last, arrival]).then(() => deliver(line, copy));
-    },
-    receive(from) {
-      if (lost) return Promise.reject(lost);
-      const line = lineOf(from, rank);
-      const bytes = line.arrived.shift();
-      if (bytes) return Promise.resolve(bytes);
-      return new Promise((resolve, reject) => line.waiting.push({ resolve, reject }));
-    },
-    end(reason) {
-      if (lost) return;
-      lost = new IslandLostError(reason);
-      for (const { waiting } of lines.values()) for (const { reject } of waiting.splice(0)) reject(lost);
-    },
-  }));
 }

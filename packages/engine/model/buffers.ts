@@ -11,8 +11,9 @@
 // Backward, a buffer whose content was used for the last time takes what comes next:
 //   dx        the embedded tokens before        dy       what a block adds to the stream before
 //   h.s       dh, its own gradient              gateUp.s its own gradient in place, then dqkv
-import { ChunkTopK, type Codec } from "#outer";
-import type { LoraShape, ModelShape } from "#wire";
+import { ChunkTopK, type Codec, type RankShape } from "#outer";
+import type { LoraShape } from "#wire";
+import type { Exchange } from "#wire/islands";
 import { MemoryPlan } from "../device/memory.ts";
 import { ALIGN_FLOATS, alignFloats, elementBytes } from "../device/plan.ts";
 import type { Moments, Precision } from "../engine.ts";
@@ -27,6 +28,7 @@ import {
   STEP_FLOATS,
 } from "../kernels/optimizer.ts";
 import { gammaBlocks } from "../kernels/rmsnorm.ts";
+import { shardWords } from "../kernels/shard.ts";
 import type { AdapterLayout } from "./adapters.ts";
 import { type Extents, extentsOf, type FlatLayout, type Layout, type Range } from "./layout.ts";
 
@@ -55,7 +57,21 @@ export interface Cut {
   readonly lora?: LoraShape | undefined;
   /** Also in f32, where nothing needs it: for tests on adapters without f16. */
   readonly scalesLoss?: boolean | undefined;
+  /** The model is a rank's part, and its sums are exchanged. */
+  readonly island?: IslandCut | undefined;
 }
+
+/** What an island's exchange asks of a rank's memory. */
+export interface IslandCut {
+  readonly exchange: Exchange;
+  /** Sums that come back from an exchange in int8, to be added up by the kernel that reads them: everybody's partial sums, or one that is ready. */
+  readonly shards: number;
+  /** Microbatches in flight: while one waits for the others' sums another one is computed. */
+  readonly chains: 1 | 2;
+}
+
+/** Ends the names of what the second microbatch in flight has for itself. */
+export const SECOND_CHAIN = "'";
 
 export interface Sizes extends Extents {
   readonly chunkRows: number; // rows of logits at a time, a multiple of ALIGN_FLOATS
@@ -69,9 +85,10 @@ export interface Sizes extends Extents {
   readonly half: boolean;
   /** The loss is scaled: what is too large for f16 must not reach the weights. */
   readonly scaled: boolean;
+  readonly island: IslandCut | undefined;
 }
 
-export function sizesOf(model: ModelShape, layout: Layout, cut: Cut): Sizes {
+export function sizesOf(model: RankShape, layout: Layout, cut: Cut): Sizes {
   const { microbatch, recomputedLayers, bindingFloats, logitsChunkBytes } = cut;
   const { moments = "f32", keepsMark = false, codec } = cut;
   const topK = keepsMark && codec instanceof ChunkTopK ? codec : undefined;
@@ -81,6 +98,10 @@ export function sizesOf(model: ModelShape, layout: Layout, cut: Cut): Sizes {
     throw new RangeError(
       "an engine with adapters keeps no mark and computes in f32: adapters are small enough to cross whole, and products read the merged weights; leave keepsMark and precision out",
     );
+  if (cut.island && (cut.lora || keepsMark || half))
+    throw new RangeError(
+      "the members of an island train all parameters in f32, and leave the mark to the CPU: leave lora, keepsMark and precision out",
+    );
   const extents = extentsOf(model, microbatch, layout);
   const { N, V } = extents;
   const rowBytes = V * elementBytes({ half });
@@ -89,7 +110,18 @@ export function sizesOf(model: ModelShape, layout: Layout, cut: Cut): Sizes {
     : Math.max(LOGITS_CHUNK_BYTES / rowBytes, LOGITS_CHUNK_ROWS);
   const rows = alignedRows(Math.min(wishedRows, (bindingFloats * 4) / rowBytes));
   const chunkRows = Math.min(rows, Math.ceil(N / ALIGN_FLOATS) * ALIGN_FLOATS);
-  return { ...extents, chunkRows, recomputedLayers, bindingFloats, moments, keepsMark, topK, half, scaled };
+  return {
+    ...extents,
+    chunkRows,
+    recomputedLayers,
+    bindingFloats,
+    moments,
+    keepsMark,
+    topK,
+    half,
+    scaled,
+    island: cut.island,
+  };
 }
 
 /** A range of the flat vectors starts where a copy in f16 may start, and moments in 8 bits, too. */
@@ -128,10 +160,10 @@ export const trainedOf = ({
 }: Vectors): FlatLayout & { readonly buffer: "parameters" | "adapters" } =>
   adapters ? { ...adapters, buffer: "adapters" } : { ...layout, buffer: "parameters" };
 
-export function planMemory(model: ModelShape, vectors: Vectors, sizes: Sizes): MemoryPlan {
+export function planMemory(model: RankShape, vectors: Vectors, sizes: Sizes): MemoryPlan {
   const { layout, adapters } = vectors;
   const trained = trainedOf(vectors);
-  const { N, C, A, F, V, QKV, T, headSize, chunkRows, recomputedLayers, half } = sizes;
+  const { N, V, T, headSize, chunkRows, half } = sizes;
   const plan = new MemoryPlan();
   plan.want("parameters", layout.length, "parameters");
   if (half) plan.want("weights", layout.matrices, "parameters", true);
@@ -143,32 +175,56 @@ export function planMemory(model: ModelShape, vectors: Vectors, sizes: Sizes): M
   plan.want("gradient", sizes.keepsMark ? wholeBlocks(layout.length) : trained.length, "gradient");
   for (const name of ["momentum", "variance"]) plan.want(name, momentWords(trained.length, sizes.moments), "moments");
 
-  for (let l = 0; l < model.layers; l++) plan.want(`x1.${l}`, N * C, "activations", half);
-  for (let set = 0; set < model.layers - recomputedLayers; set++) {
-    const want = (name: string, elements: number, half: boolean): void =>
-      plan.want(`${name}.${set}`, elements, "activations", half);
-    for (const name of ["y1", "x2", "y2"]) want(name, N * C, half);
-    want("attended", N * A, half);
-    want("qkv", N * QKV, half);
-    want("gateUp", N * Math.max(2 * F, QKV), half);
-    want("h", N * F, half);
-    for (const name of ["rstd1", "rstd2"]) want(name, N, false);
-    want("lse", N * model.heads, false);
-  }
-  for (const name of ["xLast", "yLast"]) plan.want(name, N * C, "activations", half);
-  plan.want("rstdLast", N, "activations");
-
   plan.want("logits", chunkRows * V, "logits", half);
   const want = (name: string, floats: number): void => plan.want(name, floats, "scratch");
-  for (const name of ["dx", "dy"]) plan.want(name, N * C, "scratch", half);
-  want("delta", N * model.heads);
-  want("gammaPartials", (2 * model.layers + 1) * alignFloats(gammaBlocks(N) * C));
-  for (const name of ["ids", "targets", "losses"]) want(name, N);
-  want("occurrences", occurrencesLength(N));
+  want("losses", N);
   for (const name of ["cosines", "sines"]) want(name, (T * headSize) / 2);
-  want("squares", GROUPS_MAX * flatRanges(trained.length, sizes).length);
+  want("squares", GROUPS_MAX * (flatRanges(trained.length, sizes).length + (sizes.island ? ISLAND_RANGES : 0)));
   want("step", STEP_FLOATS);
   want("report", REPORT_FLOATS);
   want("scaling", SCALING_WORDS);
+  wantMicrobatch(plan, model, sizes, "");
+  if (sizes.island?.chains === 2) wantMicrobatch(plan, model, sizes, SECOND_CHAIN);
   return plan;
+}
+
+/** A rank's part of a sum, as it leaves the device. */
+export const exchangedBytes = ({ N, C, island }: Sizes): number =>
+  4 * (island?.exchange === "int8" ? shardWords((N * C) / 4) : N * C);
+
+/** Through which what is exchanged leaves the device. */
+export const islandStagingBytes = (sizes: Sizes, plan: MemoryPlan): number =>
+  sizes.island ? sizes.island.chains * exchangedBytes(sizes) + plan.blank().view("squares").length * 4 : 0;
+
+/** What is everybody's, before and behind what is cut, begins a range of its own. */
+const ISLAND_RANGES = 2;
+
+/** What one microbatch in flight has for itself. */
+function wantMicrobatch(plan: MemoryPlan, model: RankShape, sizes: Sizes, suffix: string): void {
+  const { N, C, A, F, QKV, recomputedLayers, half, island } = sizes;
+  const active = (name: string, elements: number, half: boolean): void =>
+    plan.want(`${name}${suffix}`, elements, "activations", half);
+  for (let l = 0; l < model.layers; l++) active(`x1.${l}`, N * C, half);
+  for (let set = 0; set < model.layers - recomputedLayers; set++) {
+    for (const name of ["y1", "x2", "y2"]) active(`${name}.${set}`, N * C, half);
+    active(`attended.${set}`, N * A, half);
+    active(`qkv.${set}`, N * QKV, half);
+    active(`gateUp.${set}`, N * Math.max(2 * F, QKV), half);
+    active(`h.${set}`, N * F, half);
+    for (const name of ["rstd1", "rstd2"]) active(`${name}.${set}`, N, false);
+    active(`lse.${set}`, N * model.heads, false);
+  }
+  for (const name of ["xLast", "yLast"]) active(name, N * C, half);
+  active("rstdLast", N, false);
+
+  const want = (name: string, floats: number, half = false): void =>
+    plan.want(`${name}${suffix}`, floats, "scratch", half);
+  for (const name of ["dx", "dy"]) want(name, N * C, half);
+  want("delta", N * model.heads);
+  want("gammaPartials", (2 * model.layers + 1) * alignFloats(gammaBlocks(N) * C));
+  for (const name of ["ids", "targets"]) want(name, N);
+  want("occurrences", occurrencesLength(N));
+  if (island?.exchange !== "int8") return;
+  want("outgoing", shardWords((N * C) / 4));
+  want("shards", island.shards * shardWords((N * C) / 4));
 }

@@ -1,12 +1,12 @@
 // An engine on paper: where everything lies and what every pass binds. The engine is made from it, and the planner reads its numbers, so
 // that what was predicted is what is allocated.
-import type { ModelShape } from "#wire";
+import type { RankShape } from "#outer";
 import { type BytesByPart, type MemoryPlan, MIB, PARTS, type Part } from "../device/memory.ts";
 import { shapesBytes } from "../device/plan.ts";
 import { Rehearsal } from "../device/rehearsal.ts";
 import { REPORT_FLOATS } from "../kernels/optimizer.ts";
 import { type AdapterLayout, adapterLayoutOf } from "./adapters.ts";
-import { type Cut, planMemory, type Sizes, sizesOf, trainedOf } from "./buffers.ts";
+import { type Cut, islandStagingBytes, planMemory, type Sizes, sizesOf, trainedOf } from "./buffers.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { markPassesOf, markStagingBytes, wantMark } from "./mark-passes.ts";
 import { passesOf } from "./passes.ts";
@@ -38,7 +38,7 @@ export interface Outline {
   readonly totalBytes: number;
 }
 
-export function outlineOf(model: ModelShape, cut: Cut): Outline {
+export function outlineOf(model: RankShape, cut: Cut): Outline {
   const layout = layoutOf(model);
   const sizes = sizesOf(model, layout, cut);
   const adapters = cut.lora && adapterLayoutOf(model, layout, cut.lora);
@@ -60,7 +60,7 @@ export function outlineOf(model: ModelShape, cut: Cut): Outline {
     const planned = memory.bytesOf(part);
     if (part === "scratch") return planned + Object.values(dispatches).reduce((sum, n) => sum + shapesBytes(n), 0);
     const crossing = Math.max(readFloats * 4, sizes.keepsMark ? markStagingBytes(layout, sizes) : 0);
-    if (part === "staging") return STEPS_IN_FLIGHT * REPORT_BYTES + crossing;
+    if (part === "staging") return STEPS_IN_FLIGHT * REPORT_BYTES + crossing + islandStagingBytes(sizes, memory);
     return planned;
   };
   const bytesByPart = Object.fromEntries(PARTS.map((part) => [part, bytesOf(part)])) as BytesByPart;

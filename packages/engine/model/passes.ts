@@ -1,7 +1,7 @@
 // The model as recorded dispatches: forward, loss, backward, update. Names of tensors are those of model/buffers.ts, which says what shares a place.
 //
 //   x = embed[ids];   per layer: y1 = norm(x); x += attention(y1) Woᵀ; y2 = norm(x); x += swiglu(y2) Wdᵀ;   logits = norm(x) headᵀ
-import type { ModelShape } from "#wire";
+import type { RankShape } from "#outer";
 import type { Memory } from "../device/memory.ts";
 import { ALIGN_FLOATS, alignFloats, elementBytes, type Recorder, slice, type View } from "../device/plan.ts";
 import { attentionBackwardKv, attentionBackwardQ, attentionFlops, attentionForward } from "../kernels/attention.ts";
@@ -18,8 +18,16 @@ import {
   report,
   squares,
 } from "../kernels/optimizer.ts";
-import { gammaBlocks, rmsnormBackward, rmsnormForward, rmsnormGammaSum } from "../kernels/rmsnorm.ts";
+import {
+  allReduceNormBackward,
+  allReduceNormForward,
+  gammaBlocks,
+  rmsnormBackward,
+  rmsnormForward,
+  rmsnormGammaSum,
+} from "../kernels/rmsnorm.ts";
 import { rope } from "../kernels/rope.ts";
+import { encodeShard } from "../kernels/shard.ts";
 import { swigluBackward, swigluForward } from "../kernels/swiglu.ts";
 import { adapterBackward, recordBlocks, recordMerge } from "./adapter-passes.ts";
 import type { AdapterLayout, Matrix } from "./adapters.ts";
@@ -38,8 +46,11 @@ export const HALF_KERNELS = [halve] as const;
 /** What an engine with such moments runs besides. */
 export const MOMENT_KERNELS = { f32: [], "8bit": [adamw8bit] } as const;
 
+/** What a rank of an island runs besides. */
+export const ISLAND_KERNELS = [encodeShard, allReduceNormForward, allReduceNormBackward] as const;
+
 export interface Context {
-  readonly model: ModelShape;
+  readonly model: RankShape;
   readonly layout: Layout;
   readonly adapters: AdapterLayout | undefined;
   readonly sizes: Sizes;
@@ -65,6 +76,10 @@ export const passesOf = (context: Context) => ({
     recordLoss(plan, context, false);
   },
   report: (plan: Recorder): void => recordReport(plan, context, 0),
+  /** Of an island's rank: its part of the gradient's norm. Afterwards the sum of everybody's is the first of `squares`. */
+  squares: (plan: Recorder): void => {
+    if (context.sizes.island) recordIslandSquares(plan, context);
+  },
 });
 export type Pass = keyof ReturnType<typeof passesOf>;
 
@@ -131,7 +146,7 @@ function attentionShape({ model, sizes }: Context) {
   return { T, heads: model.heads, kvHeads: model.kvHeads, scale: 1 / Math.sqrt(headSize), B };
 }
 
-/** The fused norm: x = residual (+ what a block added to it, in dy), y and rstd of x. */
+/** The fused norm: x = residual (+ what a block added to it, in dy), y and rstd of x. @param has whether this rank has a part of what was added */
 function norm(
   plan: Recorder,
   context: Context,
@@ -139,12 +154,35 @@ function norm(
   added: 0 | 1,
   residual: View,
   [x, y, rstd]: View[],
+  has = true,
 ): void {
   const { model, sizes, memory } = context;
   const gamma = parameter(context, normRange(context, index));
+  if (added === 1 && sizes.island) exchangeSums(plan, context, has);
+  if (added === 1 && sizes.island?.exchange === "int8") {
+    const { shards } = sizes.island;
+    const shape = { rows: sizes.N, C: sizes.C, K: 0, eps: model.normEps, shards };
+    const views = { partials: residual, residual, gamma, residualOut: x, y, rstd, shards: memory.view("shards") };
+    plan.add(allReduceNormForward, shape, views, (8 + 2 * shards) * sizes.N * sizes.C);
+    return;
+  }
   const partials = added === 1 ? memory.view("dy") : residual;
   const shape = { rows: sizes.N, C: sizes.C, K: added, eps: model.normEps };
   plan.add(rmsnormForward, shape, { partials, residual, gamma, residualOut: x, y, rstd }, 8 * sizes.N * sizes.C);
+}
+
+/**
+ * dy, a rank's part of a sum, goes to the others. Exact, the sum takes its place; in int8 `shards` holds what the kernel behind it adds up, the rank's own part
+ * as the others have it too: so everybody has the same bits.
+ * @param has false: this rank has no heads, and its part is zero
+ */
+function exchangeSums(plan: Recorder, { sizes, memory }: Context, has: boolean): void {
+  const dy = slice(memory.view("dy"), 0, sizes.N * sizes.C);
+  if (sizes.island?.exchange === "f32") return plan.exchange({ from: has ? dy : undefined, to: dy });
+  const outgoing = memory.view("outgoing");
+  const vectors = dy.length / 4;
+  if (has) plan.add(encodeShard, { vectors }, { x: dy, shard: outgoing }, 4 * dy.length);
+  plan.exchange({ from: has ? outgoing : undefined, to: memory.view("shards") });
 }
 
 /** The copy of the matrices in f16, before anything reads it. */
@@ -179,16 +217,18 @@ function recordLayer(plan: Recorder, context: Context, l: number): void {
   const w = layout.layers[l];
   const at = (name: string): View => memory.view(name);
   const own = (name: string): View => at(`${name}.${setOf(sizes, l)}`);
-  linear(plan, context, own("y1"), weight(context, w.qkv), own("qkv"), QKV, C);
-  plan.add(rope, ropeShape(context, 1), { cosines: at("cosines"), sines: at("sines"), qkv: own("qkv") });
-  plan.add(
-    attentionForward,
-    attentionShape(context),
-    { qkv: own("qkv"), y: own("attended"), lse: own("lse") },
-    attentionFlops(B, T, A),
-  );
-  linear(plan, context, own("attended"), weight(context, w.o), at("dy"), C, A);
-  norm(plan, context, 2 * l + 1, 1, at(`x1.${l}`), [own("x2"), own("y2"), own("rstd2")]);
+  if (A > 0) {
+    linear(plan, context, own("y1"), weight(context, w.qkv), own("qkv"), QKV, C);
+    plan.add(rope, ropeShape(context, 1), { cosines: at("cosines"), sines: at("sines"), qkv: own("qkv") });
+    plan.add(
+      attentionForward,
+      attentionShape(context),
+      { qkv: own("qkv"), y: own("attended"), lse: own("lse") },
+      attentionFlops(B, T, A),
+    );
+    linear(plan, context, own("attended"), weight(context, w.o), at("dy"), C, A);
+  }
+  norm(plan, context, 2 * l + 1, 1, at(`x1.${l}`), [own("x2"), own("y2"), own("rstd2")], A > 0);
   const gateUp = slice(own("gateUp"), 0, N * 2 * F);
   linear(plan, context, own("y2"), weight(context, w.gateUp), gateUp, 2 * F, C);
   eachBlock(sizes, 2 * F, (first, rows) => {
@@ -241,14 +281,23 @@ function recordBackward(plan: Recorder, context: Context): void {
   const L = model.layers;
   const at = (name: string): View => memory.view(name);
   const blocks = gammaBlocks(N);
-  const normBackward = (index: number, x: View, rstd: View, accumulate: 0 | 1): void => {
+  /** @param part what dy holds: this rank's part of the gradient, nothing of it, or all */
+  const normBackward = (index: number, x: View, rstd: View, accumulate: 0 | 1, part: "part" | "none" | "all"): void => {
     const partials = slice(at("gammaPartials"), index * alignFloats(blocks * C), blocks * C);
     const gamma = parameter(context, normRange(context, index));
     const views = { dy: at("dy"), x, rstd, gamma, dx: at("dx"), partials };
+    const exchanged = part === "all" ? undefined : sizes.island;
+    if (exchanged) exchangeSums(plan, context, part === "part");
+    if (exchanged?.exchange === "int8") {
+      const { shards } = exchanged;
+      const shape = { rows: N, C, accumulate, K: 0, shards };
+      plan.add(allReduceNormBackward, shape, { ...views, shards: at("shards") }, (11 + 2 * shards) * N * C);
+      return;
+    }
     plan.add(rmsnormBackward, { rows: N, C, accumulate }, views, 11 * N * C);
   };
 
-  normBackward(2 * L, at("xLast"), at("rstdLast"), 0);
+  normBackward(2 * L, at("xLast"), at("rstdLast"), 0, "all");
   for (let l = L - 1; l >= 0; l--) {
     if (l < sizes.recomputedLayers) recomputeLayer(plan, context, l);
     const w = layout.layers[l];
@@ -269,18 +318,20 @@ function recordBackward(plan: Recorder, context: Context): void {
       plan.add(swigluBackward, { rows, F }, views, 12 * rows * F);
     });
     back("gateUp", gateUp, own("y2"), at("dy"), 2 * F, C);
-    normBackward(2 * l + 1, own("x2"), own("rstd2"), 1);
+    normBackward(2 * l + 1, own("x2"), own("rstd2"), 1, "part");
 
-    back("o", at("dx"), own("attended"), at("dy"), C, A);
-    const shape = attentionShape(context);
-    const flops = attentionFlops(B, T, A);
-    const dqkv = slice(own("gateUp"), 0, N * QKV); // whose own gradient was used for the last time
-    const shared = { qkv: own("qkv"), dy: at("dy"), lse: own("lse"), dqkv, delta: at("delta") };
-    plan.add(attentionBackwardQ, shape, { ...shared, y: own("attended") }, 1.5 * flops);
-    plan.add(attentionBackwardKv, shape, shared, 2 * flops);
-    plan.add(rope, ropeShape(context, -1), { cosines: at("cosines"), sines: at("sines"), qkv: dqkv });
-    back("qkv", dqkv, own("y1"), at("dy"), QKV, C);
-    normBackward(2 * l, at(`x1.${l}`), own("rstd1"), 1);
+    if (A > 0) {
+      back("o", at("dx"), own("attended"), at("dy"), C, A);
+      const shape = attentionShape(context);
+      const flops = attentionFlops(B, T, A);
+      const dqkv = slice(own("gateUp"), 0, N * QKV); // whose own gradient was used for the last time
+      const shared = { qkv: own("qkv"), dy: at("dy"), lse: own("lse"), dqkv, delta: at("delta") };
+      plan.add(attentionBackwardQ, shape, { ...shared, y: own("attended") }, 1.5 * flops);
+      plan.add(attentionBackwardKv, shape, shared, 2 * flops);
+      plan.add(rope, ropeShape(context, -1), { cosines: at("cosines"), sines: at("sines"), qkv: dqkv });
+      back("qkv", dqkv, own("y1"), at("dy"), QKV, C);
+    }
+    normBackward(2 * l, at(`x1.${l}`), own("rstd1"), 1, A > 0 ? "part" : "none");
   }
   if (context.adapters) return; // embedding and norms stay
   const dweight = gradient(context, layout.embed);
@@ -299,19 +350,7 @@ function recordUpdate(plan: Recorder, context: Context): void {
   const ranges = flatRanges(trained.length, sizes);
   const flat = (name: string, range: Range): View => slice(memory.view(name), range.offset, range.length);
 
-  let partials = 0;
-  ranges.forEach((range, i) => {
-    const n = range.length / 4;
-    const groups = flatGroups(n);
-    plan.add(
-      squares,
-      { n },
-      { x: flat("gradient", range), partials: slice(memory.view("squares"), i * GROUPS_MAX, groups) },
-      range.length * 2,
-    );
-    partials = i * GROUPS_MAX + groups; // earlier ranges are full: GROUPS_MAX groups each
-  });
-  recordReport(plan, context, partials);
+  recordReport(plan, context, sizes.island ? 1 : recordSquares(plan, context, ranges, 0));
   for (const range of ranges) {
     const decayed = Math.max(0, Math.min(range.length, trained.matrices - range.offset));
     const moment = (name: string): View => {
@@ -333,6 +372,51 @@ function recordUpdate(plan: Recorder, context: Context): void {
       range.length * (sizes.moments === "f32" ? 20 : 60),
     );
   }
+}
+
+/** Partial sums of squares, from place `first` on. @returns the place behind them: earlier ranges are full, GROUPS_MAX groups each */
+function recordSquares(plan: Recorder, { memory }: Context, ranges: readonly Range[], first: number): number {
+  let end = first;
+  ranges.forEach(({ offset, length }, i) => {
+    const n = length / 4;
+    const groups = flatGroups(n);
+    const at = first + i * GROUPS_MAX;
+    const partials = slice(memory.view("squares"), at, groups);
+    plan.add(squares, { n }, { x: slice(memory.view("gradient"), offset, length), partials }, length * 2);
+    end = at + groups;
+  });
+  return end;
+}
+
+/** Where in `squares` an island's rank has the partial sums of what is everybody's, and of what is its own. */
+export interface IslandSquares {
+  readonly everybodys: readonly Range[];
+  readonly own: readonly Range[];
+}
+
+export function islandSquaresOf({ layout, sizes }: Pick<Context, "layout" | "sizes">): IslandSquares & {
+  readonly ranges: Readonly<Record<keyof IslandSquares, readonly Range[]>>;
+} {
+  const cutFrom = layout.layers[0].qkv.offset;
+  const within = (from: number, to: number): Range[] =>
+    flatRanges(to - from, sizes).map(({ offset, length }) => ({ offset: from + offset, length }));
+  const ranges = {
+    everybodys: [...within(0, cutFrom), ...within(layout.matrices, layout.length)],
+    own: within(cutFrom, layout.matrices),
+  };
+  const placesOf = (ranges: readonly Range[], first: number): Range[] =>
+    ranges.map(({ length }, i) => ({ offset: (first + i) * GROUPS_MAX, length: flatGroups(length / 4) }));
+  return {
+    ranges,
+    everybodys: placesOf(ranges.everybodys, 0),
+    own: placesOf(ranges.own, ranges.everybodys.length),
+  };
+}
+
+function recordIslandSquares(plan: Recorder, context: Context): void {
+  const { everybodys, own } = islandSquaresOf(context).ranges;
+  recordSquares(plan, context, everybodys, 0);
+  recordSquares(plan, context, own, everybodys.length * GROUPS_MAX);
 }
 
 function recordReport(plan: Recorder, { adapters, sizes, memory }: Context, partials: number): void {

@@ -2,14 +2,15 @@
 //
 //   planModel       this model, this microbatch: bytes by part, and whether they fit; recomputes as many layers as it must, and no more
 //   largestFit      the most sequences per microbatch, and the widest model of the same form, within the same limits
-import type { Codec } from "#outer";
+import type { Codec, RankShape } from "#outer";
 import type { LoraShape, ModelShape } from "#wire";
 import { type BytesByPart, MIB } from "../device/memory.ts";
 import type { Moments, Precision } from "../engine.ts";
+import type { IslandCut } from "./buffers.ts";
 import { limitProblem, type MemoryLimits, type Outline, outlineOf } from "./outline.ts";
 
 export interface PlanOptions {
-  readonly model: ModelShape;
+  readonly model: RankShape;
   /** Sequences per microbatch. */
   readonly microbatch: number;
   /** Of the device; absent: those of a device that allows everything. */
@@ -22,6 +23,8 @@ export interface PlanOptions {
   readonly precision?: Precision | undefined;
   /** Adapters are trained beside weights that stay. */
   readonly lora?: LoraShape | undefined;
+  /** The model is a part of one, as a rank of an island has it. */
+  readonly island?: IslandCut | undefined;
   /** 0 to layers - 1; absent: the fewest with which it fits. */
   readonly recomputedLayers?: number | undefined;
 }
@@ -50,8 +53,18 @@ export function planModel(options: PlanOptions): ModelPlan {
 
 function outlineAt({ model, microbatch, limits, ...given }: PlanOptions, recomputedLayers: number): Outline {
   const bindingFloats = Math.floor((limits?.maxStorageBufferBindingSize ?? Number.POSITIVE_INFINITY) / 4);
-  const { moments, keepsMark, codec, precision, lora } = given;
-  return outlineOf(model, { microbatch, recomputedLayers, bindingFloats, moments, keepsMark, codec, precision, lora });
+  const { moments, keepsMark, codec, precision, lora, island } = given;
+  return outlineOf(model, {
+    microbatch,
+    recomputedLayers,
+    bindingFloats,
+    moments,
+    keepsMark,
+    codec,
+    precision,
+    lora,
+    island,
+  });
 }
 
 function fewestRecomputed(options: PlanOptions, memoryBytes: number): number {

@@ -1,0 +1,135 @@
+// A rank's passes: segments of dispatches, and between them what the others add. Two microbatches take turns, so that one is computed while the sums of the
+// other one cross (batch split in two: TokenWeave, ISO; here the halves are microbatches).
+//
+//   chain 0   segment 0 ── exchange ──── segment 1 ── exchange ── …
+//   chain 1              segment 0 ── exchange ──── segment 1 ── …
+//
+// Segments are queued in this order whenever sums arrive, so gradients add up in the same order at every rank and in every run.
+import type { Crossing } from "../device/crossing.ts";
+import type { ExchangePoint, Plan, View } from "../device/plan.ts";
+import type { Segments } from "../device/segments.ts";
+import type { IslandSquares } from "../model/passes.ts";
+import { type AllReduce, allReduce, exchangeAll } from "./all-reduce.ts";
+import type { Lanes } from "./lanes.ts";
+import type { Lane } from "./port.ts";
+
+/** Lane 0 is the leader's word. */
+const NORM_LANE = 1;
+const FIRST_CHAIN_LANE = 2;
+
+/** What a rank's exchanges came to since it was made. */
+export interface ExchangeTotals {
+  readonly exchanges: number;
+  /** Sent, to all others together. */
+  readonly bytes: number;
+  /** From a sum's leaving the device to its coming back, added up: also while something else was computed. */
+  readonly ms: number;
+}
+
+export interface RankOptions {
+  readonly crossing: Crossing;
+  readonly lanes: Lanes;
+  readonly reduce: AllReduce;
+  /** Of each microbatch in flight. */
+  readonly chains: readonly { readonly train: Segments; readonly evaluate: Segments; readonly suffix: string }[];
+  readonly squares: { readonly plan: Plan; readonly places: IslandSquares; readonly view: View };
+  /** Numbers of a sum, and the bytes that a rank's part of it takes. */
+  readonly numbers: number;
+  readonly exchangedBytes: number;
+}
+
+export class Rank {
+  readonly #options: RankOptions;
+  readonly #staging: readonly GPUBuffer[];
+  readonly #squaresStaging: GPUBuffer;
+  readonly #lanes: readonly Lane[];
+  readonly #normLane: Lane;
+  readonly #totals = { exchanges: 0, bytes: 0, ms: 0 };
+
+  constructor(options: RankOptions) {
+    this.#options = options;
+    const { crossing, lanes, chains, squares } = options;
+    this.#staging = chains.map(() => crossing.staging("outgoing", options.exchangedBytes));
+    this.#squaresStaging = crossing.staging("squares", squares.view.length * 4);
+    this.#lanes = chains.map((_, i) => this.#counted(lanes.lane(FIRST_CHAIN_LANE + i)));
+    this.#normLane = lanes.lane(NORM_LANE);
+  }
+
+  get totals(): ExchangeTotals {
+    return { ...this.#totals };
+  }
+
+  /** @param write puts a microbatch where the chain with that suffix reads it. Rejects with IslandLostError. */
+  async run<Batch>(
+    pass: "train" | "evaluate",
+    batches: readonly Batch[],
+    write: (batch: Batch, suffix: string) => void,
+  ): Promise<void> {
+    const { chains } = this.#options;
+    for (let first = 0; first < batches.length; first += chains.length) {
+      const inFlight = chains.slice(0, batches.length - first);
+      for (const [i, { suffix }] of inFlight.entries()) write(batches[first + i], suffix);
+      await this.#together(inFlight.map((chain) => chain[pass]));
+    }
+  }
+
+  async #together(chains: readonly Segments[]): Promise<void> {
+    const arriving: (Promise<void> | undefined)[] = [];
+    for (const s of chains[0].all.keys())
+      for (const [i, chain] of chains.entries()) {
+        await arriving[i];
+        const { plan, point } = chain.all[s];
+        if (!point) {
+          plan.replay();
+          continue;
+        }
+        arriving[i] = this.#exchange(i, plan, point);
+        arriving[i].catch(() => {}); // told where it is waited for
+      }
+  }
+
+  async #exchange(chain: number, plan: Plan, { from, to }: ExchangePoint): Promise<void> {
+    const { crossing, reduce, numbers } = this.#options;
+    const [staging, lane] = [this.#staging[chain], this.#lanes[chain]];
+    const own = new Uint8Array(staging.size);
+    plan.replay((encoder) => {
+      if (from) encoder.copyBufferToBuffer(from.buffer, from.offset * 4, staging, 0, staging.size);
+    });
+    if (from) await crossing.map(staging, (mapped) => own.set(new Uint8Array(mapped)));
+    const left = performance.now();
+    const sum = await allReduce(lane, reduce, own, numbers);
+    crossing.device.queue.writeBuffer(to.buffer, to.offset * 4, sum);
+    this.#totals.exchanges++;
+    this.#totals.ms += performance.now() - left;
+  }
+
+  #counted(lane: Lane): Lane {
+    const send: Lane["send"] = (to, bytes) => {
+      this.#totals.bytes += bytes.length;
+      lane.send(to, bytes);
+    };
+    return { ...lane, send };
+  }
+
+  /** The square of the whole gradient's norm, where the report adds up partial sums. What is everybody's counts as rank 0 has it. */
+  async norm(): Promise<void> {
+    const { crossing, squares } = this.#options;
+    const staging = this.#squaresStaging;
+    const { buffer } = squares.view;
+    squares.plan.replay((encoder) => encoder.copyBufferToBuffer(buffer, 0, staging, 0, staging.size));
+    const own = new Float64Array(2);
+    await crossing.map(staging, (mapped) => {
+      const partials = new Float32Array(mapped);
+      const sumOf = (places: IslandSquares["own"]): number =>
+        places.reduce(
+          (sum, { offset, length }) => partials.subarray(offset, offset + length).reduce((a, b) => a + b, sum),
+          0,
+        );
+      own.set([sumOf(squares.places.everybodys), sumOf(squares.places.own)]);
+    });
+    const all = await exchangeAll(this.#normLane, () => new Uint8Array(own.buffer));
+    const sums = all.map(({ buffer, byteOffset }) => new Float64Array(buffer, byteOffset, 2));
+    const square = sums.reduce((sum, [, cut]) => sum + cut, sums[0][0]);
+    crossing.device.queue.writeBuffer(buffer, 0, Float32Array.of(square));
+  }
+}
