@@ -90,3 +90,22 @@ test("standings after any round are the fold of the log so far, also when few pa
       ]);
   }
 });
+
+test("[R55] members of an island have their parts of its tokens at every moment, and in what is signed about the model", () => {
+  const entries = logOf(3, 2);
+  const led = { leader: peer(0), members: [peer(0), peer(8)] };
+  for (const entry of entries)
+    if (entry.type === "open" && entry.round > 0) entry.islands = [led];
+    else if (entry.type === "commit") for (const each of entry.contributors) each.tokens = 10;
+  const standings = new Standings(entries, () => undefined);
+  const after = (rounds: number) => standings.after(rounds).map(({ peer, tokens }) => [peer, tokens]);
+  expect(after(1)).toEqual([
+    [peer(0), 10],
+    [peer(1), 10],
+  ]);
+  expect(after(3)).toEqual([
+    [peer(1), 30],
+    [peer(0), 20],
+    [peer(8), 10],
+  ]);
+});

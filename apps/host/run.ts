@@ -517,7 +517,7 @@ export class HostedRun {
   /** @param from first row of the page of peers */
   detail(from: number, pageSize: number): RunDetail {
     const { log } = this.#sequencer;
-    const { phase, roster, offered, peersAwaited } = this.view;
+    const { phase, roster, offered, peersAwaited, islands } = this.view;
     const { traffic } = this.#sequencer;
     const rows = peerRows({ peers: this.view.peers, log, traffic, memberOf: (peer) => this.#memberByPeer.get(peer) });
     return {
@@ -528,6 +528,13 @@ export class HostedRun {
       phase,
       roster: [...roster],
       offered: [...offered],
+      islands: islands.map(({ id, members, plan, since }) => ({
+        island: id,
+        leader: members[0],
+        members: [...members],
+        plan,
+        since,
+      })),
       spec: this.spec,
       head: {
         round: log.round,

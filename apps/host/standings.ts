@@ -1,6 +1,14 @@
 // Who had given how much after any round of the past: a fold of the log, kept every few rounds, so that any moment is a short fold away.
 // It begins when it is first asked: a host that nobody asks for its past reads no manifest.
-import { type Contribution, decodeManifest, type EntryOf, isGroup, type LogEntry, type PeerId } from "#wire";
+import {
+  type Contribution,
+  creditedTo,
+  decodeManifest,
+  type EntryOf,
+  isGroup,
+  type LogEntry,
+  type PeerId,
+} from "#wire";
 
 /** A fold of so many rounds of 32 contributors takes a few milliseconds. */
 const ROUNDS_BETWEEN = 500;
@@ -28,6 +36,7 @@ export class Standings {
   #rounds = 0;
   #seq = 0; // of the next entry to fold
   #between = ROUNDS_BETWEEN;
+  #open: EntryOf<"open"> | undefined;
   #commit: EntryOf<"commit"> | undefined;
 
   /** @param manifest the blob that names a group's members, where it is here */
@@ -46,9 +55,10 @@ export class Standings {
   }
 
   #apply(entry: LogEntry): void {
+    if (entry.type === "open") this.#open = entry;
     if (entry.type === "commit") this.#commit = entry;
-    if (entry.type !== "seal" || this.#commit === undefined) return;
-    this.#add(this.#newest, this.#commit, entry);
+    if (entry.type !== "seal" || this.#open === undefined || this.#commit === undefined) return;
+    this.#add(this.#newest, this.#open, this.#commit, entry);
     this.#commit = undefined;
     this.#rounds = entry.round + 1;
     if (this.#rounds % this.#between !== 0) return;
@@ -70,22 +80,29 @@ export class Standings {
   #creditAfter(rounds: number): Credit {
     const page = this.#pages.findLast(({ round }) => round <= rounds);
     const credit = new Map(page?.credit);
+    let open: EntryOf<"open"> | undefined;
     let commit: EntryOf<"commit"> | undefined;
     for (let seq = (page?.seq ?? -1) + 1; seq < this.#entries.length; seq++) {
       const entry = this.#entries[seq];
+      if (entry.type === "open") open = entry;
       if (entry.type === "commit") commit = entry;
-      if (entry.type !== "seal" || commit === undefined) continue;
+      if (entry.type !== "seal" || open === undefined || commit === undefined) continue;
       if (entry.round >= rounds) break;
-      this.#add(credit, commit, entry);
+      this.#add(credit, open, commit, entry);
     }
     return credit;
   }
 
-  #add(credit: Map<PeerId, Given>, { contributors }: EntryOf<"commit">, { refused }: EntryOf<"seal">): void {
+  #add(
+    credit: Map<PeerId, Given>,
+    open: EntryOf<"open">,
+    { contributors }: EntryOf<"commit">,
+    { refused }: EntryOf<"seal">,
+  ): void {
     const without = new Set(refused.map(({ peer }) => peer));
     for (const contribution of contributors) {
       if (without.has(contribution.peer)) continue;
-      for (const { peer, tokens } of this.#givers(contribution)) {
+      for (const { peer, tokens } of this.#givers(contribution).flatMap((given) => creditedTo(open, given))) {
         const before = credit.get(peer);
         credit.set(peer, { tokens: (before?.tokens ?? 0) + tokens, rounds: (before?.rounds ?? 0) + 1 });
       }

@@ -7,7 +7,9 @@ import * as z from "zod/mini";
 import {
   type CheckpointRow,
   type Contribution,
+  creditedTo,
   decodeManifest,
+  type EntryOf,
   entryHash,
   hashSchema,
   type Identity,
@@ -82,13 +84,15 @@ function contributorsUpTo(
 ): Provenance["contributors"] {
   const given = new Map<string, { tokens: number; rounds: number }>();
   let named: readonly Contribution[] = [];
+  let open: Pick<EntryOf<"open">, "islands"> = {};
   for (const entry of entries.slice(0, seq + 1)) {
+    if (entry.type === "open") open = entry;
     if (entry.type === "commit") named = entry.contributors;
     if (entry.type !== "seal") continue;
     const without = new Set(entry.refused.map(({ peer }) => peer));
     const inRound = new Map<string, number>(); // a volunteer with two slots took part in one round
     for (const contribution of named.filter(({ peer }) => !without.has(peer)))
-      for (const { peer, tokens } of givers(contribution, manifest))
+      for (const { peer, tokens } of givers(contribution, manifest).flatMap((given) => creditedTo(open, given)))
         inRound.set(volunteerOf(peer), (inRound.get(volunteerOf(peer)) ?? 0) + tokens);
     for (const [volunteer, tokens] of inRound) {
       const before = given.get(volunteer) ?? { tokens: 0, rounds: 0 };

@@ -137,3 +137,20 @@ describe("[R25] the mesh plan", () => {
     for (const [i, id] of ordered.slice(1).entries()) expect(plan.neighbours(id)).toContain(ordered[i]);
   });
 });
+
+test("[R54] ties are neighbours beside the plan, say what they change, and end with who leaves", () => {
+  const plan = new MeshPlan("seed");
+  const peers = Array.from({ length: 40 }, (_, i) => peer(i));
+  for (const peer of peers) plan.join(peer);
+  const [a] = peers;
+  const [near] = plan.planned(a);
+  const far = peers.filter((peer) => peer !== a && !plan.areNeighbours(a, peer)).slice(0, 2);
+  const pairOf = (other: string): [string, string] => (a < other ? [a, other] : [other, a]);
+  expect(plan.tie([near, ...far].map(pairOf))).toEqual(far.map((other) => ({ pair: pairOf(other), linked: true })));
+  expect(plan.tie([near, ...far].map(pairOf))).toEqual([]);
+  expect(far.every((other) => plan.areNeighbours(a, other) && plan.areNeighbours(other, a))).toBe(true);
+  expect(plan.planned(a)).not.toContain(far[0]);
+  expect(plan.leave(far[0])).toContainEqual({ pair: pairOf(far[0]), linked: false });
+  expect(plan.tie([])).toEqual([{ pair: pairOf(far[1]), linked: false }]);
+  expect(plan.neighbours(a)).toEqual(plan.planned(a));
+});

@@ -28,6 +28,7 @@ export class MeshPlan {
   private readonly seed: string;
   private readonly cycles: readonly Place[][] = Array.from({ length: CYCLES }, () => []);
   private readonly members = new Map<PeerId, readonly string[]>(); // its keys, one for each cycle
+  private ties = new Map<PeerId, ReadonlySet<PeerId>>(); //           neighbours beside the plan, both ways
 
   /** @param seed a secret of the host: who knows it can choose an id for its neighbours */
   constructor(seed: string) {
@@ -48,12 +49,36 @@ export class MeshPlan {
     return this.change(peer, () => {
       const keys = this.keys(peer);
       this.members.delete(peer);
+      this.ties = tiesOf(pairsOf(this.ties).filter((pair) => !pair.includes(peer)));
       for (const [i, key] of keys.entries()) this.cycles[i].splice(place(this.cycles[i], key, peer), 1);
     });
   }
 
-  /** Of somebody who is not here yet: those whom it would get. At most 8, sorted. */
+  /** These are neighbours whatever the plan says, and no others: at most 8 and an island's members more. [R54] */
+  tie(pairs: readonly (readonly [PeerId, PeerId])[]): MeshChange[] {
+    const before = pairsOf(this.ties);
+    this.ties = tiesOf(pairs);
+    const after = pairsOf(this.ties);
+    const isIn = (all: readonly (readonly [PeerId, PeerId])[]) => {
+      const keys = new Set(all.map(([a, b]) => a + b));
+      return ([a, b]: readonly [PeerId, PeerId]): boolean => keys.has(a + b);
+    };
+    const [was, is] = [isIn(before), isIn(after)];
+    const changed = [
+      ...before.filter((pair) => !is(pair)).map((pair) => ({ pair, linked: false })),
+      ...after.filter((pair) => !was(pair)).map((pair) => ({ pair, linked: true })),
+    ];
+    return changed.filter(({ pair: [a, b] }) => !this.planned(a).includes(b));
+  }
+
+  /** By the plan and by ties, sorted. */
   neighbours(peer: PeerId): PeerId[] {
+    const tied = this.ties.get(peer);
+    return tied === undefined ? this.planned(peer) : [...new Set([...this.planned(peer), ...tied])].sort();
+  }
+
+  /** Of somebody who is not here yet: those whom it would get. At most 8, sorted. */
+  planned(peer: PeerId): PeerId[] {
     const here = this.members.has(peer);
     if (this.members.size + (here ? 0 : 1) <= FULL_MESH_MAX)
       return [...this.members.keys()].filter((other) => other !== peer).sort();
@@ -107,6 +132,23 @@ export class MeshPlan {
     const hash = hashHex(canonicalBytes(["gossamer mesh v1", this.seed, peer]));
     return Array.from({ length: CYCLES }, (_, i) => hash.slice(16 * i, 16 * (i + 1)));
   }
+}
+
+type Ties = ReadonlyMap<PeerId, ReadonlySet<PeerId>>;
+
+/** Each once, the smaller id first. */
+const pairsOf = (ties: Ties): (readonly [PeerId, PeerId])[] =>
+  [...ties].flatMap(([a, others]) => [...others].filter((b) => a < b).map((b): [PeerId, PeerId] => [a, b]));
+
+function tiesOf(pairs: readonly (readonly [PeerId, PeerId])[]): Map<PeerId, ReadonlySet<PeerId>> {
+  const ties = new Map<PeerId, Set<PeerId>>();
+  for (const [a, b] of pairs)
+    for (const [one, other] of [
+      [a, b],
+      [b, a],
+    ])
+      ties.set(one, (ties.get(one) ?? new Set()).add(other));
+  return ties;
 }
 
 const isBefore = (place: Place, key: string, peer: PeerId): boolean =>

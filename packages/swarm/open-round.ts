@@ -38,6 +38,8 @@ export interface OpenRoundOptions {
   readonly wake: Wake;
   /** How many must be ready before the first round opens. */
   readonly startPeers: number;
+  /** Of the roster, what the open says. */
+  readonly islandsIn: (roster: ReadonlySet<PeerId>) => NonNullable<EntryOf<"open">["islands"]>;
 }
 
 export class OpenRound {
@@ -52,6 +54,7 @@ export class OpenRound {
   private readonly wake: Wake;
   private readonly pace = new Pace();
   private readonly startPeers: number;
+  private readonly islandsIn: OpenRoundOptions["islandsIn"];
   private readonly places: Places;
   private groups: Groups | undefined; //             more offers than a commit may name: they are made into fewer
   private deadlineAt: Millis = 0;
@@ -66,8 +69,9 @@ export class OpenRound {
   private readonly departed = new Set<PeerId>(); //  paused, or said goodbye: not waited for
   private readonly newcomers = new Set<PeerId>(); // ready, and not in the roster
 
-  constructor({ log, visits, wake, startPeers }: OpenRoundOptions) {
+  constructor({ log, visits, wake, startPeers, islandsIn }: OpenRoundOptions) {
     this.log = log;
+    this.islandsIn = islandsIn;
     this.startPeers = startPeers;
     this.visits = visits;
     this.wake = wake;
@@ -263,6 +267,7 @@ export class OpenRound {
     const deadlineMs = this.pace.deadlineMs(named, announcedMs, deadlineMinMs, deadlineMaxMs);
     this.idleSince = undefined;
     const listed = named.length <= ROSTER_LISTED_MAX;
+    const islands = this.islandsIn(new Set(named));
     const bytes = encodeRoster(named);
     const name = blobName(bytes);
     const body = {
@@ -273,6 +278,7 @@ export class OpenRound {
       cursor,
       tokensBefore: tokens,
       deadlineMs,
+      ...(islands.length > 0 && { islands }),
     };
     return { body, asides: listed ? [] : [{ name, bytes }] };
   }

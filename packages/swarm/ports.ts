@@ -21,6 +21,7 @@ import type {
 } from "#wire";
 import type { EntryCheck } from "./chain.ts";
 import type { HostUse } from "./exchange/wanted.ts";
+import type { StandingIsland } from "./standing-islands.ts";
 
 export type Millis = number;
 
@@ -236,6 +237,7 @@ export interface SequencerView {
   readonly offered: readonly PeerId[];
   readonly headSeq: number; //           last entry that was synced; for welcome
   readonly headHash: string; //          of that entry, or the run's id
+  readonly islands: readonly StandingIsland[];
   readonly peersAwaited: number; //      so many more must be ready before the first round opens
   readonly peers: readonly ConnectedPeer[];
 }

@@ -6,6 +6,7 @@ import {
   bob,
   carol,
   commitBody,
+  dave,
   genesisHash,
   givenSpec,
   hash,
@@ -37,6 +38,29 @@ test("[R18] a refused contribution counts no tokens", () => {
   const state = stateAfter(openBody(), commitBody(), sealBody({ refused: [{ peer: bob, reason: "NaN" }] }));
   expect(state.tokens).toBe(1_024);
   expect(state.contributions.get(bob)).toEqual({ tokens: 0, rounds: 0, refused: 1, refusedInRow: 1, loss: 3 });
+});
+
+const island = { leader: alice, members: [alice, carol] };
+
+test("[R55] an island's members share what its leader's update counts; what is refused is the leader's", () => {
+  const opened = openBody({ islands: [island] });
+  const state = stateAfter(opened, commitBody(), sealBody());
+  expect(state.tokens).toBe(2_048);
+  for (const peer of [alice, carol])
+    expect(state.contributions.get(peer)).toEqual({ tokens: 512, rounds: 1, refused: 0, refusedInRow: 0, loss: 3 });
+  const refused = stateAfter(opened, commitBody(), sealBody({ refused: [{ peer: alice, reason: "NaN" }] }));
+  expect(refused.contributions.get(alice)).toMatchObject({ tokens: 0, refused: 1 });
+  expect(refused.contributions.has(carol)).toBe(false);
+});
+
+test.each([
+  ["its leader is in no roster", [{ leader: carol, members: [carol, dave] }], "is not in the roster"],
+  ["a member trains alone, too", [{ leader: alice, members: [alice, bob] }], "a member of an island is in the roster"],
+  ["another leads", [{ leader: alice, members: [carol, alice] }], "is not its first member"],
+  ["in two of them", [island, { leader: bob, members: [bob, carol] }], "in two islands"],
+  ["in no order", [{ leader: bob, members: [bob, dave] }, island], "not sorted"],
+])("[R55] no open lists an island: %s", (_, islands, fault) => {
+  expect(stateAfter().mayAppend(openBody({ islands }))).toContain(fault);
 });
 
 test("[R2] an open of the same round supersedes one without a commit", () => {

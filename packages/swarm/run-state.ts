@@ -7,6 +7,7 @@
 import { codecOf, type OpenedAt, updateBytesMax } from "#outer";
 import {
   type Contribution,
+  creditedTo,
   decodeManifest,
   decodeRoster,
   type EntryBody,
@@ -238,7 +239,7 @@ export class RunState {
     if ("size" in open.roster && open.roster.size <= ROSTER_LISTED_MAX) return "a roster of this size is listed"; // [R26]
     if (open.deadlineMs < deadlineMinMs || open.deadlineMs > deadlineMaxMs)
       return "a deadline outside of the spec's bounds";
-    return undefined;
+    return islandsFault(open);
   }
 
   private commitFault(commit: EntryOf<"commit">): string | undefined {
@@ -295,7 +296,13 @@ export class RunState {
     return bytes && decodeRoster(bytes);
   }
 
-  private credit({ peer, tokens, loss }: SignedOffer, counted: boolean): void {
+  /** [R55] What is refused is the offering peer's own: it made the update. */
+  private credit(offer: SignedOffer, counted: boolean): void {
+    const shares = counted ? creditedTo(this.open!, offer) : [offer];
+    for (const share of shares) this.creditOne({ ...share, loss: offer.loss }, counted);
+  }
+
+  private creditOne({ peer, tokens, loss }: Pick<SignedOffer, "peer" | "tokens" | "loss">, counted: boolean): void {
     const before = this.contributions.get(peer) ?? { tokens: 0, rounds: 0, refused: 0, refusedInRow: 0, loss: null };
     this.contributions.set(peer, {
       tokens: before.tokens + (counted ? tokens : 0),
@@ -395,6 +402,21 @@ export const openedAt = ({ tokensBefore, roster }: EntryOf<"open">): OpenedAt =>
   tokensBefore,
   rosterSize: sizeOfRoster(roster),
 });
+
+/** [R55] Only a listed roster says who is in it to everybody. */
+function islandsFault({ islands = [], roster }: EntryOf<"open">): string | undefined {
+  if (!ascending(islands.map(({ leader }) => leader))) return "its islands are not sorted";
+  const members = islands.flatMap((island) => island.members);
+  if (new Set(members).size < members.length) return "somebody is in two islands";
+  for (const { leader, members } of islands) {
+    if (members[0] !== leader) return "an island's leader is not its first member";
+    if ("size" in roster) continue;
+    if (!roster.includes(leader)) return "an island's leader is not in the roster";
+    if (members.some((peer, rank) => rank > 0 && roster.includes(peer)))
+      return "a member of an island is in the roster";
+  }
+  return undefined;
+}
 
 const rosterBlobOf = ({ roster }: EntryOf<"open">): string | undefined => ("size" in roster ? roster.blob : undefined);
 

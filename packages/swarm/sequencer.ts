@@ -29,6 +29,7 @@ import { Recovery } from "./recovery.ts";
 import { RunState } from "./run-state.ts";
 import { Sealing } from "./sealing.ts";
 import { connectedPeer, type Session } from "./session.ts";
+import { StandingIslands } from "./standing-islands.ts";
 import { Wake } from "./timing.ts";
 import { TrafficLedger } from "./traffic.ts";
 import { Visits } from "./visits.ts";
@@ -45,6 +46,7 @@ export class Sequencer {
   readonly traffic = new TrafficLedger();
   private readonly visits: Visits;
   private readonly round: OpenRound;
+  private readonly islands: StandingIslands;
   private readonly sealing: Sealing;
   /** Of a run whose updates its peers keep: then there is no witness here. [R35] */
   private readonly kept: KeptByPeers | undefined;
@@ -78,9 +80,11 @@ export class Sequencer {
       },
       gone: (peer) => this.gone(peer),
     });
-    const round = new OpenRound({ log, visits, wake, startPeers });
+    const islands = new StandingIslands({ log, visits, wake, meshSeed });
+    const round = new OpenRound({ log, visits, wake, startPeers, islandsIn: (roster) => islands.listedIn(roster) });
     this.log = log;
     this.visits = visits;
+    this.islands = islands;
     this.round = round;
     this.check = check;
     this.sealing = new Sealing({ log, visits, round, wake });
@@ -122,6 +126,7 @@ export class Sequencer {
       ),
       ...this.head(),
       peersAwaited: this.round.peersAwaited,
+      islands: this.islands.standing(),
       peers: [...here.all.values()].map((session) =>
         connectedPeer(session, this.log, offers.has(session.member.peer), this.traffic.of(session.member.peer)),
       ),
@@ -175,6 +180,7 @@ export class Sequencer {
         return;
       case "connected":
         this.recovery.connected(now, input.member.peer);
+        this.islands.gone(input.member.peer); // an earlier visit's
         this.visits.connect(now, input.member);
         return this.round.tellPlace(input.member.peer);
       case "disconnected": {
@@ -226,6 +232,7 @@ export class Sequencer {
 
   /** A visit is over. */
   private gone(peer: PeerId): void {
+    this.islands.gone(peer);
     this.recovery.gone(peer);
     this.line.gone(peer);
     this.kept?.gone(peer);
@@ -243,10 +250,12 @@ export class Sequencer {
       case "signal":
         return this.visits.signal(from, session, message.to, message.data);
       case "ready":
+        this.islands.ready(now, from);
         return this.ready(from, session, message);
       case "pause":
         if (!session.paused)
           this.out.push({ type: "event", event: { kind: "paused", peer: from, reason: message.reason } });
+        this.islands.paused(now, from, message.reason);
         return here.change(session, { willing: false, paused: true });
       case "progress":
         session.step = message.step;
@@ -280,8 +289,13 @@ export class Sequencer {
       }
       case "links":
         session.links = message.links;
+        this.islands.measured(from, message.links);
         this.traffic.report(from, message);
         return;
+      case "seek-island":
+        return this.islands.seek(now, from, message.ranksMin);
+      case "leave-island":
+        return this.islands.leave(now, from, message.island, message.reason);
       case "head":
         return this.recovery.head(from, message.seq);
       case "given-back":
@@ -289,6 +303,7 @@ export class Sequencer {
       case "lacks":
         return this.line.lacks(now, from);
       case "bye":
+        this.islands.gone(from);
         return here.change(session, {
           willing: false,
           bye: message.reason === "" ? reasonByCode["said-bye"] : message.reason,
@@ -415,6 +430,7 @@ export class Sequencer {
 
   private advance(now: Millis): void {
     const { log, recovery, wake } = this;
+    this.islands.advance(now);
     this.advanceWitness(now);
     if (this.kept !== undefined && log.ended === undefined) this.out.push(...this.kept.advance(now));
     if (this.writer.isBusy || log.ended !== undefined) return;

@@ -33,9 +33,9 @@ export class Visits {
     this.here = new Attendance(options.changed);
   }
 
-  /** Who a peer is to be linked with, also one that is about to connect. */
+  /** Who a peer is to be linked with that is about to connect. */
   neighbours(peer: PeerId): Member[] {
-    return this.mesh.neighbours(peer).flatMap((other) => this.here.get(other)?.member ?? []);
+    return this.mesh.planned(peer).flatMap((other) => this.here.get(other)?.member ?? []);
   }
 
   connect(now: Millis, member: Member): void {
@@ -49,19 +49,19 @@ export class Visits {
   leave(peer: PeerId, reason: string): Session | undefined {
     const session = this.here.remove(peer);
     if (session === undefined) return undefined;
-    this.options.gone(peer);
     const kind = session.bye === undefined && reason !== reasonByCode["page-closed"] ? "crashed" : "left";
     this.meshChanged(this.mesh.leave(peer), peer, session.bye ?? reason);
     this.options.emit({ type: "event", event: { kind, peer, reason: session.bye ?? reason } });
+    this.options.gone(peer);
     return session;
   }
 
   sendAway(peer: PeerId, message: string): void {
     if (this.here.remove(peer) === undefined) return;
-    this.options.gone(peer);
     this.options.emit({ type: "disconnect", peer, code: "invalid", message });
     this.meshChanged(this.mesh.leave(peer), peer, message);
     this.options.emit({ type: "event", event: { kind: "refused", peer, reason: message } });
+    this.options.gone(peer);
   }
 
   /** It sent what no honest peer sends. */
@@ -91,8 +91,13 @@ export class Visits {
     this.options.emit({ type: "send", to, message });
   }
 
+  /** [R54] Who seeks an island with whom, or is in one. */
+  tie(pairs: readonly (readonly [PeerId, PeerId])[]): void {
+    this.meshChanged(this.mesh.tie(pairs));
+  }
+
   /** [R25] Everybody hears what changes among his own neighbours. @param about has come, or has left for that reason */
-  private meshChanged(changes: readonly MeshChange[], about: PeerId, reason = ""): void {
+  private meshChanged(changes: readonly MeshChange[], about?: PeerId, reason = ""): void {
     for (const { pair, linked } of changes)
       for (const [to, other] of [pair, [pair[1], pair[0]]]) {
         if (to === about || (linked && other === about)) continue;

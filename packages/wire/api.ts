@@ -6,6 +6,7 @@
 import * as z from "zod/mini";
 import { hashSchema } from "./hash.ts";
 import { peerIdSchema } from "./identity.ts";
+import { islandIdSchema, islandMembersSchema, islandPlanSchema } from "./islands-schema.ts";
 import { checkpointBlobsSchema } from "./log.ts";
 import { adapterSchema, linkReportSchema } from "./messages.ts";
 import { PROMPTS_MAX, specSchema } from "./spec.ts";
@@ -76,6 +77,18 @@ export const runDetailSchema = z.object({
   phase: z.enum(["waiting", "training", "folding", "ended"]), //  waiting: nobody in the roster
   roster: z.array(peerIdSchema),
   offered: z.array(peerIdSchema),
+  /** Those that stand: tabs that hold one model among them. Hosts before islands say nothing of them. */
+  islands: z.optional(
+    z.array(
+      z.object({
+        island: islandIdSchema,
+        leader: peerIdSchema, //  the one of them that is in rosters
+        members: islandMembersSchema, // by rank, the leader first
+        plan: islandPlanSchema,
+        since: z.int(), //        rounds that were sealed when it was formed
+      }),
+    ),
+  ),
   spec: specSchema,
   head: z.object({
     round: z.int(),

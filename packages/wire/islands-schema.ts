@@ -2,7 +2,7 @@
 import * as z from "zod/mini";
 import { hashSchema } from "./hash.ts";
 import { peerIdSchema } from "./identity.ts";
-import { type IslandPlan, RANKS_MAX } from "./islands.ts";
+import { ISLANDS_MAX, type IslandPlan, RANKS_MAX } from "./islands.ts";
 
 const exchange = z.enum(["f32", "int8"]);
 
@@ -23,3 +23,8 @@ export const islandMembersSchema = z.array(peerIdSchema).check(
   z.maxLength(RANKS_MAX),
   z.refine((members) => new Set(members).size === members.length, "a member twice"),
 );
+
+/** Of the leaders in a roster: whom a leader's tokens are credited to. */
+export const openIslandsSchema = z
+  .array(z.strictObject({ leader: peerIdSchema, members: islandMembersSchema }))
+  .check(z.minLength(1), z.maxLength(ISLANDS_MAX));

@@ -30,6 +30,9 @@ export type IslandPlan = TensorPlan | PipelinePlan;
 /** More only wait for each other: each layer is exchanged twice, forward and backward. */
 export const RANKS_MAX = 4;
 
+/** Islands that an `open` lists, 350 bytes each: so many stand at once in a run. */
+export const ISLANDS_MAX = 32;
+
 /**
  * Why who seeks an island has none yet. too-few: fewer seek one than it needs. unlinked: enough do, but they have no direct links to one another.
  * slow: they have, but an answer takes too long on them. resting: theirs has just fallen apart, the next attempt comes in a while. full: the run has as many as it may have.

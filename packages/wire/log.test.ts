@@ -2,12 +2,14 @@ import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import {
   chainFault,
+  creditedTo,
   decodeManifest,
   decodeRoster,
   type EntryBody,
   encodeManifest,
   encodeRoster,
   entryHash,
+  ISLANDS_MAX,
   type LogEntry,
   logEntrySchema,
   offerSchema,
@@ -117,6 +119,31 @@ test("[R26] version 2 names what is too long for the log, and version 1 may not"
   }
 });
 
+test("[R55] version 3 lists the islands of a roster, and older ones may not", () => {
+  const islands = [{ leader: peer(1), members: [peer(1), peer(3)] }];
+  const [open] = bodies;
+  const entry = signEntry(host, run, undefined, 0, { ...open, islands } as EntryBody);
+  expect(entry.version).toBe(3);
+  const taken = (change: object): boolean => logEntrySchema.safeParse({ ...entry, ...change }).success;
+  expect(taken({})).toBe(true);
+  expect([1, 2].map((version) => taken({ version }))).toEqual([false, false]);
+  for (const members of [[], [peer(1)], [peer(1), peer(1)], [1, 2, 3, 4, 5].map((n) => peer(n))])
+    expect(taken({ islands: [{ leader: peer(1), members }] })).toBe(false);
+  expect(taken({ islands: [] })).toBe(false);
+  expect(taken({ islands: Array(ISLANDS_MAX + 1).fill(islands[0]) })).toBe(false);
+});
+
+test("[R55] an island's members are credited in equal parts, the leader with what is left over", () => {
+  const open = { islands: [{ leader: peer(1), members: [peer(1), peer(4), peer(2)] }] };
+  expect(creditedTo(open, { peer: peer(1), tokens: 11 })).toEqual([
+    { peer: peer(1), tokens: 5 },
+    { peer: peer(4), tokens: 3 },
+    { peer: peer(2), tokens: 3 },
+  ]);
+  expect(creditedTo(open, { peer: peer(3), tokens: 11 })).toEqual([{ peer: peer(3), tokens: 11 }]);
+  expect(creditedTo({}, { peer: peer(1), tokens: 11 })).toEqual([{ peer: peer(1), tokens: 11 }]);
+});
+
 test("[R26] rosters and manifests lie aside, and nothing else passes for one", () => {
   const roster = Array.from({ length: 40 }, (_, i) => peer(i)).sort();
   expect(decodeRoster(encodeRoster(roster))).toEqual(roster);
@@ -134,7 +161,7 @@ test("[R26] rosters and manifests lie aside, and nothing else passes for one", (
 test("schemas refuse what the chain must never hold", () => {
   const [open, commit] = chain();
   const bad = (entry: LogEntry, change: object) => logEntrySchema.safeParse({ ...entry, ...change }).success;
-  expect(bad(open, { version: 3 })).toBe(false);
+  expect(bad(open, { version: 4 })).toBe(false);
   expect(bad(open, { extra: 1 })).toBe(false);
   expect(bad(open, { type: "close" })).toBe(false);
   expect(bad(open, { roster: [] })).toBe(false);

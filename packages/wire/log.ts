@@ -5,11 +5,15 @@
 // An `open` supersedes an earlier `open` of the same round that no commit has answered (its roster left).
 import * as z from "zod/mini";
 import { hashSchema } from "./hash.ts";
-import { type Identity, peerIdSchema, sign, signatureSchema, verify } from "./identity.ts";
+import { type Identity, type PeerId, peerIdSchema, sign, signatureSchema, verify } from "./identity.ts";
+import { openIslandsSchema } from "./islands-schema.ts";
 import { canonicalBytes, hashHex, type RunId } from "./spec.ts";
 
-/** 2: an `open` may name its roster by a blob, a seal count its attesters, a commit name groups. Entries of version 1 still load. */
-export const LOG_VERSION = 2;
+/**
+ * 2: an `open` may name its roster by a blob, a seal count its attesters, a commit name groups. 3: an `open` may list islands. An entry has the oldest
+ * version that can say it.
+ */
+export const LOG_VERSION = 3;
 
 /** A round names at most 32 contributors, and a group has at most 32 members: what a peer downloads is bounded. */
 export const CONTRIBUTORS_MAX = 32;
@@ -70,7 +74,7 @@ export const blobRefSchema = z.strictObject({
 export type BlobRef = z.infer<typeof blobRefSchema>;
 
 const head = {
-  version: z.union([z.literal(1), z.literal(LOG_VERSION)]),
+  version: z.union([z.literal(1), z.literal(2), z.literal(LOG_VERSION)]),
   seq: z.int().check(z.minimum(0)),
   prevHash: hashSchema,
   time: z.int().check(z.minimum(0)), // wall clock of the host, ms since 1970: for display only, nothing decides by it
@@ -93,6 +97,8 @@ const bodies = {
     cursor: z.int().check(z.minimum(0)),
     tokensBefore: z.int().check(z.minimum(0)),
     deadlineMs: z.int().check(z.minimum(1)),
+    /** Rostered peers that are islands: by leader; members by rank, the leader first. [R55] */
+    islands: z.optional(openIslandsSchema),
   },
   /** Which updates count, sorted by peer id: final. */
   commit: {
@@ -152,6 +158,18 @@ export function blobsNamedBy(entry: LogEntry): string[] {
 export const offersIn = (commit: EntryOf<"commit">): SignedOffer[] =>
   commit.contributors.filter((contribution): contribution is SignedOffer => !isGroup(contribution));
 export type Roster = EntryOf<"open">["roster"];
+/** Whom an offer is credited to: its peer, or an island's members in equal parts, by rank; the leader has what is left over. [R55] */
+export function creditedTo(
+  { islands = [] }: Pick<EntryOf<"open">, "islands">,
+  { peer, tokens }: Pick<Offer, "peer" | "tokens">,
+): { peer: PeerId; tokens: number }[] {
+  const members = islands.find(({ leader }) => leader === peer)?.members ?? [peer];
+  const each = Math.floor(tokens / members.length);
+  return members.map((member, rank) => ({
+    peer: member,
+    tokens: rank === 0 ? tokens - each * (members.length - 1) : each,
+  }));
+}
 export type Attesters = EntryOf<"seal">["attesters"];
 export const sizeOfRoster = (roster: Roster): number => ("size" in roster ? roster.size : roster.length);
 export const countOfAttesters = (attesters: Attesters): number =>
@@ -177,17 +195,22 @@ export const logEntrySchema = z
     signed("checkpoint"),
     signed("end"),
   ])
-  .check(z.refine((entry) => versionOf(entry) <= entry.version, { path: ["version"], error: "1 has no such form" }));
+  .check(
+    z.refine((entry) => versionOf(entry) <= entry.version, {
+      path: ["version"],
+      error: "this version has no such form",
+    }),
+  );
 
 /** The oldest version that can say this: what reads it need not know more. */
-export function versionOf(body: EntryBody): 1 | 2 {
+export function versionOf(body: EntryBody): 1 | 2 | typeof LOG_VERSION {
   switch (body.type) {
     case "open":
-      return "size" in body.roster ? LOG_VERSION : 1;
+      return body.islands !== undefined ? LOG_VERSION : "size" in body.roster ? 2 : 1;
     case "commit":
-      return body.contributors.some(isGroup) ? LOG_VERSION : 1;
+      return body.contributors.some(isGroup) ? 2 : 1;
     case "seal":
-      return "count" in body.attesters ? LOG_VERSION : 1;
+      return "count" in body.attesters ? 2 : 1;
     default:
       return 1;
   }
