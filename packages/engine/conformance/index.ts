@@ -10,6 +10,8 @@ import { selectTopK } from "../kernels/feedback.ts";
 import { loraMerge } from "../kernels/lora.ts";
 import { markAdvance } from "../kernels/mark.ts";
 import { adamw8bit } from "../kernels/optimizer.ts";
+import { allReduceNormForward } from "../kernels/rmsnorm.ts";
+import { checkAllReduceNorm } from "./all-reduce.ts";
 import { checkAttention } from "./attention.ts";
 import { type Check, fails } from "./check.ts";
 import { checkCrossEntropy } from "./cross-entropy.ts";
@@ -59,6 +61,9 @@ export async function checkConformance(
       ...(await checkOptimizer(runner, { floats: 20_000, deviation: 1 })),
       ...(variant.half ? await checkHalve(runner, { floats: 20_000 }) : []),
       ...(compiled.has(adamw8bit as Kernel) ? await checkOptimizer8bit(runner, { floats: 32 * 70 }) : []),
+      ...(compiled.has(allReduceNormForward as Kernel)
+        ? await checkAllReduceNorm(runner, { N: 67, C: 132, K: 0, shards: 3 })
+        : []),
       ...(compiled.has(loraMerge as Kernel) ? await checkLora(runner, { rows: 37, I: 68, columns: 8 }) : []),
       ...(compiled.has(markAdvance as Kernel) ? await checkMark(runner, { floats: 20_224 }) : []), // when updates are made here
       ...(compiled.has(selectTopK as Kernel) ? await checkFeedback(runner) : []),

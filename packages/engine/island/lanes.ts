@@ -6,10 +6,16 @@ const HEADER_BYTES = 4; // so that numbers behind it stay on their boundaries
 export class Lanes {
   readonly #port: IslandPort;
   readonly #boxes = new Map<string, Mailbox>();
+  /** Resolves when the island is over; never rejects. */
+  readonly lost: Promise<IslandLostError>;
   #lost: IslandLostError | undefined;
+  #tellLost: (lost: IslandLostError) => void = () => {};
 
   constructor(port: IslandPort) {
     this.#port = port;
+    this.lost = new Promise((resolve) => {
+      this.#tellLost = resolve;
+    });
     for (let from = 0; from < port.ranks; from++) if (from !== port.rank) void this.#pump(from);
   }
 
@@ -44,6 +50,7 @@ export class Lanes {
     } catch (error) {
       this.#lost = error as IslandLostError;
       for (const box of this.#boxes.values()) box.end(this.#lost);
+      this.#tellLost(this.#lost);
     }
   }
 }

@@ -98,8 +98,10 @@ function* runsOf(model: ModelShape, share: Share): Generator<Run> {
   }
 }
 
-/** What a share has of the model's flat vector, flat in the order of its own parameterTable(). */
+/** What a share has of the model's flat vector, flat in the order of its own parameterTable(). @throws RangeError on a wrong length */
 export function partOf<V extends Float32Array | Float64Array>(model: ModelShape, share: Share, flat: V): V {
+  const { length } = parameterTable(model);
+  if (flat.length !== length) throw new RangeError(`the model has ${length} parameters, got ${flat.length}`);
   const part = new (flat.constructor as new (length: number) => V)(parameterTable(rankShape(model, share)).length);
   for (const { whole, part: to, length } of runsOf(model, share)) part.set(flat.subarray(whole, whole + length), to);
   return part;

@@ -1,0 +1,155 @@
+// A member that is not the leader: has its part of the model on its device, and does what the leader says.
+import type { ModelShape } from "#wire";
+import type { IslandPlan } from "#wire/islands";
+import type { EngineOptions } from "../engine.ts";
+import { GpuError } from "../errors.ts";
+import { planModel } from "../model/planner.ts";
+import { createWebGpuEngine, type Membership, type WebGpuEngine } from "../webgpu-engine.ts";
+import { shardsOf } from "./all-reduce.ts";
+import { Lanes } from "./lanes.ts";
+import { idsOf, type Order, orderFrom, pack, unpack } from "./orders.ts";
+import { rankShape, sharesOf } from "./parts.ts";
+import { CHAINS } from "./planner.ts";
+import type { IslandPort, Lane } from "./port.ts";
+import type { ExchangeTotals } from "./rank.ts";
+
+/** The leader's word, lane 0. */
+export const ORDERS_LANE = 0;
+
+export interface IslandOptions extends Pick<EngineOptions, "adapter" | "defaultLimits" | "memoryBytes" | "moments"> {
+  /** The whole one. */
+  readonly model: ModelShape;
+  readonly plan: IslandPlan;
+}
+
+export interface Served {
+  /** Resolves when the island is over, with the reason. Never rejects. */
+  readonly finished: Promise<string>;
+  /** Of this member's exchanges so far. */
+  readonly totals: ExchangeTotals;
+  readonly allocatedBytes: number;
+  destroy(reason: string): void;
+}
+
+/** Resolves when this member's part stands. Rejects as createEngine does, or with IslandLostError; the island is over then. */
+export async function serveIsland(options: IslandOptions, port: IslandPort): Promise<Served> {
+  const lanes = new Lanes(port);
+  const lane = lanes.lane(ORDERS_LANE);
+  let engine: WebGpuEngine | undefined;
+  try {
+    engine = await openPart(options, lanes, lane);
+  } catch (error) {
+    port.end(`member ${port.rank} could not take its part: ${messageOf(error)}`);
+    throw error;
+  }
+  const serving = engine;
+  void serving.lost.then(({ message, reason }) => port.end(`member ${port.rank} lost its GPU: ${message || reason}`));
+  const finished = serve(serving, lane)
+    .then(
+      () => "",
+      (error: unknown) => {
+        port.end(`member ${port.rank}: ${messageOf(error)}`);
+        return messageOf(error);
+      },
+    )
+    .finally(() => serving.destroy());
+  return {
+    finished,
+    get totals() {
+      return serving.rank?.totals ?? { exchanges: 0, bytes: 0, ms: 0 };
+    },
+    allocatedBytes: serving.allocatedBytes,
+    destroy: (reason) => {
+      port.end(reason);
+      serving.destroy();
+    },
+  };
+}
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+export const membershipOf = ({ plan }: IslandOptions, lanes: Lanes, ranks: number): Membership => {
+  if (plan.kind !== "tensor")
+    throw new RangeError(`an island's members share a model as "tensor" here, not as "${plan.kind}"`);
+  return { lanes, reduce: plan, ranks, chains: CHAINS };
+};
+
+/** This rank's part on paper, with so many sequences at once. */
+export function planPart({ model, plan, ...options }: IslandOptions, { rank, ranks }: Lane, microbatch: number) {
+  if (plan.kind !== "tensor") throw new RangeError(`no plan of kind "${plan.kind}"`);
+  const island = { exchange: plan.exchange, shards: shardsOf(plan, ranks), chains: CHAINS } as const;
+  const { memoryBytes, moments } = options;
+  const limits = options.adapter?.limits;
+  return planModel({
+    model: rankShape(model, sharesOf(model, ranks)[rank]),
+    microbatch,
+    memoryBytes,
+    moments,
+    limits,
+    island,
+  });
+}
+
+async function openPart(options: IslandOptions, lanes: Lanes, lane: Lane): Promise<WebGpuEngine> {
+  for (;;) {
+    const order = orderFrom(unpack(await lane.receive(0)).header);
+    if (order.op === "plan") {
+      const { recomputedLayers, problem } = planPart(options, lane, order.microbatch);
+      lane.send(0, pack(problem === undefined ? { recomputedLayers } : { problem }));
+      continue;
+    }
+    if (order.op !== "open") throw new RangeError(`the leader ordered "${order.op}" before "open"`);
+    const engine = await openRank(options, lanes, lane, order);
+    lane.send(0, pack({ opened: true }));
+    return engine;
+  }
+}
+
+/** Rejects with GpuError too where a kernel computes wrongly here. */
+export async function openRank(
+  options: IslandOptions,
+  lanes: Lanes,
+  { rank, ranks }: Lane,
+  { microbatch, recomputedLayers }: Extract<Order, { op: "open" }>,
+): Promise<WebGpuEngine> {
+  const { plan: _, ...given } = options;
+  const model = rankShape(options.model, sharesOf(options.model, ranks)[rank]);
+  const own = { ...given, model, microbatch, recomputedLayers };
+  const engine = await createWebGpuEngine(own, {}, membershipOf(options, lanes, ranks));
+  const { failed } = await engine.conformance();
+  if (failed.length === 0) return engine;
+  engine.destroy();
+  throw new GpuError(`${failed.length} kernels compute wrongly on its GPU`);
+}
+
+/** Until the port ends: then it rejects. */
+async function serve(engine: WebGpuEngine, lane: Lane): Promise<never> {
+  for (;;) {
+    const { header, payload } = unpack(await lane.receive(0));
+    const order = orderFrom(header);
+    switch (order.op) {
+      case "load":
+        engine.load(new Float32Array(payload.buffer));
+        break;
+      case "reset-moments":
+        engine.resetMoments();
+        break;
+      case "step":
+        await engine.step(idsOf(payload, order.width), order.options);
+        break;
+      case "evaluate":
+        await engine.evaluate(idsOf(payload, order.width));
+        break;
+      case "gradient": {
+        const { gradient } = await engine.gradient(idsOf(payload, order.width));
+        lane.send(0, pack({ part: true }, new Uint8Array(gradient.slice().buffer)));
+        break;
+      }
+      case "read":
+        lane.send(0, pack({ part: true }, new Uint8Array((await engine.read()).slice().buffer)));
+        break;
+      default:
+        throw new RangeError(`the leader ordered "${order.op}" once more`);
+    }
+  }
+}

@@ -1,0 +1,32 @@
+// What a part of a model takes, and among how many members the model fits. Pure, like model/planner.ts.
+import type { ModelShape } from "#wire";
+import { RANKS_MAX } from "#wire/islands";
+import { type ModelPlan, type PlanOptions, planModel } from "../model/planner.ts";
+import { shardsOf } from "./all-reduce.ts";
+import { rankShape, sharesOf } from "./parts.ts";
+
+/** Each member computes one microbatch while the sums of another one cross. */
+export const CHAINS = 2;
+
+export interface IslandPlanOptions
+  extends Omit<PlanOptions, "model" | "island" | "keepsMark" | "codec" | "lora" | "precision"> {
+  readonly model: ModelShape;
+  readonly ranks: number;
+}
+
+/** Of the member that needs most, with partial sums in int8. @throws RangeError where the model has too few feed-forward columns */
+export function planIsland({ ranks, ...options }: IslandPlanOptions): ModelPlan {
+  const island = { exchange: "int8", shards: shardsOf({ form: "direct" }, ranks), chains: CHAINS } as const;
+  const plans = sharesOf(options.model, ranks).map((share) =>
+    planModel({ ...options, model: rankShape(options.model, share), island }),
+  );
+  return plans.reduce((most, plan) => (plan.totalBytes > most.totalBytes ? plan : most));
+}
+
+/** The fewest members among which it fits, 1: it needs no others; undefined: not among RANKS_MAX of them. */
+export function fewestRanks(options: Omit<IslandPlanOptions, "ranks">): number | undefined {
+  if (planModel(options).problem === undefined) return 1;
+  for (let ranks = 2; ranks <= Math.min(RANKS_MAX, options.model.dFfn / 4); ranks++)
+    if (planIsland({ ...options, ranks }).problem === undefined) return ranks;
+  return undefined;
+}
