@@ -16,9 +16,11 @@ interface Given {
   readonly up?: Readonly<Record<string, number>>;
   readonly room?: number;
   readonly rests?: string;
+  /** Has just come. */
+  readonly fresh?: string;
 }
 
-function formed({ seekers, lines, up = {}, room = RANKS_MAX, rests = "" }: Given): Formation {
+function formed({ seekers, lines, up = {}, room = RANKS_MAX, rests = "", fresh }: Given): Formation {
   const rttByPair = new Map(
     lines
       .split(" ")
@@ -39,6 +41,7 @@ function formed({ seekers, lines, up = {}, room = RANKS_MAX, rests = "" }: Given
     peer: key(letter),
     ranksMin: Number(ranksMin),
     bytesPerSecond: up[letter],
+    measured: letter !== fresh,
   });
   const restsNow = (members: readonly PeerId[]): boolean => members.map(letterOf).join("") === rests;
   return formIslands({ seekers: seekers.split(" ").map(seekerOf), lineOf, model, room, rests: restsNow });
@@ -68,6 +71,7 @@ describe.each<[string, Given, string[], string[]]>([
   ["too far", { seekers: "a2 b2", lines: `ab:${RTT_MAX_MS + 1}` }, [], ["a slow 1", "b slow 1"]],
   ["just near enough", { seekers: "a2 b2", lines: `ab:${RTT_MAX_MS}` }, ["ab direct"], []],
   ["it fell apart just now", { seekers: "a2 b2", lines: "ab:5", rests: "ab" }, [], ["a resting 0", "b resting 0"]],
+  ["one has just come", { seekers: "a2 b2", lines: "ab:5", fresh: "b" }, [], ["a measuring 0", "b measuring 0"]],
   ["another set instead", { seekers: "a2 b2 c2", lines: "ab:5 bc:6", rests: "ab" }, ["bc direct"], ["a too-few 1"]],
   ["no more islands", { seekers: "a2 b2", lines: "ab:5", room: 0 }, [], ["a full 0", "b full 0"]],
   [
@@ -113,6 +117,7 @@ test("any seekers and lines: nobody twice, everybody near, each with enough, the
         peer: key(letter),
         ranksMin: ranksMin[at(key(letter))],
         bytesPerSecond: undefined,
+        measured: true,
       }));
       const lineOf = (a: PeerId, b: PeerId) => {
         const rttMs = rtts[16 * Math.min(at(a), at(b)) + Math.max(at(a), at(b))];

@@ -27,6 +27,8 @@ export interface Seeker {
   readonly ranksMin: number;
   /** Of its line to anybody, as far as it was measured. */
   readonly bytesPerSecond: number | undefined;
+  /** Its links had time to be measured. */
+  readonly measured: boolean;
 }
 
 /** A direct link that both ends report. */
@@ -68,7 +70,7 @@ export function formIslands({ seekers: given, lineOf, model, room, rests }: Form
   const islands: Formed[] = [];
   const isFast = (a: PeerId, b: PeerId): boolean => (lineOf(a, b)?.rttMs ?? Number.POSITIVE_INFINITY) <= RTT_MAX_MS;
   for (let ranks = 2; ranks <= RANKS_MAX; ranks++) {
-    const able = seekers.filter((seeker) => free.has(seeker) && seeker.ranksMin <= ranks);
+    const able = seekers.filter((seeker) => free.has(seeker) && seeker.measured && seeker.ranksMin <= ranks);
     const sets = cliques(able, ranks, (a, b) => isFast(a.peer, b.peer)).filter((set) => !rests(idsOf(set)));
     const planned = sets.map((set) => ({ set, ...planOf(set, lineOf, model) }));
     for (const { set, members, plan } of planned.sort((a, b) => a.ms - b.ms)) {
@@ -89,7 +91,9 @@ export function formIslands({ seekers: given, lineOf, model, room, rests }: Form
     const fast = linked.filter(({ peer }) => isFast(seeker.peer, peer));
     if (fast.length + 1 < ranksMin) return { missing: ranksMin - 1 - fast.length, because: "slow" };
     const sets = cliques([seeker, ...fast], ranksMin, (a, b) => isFast(a.peer, b.peer));
-    return { missing: 0, because: sets.some((set) => set.includes(seeker)) ? "resting" : "unlinked" };
+    const own = sets.filter((set) => set.includes(seeker));
+    if (own.length === 0) return { missing: 0, because: "unlinked" };
+    return { missing: 0, because: own.some((set) => set.some(({ measured }) => !measured)) ? "measuring" : "resting" };
   };
   return { islands, waits: new Map(left.map((seeker) => [seeker.peer, whyWaits(seeker)])) };
 }

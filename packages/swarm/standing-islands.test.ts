@@ -62,16 +62,23 @@ test("who seeks and is linked is told of its island a second later, all members 
   expect(host.sequencer.view().islands).toMatchObject([{ members: [alice, bob], since: 0 }]);
 });
 
-test("who waits hears why, once, and again when it is something else", () => {
+test("who waits hears why and who else seeks, once, and again when it is something else", () => {
   const host = given(alice, bob).seek(alice);
-  expect(host.later(1_000).get(alice)).toEqual([{ type: "island-waits", missing: 1, because: "too-few" }]);
+  expect(host.heard(alice)).toEqual([{ type: "island-waits", missing: 1, because: "too-few" }]);
   expect(host.later(5_000).get(alice)).toEqual([]);
   host.seek(bob);
-  expect(host.later(1_000).get(alice)).toEqual([{ type: "island-waits", missing: 1, because: "unlinked" }]);
+  expect(host.heard(alice)).toEqual([{ type: "island-waits", missing: 1, because: "unlinked", seekers: [bob] }]);
   host.measure([alice, bob], { rttMs: 80 });
-  expect(host.heard(alice)).toEqual([{ type: "island-waits", missing: 1, because: "slow" }]);
+  expect(host.sequencer.view().islands).toEqual([]);
   host.measure([alice, bob], { rttMs: 8 });
-  expect(host.sequencer.view().islands).toMatchObject([{ members: [alice, bob] }]);
+  expect(host.sequencer.view().islands).toEqual([]);
+  expect(host.later(1_000).get(alice)).toMatchObject([{ type: "island", members: [alice, bob] }]);
+});
+
+test("a line that is too slow is said", () => {
+  const host = given(alice, bob).seek(alice, bob);
+  host.measure([alice, bob], { rttMs: 80 });
+  expect(host.heard(alice)).toEqual([{ type: "island-waits", missing: 1, because: "slow", seekers: [bob] }]);
 });
 
 test.each([
@@ -83,8 +90,11 @@ test.each([
   ["one that nobody measured", (host: Given) => host.measure([alice, bob], { rttMs: null })],
 ])("no line: %s", (_, report) => {
   const host = given(alice, bob).seek(alice, bob);
+  const waits = { type: "island-waits", missing: 1, because: "unlinked", seekers: [bob] };
+  expect(host.heard(alice)).toEqual([waits]);
   report(host);
-  expect(host.later(1_000).get(alice)).toEqual([{ type: "island-waits", missing: 1, because: "unlinked" }]);
+  expect(host.later(1_000).get(alice)).toEqual([]);
+  expect(host.sequencer.view().islands).toEqual([]);
 });
 
 test("the leader trains for all of them: the open names it, and lists who is behind it", () => {
@@ -169,6 +179,8 @@ test("the same members rest longer after each time that it fell apart, and begin
 test("who seeks no more is in none", () => {
   const host = given(alice, bob).seek(alice, bob);
   host.say(alice, { type: "leave-island", reason: "paused" });
+  expect(host.heard(bob)).toEqual([{ type: "island-waits", missing: 1, because: "too-few" }]);
   host.measure([alice, bob]);
-  expect(host.later(1_000).get(bob)).toEqual([{ type: "island-waits", missing: 1, because: "too-few" }]);
+  host.later(1_000);
+  expect(host.sequencer.view().islands).toEqual([]);
 });

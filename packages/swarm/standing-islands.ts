@@ -164,8 +164,10 @@ export class StandingIslands {
     for (const island of formation.islands) this.form(now, island);
     for (const [peer, { missing, because }] of formation.waits) {
       const seeking = this.seeking.get(peer)!;
-      const why = `${because} ${missing}`;
-      if (seeking.told !== why) this.visits.send(peer, { type: "island-waits", missing, because });
+      const seekers = this.near.neighbours(peer);
+      const why = [because, missing, ...seekers].join();
+      const others = seekers.length > 0 && { seekers };
+      if (seeking.told !== why) this.visits.send(peer, { type: "island-waits", missing, because, ...others });
       seeking.told = why;
     }
     if (formation.islands.length > 0) this.tie();
@@ -175,12 +177,11 @@ export class StandingIslands {
   }
 
   private seekers(now: Millis): Seeker[] {
-    return [...this.seeking]
-      .filter(([, { since }]) => since + GATHER_MS <= now)
-      .map(([peer, { ranksMin }]) => {
-        const rates = [...(this.linesBySeeker.get(peer)?.values() ?? [])].flatMap((line) => line.bytesPerSecond ?? []);
-        return { peer, ranksMin, bytesPerSecond: rates.length === 0 ? undefined : Math.max(...rates) };
-      });
+    return [...this.seeking].map(([peer, { ranksMin, since }]) => {
+      const rates = [...(this.linesBySeeker.get(peer)?.values() ?? [])].flatMap((line) => line.bytesPerSecond ?? []);
+      const bytesPerSecond = rates.length === 0 ? undefined : Math.max(...rates);
+      return { peer, ranksMin, bytesPerSecond, measured: since + GATHER_MS <= now };
+    });
   }
 
   /** What one end alone says is no line. */

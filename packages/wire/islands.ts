@@ -34,8 +34,9 @@ export const RANKS_MAX = 4;
 export const ISLANDS_MAX = 32;
 
 /**
- * Why who seeks an island has none yet. too-few: fewer seek one than it needs. unlinked: enough do, but they have no direct links to one another.
- * slow: they have, but an answer takes too long on them. resting: theirs has just fallen apart, the next attempt comes in a while. full: the run has as many as it may have.
+ * Why who seeks an island has none yet. too-few: fewer seek one than it needs. unlinked: enough do, but they have no direct links to one another. slow: they
+ * have, but an answer takes too long on them. measuring: they have just come together. resting: theirs has just fallen apart, the next attempt comes in a while.
+ * full: the run has as many as it may have.
  */
-export const islandWaits = ["too-few", "unlinked", "slow", "resting", "full"] as const;
+export const islandWaits = ["too-few", "unlinked", "slow", "measuring", "resting", "full"] as const;
 export type IslandWait = (typeof islandWaits)[number];

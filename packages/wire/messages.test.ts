@@ -118,6 +118,7 @@ const fromHost = [
   island([peer(1), peer(2), peer(3)], { kind: "pipeline", layers: [2, 20, 1], exchange: "f32" }),
   { type: "island-over", island: hash(6), reason: "a member left" },
   { type: "island-waits", missing: 1, because: "too-few" },
+  { type: "island-waits", missing: 0, because: "measuring", seekers: [peer(2)] },
 ];
 
 test.each(fromPeer)("peer: $type", (message) => expect(parsePeerMessage(JSON.stringify(message))).toEqual(message));

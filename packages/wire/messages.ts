@@ -266,6 +266,8 @@ export const hostMessageSchema = z.discriminatedUnion("type", [
     type: z.literal("island-waits"),
     missing: z.int().check(z.minimum(0), z.maximum(RANKS_MAX)),
     because: z.enum(islandWaits),
+    /** Neighbours who seek one too: the links to measure. */
+    seekers: z.optional(z.array(peerIdSchema).check(z.maxLength(NEIGHBOURS_MAX))),
   }),
   z.strictObject({
     type: z.literal("fold-refused"),
