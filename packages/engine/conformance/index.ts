@@ -6,6 +6,7 @@
 // shapes.
 import type { CompiledKernels, Kernel, Variant } from "../device/kernel.ts";
 import type { AdapterDescription } from "../engine.ts";
+import { attentionBlockForward } from "../kernels/attention-block.ts";
 import { selectTopK } from "../kernels/feedback.ts";
 import { loraMerge } from "../kernels/lora.ts";
 import { markAdvance } from "../kernels/mark.ts";
@@ -13,6 +14,7 @@ import { adamw8bit } from "../kernels/optimizer.ts";
 import { allReduceNormForward } from "../kernels/rmsnorm.ts";
 import { checkAllReduceNorm } from "./all-reduce.ts";
 import { checkAttention } from "./attention.ts";
+import { checkAttentionBlocks } from "./attention-block.ts";
 import { type Check, fails } from "./check.ts";
 import { checkCrossEntropy } from "./cross-entropy.ts";
 import { checkEmbedding } from "./embedding.ts";
@@ -38,6 +40,7 @@ export interface ConformanceReport {
 
 const MATMUL_SHAPE = { N: 131, I: 68, O: 132 };
 const ATTENTION_SHAPE = { B: 2, T: 67, NH: 4, KVH: 2 };
+const SHARED_SHAPE = { B: 2, T: 140, NH: 4, KVH: 2 };
 
 /** On the engine's own device, with its own pipelines. Shapes are no multiple of a tile, a workgroup or a subgroup, and larger than one of each. */
 export async function checkConformance(
@@ -63,6 +66,9 @@ export async function checkConformance(
       ...(compiled.has(adamw8bit as Kernel) ? await checkOptimizer8bit(runner, { floats: 32 * 70 }) : []),
       ...(compiled.has(allReduceNormForward as Kernel)
         ? await checkAllReduceNorm(runner, { N: 67, C: 132, K: 0, shards: 3 })
+        : []),
+      ...(compiled.has(attentionBlockForward as Kernel)
+        ? await checkAttentionBlocks(runner, { ...SHARED_SHAPE, D }, 2)
         : []),
       ...(compiled.has(loraMerge as Kernel) ? await checkLora(runner, { rows: 37, I: 68, columns: 8 }) : []),
       ...(compiled.has(markAdvance as Kernel) ? await checkMark(runner, { floats: 20_224 }) : []), // when updates are made here

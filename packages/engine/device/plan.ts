@@ -35,12 +35,29 @@ export const shapesBytes = (dispatches: number): number => Math.max(1, dispatche
 export const FLOPS_PER_SUBMIT = { software: 0.3e9, hardware: 2e10 };
 
 /** Between two dispatches: what others have to add, or to say, must come first. */
-export interface ExchangePoint {
+export interface SumPoint {
   /** What the dispatches before it have left for the others; undefined: zeros. */
   readonly from: View | undefined;
   /** Where the answer lies when the dispatches behind it begin. */
   readonly to: View;
 }
+
+/** What the dispatches before it have left goes to other ranks; nothing waits for it. */
+export interface SendPoint {
+  /** The same of each of so many sequences. */
+  readonly send: View;
+  readonly sequences: number;
+  /** Of each sequence the first so many elements. */
+  readonly ranks: readonly { readonly rank: number; readonly elements: number }[];
+}
+
+/** The next that this rank has sent us must be there when the dispatches behind it begin. */
+export interface ReceivePoint {
+  readonly receive: View;
+  readonly rank: number;
+}
+
+export type ExchangePoint = SumPoint | SendPoint | ReceivePoint;
 
 /** What passes are written to: plans, or a rehearsal that only looks at what is bound. */
 export interface Recorder extends Pick<Plan, "add"> {

@@ -17,7 +17,9 @@ export class Rehearsal implements Recorder {
     return this.#widestByName;
   }
 
-  exchange({ from, to }: ExchangePoint): void {
+  exchange(point: ExchangePoint): void {
+    if (!("to" in point)) return;
+    const { from, to } = point;
     if (from && from.half !== to.half)
       throw new Error(`${from.buffer.label} and ${to.buffer.label} hold other numbers`);
   }

@@ -6,7 +6,7 @@
 //
 // Segments are queued in this order whenever sums arrive, so gradients add up in the same order at every rank and in every run.
 import type { Crossing } from "../device/crossing.ts";
-import type { ExchangePoint, Plan, View } from "../device/plan.ts";
+import type { Plan, SumPoint, View } from "../device/plan.ts";
 import type { Segments } from "../device/segments.ts";
 import type { IslandSquares } from "../model/passes.ts";
 import { type AllReduce, allReduce, exchangeAll } from "./all-reduce.ts";
@@ -83,12 +83,13 @@ export class Rank {
           plan.replay();
           continue;
         }
+        if (!("to" in point)) throw new Error("ranks of a model that is cut exchange sums alone");
         arriving[i] = this.#exchange(i, plan, point);
         arriving[i].catch(() => {}); // told where it is waited for
       }
   }
 
-  async #exchange(chain: number, plan: Plan, { from, to }: ExchangePoint): Promise<void> {
+  async #exchange(chain: number, plan: Plan, { from, to }: SumPoint): Promise<void> {
     const { crossing, reduce, numbers } = this.#options;
     const [staging, lane] = [this.#staging[chain], this.#lanes[chain]];
     const own = new Uint8Array(staging.size);

@@ -7,7 +7,7 @@
 // keys its queries see whole chunks or none of one, so no mask is needed: of a lower rank's all queries the early chunk, of a higher one's the late queries both.
 
 /** Rows of each sequence as a rank holds them: [from, from + rows). */
-export interface Rows {
+interface Rows {
   readonly from: number;
   readonly rows: number;
 }

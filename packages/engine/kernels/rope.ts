@@ -23,16 +23,17 @@ export const rope = kernel({
   workgroups: ({ rows, turned, half }, variant) => overRows((turned * half) / packOf(half), rows, variant),
 });
 
-/** Cosine and sine of position · theta^(−2i/HS), each of shape (T, HS/2). */
+/** Cosine and sine of position · theta^(−2i/HS), each of shape (T, HS/2). @param positions T of them, or 0 … T − 1 */
 export function ropeTables(
-  T: number,
+  positions: number | readonly number[],
   headSize: number,
   theta: number,
 ): { cosines: Float32Array<ArrayBuffer>; sines: Float32Array<ArrayBuffer> } {
   const half = headSize / 2;
+  const rows = typeof positions === "number" ? Array.from({ length: positions }, (_, t) => t) : positions;
   const angles = Float64Array.from(
-    { length: T * half },
-    (_, at) => Math.floor(at / half) * theta ** (-(at % half) / half),
+    { length: rows.length * half },
+    (_, at) => rows[Math.floor(at / half)] * theta ** (-(at % half) / half),
   );
   return { cosines: Float32Array.from(angles, Math.cos), sines: Float32Array.from(angles, Math.sin) };
 }

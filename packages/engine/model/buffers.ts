@@ -31,6 +31,7 @@ import { gammaBlocks } from "../kernels/rmsnorm.ts";
 import { shardWords } from "../kernels/shard.ts";
 import type { AdapterLayout } from "./adapters.ts";
 import { type Extents, extentsOf, type FlatLayout, type Layout, type Range } from "./layout.ts";
+import { wantMessages } from "./sequence-passes.ts";
 
 /** Logits and their gradient at once: large enough that a matrix product fills the device, small beside the activations. */
 const LOGITS_CHUNK_BYTES = 16 * 2 ** 20;
@@ -59,6 +60,14 @@ export interface Cut {
   readonly scalesLoss?: boolean | undefined;
   /** The model is a rank's part, and its sums are exchanged. */
   readonly island?: IslandCut | undefined;
+  /** The model's context is a rank's part of it. */
+  readonly sequence?: SequenceCut | undefined;
+}
+
+/** So many ranks share each sequence's positions, and the update. */
+export interface SequenceCut {
+  readonly ranks: number;
+  readonly rank: number;
 }
 
 /** What an island's exchange asks of a rank's memory. */
@@ -86,6 +95,7 @@ export interface Sizes extends Extents {
   /** The loss is scaled: what is too large for f16 must not reach the weights. */
   readonly scaled: boolean;
   readonly island: IslandCut | undefined;
+  readonly sequence: SequenceCut | undefined;
 }
 
 export function sizesOf(model: RankShape, layout: Layout, cut: Cut): Sizes {
@@ -98,7 +108,7 @@ export function sizesOf(model: RankShape, layout: Layout, cut: Cut): Sizes {
     throw new RangeError(
       "an engine with adapters keeps no mark and computes in f32: adapters are small enough to cross whole, and products read the merged weights; leave keepsMark and precision out",
     );
-  if (cut.island && (cut.lora || keepsMark || half))
+  if ((cut.island || cut.sequence) && (cut.lora || keepsMark || half))
     throw new RangeError(
       "the members of an island train all parameters in f32, and leave the mark to the CPU: leave lora, keepsMark and precision out",
     );
@@ -121,6 +131,7 @@ export function sizesOf(model: RankShape, layout: Layout, cut: Cut): Sizes {
     half,
     scaled,
     island: cut.island,
+    sequence: cut.sequence,
   };
 }
 
@@ -139,6 +150,15 @@ export function flatRanges(length: number, { bindingFloats, moments }: Sizes): R
     offset: i * width,
     length: Math.min(width, length - i * width),
   }));
+}
+
+/** What is updated here of a flat vector: all of it, or of ranks that share sequences each its own part (ZeRO-1), whose moments alone it keeps. */
+export function updatedOf(length: number, { sequence, moments }: Pick<Sizes, "sequence" | "moments">): Range {
+  const { ranks, rank } = sequence ?? { ranks: 1, rank: 0 };
+  const step = RANGE_FLOATS[moments];
+  const steps = Math.ceil(length / step);
+  const at = (rank: number): number => Math.min(length, Math.round((rank * steps) / ranks) * step);
+  return { offset: at(rank), length: at(rank + 1) - at(rank) };
 }
 
 /** Rows that start where a binding may start, whatever their width; at least one such block. */
@@ -173,7 +193,8 @@ export function planMemory(model: RankShape, vectors: Vectors, sizes: Sizes): Me
     for (const name of ["lowX", "lowDy"]) plan.want(name, N * adapters.rankMax, "scratch");
   }
   plan.want("gradient", sizes.keepsMark ? wholeBlocks(layout.length) : trained.length, "gradient");
-  for (const name of ["momentum", "variance"]) plan.want(name, momentWords(trained.length, sizes.moments), "moments");
+  const updated = updatedOf(trained.length, sizes).length;
+  for (const name of ["momentum", "variance"]) plan.want(name, momentWords(updated, sizes.moments), "moments");
 
   plan.want("logits", chunkRows * V, "logits", half);
   const want = (name: string, floats: number): void => plan.want(name, floats, "scratch");
@@ -183,6 +204,7 @@ export function planMemory(model: RankShape, vectors: Vectors, sizes: Sizes): Me
   want("step", STEP_FLOATS);
   want("report", REPORT_FLOATS);
   want("scaling", SCALING_WORDS);
+  if (sizes.sequence) wantMessages(plan, sizes);
   wantMicrobatch(plan, model, sizes, "");
   if (sizes.island?.chains === 2) wantMicrobatch(plan, model, sizes, SECOND_CHAIN);
   return plan;

@@ -10,9 +10,12 @@ import { type Cut, islandStagingBytes, planMemory, type Sizes, sizesOf, trainedO
 import { type Layout, layoutOf } from "./layout.ts";
 import { markPassesOf, markStagingBytes, wantMark } from "./mark-passes.ts";
 import { passesOf } from "./passes.ts";
+import { messageElements } from "./sequence-passes.ts";
 
 /** Steps queued before the first is read: run-ahead hides the readback, and more than two steps only grow memory. */
 export const STEPS_IN_FLIGHT = 2;
+/** Messages of a rank to others that wait for the device at once: one leaves while the next is made. */
+export const MESSAGES_IN_FLIGHT = 2;
 export const REPORT_BYTES = 4 * REPORT_FLOATS;
 /**
  * Parameters cross to and from the device in pieces of at most this size, so that reading or loading a large model does not need as much
@@ -56,11 +59,14 @@ export function outlineOf(model: RankShape, cut: Cut): Outline {
     for (const [name, floats] of rehearsal.widestByName)
       widestByName.set(name, Math.max(widestByName.get(name) ?? 0, floats));
   }
+  const reports = sizes.sequence ? 1 : STEPS_IN_FLIGHT; // of ranks that share sequences one step at a time
+  const messagesBytes = sizes.sequence ? MESSAGES_IN_FLIGHT * 4 * messageElements(sizes) : 0;
   const bytesOf = (part: Part): number => {
     const planned = memory.bytesOf(part);
     if (part === "scratch") return planned + Object.values(dispatches).reduce((sum, n) => sum + shapesBytes(n), 0);
     const crossing = Math.max(readFloats * 4, sizes.keepsMark ? markStagingBytes(layout, sizes) : 0);
-    if (part === "staging") return STEPS_IN_FLIGHT * REPORT_BYTES + crossing + islandStagingBytes(sizes, memory);
+    if (part === "staging")
+      return reports * REPORT_BYTES + crossing + islandStagingBytes(sizes, memory) + messagesBytes;
     return planned;
   };
   const bytesByPart = Object.fromEntries(PARTS.map((part) => [part, bytesOf(part)])) as BytesByPart;

@@ -4,7 +4,7 @@
 import type { RankShape } from "#outer";
 import type { Memory } from "../device/memory.ts";
 import { ALIGN_FLOATS, alignFloats, elementBytes, type Recorder, slice, type View } from "../device/plan.ts";
-import { attentionBackwardKv, attentionBackwardQ, attentionFlops, attentionForward } from "../kernels/attention.ts";
+import { attentionBackwardKv, attentionBackwardQ, attentionForward } from "../kernels/attention.ts";
 import { crossEntropy } from "../kernels/cross-entropy.ts";
 import { embeddingBackward, embeddingForward } from "../kernels/embedding.ts";
 import { matmulFlops, matmulNn, matmulNt, matmulTn } from "../kernels/matmul.ts";
@@ -31,8 +31,9 @@ import { encodeShard } from "../kernels/shard.ts";
 import { swigluBackward, swigluForward } from "../kernels/swiglu.ts";
 import { adapterBackward, recordBlocks, recordMerge } from "./adapter-passes.ts";
 import type { AdapterLayout, Matrix } from "./adapters.ts";
-import { alignedRows, flatRanges, momentWords, type Sizes, setOf, trainedOf } from "./buffers.ts";
+import { alignedRows, flatRanges, momentWords, type Sizes, setOf, trainedOf, updatedOf } from "./buffers.ts";
 import type { Layout, Range } from "./layout.ts";
+import { recordAttention, recordAttentionBackward } from "./sequence-passes.ts";
 
 export const ALL_KERNELS = [
   ...[embeddingForward, embeddingBackward, rmsnormForward, rmsnormBackward, rmsnormGammaSum],
@@ -141,11 +142,6 @@ function ropeShape({ model, sizes }: Context, direction: 1 | -1) {
   return { rows: N, T, stride: QKV, turned: model.heads + model.kvHeads, half: headSize / 2, direction };
 }
 
-function attentionShape({ model, sizes }: Context) {
-  const { T, B, headSize } = sizes;
-  return { T, heads: model.heads, kvHeads: model.kvHeads, scale: 1 / Math.sqrt(headSize), B };
-}
-
 /** The fused norm: x = residual (+ what a block added to it, in dy), y and rstd of x. @param has whether this rank has a part of what was added */
 function norm(
   plan: Recorder,
@@ -213,19 +209,14 @@ function recordForward(plan: Recorder, context: Context): void {
 /** From y1 and x1 to h: what the backward pass of a layer reads. */
 function recordLayer(plan: Recorder, context: Context, l: number): void {
   const { layout, sizes, memory } = context;
-  const { N, C, A, F, QKV, B, T } = sizes;
+  const { N, C, A, F, QKV } = sizes;
   const w = layout.layers[l];
   const at = (name: string): View => memory.view(name);
   const own = (name: string): View => at(`${name}.${setOf(sizes, l)}`);
   if (A > 0) {
     linear(plan, context, own("y1"), weight(context, w.qkv), own("qkv"), QKV, C);
     plan.add(rope, ropeShape(context, 1), { cosines: at("cosines"), sines: at("sines"), qkv: own("qkv") });
-    plan.add(
-      attentionForward,
-      attentionShape(context),
-      { qkv: own("qkv"), y: own("attended"), lse: own("lse") },
-      attentionFlops(B, T, A),
-    );
+    recordAttention(plan, context, { qkv: own("qkv"), y: own("attended"), lse: own("lse") });
     linear(plan, context, own("attended"), weight(context, w.o), at("dy"), C, A);
   }
   norm(plan, context, 2 * l + 1, 1, at(`x1.${l}`), [own("x2"), own("y2"), own("rstd2")], A > 0);
@@ -277,7 +268,7 @@ function recordLoss(plan: Recorder, context: Context, train: boolean): void {
 
 function recordBackward(plan: Recorder, context: Context): void {
   const { model, layout, sizes, memory } = context;
-  const { N, C, A, F, QKV, B, T } = sizes;
+  const { N, C, A, F, QKV } = sizes;
   const L = model.layers;
   const at = (name: string): View => memory.view(name);
   const blocks = gammaBlocks(N);
@@ -322,12 +313,9 @@ function recordBackward(plan: Recorder, context: Context): void {
 
     if (A > 0) {
       back("o", at("dx"), own("attended"), at("dy"), C, A);
-      const shape = attentionShape(context);
-      const flops = attentionFlops(B, T, A);
       const dqkv = slice(own("gateUp"), 0, N * QKV); // whose own gradient was used for the last time
-      const shared = { qkv: own("qkv"), dy: at("dy"), lse: own("lse"), dqkv, delta: at("delta") };
-      plan.add(attentionBackwardQ, shape, { ...shared, y: own("attended") }, 1.5 * flops);
-      plan.add(attentionBackwardKv, shape, shared, 2 * flops);
+      const forward = { qkv: own("qkv"), y: own("attended"), lse: own("lse") };
+      recordAttentionBackward(plan, context, { ...forward, dy: at("dy"), dqkv, delta: at("delta") });
       plan.add(rope, ropeShape(context, -1), { cosines: at("cosines"), sines: at("sines"), qkv: dqkv });
       back("qkv", dqkv, own("y1"), at("dy"), QKV, C);
     }
@@ -347,14 +335,21 @@ function recordBackward(plan: Recorder, context: Context): void {
 function recordUpdate(plan: Recorder, context: Context): void {
   const { sizes, memory } = context;
   const trained = trainedOf(context);
-  const ranges = flatRanges(trained.length, sizes);
+  const updated = updatedOf(trained.length, sizes);
+  const ranges = flatRanges(updated.length, sizes).map(({ offset, length }) => ({
+    offset: updated.offset + offset,
+    length,
+  }));
   const flat = (name: string, range: Range): View => slice(memory.view(name), range.offset, range.length);
 
-  recordReport(plan, context, sizes.island ? 1 : recordSquares(plan, context, ranges, 0));
+  const summed = sizes.island || sizes.sequence; // over ranks: the sum is there already
+  recordReport(plan, context, summed ? 1 : recordSquares(plan, context, ranges, 0));
   for (const range of ranges) {
     const decayed = Math.max(0, Math.min(range.length, trained.matrices - range.offset));
     const moment = (name: string): View => {
-      const [from, words] = [range.offset, range.length].map((floats) => momentWords(floats, sizes.moments));
+      const [from, words] = [range.offset - updated.offset, range.length].map((floats) =>
+        momentWords(floats, sizes.moments),
+      );
       return slice(memory.view(name), from, words);
     };
     const unit = sizes.moments === "f32" ? 4 : MOMENT_BLOCK;

@@ -1,0 +1,357 @@
+// One rank that shares sequences with others (zig-zag.ts): all weights, its part of the positions, and its part of the update.
+//
+//   gradient   each rank's of its own rows  ->  rank r adds up part r of everybody's, in the order of ranks
+//   update     rank r: AdamW of part r, whose moments it alone keeps (ZeRO-1)  ->  part r of the parameters to everybody
+//
+// So both cross once, as in an all-reduce of the gradient, moments take 1 / P of the memory, and all ranks have the same bits, whatever their devices are.
+
+import type { ConformanceReport } from "../conformance/index.ts";
+import { openDevice } from "../device/adapter.ts";
+import { Crossing, lostSoon } from "../device/crossing.ts";
+import { type CompiledKernels, compileKernels, type Kernel, type Variant } from "../device/kernel.ts";
+import { FLOPS_PER_SUBMIT } from "../device/plan.ts";
+import { checked } from "../device/scopes.ts";
+import { Segments } from "../device/segments.ts";
+import type { AdapterDescription, EngineOptions, StepOptions, StepReport } from "../engine.ts";
+import { DeviceLostError, ModelTooLargeError } from "../errors.ts";
+import { packScaling, packStep, REPORT_FLOATS } from "../kernels/optimizer.ts";
+import { ropeTables } from "../kernels/rope.ts";
+import { type Batch, NO_UPDATE } from "../model/batch.ts";
+import { updatedOf } from "../model/buffers.ts";
+import { type Range, takeFromEngine, toEngine } from "../model/layout.ts";
+import { MESSAGES_IN_FLIGHT, type Outline, outlineOf, REPORT_BYTES } from "../model/outline.ts";
+import { ALL_KERNELS, MOMENT_KERNELS, type Pass, passesOf } from "../model/passes.ts";
+import { planModel } from "../model/planner.ts";
+import { messageElements, SEQUENCE_KERNELS } from "../model/sequence-passes.ts";
+import type { Lanes } from "./lanes.ts";
+import { MessagesBetween } from "./messages-between.ts";
+import type { Lane } from "./port.ts";
+import { positionsOf, rowsOfRank } from "./zig-zag.ts";
+
+/** Conversations over the island's port; 0 is the leader's word. */
+const [KEYS, FLAT, NUMBERS] = [1, 2, 3];
+
+interface Made {
+  readonly device: GPUDevice;
+  readonly description: AdapterDescription;
+  readonly outline: Outline;
+  readonly crossing: Crossing;
+  readonly passes: Readonly<Record<Pass, Segments>>;
+  readonly compiled: CompiledKernels;
+  readonly variant: Variant;
+}
+
+/** What this rank alone has found: sums over ranks are the caller's. */
+export interface RankReport extends StepReport {
+  readonly loss: number; // its rows' part of the mean over all tokens
+}
+
+export class SequenceRank {
+  readonly adapter: AdapterDescription;
+  readonly lost: Crossing["lost"];
+  readonly #made: Made;
+  readonly #flat: Lane;
+  readonly #numbers: Lane;
+  readonly #messages: MessagesBetween;
+  readonly #report: GPUBuffer;
+  #updates = 0; // since the moments were zeroed
+
+  static async open(options: EngineOptions, lanes: Lanes): Promise<SequenceRank> {
+    const { rank, ranks } = lanes.lane(KEYS);
+    const { microbatch, moments = "f32" } = options;
+    const model = { ...options.model, contextLength: rowsOfRank(options.model.contextLength, ranks) };
+    const { device, description, quads, tiled } = await openDevice(options);
+    try {
+      const sequence = { ranks, rank };
+      const own = planModel({ ...options, model, sequence, limits: device.limits });
+      if (own.problem !== undefined) throw new ModelTooLargeError(own.problem);
+      // What is computed again is exchanged again, so all do as the one with the least memory must.
+      const recomputed = await exchangeNumbers(lanes.lane(NUMBERS), own.recomputedLayers);
+      const bindingFloats = Math.floor(device.limits.maxStorageBufferBindingSize / 4);
+      const cut = { microbatch, recomputedLayers: Math.max(...recomputed), bindingFloats, moments, sequence };
+      const outline = outlineOf(model, cut);
+      const variant: Variant = { quads, tiled, half: false, headSize: outline.sizes.headSize };
+      const kernels = [...ALL_KERNELS, ...MOMENT_KERNELS[moments], ...SEQUENCE_KERNELS];
+      const [compiled, memory] = await Promise.all([
+        compileKernels(device, kernels as readonly unknown[] as readonly Kernel[], variant),
+        outline.memory.allocate(device),
+      ]);
+      const recorders = passesOf({ model, ...outline, memory });
+      const flops = FLOPS_PER_SUBMIT[description.isFallback ? "software" : "hardware"];
+      const passes = await checked(device, "The engine's plan is invalid on this device", () => {
+        const recorded = Object.entries(recorders).map(([pass, record]) => {
+          const segments = new Segments(device, compiled, flops);
+          record(segments);
+          segments.finish();
+          return [pass, segments] as const;
+        });
+        return Object.fromEntries(recorded) as Record<Pass, Segments>;
+      });
+      const crossing = new Crossing(device, memory, outline.pieceFloats);
+      const rope = ropeTables(positionsOf(options.model.contextLength, ranks, rank), variant.headSize, model.ropeTheta);
+      crossing.write("cosines", rope.cosines);
+      crossing.write("sines", rope.sines);
+      crossing.write("scaling", packScaling(1));
+      return new SequenceRank({ device, description, outline, crossing, passes, compiled, variant }, lanes);
+    } catch (error) {
+      const lost = error instanceof ModelTooLargeError ? undefined : await lostSoon(device);
+      if (lost) throw new DeviceLostError(lost.reason, lost.message);
+      device.destroy();
+      throw error;
+    }
+  }
+
+  private constructor(made: Made, lanes: Lanes) {
+    const { crossing, description, outline } = made;
+    this.adapter = description;
+    this.lost = crossing.lost;
+    this.#made = made;
+    this.#flat = lanes.lane(FLAT);
+    this.#numbers = lanes.lane(NUMBERS);
+    const bytes = 4 * messageElements(outline.sizes);
+    this.#messages = new MessagesBetween(crossing, lanes.lane(KEYS), bytes, MESSAGES_IN_FLIGHT);
+    this.#report = crossing.staging("report", REPORT_BYTES);
+  }
+
+  get rank(): number {
+    return this.#flat.rank;
+  }
+
+  get ranks(): number {
+    return this.#flat.ranks;
+  }
+
+  get outline(): Outline {
+    return this.#made.outline;
+  }
+
+  /** @param parameters the model's, in the swarm's order */
+  async load(parameters: Float32Array): Promise<void> {
+    const { crossing, outline } = this.#made;
+    await crossing.upload("parameters", toEngine(outline.layout, parameters));
+  }
+
+  resetMoments(): void {
+    const { device, crossing } = this.#made;
+    const encoder = device.createCommandEncoder();
+    for (const name of ["momentum", "variance"]) encoder.clearBuffer(crossing.buffer(name));
+    device.queue.submit([encoder.finish()]);
+    this.#updates = 0;
+  }
+
+  /** Its rows of each microbatch; every rank calls it, with its own. */
+  async step(batches: readonly Batch[], options: StepOptions): Promise<RankReport> {
+    this.#updates++;
+    await this.#accumulate(batches, options);
+    const { squares } = await this.#reduce();
+    this.#made.crossing.write("squares", Float32Array.of(squares));
+    const report = await this.#replayReport("update");
+    this.#clearGradient();
+    const { crossing, device } = this.#made;
+    const updated = await this.#readPart("parameters", this.rank);
+    await this.#gather(updated, (part, { offset }) => {
+      device.queue.writeBuffer(crossing.buffer("parameters"), 4 * offset, part);
+    });
+    return report;
+  }
+
+  /** Everybody's gradient, as the mean over all tokens, in the swarm's order. Every rank calls it, with its own rows. */
+  async gradient(batches: readonly Batch[]): Promise<{ readonly loss: number; readonly gradient: Float32Array }> {
+    await this.#accumulate(batches, NO_UPDATE);
+    const { part } = await this.#reduce();
+    const { loss, unscale } = await this.#replayReport("report");
+    this.#clearGradient();
+    const { layout } = this.#made.outline;
+    const gradient = new Float32Array(layout.parameters);
+    const mean = part.map((g) => g * unscale);
+    await this.#gather(mean, (given, { offset }) => takeFromEngine(layout, given, offset, gradient));
+    return { loss, gradient };
+  }
+
+  /** Its part of the mean loss over so many tokens in all; of each batch only the first `rows` count. Every rank calls it, with its own rows. */
+  async evaluate(
+    batches: readonly { readonly rows: number; readonly batch: Batch }[],
+    tokens: number,
+  ): Promise<number> {
+    const { crossing, passes } = this.#made;
+    for (const { rows, batch } of batches) {
+      this.#write(batch);
+      crossing.write("step", packStep(NO_UPDATE, 1, rows, tokens));
+      await this.#run(passes.evaluate);
+    }
+    const { loss } = await this.#replayReport("report");
+    return loss;
+  }
+
+  /** In the swarm's order. */
+  async read(): Promise<Float32Array> {
+    const { layout } = this.#made.outline;
+    const flat = new Float32Array(layout.parameters);
+    await this.#readRange("parameters", 0, layout.length, (piece, from) => takeFromEngine(layout, piece, from, flat));
+    return flat;
+  }
+
+  async conformance(): Promise<ConformanceReport> {
+    const { checkConformance } = await import("../conformance/index.ts"); // the reference is large, and only asked once
+    const { device, compiled, variant } = this.#made;
+    return checkConformance(device, compiled, variant, this.adapter);
+  }
+
+  destroy(): void {
+    this.#made.device.destroy();
+  }
+
+  /** Everybody's number, added up in the order of ranks. */
+  async sum(own: number): Promise<number> {
+    return (await exchangeNumbers(this.#numbers, own)).reduce((a, b) => a + b);
+  }
+
+  get hasFailed(): boolean {
+    return this.#made.crossing.hasFailed;
+  }
+
+  throwIfFailed(): void {
+    this.#made.crossing.throwIfFailed();
+  }
+
+  throwLoss(): Promise<void> {
+    return this.#made.crossing.throwLoss();
+  }
+
+  /** Its own rows' gradient, as a sum over tokens. */
+  async #accumulate(batches: readonly Batch[], options: StepOptions): Promise<void> {
+    const { crossing, passes, outline } = this.#made;
+    const { N } = outline.sizes;
+    const tokens = N * this.#flat.ranks * batches.length;
+    crossing.write("step", packStep(options, Math.max(1, this.#updates), N, tokens));
+    for (const batch of batches) {
+      this.#write(batch);
+      await this.#run(passes.train);
+    }
+  }
+
+  #write({ ids, targets, occurrences }: Batch): void {
+    const { crossing } = this.#made;
+    crossing.write("ids", ids);
+    crossing.write("targets", targets);
+    crossing.write("occurrences", occurrences);
+  }
+
+  async #run({ all }: Segments): Promise<void> {
+    for (const { plan, point } of all) {
+      plan.replay();
+      if (point === undefined) continue;
+      if ("send" in point) await this.#messages.send(point);
+      else if ("receive" in point) await this.#messages.receive(point);
+      else throw new Error("ranks that share sequences sum nothing within a pass");
+    }
+    await this.#messages.sent();
+  }
+
+  /** Part `updated` of everybody's gradients added up, here and on the device; and the square of the whole sum's norm. */
+  async #reduce(): Promise<{ readonly part: Float32Array<ArrayBuffer>; readonly squares: number }> {
+    const { ranks, rank } = this.#flat;
+    const parts = new Map<number, Float32Array>();
+    for (let to = 0; to < ranks; to++) {
+      const own = await this.#readPart("gradient", to);
+      if (to === rank) parts.set(rank, own);
+      else this.#flat.send(to, new Uint8Array(own.buffer));
+    }
+    const part = new Float32Array(this.#part(rank).length);
+    for (let from = 0; from < ranks; from++) {
+      const given = parts.get(from) ?? (await this.#receivePart(from, rank));
+      for (let i = 0; i < part.length; i++) part[i] += given[i];
+    }
+    const { crossing, device } = this.#made;
+    device.queue.writeBuffer(crossing.buffer("gradient"), 4 * this.#part(rank).offset, part);
+    const squares = part.reduce((sum, g) => sum + g * g, 0);
+    return { part, squares: await this.sum(squares) };
+  }
+
+  /** Everybody's parts of a flat vector, given ours. */
+  async #gather(
+    own: Float32Array<ArrayBuffer>,
+    take: (part: Float32Array<ArrayBuffer>, at: Range) => void,
+  ): Promise<void> {
+    const { ranks, rank } = this.#flat;
+    for (let to = 0; to < ranks; to++) if (to !== rank) this.#flat.send(to, new Uint8Array(own.buffer.slice(0)));
+    for (let from = 0; from < ranks; from++)
+      take(from === rank ? own : await this.#receivePart(from, from), this.#part(from));
+  }
+
+  /** The floats of a flat vector that a rank updates. */
+  #part(rank: number): Range {
+    const { layout, sizes } = this.#made.outline;
+    return updatedOf(layout.length, { ...sizes, sequence: { ranks: this.#flat.ranks, rank } });
+  }
+
+  async #readPart(name: string, rank: number): Promise<Float32Array<ArrayBuffer>> {
+    const { offset, length } = this.#part(rank);
+    const part = new Float32Array(length);
+    await this.#readRange(name, offset, length, (piece, from) => part.set(piece, from - offset));
+    return part;
+  }
+
+  async #receivePart(from: number, of: number): Promise<Float32Array<ArrayBuffer>> {
+    const { length } = this.#part(of);
+    const bytes = await this.#flat.receive(from);
+    if (bytes.length !== 4 * length)
+      throw new RangeError(`rank ${from} sent ${bytes.length} bytes of a part of ${4 * length}`);
+    return new Float32Array(bytes.slice().buffer);
+  }
+
+  /** In pieces through one staging buffer. */
+  async #readRange(
+    name: string,
+    offset: number,
+    length: number,
+    take: (piece: Float32Array, from: number) => void,
+  ): Promise<void> {
+    const { crossing, device, outline } = this.#made;
+    crossing.throwIfFailed();
+    const staging = crossing.staging(name, outline.readFloats * 4);
+    try {
+      for (let from = offset; from < offset + length; from += outline.readFloats) {
+        const floats = Math.min(outline.readFloats, offset + length - from);
+        const encoder = device.createCommandEncoder();
+        encoder.copyBufferToBuffer(crossing.buffer(name), from * 4, staging, 0, floats * 4);
+        device.queue.submit([encoder.finish()]);
+        await crossing.map(staging, (mapped) => take(new Float32Array(mapped, 0, floats), from));
+      }
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  async #replayReport(pass: "update" | "report"): Promise<RankReport & { readonly unscale: number }> {
+    const { crossing, device, passes } = this.#made;
+    await this.#run(passes[pass]);
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(crossing.buffer("report"), 0, this.#report, 0, REPORT_BYTES);
+    device.queue.submit([encoder.finish()]);
+    const report = new Float32Array(REPORT_FLOATS);
+    await crossing.map(this.#report, (mapped) => report.set(new Float32Array(mapped, 0, REPORT_FLOATS)));
+    const [loss, gradNorm, unscale, skipped] = report;
+    return { loss, gradNorm, unscale, skipped: skipped > 0 };
+  }
+
+  #clearGradient(): void {
+    const { crossing, device } = this.#made;
+    const encoder = device.createCommandEncoder();
+    encoder.clearBuffer(crossing.buffer("gradient"));
+    device.queue.submit([encoder.finish()]);
+  }
+}
+
+/** Everybody's number, by rank. */
+async function exchangeNumbers(lane: Lane, own: number): Promise<number[]> {
+  const ranks = Array.from({ length: lane.ranks }, (_, rank) => rank);
+  for (const to of ranks) if (to !== lane.rank) lane.send(to, new Uint8Array(Float64Array.of(own).buffer));
+  const numbers = ranks.map(async (from) => {
+    if (from === lane.rank) return own;
+    const bytes = await lane.receive(from);
+    if (bytes.length !== 8) throw new RangeError(`rank ${from} sent ${bytes.length} bytes where a number was expected`);
+    return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true);
+  });
+  return Promise.all(numbers);
+}
