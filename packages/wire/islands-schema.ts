@@ -12,6 +12,7 @@ const stagesSchema = z.array(z.int().check(z.minimum(1), z.maximum(128))).check(
 export const islandPlanSchema: z.ZodMiniType<IslandPlan> = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("tensor"), exchange, form: z.enum(["direct", "reduce-scatter", "star"]) }),
   z.strictObject({ kind: z.literal("pipeline"), layers: stagesSchema, exchange }),
+  z.strictObject({ kind: z.literal("sequence") }),
 ]);
 
 /** Never the same twice, whatever a host forgets: word of an island that is over means no other. */

@@ -25,7 +25,12 @@ export interface PipelinePlan {
   readonly exchange: Exchange;
 }
 
-export type IslandPlan = TensorPlan | PipelinePlan;
+/** Everybody has all weights, and a part of the positions of each sequence: for contexts that nobody holds alone. Twice the members must divide the context. */
+export interface SequencePlan {
+  readonly kind: "sequence";
+}
+
+export type IslandPlan = TensorPlan | PipelinePlan | SequencePlan;
 
 /** More only wait for each other: each layer is exchanged twice, forward and backward. */
 export const RANKS_MAX = 4;

@@ -116,6 +116,7 @@ const fromHost = [
   { type: "fold-refused", round: 0, peers: [peer(1)], message: "a NaN scale" },
   island([peer(2), peer(1)]),
   island([peer(1), peer(2), peer(3)], { kind: "pipeline", layers: [2, 20, 1], exchange: "f32" }),
+  island([peer(1), peer(2)], { kind: "sequence" }),
   { type: "island-over", island: hash(6), reason: "a member left" },
   { type: "island-waits", missing: 1, because: "too-few" },
   { type: "island-waits", missing: 0, because: "measuring", seekers: [peer(2)] },

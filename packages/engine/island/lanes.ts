@@ -54,3 +54,21 @@ export class Lanes {
     }
   }
 }
+
+/** What a rank's exchanges came to since it was made. */
+export interface ExchangeTotals {
+  readonly exchanges: number;
+  /** Sent, to all others together. */
+  readonly bytes: number;
+  /** From a message's leaving the device to the answer's arrival, or what was waited for it, added up: also while something else was computed. */
+  readonly ms: number;
+}
+
+/** The same lane, whose bytes are added up. */
+export const counted = (lane: Lane, totals: { bytes: number }): Lane => ({
+  ...lane,
+  send: (to, bytes) => {
+    totals.bytes += bytes.length;
+    lane.send(to, bytes);
+  },
+});

@@ -5,13 +5,11 @@ import type { ConformanceReport } from "../conformance/index.ts";
 import type { AdapterDescription, Engine, EngineOptions, Gradient, StepOptions, StepReport } from "../engine.ts";
 import { DeviceLostError, ModelTooLargeError } from "../errors.ts";
 import { batchOf } from "../model/batch.ts";
-import type { WebGpuEngine } from "../webgpu-engine.ts";
-import { Lanes } from "./lanes.ts";
-import { type IslandOptions, messageOf, ORDERS_LANE, openRank, planPart } from "./member.ts";
+import { type ExchangeTotals, Lanes } from "./lanes.ts";
+import { type IslandOptions, messageOf, ORDERS_LANE, openRank, planPart, type RankEngine } from "./member.ts";
 import { idsBytes, type Order, pack, unpack } from "./orders.ts";
 import { joinParts, partOf, sharesOf } from "./parts.ts";
 import { IslandLostError, type IslandPort, type Lane } from "./port.ts";
-import type { ExchangeTotals } from "./rank.ts";
 
 export interface LeadOptions extends IslandOptions, Pick<EngineOptions, "microbatch"> {}
 
@@ -62,17 +60,20 @@ export class IslandEngine implements Engine {
   readonly microbatch: number;
   readonly allocatedBytes: number;
   readonly lost: Engine["lost"];
-  readonly #own: WebGpuEngine;
+  readonly #own: RankEngine;
+  /** Each rank has the whole model. */
+  readonly #whole: boolean;
   readonly #lane: Lane;
   readonly #port: IslandPort;
   #end: { readonly reason: string; readonly message: string } | undefined;
 
-  constructor({ model }: LeadOptions, own: WebGpuEngine, lanes: Lanes, lane: Lane, port: IslandPort) {
+  constructor({ model, plan }: LeadOptions, own: RankEngine, lanes: Lanes, lane: Lane, port: IslandPort) {
     this.model = model;
     this.adapter = own.adapter;
     this.microbatch = own.microbatch;
     this.allocatedBytes = own.allocatedBytes;
     this.#own = own;
+    this.#whole = plan.kind === "sequence";
     this.#lane = lane;
     this.#port = port;
     const ownLost = own.lost.then(({ reason, message }) => {
@@ -92,8 +93,8 @@ export class IslandEngine implements Engine {
   }
 
   load(parameters: Float32Array): void {
-    const shares = sharesOf(this.model, this.#lane.ranks);
-    const part = (rank: number) => partOf(this.model, shares[rank], parameters);
+    const shares = this.#whole ? [] : sharesOf(this.model, this.#lane.ranks);
+    const part = (rank: number) => (this.#whole ? parameters : partOf(this.model, shares[rank], parameters));
     this.#own.load(part(0)); // first: it refuses a wrong length
     tellAll(this.#lane, { op: "load" }, (rank) => new Uint8Array(part(rank).slice().buffer));
   }
@@ -118,13 +119,18 @@ export class IslandEngine implements Engine {
     const own = this.#together(() => this.#own.gradient(microbatches), order, this.#checked(microbatches));
     const answers = this.#answers();
     const { loss, gradient } = await own;
-    return { loss, gradient: joinParts(this.model, [gradient, ...(await answers)]) };
+    return { loss, gradient: this.#joined([gradient, ...(await answers)]) };
   }
 
   async read(): Promise<Float32Array> {
+    if (this.#whole) return this.#together(() => this.#own.read());
     const own = this.#together(() => this.#own.read(), { op: "read" });
     const answers = this.#answers();
-    return joinParts(this.model, [await own, ...(await answers)]);
+    return this.#joined([await own, ...(await answers)]);
+  }
+
+  #joined(parts: readonly Float32Array[]): Float32Array {
+    return this.#whole ? parts[0] : joinParts(this.model, parts);
   }
 
   conformance(): Promise<ConformanceReport> {
@@ -145,11 +151,11 @@ export class IslandEngine implements Engine {
     return ids;
   }
 
-  async #together<T>(work: () => Promise<T>, order: Order, ids?: readonly Uint16Array[]): Promise<T> {
+  async #together<T>(work: () => Promise<T>, order?: Order, ids?: readonly Uint16Array[]): Promise<T> {
     if (this.#end) throw new DeviceLostError(this.#end.reason, this.#end.message);
     try {
       const result = work();
-      if (ids === undefined || ids.length > 0) tellAll(this.#lane, order, ids && (() => idsBytes(ids)));
+      if (order && (ids === undefined || ids.length > 0)) tellAll(this.#lane, order, ids && (() => idsBytes(ids)));
       return await result;
     } catch (error) {
       throw await this.#told(error);

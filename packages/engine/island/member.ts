@@ -1,17 +1,20 @@
 // A member that is not the leader: has its part of the model on its device, and does what the leader says.
 import type { ModelShape } from "#wire";
-import type { IslandPlan } from "#wire/islands";
+import type { IslandPlan, PipelinePlan, TensorPlan } from "#wire/islands";
 import type { EngineOptions } from "../engine.ts";
 import { GpuError } from "../errors.ts";
-import { planModel } from "../model/planner.ts";
+import { type ModelPlan, planModel } from "../model/planner.ts";
 import { createWebGpuEngine, type Membership, type WebGpuEngine } from "../webgpu-engine.ts";
 import { shardsOf } from "./all-reduce.ts";
-import { Lanes } from "./lanes.ts";
+import { type ExchangeTotals, Lanes } from "./lanes.ts";
 import { idsOf, type Order, orderFrom, pack, unpack } from "./orders.ts";
 import { rankShape, sharesOf } from "./parts.ts";
-import { CHAINS } from "./planner.ts";
+import { CHAINS, planSequence } from "./planner.ts";
 import type { IslandPort, Lane } from "./port.ts";
-import type { ExchangeTotals } from "./rank.ts";
+import { createSequenceEngine, type SequenceEngine } from "./sequence-engine.ts";
+
+/** A member's part: of the model, or of each sequence. */
+export type RankEngine = WebGpuEngine | SequenceEngine;
 
 /** The leader's word, lane 0. */
 export const ORDERS_LANE = 0;
@@ -35,7 +38,7 @@ export interface Served {
 export async function serveIsland(options: IslandOptions, port: IslandPort): Promise<Served> {
   const lanes = new Lanes(port);
   const lane = lanes.lane(ORDERS_LANE);
-  let engine: WebGpuEngine | undefined;
+  let engine: RankEngine | undefined;
   try {
     engine = await openPart(options, lanes, lane);
   } catch (error) {
@@ -68,29 +71,25 @@ export async function serveIsland(options: IslandOptions, port: IslandPort): Pro
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-export const membershipOf = ({ plan }: IslandOptions, lanes: Lanes, ranks: number): Membership => {
-  if (plan.kind !== "tensor")
-    throw new RangeError(`an island's members share a model as "tensor" here, not as "${plan.kind}"`);
+const unshared = (plan: PipelinePlan): RangeError =>
+  new RangeError(`an island's members share a model as "tensor" or "sequence" here, not as "${plan.kind}"`);
+
+const membershipOf = (plan: TensorPlan | PipelinePlan, lanes: Lanes, ranks: number): Membership => {
+  if (plan.kind === "pipeline") throw unshared(plan);
   return { lanes, reduce: plan, ranks, chains: CHAINS };
 };
 
 /** This rank's part on paper, with so many sequences at once. */
-export function planPart({ model, plan, ...options }: IslandOptions, { rank, ranks }: Lane, microbatch: number) {
-  if (plan.kind !== "tensor") throw new RangeError(`no plan of kind "${plan.kind}"`);
+export function planPart(options: IslandOptions, { rank, ranks }: Lane, microbatch: number): ModelPlan {
+  const { model, plan, memoryBytes, moments } = options;
+  const given = { microbatch, memoryBytes, moments, limits: options.adapter?.limits };
+  if (plan.kind === "pipeline") throw unshared(plan);
+  if (plan.kind === "sequence") return planSequence({ ...given, model }, { ranks, rank });
   const island = { exchange: plan.exchange, shards: shardsOf(plan, ranks), chains: CHAINS } as const;
-  const { memoryBytes, moments } = options;
-  const limits = options.adapter?.limits;
-  return planModel({
-    model: rankShape(model, sharesOf(model, ranks)[rank]),
-    microbatch,
-    memoryBytes,
-    moments,
-    limits,
-    island,
-  });
+  return planModel({ ...given, model: rankShape(model, sharesOf(model, ranks)[rank]), island });
 }
 
-async function openPart(options: IslandOptions, lanes: Lanes, lane: Lane): Promise<WebGpuEngine> {
+async function openPart(options: IslandOptions, lanes: Lanes, lane: Lane): Promise<RankEngine> {
   for (;;) {
     const order = orderFrom(unpack(await lane.receive(0)).header);
     if (order.op === "plan") {
@@ -111,11 +110,14 @@ export async function openRank(
   lanes: Lanes,
   { rank, ranks }: Lane,
   { microbatch, recomputedLayers }: Extract<Order, { op: "open" }>,
-): Promise<WebGpuEngine> {
-  const { plan: _, ...given } = options;
-  const model = rankShape(options.model, sharesOf(options.model, ranks)[rank]);
-  const own = { ...given, model, microbatch, recomputedLayers };
-  const engine = await createWebGpuEngine(own, {}, membershipOf(options, lanes, ranks));
+): Promise<RankEngine> {
+  const { plan, model, ...given } = options;
+  const own = { ...given, microbatch, recomputedLayers };
+  const part = () => rankShape(model, sharesOf(model, ranks)[rank]);
+  const engine =
+    plan.kind === "sequence"
+      ? await createSequenceEngine({ ...own, model }, lanes)
+      : await createWebGpuEngine({ ...own, model: part() }, {}, membershipOf(plan, lanes, ranks));
   const { failed } = await engine.conformance();
   if (failed.length === 0) return engine;
   engine.destroy();
@@ -123,7 +125,7 @@ export async function openRank(
 }
 
 /** Until the port ends: then it rejects. */
-async function serve(engine: WebGpuEngine, lane: Lane): Promise<never> {
+async function serve(engine: RankEngine, lane: Lane): Promise<never> {
   for (;;) {
     const { header, payload } = unpack(await lane.receive(0));
     const order = orderFrom(header);

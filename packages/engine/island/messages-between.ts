@@ -1,20 +1,26 @@
 // Keys, values and their gradients between a rank's device and the others: out of a buffer and away while the device goes on, and in before it does.
 import type { Crossing } from "../device/crossing.ts";
 import { elementBytes, type ReceivePoint, type SendPoint, type View } from "../device/plan.ts";
+import { counted, type ExchangeTotals } from "./lanes.ts";
 import type { Lane } from "./port.ts";
 
 export class MessagesBetween {
   readonly #crossing: Crossing;
   readonly #lane: Lane;
   readonly #free: GPUBuffer[];
+  readonly #totals = { exchanges: 0, bytes: 0, ms: 0 };
   #sent: Promise<void> = Promise.resolve();
   #waiting: (() => void) | undefined;
 
   /** @param bytes of the largest message @param inFlight messages that may wait for the device at once */
   constructor(crossing: Crossing, lane: Lane, bytes: number, inFlight: number) {
     this.#crossing = crossing;
-    this.#lane = lane;
+    this.#lane = counted(lane, this.#totals);
     this.#free = Array.from({ length: inFlight }, () => crossing.staging("message", bytes));
+  }
+
+  get totals(): ExchangeTotals {
+    return { ...this.#totals };
   }
 
   /** What is queued so far leaves; resolves when more may be queued. Rejects when the device fails. */
@@ -51,7 +57,10 @@ export class MessagesBetween {
   /** The next message of a rank; rejects with IslandLostError, or RangeError where it is no such message. */
   async receive({ receive, rank }: ReceivePoint): Promise<void> {
     const { buffer, from, bytes } = rangeOf(receive);
+    const asked = performance.now();
     const message = await this.#lane.receive(rank);
+    this.#totals.exchanges++;
+    this.#totals.ms += performance.now() - asked;
     if (message.length !== bytes)
       throw new RangeError(`rank ${rank} sent ${message.length} bytes of keys where ${bytes} were expected`);
     this.#crossing.device.queue.writeBuffer(buffer, from, message);

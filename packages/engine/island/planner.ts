@@ -1,9 +1,11 @@
 // What a part of a model takes, and among how many members the model fits. Pure, like model/planner.ts.
 import type { ModelShape } from "#wire";
 import { RANKS_MAX } from "#wire/islands";
+import type { SequenceCut } from "../model/buffers.ts";
 import { type ModelPlan, type PlanOptions, planModel } from "../model/planner.ts";
 import { shardsOf } from "./all-reduce.ts";
 import { rankShape, sharesOf } from "./parts.ts";
+import { rowsOfRank } from "./zig-zag.ts";
 
 /** Each member computes one microbatch while the sums of another one cross. */
 export const CHAINS = 2;
@@ -22,6 +24,14 @@ export function planIsland({ ranks, ...options }: IslandPlanOptions): ModelPlan 
   );
   return plans.reduce((most, plan) => (plan.totalBytes > most.totalBytes ? plan : most));
 }
+
+/** Of a rank that holds a part of each sequence. @throws RangeError where the context cannot be cut among so many */
+export const planSequence = ({ model, ...options }: PlanOptions, sequence: SequenceCut): ModelPlan =>
+  planModel({
+    ...options,
+    model: { ...model, contextLength: rowsOfRank(model.contextLength, sequence.ranks) },
+    sequence,
+  });
 
 /** The fewest members among which it fits, 1: it needs no others; undefined: not among RANKS_MAX of them. */
 export function fewestRanks(options: Omit<IslandPlanOptions, "ranks">): number | undefined {

@@ -10,21 +10,12 @@ import type { Plan, SumPoint, View } from "../device/plan.ts";
 import type { Segments } from "../device/segments.ts";
 import type { IslandSquares } from "../model/passes.ts";
 import { type AllReduce, allReduce, exchangeAll } from "./all-reduce.ts";
-import type { Lanes } from "./lanes.ts";
+import { counted, type ExchangeTotals, type Lanes } from "./lanes.ts";
 import type { Lane } from "./port.ts";
 
 /** Lane 0 is the leader's word. */
 const NORM_LANE = 1;
 const FIRST_CHAIN_LANE = 2;
-
-/** What a rank's exchanges came to since it was made. */
-export interface ExchangeTotals {
-  readonly exchanges: number;
-  /** Sent, to all others together. */
-  readonly bytes: number;
-  /** From a sum's leaving the device to its coming back, added up: also while something else was computed. */
-  readonly ms: number;
-}
 
 export interface RankOptions {
   readonly crossing: Crossing;
@@ -51,7 +42,7 @@ export class Rank {
     const { crossing, lanes, chains, squares } = options;
     this.#staging = chains.map(() => crossing.staging("outgoing", options.exchangedBytes));
     this.#squaresStaging = crossing.staging("squares", squares.view.length * 4);
-    this.#lanes = chains.map((_, i) => this.#counted(lanes.lane(FIRST_CHAIN_LANE + i)));
+    this.#lanes = chains.map((_, i) => counted(lanes.lane(FIRST_CHAIN_LANE + i), this.#totals));
     this.#normLane = lanes.lane(NORM_LANE);
   }
 
@@ -102,14 +93,6 @@ export class Rank {
     crossing.device.queue.writeBuffer(to.buffer, to.offset * 4, sum);
     this.#totals.exchanges++;
     this.#totals.ms += performance.now() - left;
-  }
-
-  #counted(lane: Lane): Lane {
-    const send: Lane["send"] = (to, bytes) => {
-      this.#totals.bytes += bytes.length;
-      lane.send(to, bytes);
-    };
-    return { ...lane, send };
   }
 
   /** The square of the whole gradient's norm, where the report adds up partial sums. What is everybody's counts as rank 0 has it. */

@@ -12,7 +12,7 @@ import { SequenceRank } from "./sequence-rank.ts";
 import { positionsOf } from "./zig-zag.ts";
 
 /**
- * @param options of the whole model, the same at all ranks but for adapter and memoryBytes
+ * @param options of the whole model, the same at all ranks but for adapter and memoryBytes; recomputedLayers too, since what is computed again is exchanged again
  * Rejects as createEngine() does, with RangeError where the context cannot be cut among so many, and with IslandLostError; so do its calls.
  */
 export async function createSequenceEngine(options: EngineOptions, lanes: Lanes): Promise<SequenceEngine> {
@@ -26,7 +26,7 @@ export class SequenceEngine implements Engine {
   readonly allocatedBytes: number;
   readonly recomputedLayers: number;
   readonly lost: SequenceRank["lost"];
-  readonly #rank: SequenceRank;
+  readonly rank: SequenceRank;
   readonly #positions: readonly number[];
   readonly #turns = new Turns(1); // what ranks say to each other is in the order of the calls
 
@@ -37,35 +37,35 @@ export class SequenceEngine implements Engine {
     this.allocatedBytes = rank.outline.totalBytes;
     this.recomputedLayers = rank.outline.sizes.recomputedLayers;
     this.lost = rank.lost;
-    this.#rank = rank;
+    this.rank = rank;
     this.#positions = positionsOf(model.contextLength, rank.ranks, rank.rank);
   }
 
   load(parameters: Float32Array): void {
-    const { parameters: length } = this.#rank.outline.layout;
+    const { parameters: length } = this.rank.outline.layout;
     if (parameters.length !== length)
       throw new RangeError(`the model has ${length} parameters, got ${parameters.length}`);
     const own = parameters.slice();
-    this.#inOrder(() => this.#rank.load(own));
+    this.#inOrder(() => this.rank.load(own));
   }
 
   resetMoments(): void {
-    this.#inOrder(() => this.#rank.resetMoments());
+    this.#inOrder(() => this.rank.resetMoments());
   }
 
   async step(microbatches: readonly Uint16Array[], options: StepOptions): Promise<StepReport> {
     const batches = this.#batches(microbatches);
     return this.#turns.take(async () => {
-      const { loss, gradNorm, skipped } = await this.#rank.step(batches, options);
-      return { loss: await this.#rank.sum(loss), gradNorm, skipped };
+      const { loss, gradNorm, skipped } = await this.rank.step(batches, options);
+      return { loss: await this.rank.sum(loss), gradNorm, skipped };
     });
   }
 
   async gradient(microbatches: readonly Uint16Array[]): Promise<Gradient> {
     const batches = this.#batches(microbatches);
     return this.#turns.take(async () => {
-      const { loss, gradient } = await this.#rank.gradient(batches);
-      return { loss: await this.#rank.sum(loss), gradient };
+      const { loss, gradient } = await this.rank.gradient(batches);
+      return { loss: await this.rank.sum(loss), gradient };
     });
   }
 
@@ -75,27 +75,27 @@ export class SequenceEngine implements Engine {
       rows: (rows / T) * this.#positions.length,
       batch: this.#rowsOf(ids),
     }));
-    return this.#turns.take(async () => this.#rank.sum(await this.#rank.evaluate(groups, windows.length * T)));
+    return this.#turns.take(async () => this.rank.sum(await this.rank.evaluate(groups, windows.length * T)));
   }
 
   read(): Promise<Float32Array> {
-    return this.#turns.take(() => this.#rank.read());
+    return this.#turns.take(() => this.rank.read());
   }
 
   conformance(): Promise<ConformanceReport> {
     return this.#turns.take(async () => {
-      this.#rank.throwIfFailed();
+      this.rank.throwIfFailed();
       try {
-        return await this.#rank.conformance();
+        return await this.rank.conformance();
       } catch (cause) {
-        await this.#rank.throwLoss();
+        await this.rank.throwLoss();
         throw new GpuError("The device could not run the conformance check.", { cause });
       }
     });
   }
 
   destroy(): void {
-    this.#rank.destroy();
+    this.rank.destroy();
   }
 
   #batches(microbatches: readonly Uint16Array[]): Batch[] {
@@ -119,7 +119,7 @@ export class SequenceEngine implements Engine {
 
   #inOrder(change: () => void | Promise<void>): void {
     void this.#turns.take(async () => {
-      if (!this.#rank.hasFailed) await change();
+      if (!this.rank.hasFailed) await change();
     });
   }
 }

@@ -21,10 +21,10 @@ import { updatedOf } from "../model/buffers.ts";
 import { type Range, takeFromEngine, toEngine } from "../model/layout.ts";
 import { MESSAGES_IN_FLIGHT, type Outline, outlineOf, REPORT_BYTES } from "../model/outline.ts";
 import { ALL_KERNELS, MOMENT_KERNELS, type Pass, passesOf } from "../model/passes.ts";
-import { planModel } from "../model/planner.ts";
 import { messageElements, SEQUENCE_KERNELS } from "../model/sequence-passes.ts";
-import type { Lanes } from "./lanes.ts";
+import type { ExchangeTotals, Lanes } from "./lanes.ts";
 import { MessagesBetween } from "./messages-between.ts";
+import { planSequence } from "./planner.ts";
 import type { Lane } from "./port.ts";
 import { positionsOf, rowsOfRank } from "./zig-zag.ts";
 
@@ -63,12 +63,10 @@ export class SequenceRank {
     const { device, description, quads, tiled } = await openDevice(options);
     try {
       const sequence = { ranks, rank };
-      const own = planModel({ ...options, model, sequence, limits: device.limits });
+      const own = planSequence({ ...options, limits: device.limits }, sequence);
       if (own.problem !== undefined) throw new ModelTooLargeError(own.problem);
-      // What is computed again is exchanged again, so all do as the one with the least memory must.
-      const recomputed = await exchangeNumbers(lanes.lane(NUMBERS), own.recomputedLayers);
       const bindingFloats = Math.floor(device.limits.maxStorageBufferBindingSize / 4);
-      const cut = { microbatch, recomputedLayers: Math.max(...recomputed), bindingFloats, moments, sequence };
+      const cut = { microbatch, recomputedLayers: own.recomputedLayers, bindingFloats, moments, sequence };
       const outline = outlineOf(model, cut);
       const variant: Variant = { quads, tiled, half: false, headSize: outline.sizes.headSize };
       const kernels = [...ALL_KERNELS, ...MOMENT_KERNELS[moments], ...SEQUENCE_KERNELS];
@@ -119,6 +117,11 @@ export class SequenceRank {
 
   get ranks(): number {
     return this.#flat.ranks;
+  }
+
+  /** Of keys, values and their gradients. */
+  get totals(): ExchangeTotals {
+    return this.#messages.totals;
   }
 
   get outline(): Outline {
