@@ -77,7 +77,7 @@ export class Network {
   private readonly clock: Clock;
   private readonly random: Random;
   private readonly strike: Strike;
-  private readonly delayMs: readonly [number, number];
+  readonly delaysMs: readonly [number, number];
   private readonly lineMbit: NetworkOptions["lineMbit"];
   private readonly meter: NetworkOptions["meter"];
   private readonly lineByEnd = new Map<End, { up: Line; down: Line }>();
@@ -90,7 +90,7 @@ export class Network {
   constructor(clock: Clock, random: Random, strike: Strike, { delayMs, shares, lineMbit, meter }: NetworkOptions) {
     this.clock = clock;
     this.random = random;
-    this.delayMs = delayMs;
+    this.delaysMs = delayMs;
     this.strike = strike;
     this.shares = shares ?? {};
     this.lineMbit = lineMbit;
@@ -274,7 +274,7 @@ export class Network {
   }
 
   delay(): number {
-    return this.random.between(this.delayMs[0], this.delayMs[1]);
+    return this.random.between(...this.delaysMs);
   }
 
   private strikes(kind: keyof Shares): boolean {

@@ -15,6 +15,7 @@ import { BlobStore } from "./disk.ts";
 import { ExchangeNode } from "./exchange-node.ts";
 import { signatureOf } from "./given.ts";
 import { entryCheck } from "./host-node.ts";
+import { IslandEnd } from "./island-end.ts";
 import { garbageFrame, type Lie, lyingMessages } from "./liar.ts";
 import { LocalClock } from "./local-clock.ts";
 import { HOST, type Link, type PeerSocketEnd, type Socket } from "./network.ts";
@@ -51,6 +52,9 @@ export class PeerNode implements PeerSocketEnd {
   wrongFolds = 0;
   lie: Lie | undefined;
   lied = false;
+  /** The model does not fit it alone: it seeks an island of so many. */
+  ranksMin: number | undefined;
+  island: IslandEnd | undefined;
   /** The person reads why the page was sent away, and reloads it. */
   reloads = false;
   /** It has done, or does, what the swarm may send it away for. */
@@ -121,8 +125,29 @@ export class PeerNode implements PeerSocketEnd {
     this.exchange = this.newExchange();
     this.peer = new Peer({ run, spec, self: this.id, check: entryCheck });
     this.sim.plant.peer?.(this.peer);
-    this.input({ type: "donate" });
+    if (this.ranksMin === undefined) this.input({ type: "donate" });
+    else this.island = this.newIsland(this.ranksMin);
     this.connectHost();
+  }
+
+  private newIsland(ranksMin: number): IslandEnd {
+    const { sim, id, name, time } = this;
+    const node = this;
+    return new IslandEnd(
+      sim,
+      {
+        ...{ id, name },
+        get linked() {
+          return node.linked;
+        },
+        after: (delayMs, run) => time.after(delayMs, run),
+        send: (message) => this.send(message),
+        report: (links) => this.input({ type: "links", links, bytesFromHost: 0, bytesToHost: 0 }),
+        donate: () => this.input({ type: "donate" }),
+        loseDevice: () => this.loseDevice(),
+      },
+      ranksMin,
+    );
   }
 
   /** At the end of a simulation: to see what they weighed. */
@@ -137,6 +162,7 @@ export class PeerNode implements PeerSocketEnd {
     this.time.restart(0);
     this.blobs.crash(this.sim.random, () => this.sim.strike("peer-write-lost"));
     this.peer = undefined;
+    this.island = undefined;
     this.replica = undefined;
     this.work = undefined;
     this.socket?.close("tab gone");
@@ -179,7 +205,11 @@ export class PeerNode implements PeerSocketEnd {
   }
 
   hostMessage(socket: Socket, message: HostMessage): void {
-    this.time.do(() => this.socket === socket && this.input({ type: "message", message }));
+    this.time.do(() => {
+      if (this.socket !== socket) return;
+      this.input({ type: "message", message });
+      this.island?.input({ type: "message", message });
+    });
   }
 
   socketClosed(socket: Socket): void {
@@ -187,6 +217,7 @@ export class PeerNode implements PeerSocketEnd {
       if (this.socket !== socket) return;
       this.socket = undefined;
       this.input({ type: "host-closed" });
+      this.island?.input({ type: "host-closed" });
       if (this.up) this.connectHost();
     });
   }
@@ -195,6 +226,7 @@ export class PeerNode implements PeerSocketEnd {
     if (!this.up || this.linked.has(other)) return; // a new one is there already
     this.exchange.input({ type: this.relay.up.has(other) ? "link-up" : "link-down", peer: other });
     this.input({ type: "link-down", peer: other });
+    this.island?.linkClosed(other);
   }
 
   private relayEnded(peer: PeerId): void {
@@ -205,6 +237,7 @@ export class PeerNode implements PeerSocketEnd {
   linkOpened(other: PeerId): void {
     this.exchange.input({ type: "link-up", peer: other });
     this.input({ type: "link-up", peer: other });
+    this.island?.linkOpened();
   }
 
   // ---- effects ------------------------------------------------------------------------------------------------------------
@@ -569,6 +602,7 @@ export class PeerNode implements PeerSocketEnd {
     const begunAt = this.replica!.round;
     this.time.after(tookMs, () => {
       if (this.work !== work) return; // the replica was restored, and trains again
+      if (this.island?.isWhole === false) return; // it waits for who is gone, until its port ends
       this.trainedMs += tookMs;
       work.step += 1;
       this.replica?.step(begunAt);

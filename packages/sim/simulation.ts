@@ -76,6 +76,8 @@ export class Simulation {
   };
   /** Messages under way that are none that an honest peer sends. */
   readonly lies = new WeakMap<PeerMessage, Lie>();
+  /** Of which some tab had a part. */
+  readonly islandsFormed = new Set<string>();
   peerFetches = 0;
   /** Where peers keep the updates: the fewest that held one when a commit named it, its maker among them. */
   heldByFewest = Number.POSITIVE_INFINITY;
