@@ -77,7 +77,7 @@ export class IslandLine {
     const { onFault } = this.#options;
     if (message < this.#nextDelivered || this.#wholeByMessage.has(message)) return onFault("sent a message twice");
     const unfinished = this.#unfinishedByMessage.get(message) ?? this.#begin(message, bytes);
-    if (!unfinished) return onFault("began more than its window holds");
+    if (!unfinished) return onFault("began more than fits here");
     if (unfinished.target.length !== bytes) return onFault("gave a message two sizes");
     if (unfinished.came.has(offset)) return onFault("sent a part twice");
     this.#heldBytes += frameBytes;
@@ -109,7 +109,9 @@ export class IslandLine {
 
   #begin(message: number, bytes: number): Unfinished | undefined {
     if (this.#unfinishedBytes + bytes > UNFINISHED_BYTES_MAX) return undefined;
-    const unfinished = { target: new Uint8Array(bytes), came: new Set<number>(), frameBytes: 0 };
+    const target = allocated(bytes);
+    if (!target) return undefined;
+    const unfinished = { target, came: new Set<number>(), frameBytes: 0 };
     this.#unfinishedByMessage.set(message, unfinished);
     this.#unfinishedBytes += bytes;
     return unfinished;
@@ -143,5 +145,14 @@ export class IslandLine {
     const { island, sendFrame } = this.#options;
     sendFrame(encodeIslandFrame({ type: "took", island, bytes: this.#untoldBytes }));
     this.#untoldBytes = 0;
+  }
+}
+
+/** Undefined: this tab's memory has no room for it. */
+function allocated(bytes: number): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    return new Uint8Array(bytes);
+  } catch {
+    return undefined;
   }
 }

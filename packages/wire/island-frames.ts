@@ -26,8 +26,8 @@ const ID_BYTES = 32;
 const PART_HEADER_BYTES = HEADER_BYTES + ID_BYTES + 12;
 /** A part is as large a frame as a chunk of a blob. */
 export const PART_BYTES = FRAME_BYTES_MAX - PART_HEADER_BYTES;
-/** A part of a model's parameters, as members get theirs: larger vectors cross in several messages. It bounds what one frame makes the other end set aside. */
-export const ISLAND_MESSAGE_BYTES_MAX = 64 * 2 ** 20;
+/** A member's parameters in f32, 134 million of them: it bounds what one frame makes the other end set aside. */
+export const ISLAND_MESSAGE_BYTES_MAX = 512 * 2 ** 20;
 /** 20 ms of 100 Mbit/s: long beside a round trip at home, and short beside a step. */
 export const PROBE_BYTES = 256 * 1024;
 const REASON_BYTES_MAX = 400;
