@@ -12,9 +12,11 @@ import {
   forgottenHref,
   isForgotten,
   isKiosk,
+  memoryOf,
   placeOf,
   roundHref,
   roundOf,
+  seeksIsland,
   watchHref,
 } from "./views/places.ts";
 import { followForAlerts } from "./window/alerts.ts";
@@ -29,6 +31,10 @@ import { languageFor, rememberedLanguage, rememberLanguage } from "./words/langu
 takeInvite();
 const { place, runName } = placeOf(new URL(location.href));
 const backend = backendOf(new URL(location.href));
+const wish = {
+  ...{ run: runName, backend, island: seeksIsland(new URL(location.href)) },
+  memoryBytes: memoryOf(new URL(location.href)),
+};
 
 const forgotten = isForgotten(new URL(location.href));
 if (forgotten) history.replaceState(null, "", donateHref(runName));
@@ -43,7 +49,7 @@ const watcher = createWatcher(runName);
 const store = new PageStore(
   {
     loadVolunteer: async () => (await import("./window/volunteer.ts")).openVolunteer(),
-    loadDonor: async (volunteer) => (await import("./window/donor.ts")).createDonor(runName, backend, volunteer),
+    loadDonor: async (volunteer) => (await import("./window/donor.ts")).createDonor(wish, volunteer),
     memoryNeed: watcher.memoryNeed,
     loadWords,
     hostHasAnotherPage,

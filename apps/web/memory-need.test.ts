@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { attemptsOf, markedAttemptsOf, memoryNeed } from "./memory-need.ts";
 import { spec } from "./views/fixtures.ts";
+import { runSizes } from "./watch/run-sizes.ts";
 
 const MIB = 2 ** 20;
 const limits = {
@@ -38,6 +39,14 @@ test("the need is told from the most to the least, within the adapter's limits",
   const tight = memoryNeed(spec, { ...limits, maxStorageBufferBindingSize: 2 * MIB });
   expect(tight.problem).toBeNull();
   expect(tight.mostBytes).toBeLessThan(need.mostBytes); // fewer sequences at once
+});
+
+test("a model that the adapter cannot hold alone is shared among the fewest that can, and a part of it is what is told", () => {
+  const embedding = 4 * spec.model.vocabSize * spec.model.dModel;
+  const gradient = 4 * runSizes(spec).parameters;
+  const need = memoryNeed(spec, { ...limits, maxBufferSize: Math.ceil((embedding + 2 * gradient) / 3) });
+  expect(need).toMatchObject({ ranks: 2, problem: null });
+  expect(need.mostBytes).toBeLessThan(memoryNeed(spec, limits).mostBytes);
 });
 
 test("a model that the adapter cannot hold is a problem with its numbers", () => {

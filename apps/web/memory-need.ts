@@ -1,5 +1,5 @@
 // What a run takes of this machine's GPU memory, before anything is started, and in which order an engine is tried.
-import { type MemoryLimits, type Moments, planModel } from "#engine";
+import { fewestRanks, type MemoryLimits, type Moments, planIsland, planModel } from "#engine";
 import { codecOf } from "#outer";
 import type { RunSpec } from "#wire";
 import type { Problem } from "./window/types.ts";
@@ -10,6 +10,8 @@ export interface MemoryNeed {
   readonly mostBytes: number;
   /** With one, its activations computed again and moments in 8 bits: what it comes down to where memory is short. */
   readonly leastBytes: number;
+  /** Among so many machines the model is shared, and the bytes are of a part of it; 1: it fits this adapter alone. */
+  readonly ranks: number;
   /** Why not even that is possible on this adapter. */
   readonly problem: Problem | null;
 }
@@ -64,9 +66,15 @@ export function memoryNeed(spec: RunSpec, limits: MemoryLimits): MemoryNeed {
   );
   const least = planned[planned.length - 1];
   const most = planned.find(({ problem }) => problem === undefined);
+  const ranks = most || spec.lora ? 1 : fewestRanks({ model: spec.model, microbatch: 1, limits });
+  if (ranks !== undefined && ranks > 1) {
+    const { totalBytes } = planIsland({ model: spec.model, microbatch: 1, limits, ranks });
+    return { mostBytes: totalBytes, leastBytes: totalBytes, ranks, problem: null };
+  }
   return {
     mostBytes: (most ?? least).totalBytes,
     leastBytes: least.totalBytes,
+    ranks: 1,
     problem: most ? null : problems.modelTooLarge(least.problem),
   };
 }

@@ -95,6 +95,7 @@ export const idleDonor: DonorSnapshot = {
   evalHistory: [],
   members: [],
   links: [],
+  island: null,
   bytesSent: 0,
   bytesReceived: 0,
   bytesFromHost: 0,

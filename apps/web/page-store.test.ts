@@ -43,7 +43,7 @@ class FakeVolunteer implements Volunteer {
   forget = async () => void this.calls.push("forget");
 }
 
-const memory = { mostBytes: 2, leastBytes: 1, problem: null };
+const memory = { mostBytes: 2, leastBytes: 1, ranks: 1, problem: null };
 const ports = {
   memoryNeed: async () => memory,
   navigate: () => {},

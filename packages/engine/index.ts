@@ -22,6 +22,7 @@ export { type FastestBackend, fastestBackend } from "./fastest.ts";
 export type { ExchangeTotals } from "./island/lanes.ts";
 export { type IslandEngine, type LeadOptions, leadIsland } from "./island/leader.ts";
 export { type IslandOptions, type Served, serveIsland } from "./island/member.ts";
+export { sharesOf } from "./island/parts.ts";
 export { fewestRanks, type IslandPlanOptions, planIsland } from "./island/planner.ts";
 export { IslandLostError, type IslandPort } from "./island/port.ts";
 export { DEFAULT_LIMITS, type MemoryLimits } from "./model/outline.ts";

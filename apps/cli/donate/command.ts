@@ -171,6 +171,8 @@ async function donate(
       run,
       invite,
       backend: backendWish(options.backend),
+      island: false,
+      memoryBytes: null,
       build: BUILD,
       preferredSlot: folder.slot,
       name: options.name,

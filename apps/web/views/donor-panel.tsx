@@ -12,6 +12,7 @@ import { adapterName, standIn } from "./adapter.ts";
 import { ControlsForm } from "./controls.tsx";
 import { type DonationCost, donationCost, roundMsOf } from "./estimate.ts";
 import { Identity } from "./identity.tsx";
+import { Island } from "./island.tsx";
 import { PauseReasons } from "./pause-reasons.tsx";
 import { processorHref, watchHref } from "./places.ts";
 import { Preflight } from "./preflight.tsx";
@@ -215,6 +216,8 @@ function useFocusKept(status: DonorSnapshot["status"]) {
   return panel;
 }
 
+const progressing = ({ status }: DonorSnapshot): boolean => status === "starting" || status === "donating";
+
 export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: PageActions }) => {
   const words = useWords();
   const { donor, machine, memory, volunteer, watcher } = page;
@@ -237,12 +240,11 @@ export const DonorPanel = ({ page, actions }: { page: PageSnapshot; actions: Pag
       </h2>
       {before && run && cost && !unable ? <Terms others={others} cost={cost} memory={memory} hidden={hidden} /> : null}
       {before || donor.status === "blocked" ? null : <p className="state-line">{stateLine(words, donor)}</p>}
-      {donor.task !== null && (donor.status === "starting" || donor.status === "donating") ? (
-        <TaskProgress task={donor.task} />
-      ) : null}
+      {donor.task !== null && progressing(donor) ? <TaskProgress task={donor.task} /> : null}
       {progress ? (
         <progress className="thread" aria-label={words.panel.stepsOfRound} max={donor.steps || 1} value={donor.step} />
       ) : null}
+      {donor.island && progressing(donor) ? <Island island={donor.island} donor={donor} /> : null}
       <StateText donor={donor} cost={cost} actions={actions} />
       {donor.problem && donor.status === "blocked" ? (
         <ProblemAlert problem={donor.problem}>

@@ -1,15 +1,19 @@
 // The mesh as a picture on canvas, which draws hundreds of links without a thought: who is linked with whom, by which way, how fast, how
 // far. Ways differ by stroke, as everywhere: direct solid, TURN dashed, relayed dotted. In words: its label, and the table of links.
-import { memo, useEffect, useRef } from "react";
+import { Fragment, memo, useEffect, useRef } from "react";
 import type { PeerId } from "#wire";
 import type { MeshView } from "../window/types.ts";
 import { useWords } from "../words/index.ts";
+import { Rich } from "../words/rich.tsx";
+import { PeerName } from "./peers.tsx";
 
 const HEIGHT_PX = 380;
 const DASHES = { direct: [], turn: [7, 5], relayed: [1.5, 5] } as const;
 /** More names than this cover the picture. */
 const NAMES_MAX = 24;
 const MARGIN_PX = 34;
+/** Around the peers' circles. */
+const ISLAND_WIDTH_PX = 36;
 /** A link at this rate or above is drawn at full width. */
 const RATE_FULL = 2e6;
 
@@ -18,6 +22,24 @@ interface MeshProps {
   readonly self: PeerId | null;
   /** Peers in all: the picture has the first of them. */
   readonly peers: number;
+}
+
+/** The land under its members, which are linked each with each. */
+function drawIsland(context: CanvasRenderingContext2D, at: readonly (readonly [number, number])[], tone: string): void {
+  context.beginPath();
+  for (const from of at)
+    for (const to of at) {
+      context.moveTo(...from);
+      context.lineTo(...to);
+    }
+  context.setLineDash([]);
+  context.strokeStyle = tone;
+  context.globalAlpha = 0.22;
+  context.lineWidth = ISLAND_WIDTH_PX;
+  context.lineCap = "round";
+  context.lineJoin = "round";
+  context.stroke();
+  context.lineCap = "butt";
 }
 
 const property = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -37,6 +59,12 @@ function draw(
   const at = mesh.nodes.map(
     ({ x, y }) => [width / 2 + x * (width / 2 - MARGIN_PX), HEIGHT_PX / 2 + y * (HEIGHT_PX / 2 - MARGIN_PX)] as const,
   );
+  for (const members of mesh.islands)
+    drawIsland(
+      context,
+      members.map((place) => at[place]),
+      property("--amber"),
+    );
   const tone = { direct: property("--dew"), turn: property("--ink-soft"), relayed: property("--amber") };
   for (const { from, to, kind, bytesPerSecond } of mesh.edges) {
     const share = Math.min(1, bytesPerSecond / RATE_FULL);
@@ -103,6 +131,20 @@ const Picture = (props: MeshProps & { label: string }) => {
   return <canvas ref={canvas} className="mesh-canvas" role="img" aria-label={props.label} />;
 };
 
+const Islands = ({ mesh: { nodes, islands } }: { mesh: MeshView }) => {
+  const { mesh } = useWords();
+  const name = (place: number) => <PeerName id={nodes[place].id} name={nodes[place].name} self={null} />;
+  return islands.map(([leader, ...others]) => (
+    <p key={nodes[leader].id} className="island-line">
+      <Rich
+        text={mesh.island(others.length + 1)}
+        leader={name(leader)}
+        others={others.map((place) => <Fragment key={nodes[place].id}> {name(place)}</Fragment>)}
+      />
+    </p>
+  ));
+};
+
 export const Mesh = memo(({ mesh, self, peers }: MeshProps) => {
   const { mesh: words, bandwidth, format } = useWords();
   const kinds = (["direct", "turn", "relayed"] as const).map((kind) => ({
@@ -139,6 +181,7 @@ export const Mesh = memo(({ mesh, self, peers }: MeshProps) => {
                 <li>{words.roundTrip(format.duration(trips[Math.floor(trips.length / 2)]))}</li>
               ) : null}
             </ul>
+            <Islands mesh={mesh} />
             {peers > mesh.nodes.length ? words.some(mesh.nodes.length, peers) : words.caption}
           </figcaption>
         </figure>

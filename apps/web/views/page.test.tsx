@@ -82,7 +82,7 @@ describe("before donating", () => {
     expect(text(page())).toContain(
       "It takes 462 MB of the GPU’s memory, or 23 MB where that is not free, more slowly.",
     );
-    const even = { mostBytes: 5e6, leastBytes: 4.9e6, problem: null };
+    const even = { mostBytes: 5e6, leastBytes: 4.9e6, ranks: 1, problem: null };
     expect(text(page({ memory: even }))).toContain("It takes 5 MB of the GPU’s memory.");
     expect(text(page({ memory: null }))).not.toContain("memory");
     const large = { ...even, problem: problems.modelTooLarge("gradient needs 494 MiB in one piece") };

@@ -6,6 +6,7 @@ import type { PageActions } from "../page-state.ts";
 import type { WatcherSnapshot } from "../window/types.ts";
 import { shortPeer } from "../words/format.ts";
 import { useWords } from "../words/index.ts";
+import { Rich } from "../words/rich.tsx";
 import { adapterName } from "./adapter.ts";
 import { shownOf } from "./moment.ts";
 import { useRowsInSight } from "./rows-in-sight.ts";
@@ -30,15 +31,31 @@ interface RowProps {
   readonly tokens: number;
   readonly self: PeerId | null;
   readonly sending: string;
+  /** Who leads the island that it is in; itself, too. */
+  readonly leader: Pick<PeerRow, "id" | "name"> | undefined;
 }
 
-const Row = memo(({ peer, place, tokens, self, sending }: RowProps) => {
+const IslandTag = ({ peer, leader }: { peer: PeerId; leader: NonNullable<RowProps["leader"]> }) => {
+  const { peers, nameOf } = useWords();
+  return (
+    <span className="tag">
+      {leader.id === peer ? (
+        peers.leadsIsland
+      ) : (
+        <Rich text={peers.ofIsland} leader={<bdi>{nameOf(leader.id, leader.name)}</bdi>} />
+      )}
+    </span>
+  );
+};
+
+const Row = memo(({ peer, place, tokens, self, sending, leader }: RowProps) => {
   const words = useWords();
   const { format } = words;
   return (
     <tr data-state={peer.state} aria-current={peer.id === self ? "true" : undefined} aria-rowindex={place + 2}>
       <th scope="row">
         <PeerName id={peer.id} name={peer.name} self={self} />
+        {leader ? <IslandTag peer={peer.id} leader={leader} /> : null}
       </th>
       <td>
         {peer.state ? (
@@ -89,10 +106,11 @@ interface ListProps {
   readonly tokens: number;
   readonly self: PeerId | null;
   readonly sending: (peer: PeerId) => string;
+  readonly leaderOf: (peer: PeerId) => RowProps["leader"];
   readonly want: (from: number) => void;
 }
 
-const List = ({ rowAt, count, tokens, self, sending, want }: ListProps) => {
+const List = ({ rowAt, count, tokens, self, sending, leaderOf, want }: ListProps) => {
   const { peers } = useWords();
   const box = useRef<HTMLElement>(null);
   const { first, last } = useRowsInSight(box, ROW_PX, OVERSCAN, count);
@@ -139,7 +157,12 @@ const List = ({ rowAt, count, tokens, self, sending, want }: ListProps) => {
                 <td colSpan={COLUMNS}>…</td>
               </tr>
             ) : (
-              <Row key={peer.id} peer={peer} place={place} tokens={tokens} self={self} sending={sending(peer.id)} />
+              <Row
+                key={peer.id}
+                {...{ peer, place, tokens, self }}
+                sending={sending(peer.id)}
+                leader={leaderOf(peer.id)}
+              />
             );
           })}
           <Gap height={(count - last) * ROW_PX} />
@@ -167,6 +190,12 @@ export const Peers = ({ watcher, self, wantPeers }: PeersProps) => {
   const then = moment?.standings.map(thenRow);
   const count = then?.length ?? run.peersTotal;
   const here = new Map(live.map(({ id, state }) => [id, state]));
+  const leaders = new Map(
+    (run.islands ?? []).flatMap(({ leader, members }) => {
+      const row = live.find(({ id }) => id === leader) ?? { id: leader, name: "" };
+      return members.map((id) => [id, row] as const);
+    }),
+  );
   const sending = (id: PeerId) => {
     const rates = rateByPeer.get(id);
     if (moment || !rates || here.get(id) === "left") return "–";
@@ -184,6 +213,7 @@ export const Peers = ({ watcher, self, wantPeers }: PeersProps) => {
           tokens={moment?.tokens ?? run.tokens}
           self={self}
           sending={sending}
+          leaderOf={(id) => (moment ? undefined : leaders.get(id))}
           want={wantPeers}
         />
       )}

@@ -53,6 +53,15 @@ export function backendOf(url: URL): BackendWish {
   return backend === "webgpu" || backend === "wasm" ? backend : null;
 }
 
+/** ?island=seek: train with other tabs, also what fits this one alone. */
+export const seeksIsland = (url: URL): boolean => url.searchParams.get("island") === "seek";
+
+/** ?memory=MIB, in test builds: of the device's memory, so much and no more; null: what there is. */
+export function memoryOf(url: URL): number | null {
+  const mib = Number(url.searchParams.get("memory"));
+  return import.meta.env.VITE_TEST_HOOKS && mib > 0 ? mib * 2 ** 20 : null;
+}
+
 export function placeOf(url: URL): { place: Place; runName: string } {
   return {
     place: /\/watch\/?$/.test(url.pathname) ? "watch" : "donate",

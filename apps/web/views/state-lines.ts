@@ -34,12 +34,19 @@ export function endLine({ ended, panel }: Words, reason: string | null): string 
   return goal ? ended.goals[goal.of](goal.count) : sentence(reason ?? panel.goalReached);
 }
 
+/** Of a tab that trains not alone, as long as it is not the one that the run knows. */
+function islandLine({ island: words }: Words, { status, island }: DonorSnapshot): string | null {
+  if (island === null || (status !== "starting" && status !== "donating")) return null;
+  if (island.state !== "training") return words[island.state];
+  return island.rank === 0 ? null : words.serving;
+}
+
 /** The donor's state as one line: what happens now, in which round, how far. */
 export function stateLine(words: Words, donor: DonorSnapshot): string {
   const { status, task, problem } = donor;
   if (status === "blocked" && problem) return words.problemTitles[problem.code];
   if ((status === "starting" || status === "donating") && task) return taskLine(words, task);
-  return status === "donating" ? phaseLine(words, donor) : words.donor[status];
+  return islandLine(words, donor) ?? (status === "donating" ? phaseLine(words, donor) : words.donor[status]);
 }
 
 /** For the page's title: it changes with the round, and not with every step. */
@@ -81,8 +88,9 @@ export function announcement(words: Words, { donor, watcher }: Pick<PageSnapshot
     case "idle":
       return "";
     case "starting":
-      return donor.task ? taskName(words, donor.task) : words.donor.starting;
+      return donor.task ? taskName(words, donor.task) : (islandLine(words, donor) ?? words.donor.starting);
     case "donating":
+      if (islandLine(words, donor) !== null) return stateLine(words, donor);
       return donor.hostConnected || donor.phase === null ? words.donor.donating : words.donor.donatingAlone;
     default:
       return stateLine(words, donor);

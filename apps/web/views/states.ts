@@ -1,6 +1,6 @@
 // The page in every state that it has, by name: for tests that look at all of them. Whatever has kinds is listed by its type, so a new
 // reason, problem, phase or ability does not compile until there is a state here that shows it.
-import type { RunDetail } from "#wire";
+import type { IslandWait, RunDetail } from "#wire";
 import type { PauseCode, PauseReason } from "../controls/decide.ts";
 import { type ControlName, defaultControls } from "../controls/settings.ts";
 import type { Browser, Machine } from "../machine.ts";
@@ -8,6 +8,7 @@ import { type ChartAxis, emptyWatcher, idleDonor, type PageSnapshot } from "../p
 import type { SideState, TryFault, TrySide, TrySnapshot } from "../try/types.ts";
 import type {
   DonorSnapshot,
+  IslandView,
   KeyState,
   Problem,
   ProblemCode,
@@ -131,6 +132,38 @@ const statuses: Readonly<Record<DonorSnapshot["status"], PageSnapshot>> = {
   stopped: withDonor({ status: "stopped" }),
   ended: page({ donor: { ...donating, status: "ended" }, watcher: { ...watcher, run: endedRun } }),
   blocked: withDonor({ status: "blocked", problem: blocking["device-lost"][0] }),
+};
+
+const islandAlone: IslandView = {
+  ...{ state: "waiting", isWished: false, why: "gone", ranksMin: 3, waits: null, over: "gone" },
+  ...{ rank: null, members: [], part: null, exchange: null },
+};
+const waitsFor = (because: IslandWait) => ({ missing: because === "too-few" ? 2 : 0, because });
+const islandWaiting: Readonly<Record<IslandWait | "asking", IslandView["waits"]>> = {
+  asking: null,
+  "too-few": waitsFor("too-few"),
+  unlinked: waitsFor("unlinked"),
+  slow: waitsFor("slow"),
+  measuring: waitsFor("measuring"),
+  resting: waitsFor("resting"),
+  full: waitsFor("full"),
+};
+const [leader, ...others] = run.peers.map(({ id }) => id);
+const half = { kind: "heads", first: 3, count: 2, of: 4, columns: 176, ofColumns: 352 } as const;
+const exchange = { perSecond: 84, ms: 12, bytesPerSecond: 1.4e6 };
+const islands: Readonly<Record<string, Partial<IslandView>>> = {
+  wished: { isWished: true, why: null, over: null },
+  forming: { state: "forming", rank: 1, members: [leader, others[0]], part: half },
+  leads: { state: "training", rank: 0, members: [leader, ...others], part: half, exchange },
+  "part of two": { state: "training", rank: 1, members: [others[0], leader], part: half, exchange },
+  "part of three": { state: "training", rank: 1, members: [others[0], leader, others[1]], part: { ...half, count: 0 } },
+  "some layers": {
+    state: "training",
+    rank: 0,
+    members: [leader, others[0]],
+    part: { kind: "layers", first: 1, count: 3, of: 6 },
+  },
+  "some rows": { state: "training", rank: 0, members: [leader, others[0]], part: { kind: "rows" } },
 };
 
 const checked = { adapter: "passed", memory: "passed", results: "passed", problem: null } as const;
@@ -268,9 +301,15 @@ const before: States = {
     aside({ machine: { ...machine, adapter: fixtures.processor, ...lack }, memory: null }),
   ),
   "software adapter": withMachine({ adapter: fixtures.software }),
-  "memory of one size": aside({ memory: { mostBytes: 5e6, leastBytes: 5e6, problem: null } }),
+  "memory of one size": aside({ memory: { mostBytes: 5e6, leastBytes: 5e6, ranks: 1, problem: null } }),
+  "memory for a part": aside({ memory: { mostBytes: 5e9, leastBytes: 5e9, ranks: 3, problem: null } }),
   "memory too small": aside({
-    memory: { mostBytes: 5e9, leastBytes: 5e9, problem: problems.modelTooLarge("gradient needs 494 MiB in one piece") },
+    memory: {
+      mostBytes: 5e9,
+      leastBytes: 5e9,
+      ranks: 1,
+      problem: problems.modelTooLarge("gradient needs 494 MiB in one piece"),
+    },
   }),
   "memory unknown": aside({ memory: null }),
   "what is kept is not yet read": aside({ volunteer: null }),
@@ -330,6 +369,10 @@ const ofTheDonation: States = {
     ...withDonor({ windows: 4, desyncs: 2, secondTab: true, bytesToday: 1.2e9 }),
     volunteer: strict,
   },
+  ...each("island waits", islandWaiting, (waits) =>
+    withDonor({ status: "starting", phase: null, island: { ...islandAlone, waits } }),
+  ),
+  ...each("island", islands, (island) => withDonor({ island: { ...islandAlone, ...island } })),
   "donating a processor": withDonor({ adapter: fixtures.processor }),
 };
 

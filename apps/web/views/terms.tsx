@@ -21,7 +21,8 @@ function network({ terms, format }: Words, cost: DonationCost, others: number): 
 /** Less than this part of it is not worth a second number. */
 const MUCH_LESS = 0.8;
 
-function gpuMemory({ terms, format }: Words, { mostBytes, leastBytes }: MemoryNeed): string {
+function gpuMemory({ terms, format }: Words, { mostBytes, leastBytes, ranks }: MemoryNeed): string {
+  if (ranks > 1) return terms.memoryShared(format.bytes(mostBytes), ranks);
   const less = leastBytes < MUCH_LESS * mostBytes ? format.bytes(leastBytes) : null;
   return terms.memoryText(format.bytes(mostBytes), less);
 }

@@ -46,6 +46,19 @@ test("what moves is told every other second, and a link that both ends measure h
   expect(layout.take(pair, rates, 2_000)?.edges.map(({ bytesPerSecond }) => bytesPerSecond)).toEqual([7, 0]);
 });
 
+test("members of an island stand closer than others, and are drawn as one while two of them are here", () => {
+  const island = { island: "i", leader: "b", members: ["b", "a"], plan: { kind: "tensor" }, since: 1 };
+  const ring = ["a", "b", "c", "d"].map((id, i, all) => peer(id, [link(all[(i + 1) % 4])]));
+  const apart = new MeshLayout().take(run(...ring), none, 0)!;
+  const mesh = new MeshLayout().take({ ...run(...ring), islands: [island] } as unknown as RunDetail, none, 0)!;
+  expect([apart.islands, mesh.islands]).toEqual([[], [[1, 0]]]);
+  const distance = ({ nodes }: typeof mesh, from: number, to: number) =>
+    Math.hypot(nodes[from].x - nodes[to].x, nodes[from].y - nodes[to].y);
+  expect(distance(mesh, 0, 1)).toBeLessThan(0.7 * distance(mesh, 2, 3));
+  const left = { ...run(ring[0], peer("b", [], "left")), islands: [island] } as unknown as RunDetail;
+  expect(new MeshLayout().take(left, none, 0)?.islands).toEqual([]);
+});
+
 test("who leaves is gone from the picture", () => {
   const layout = new MeshLayout();
   layout.take(pair, none, 0);

@@ -14,6 +14,9 @@ const TICKS_NEXT = 60;
 /** Peers report as often; a picture of hundreds of links is not drawn for less. */
 const TOLD_EVERY_MS = 2_000;
 
+/** A third of the way between others: members of an island stand together. */
+const WITHIN_ISLAND = 20;
+
 interface Node extends SimulationNodeDatum {
   readonly id: PeerId;
   x: number;
@@ -39,11 +42,14 @@ export class MeshLayout {
         const key = id < peer ? `${id} ${peer}` : `${peer} ${id}`;
         if (!edges.has(key)) edges.set(key, { from, to, kind, rttMs, bytesPerSecond });
       }
-    const shape = `${[...places.keys()].join()} ${[...edges.keys()].join()}`;
+    const islands = (run.islands ?? [])
+      .map(({ members }) => members.flatMap((peer) => places.get(peer) ?? []))
+      .filter(({ length }) => length > 1);
+    const shape = `${[...places.keys()].join()} ${[...edges.keys()].join()} ${islands.join(";")}`;
     if (shape === this.#shape && nowMs < this.#toldAt + TOLD_EVERY_MS) return undefined;
     const shown = JSON.stringify([here.map(({ name, state }) => [name, state]), [...edges.values()]]);
     if (shape === this.#shape && shown === this.#shown) return undefined;
-    if (shape !== this.#shape) this.#place([...places.keys()], [...edges.values()]);
+    if (shape !== this.#shape) this.#place([...places.keys()], [...edges.values()], islands);
     this.#shape = shape;
     this.#shown = shown;
     this.#toldAt = nowMs;
@@ -51,11 +57,11 @@ export class MeshLayout {
       const { x, y } = this.#nodeById.get(id)!;
       return { id, name, state, x, y };
     });
-    return { nodes, edges: [...edges.values()] };
+    return { nodes, edges: [...edges.values()], islands };
   }
 
   /** Without chance: the same mesh gets the same picture. */
-  #place(ids: readonly PeerId[], edges: readonly MeshEdge[]): void {
+  #place(ids: readonly PeerId[], edges: readonly MeshEdge[], islands: MeshView["islands"]): void {
     const known = this.#nodeById;
     const nodes = ids.map((id, i): Node => {
       const angle = (i / ids.length) * 2 * Math.PI;
@@ -66,9 +72,12 @@ export class MeshLayout {
     forceSimulation(nodes)
       .force(
         "link",
-        forceLink<Node, { source: number; target: number }>(
-          edges.map(({ from, to }) => ({ source: from, target: to })),
-        ).distance(60),
+        forceLink<Node, { source: number; target: number; within: boolean }>(
+          edges.map(({ from, to }) => ({
+            ...{ source: from, target: to },
+            within: islands.some((members) => members.includes(from) && members.includes(to)),
+          })),
+        ).distance(({ within }) => (within ? WITHIN_ISLAND : 60)),
       )
       .force("apart", forceManyBody().strength(-120))
       .force("x", forceX().strength(0.06))

@@ -10,7 +10,6 @@ import { reasonByCode } from "#wire/reasons";
 import { version } from "../../../package.json";
 import { browserOf } from "../machine.ts";
 import { idleDonor } from "../page-state.ts";
-import type { BackendWish } from "../views/places.ts";
 import type { PeerApi, StartConfig } from "../worker/api.ts";
 import { problems } from "../worker/problems.ts";
 import { rememberDonation } from "./earlier.ts";
@@ -23,8 +22,11 @@ import type { Donor, DonorSnapshot, LinkPrognosis, Volunteer, VolunteerSnapshot 
 /** sessionStorage: a reload keeps it, a new tab has none, a duplicated tab has a copy (and finds the slot taken). */
 const SLOT_KEY = "gossamer-slot";
 
-/** @param run a run's id, or "default". Nothing starts before the button. */
-export function createDonor(run: string, backend: BackendWish, volunteer: Volunteer): Donor {
+/** What the address says of it. */
+export type DonorWish = Pick<StartConfig, "run" | "backend" | "island" | "memoryBytes">;
+
+/** Nothing starts before the button. */
+export function createDonor(wish: DonorWish, volunteer: Volunteer): Donor {
   let snapshot = idleDonor;
   const listeners = new Set<() => void>();
   let started: StartedPeer | undefined;
@@ -52,7 +54,7 @@ export function createDonor(run: string, backend: BackendWish, volunteer: Volunt
     });
   /** Runs `act` once the worker knows its host; starts it first if need be. */
   const withPeer = (act: (peer: Remote<PeerApi>) => Promise<void>) => {
-    started ??= startWorker({ run, backend }, volunteer, show, failed);
+    started ??= startWorker(wish, volunteer, show, failed);
     const { peer, connected } = started;
     connected.then(() => act(peer)).catch((error: unknown) => failed(String(error)));
   };
@@ -102,7 +104,7 @@ interface StartedPeer {
 }
 
 function startWorker(
-  wish: Pick<StartConfig, "run" | "backend">,
+  wish: DonorWish,
   volunteer: Volunteer,
   show: (snapshot: DonorSnapshot) => void,
   failed: (message: string) => void,

@@ -7,6 +7,7 @@
 import type { AdapterDescription, MemoryLimits } from "#engine";
 import type { PeerPhase } from "#swarm";
 import type {
+  IslandWait,
   LinkReport,
   Member,
   Moment,
@@ -88,6 +89,39 @@ export interface LinkView extends LinkReport {
   readonly receiveBytesPerSecond: number;
 }
 
+/** What a member of an island holds of each layer, or which layers; first ones are counted from 1. rows: a part of each text's positions. */
+export type IslandPart =
+  | {
+      readonly kind: "heads";
+      readonly first: number;
+      readonly count: number;
+      readonly of: number;
+      readonly columns: number;
+      readonly ofColumns: number;
+    }
+  | { readonly kind: "layers"; readonly first: number; readonly count: number; readonly of: number }
+  | { readonly kind: "rows" };
+
+/** This tab and islands: several tabs that hold one model among them. Null in a snapshot: it trains alone. */
+export interface IslandView {
+  /** training: it leads one, or serves the one who leads. */
+  readonly state: "waiting" | "forming" | "training";
+  /** By the person's own wish; else because the model does not fit, as `why` says. */
+  readonly isWished: boolean;
+  readonly why: string | null;
+  /** Among so many members it would fit, as this one is; the fewest. */
+  readonly ranksMin: number;
+  /** What the host says of the wait; null: nothing yet. */
+  readonly waits: { readonly missing: number; readonly because: IslandWait } | null;
+  /** Why the island before fell apart. */
+  readonly over: string | null;
+  readonly rank: number | null; //           0 leads
+  readonly part: IslandPart | null;
+  /** What crosses between members now: sums a second, how long each takes, bytes that this tab sends; null: nothing does. */
+  readonly exchange: { readonly perSecond: number; readonly ms: number; readonly bytesPerSecond: number } | null;
+  readonly members: readonly PeerId[]; //    by rank
+}
+
 /** Long work that keeps the person waiting: what, and how far. bytes for data, weights and checkpoint, rounds for catch-up, pipelines for kernels. */
 export interface Task {
   readonly what: "connecting" | "measuring" | "kernels" | "data" | "weights" | "checkpoint" | "catch-up";
@@ -140,6 +174,7 @@ export interface DonorSnapshot {
   readonly evalHistory: readonly LossPoint[]; // evaluations that this peer was asked for
   readonly members: readonly Member[];
   readonly links: readonly LinkView[];
+  readonly island: IslandView | null;
   readonly bytesSent: number; //             to peers
   readonly bytesReceived: number; //         from peers
   readonly bytesFromHost: number;
@@ -252,6 +287,8 @@ export interface MeshEdge {
 export interface MeshView {
   readonly nodes: readonly MeshNode[];
   readonly edges: readonly MeshEdge[];
+  /** Members of each, the leader first: places in the list of nodes. */
+  readonly islands: readonly (readonly number[])[];
 }
 
 type SeriesShown = (typeof seriesShown)[number];

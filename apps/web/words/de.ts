@@ -4,6 +4,7 @@ import { controls, part, pause } from "./controls-de.ts";
 import type { Words } from "./en.ts";
 import { formats, nameOf } from "./format.ts";
 import { identity } from "./identity-de.ts";
+import { island } from "./island-de.ts";
 import { plurals } from "./plural.ts";
 import { texts, titles } from "./problems-de.ts";
 
@@ -219,6 +220,7 @@ export const de: Words = {
   pause,
   part,
   check,
+  island,
   identity,
 
   terms: {
@@ -227,6 +229,8 @@ export const de: Words = {
       "Dieser Tab rechnet, bis du ihn anhältst oder schließt: ein warmer Rechner, Lüfter, mehr Strom. Stecke einen Laptop ein.",
     memoryText: (most, least) =>
       `Er braucht ${most} vom Speicher der GPU${least === null ? "" : `, oder ${least}, wo so viel nicht frei ist, dann langsamer`}.`,
+    memoryShared: (bytes, ranks) =>
+      `Das Modell passt nicht allein auf diese GPU: ${f.count(ranks)} Geräte teilen es sich, jedes mit ${bytes} vom Speicher seiner GPU. Das Training beginnt, wenn die anderen da sind.`,
     network: "Netz",
     company: (others) =>
       others === 0
@@ -384,6 +388,8 @@ export const de: Words = {
     kind: (links, kind) => `${f.count(links)} ${kind}`,
     roundTrip: (time) => `mittlere Laufzeit ${time}`,
     caption: "Eine breitere Linie bewegt mehr.",
+    island: (size) =>
+      `Eine Insel von ${f.count(size)}, die ein Modell unter sich aufteilen: {leader} führt, mit{others}.`,
     some: (shown, all) =>
       `Eine breitere Linie bewegt mehr. ${f.count(shown)} von ${f.count(all)} Peers sind gezeichnet.`,
   },
@@ -455,6 +461,8 @@ export const de: Words = {
     nameless: "Peer",
     you: "du",
     software: "Software",
+    leadsIsland: "führt eine Insel",
+    ofIsland: "mit {leader}",
     peer: "Peer",
     state: "Zustand",
     tokens: "Gezählte Token",

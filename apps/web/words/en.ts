@@ -6,6 +6,7 @@ import { checkTexts } from "./check-en.ts";
 import { controlTexts, partTexts, pauseTexts } from "./controls-en.ts";
 import { english as f, nameOf } from "./format.ts";
 import { identityTexts } from "./identity-en.ts";
+import { islandTexts } from "./island-en.ts";
 import { plurals } from "./plural.ts";
 import { problemTexts, problemTitles } from "./problems-en.ts";
 
@@ -225,6 +226,7 @@ export const en = {
   pause: pauseTexts,
   part: partTexts,
   check: checkTexts,
+  island: islandTexts,
   identity: identityTexts,
 
   terms: {
@@ -233,6 +235,8 @@ export const en = {
       "This tab computes until you pause or close it: a warm machine, fan noise, more power. Plug a laptop in.",
     memoryText: (most: string, least: string | null) =>
       `It takes ${most} of the GPU’s memory${least === null ? "" : `, or ${least} where that is not free, more slowly`}.`,
+    memoryShared: (bytes: string, ranks: number) =>
+      `The model does not fit this GPU alone: ${f.count(ranks)} machines share it, each with ${bytes} of its GPU’s memory, and training begins when the others are here.`,
     network: "Network",
     company: (others: number): string =>
       others === 0
@@ -391,6 +395,7 @@ export const en = {
     kind: (links: number, kind: string) => `${f.count(links)} ${kind}`,
     roundTrip: (time: string) => `median round trip ${time}`,
     caption: "A wider line moves more.",
+    island: (size: number) => `An island of ${f.count(size)}, one model among them: {leader} leads, with{others}.`,
     some: (shown: number, all: number) =>
       `A wider line moves more. ${f.count(shown)} of ${f.count(all)} peers are drawn.`,
   },
@@ -462,6 +467,8 @@ export const en = {
     nameless: "peer",
     you: "you",
     software: "software",
+    leadsIsland: "leads an island",
+    ofIsland: "with {leader}",
     peer: "Peer",
     state: "State",
     tokens: "Committed tokens",

@@ -15,6 +15,10 @@ export interface StartConfig {
   readonly invite: string | null;
   /** What the person wants to train with; null: what is faster here. */
   readonly backend: BackendWish;
+  /** To train with other tabs, also what fits this one alone. */
+  readonly island: boolean;
+  /** Test builds: of the device's memory, so much and no more. */
+  readonly memoryBytes: number | null;
   readonly build: string;
   /** The slot that this tab had before a reload; a duplicated tab brings its original's. */
   readonly preferredSlot: number | null;

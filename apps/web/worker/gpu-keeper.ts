@@ -8,7 +8,10 @@ import { problems } from "./problems.ts";
 import type { Trainer } from "./trainer.ts";
 
 /** A second loss of the GPU within this is not an accident (a driver update, a laptop that slept): the person hears of it. */
-const LOST_AGAIN_MS = 60_000;
+export const LOST_AGAIN_MS = 60_000;
+
+/** Why an engine is lost whose other members are: tabs come and go, so it may be again, as often as it will. */
+const ISLAND = "island";
 
 export interface GpuKeeperOptions extends Omit<EngineWish, "before"> {
   readonly trainer: Trainer;
@@ -20,10 +23,14 @@ export interface GpuKeeperOptions extends Omit<EngineWish, "before"> {
   readonly now: () => number;
   /** Default: openEngine. */
   readonly open?: typeof openEngine;
+  /** The engine is an island's: others hold parts of it, and no smaller microbatch is worth losing them. */
+  readonly isIsland?: () => boolean;
+  /** It seeks an island or has one: what it waits for is shown as that. */
+  readonly hasCompany?: () => boolean;
   /** The first engine, or another one, is at work. */
   readonly onReady: () => void;
   /** What was trained since the last anchor is gone; another engine is on the way. */
-  readonly onLost: () => void;
+  readonly onLost: (what: "its GPU" | "its island") => void;
   readonly onFailed: (error: unknown) => void;
 }
 
@@ -60,6 +67,7 @@ export class GpuKeeper {
     const here = { text: 0, base: 0 };
     const progressOf = (part: keyof typeof here) => (bytes: number) => {
       here[part] = bytes;
+      if (this.#options.hasCompany?.()) return;
       board.set({ task: { what: this.#options.base ? "weights" : "data", done: here.text + here.base, total } });
     };
     const basing = this.#options.base?.(progressOf("base"));
@@ -77,7 +85,7 @@ export class GpuKeeper {
   /** For a device that does not keep up with B sequences at once. The caller has read what it needs of the old engine. */
   async reopen(microbatch: number): Promise<Engine | undefined> {
     const [old, dataset] = [this.#engine, this.#dataset];
-    if (!old || !dataset) return undefined;
+    if (!old || !dataset || this.#options.isIsland?.()) return undefined;
     this.#engine = undefined;
     old.destroy(); // first: both at once may be more than its memory
     const engine = await this.#open({ microbatchMax: microbatch, keepsMark: old.mark !== undefined });
@@ -103,8 +111,8 @@ export class GpuKeeper {
     this.#engine = engine;
     this.#before = { microbatchMax: engine.microbatch, keepsMark: engine.mark !== undefined };
     board.set({ adapter: engine.adapter, task: null });
-    void engine.lost.then(({ reason, message }) => {
-      if (this.#engine === engine) this.#replace(engine, message || reason).catch(onFailed);
+    void engine.lost.then((lost) => {
+      if (this.#engine === engine) this.#replace(engine, lost).catch(onFailed);
     });
   }
 
@@ -131,15 +139,18 @@ export class GpuKeeper {
     }
   }
 
-  async #replace(lost: Engine, reason: string): Promise<void> {
+  async #replace(lost: Engine, { reason, message }: Awaited<Engine["lost"]>): Promise<void> {
     const { trainer, now, onLost } = this.#options;
     this.#engine = undefined;
     trainer.engineGone();
     lost.destroy();
-    onLost();
-    const again = now() - this.#lostAt < LOST_AGAIN_MS;
-    this.#lostAt = now();
-    if (again) throw new BlockedError(problems.deviceLost(reason));
+    if (reason === ISLAND) onLost("its island");
+    else {
+      onLost("its GPU");
+      const again = now() - this.#lostAt < LOST_AGAIN_MS;
+      this.#lostAt = now();
+      if (again) throw new BlockedError(problems.deviceLost(message || reason));
+    }
     const engine = await this.#open(this.#before);
     if (this.#dataset) this.#use(engine, this.#dataset);
   }

@@ -47,10 +47,11 @@ interface Measured extends FastestBackend {
  * Rejects with BlockedError.
  */
 export async function findDevice(
-  { backend: wish, build }: Pick<StartConfig, "backend" | "build">,
+  { backend, island, build }: Pick<StartConfig, "backend" | "island" | "build">,
   settings: Settings,
   onMeasure: () => void,
 ): Promise<AdapterDescription> {
+  const wish = backend ?? (island ? "webgpu" : null); // islands are of GPUs
   if (!self.isSecureContext) throw new BlockedError(problems.insecureContext());
   const cpu = findCpu()?.adapter;
   if (wish === "wasm" && cpu) return cpu;
@@ -95,6 +96,8 @@ export interface EngineWish {
   readonly adapter: AdapterDescription;
   readonly build: string;
   readonly settings: Settings;
+  /** So much of the device's memory and no more. */
+  readonly memoryBytes?: number | undefined;
   /** None: of the microbatches that fit the one that trains fastest here. */
   readonly before?: Before | undefined;
 }
@@ -113,19 +116,18 @@ export async function tryEngine(wish: EngineWish): Promise<void> {
 
 async function engineFor(wish: EngineWish): Promise<Engine> {
   const { spec, before } = wish;
-  const { backend } = wish.adapter;
-  if (before) return checked(await largestThatFits(spec, backend, before.microbatchMax, before.keepsMark));
+  if (before) return checked(await largestThatFits(wish, before.microbatchMax, before.keepsMark));
   const { windowsPerStep } = spec.inner;
   const known = await fastestKnown(wish);
   const started = performance.now();
-  const engine = await checked(await largestThatFits(spec, backend, known ?? windowsPerStep));
+  const engine = await checked(await largestThatFits(wish, known ?? windowsPerStep));
   if (known !== undefined) return engine;
   const keepsMark = engine.mark !== undefined;
   const calibrated = await calibrate({
     engine,
     sequences: windowsPerStep,
     openedInMs: performance.now() - started,
-    open: (microbatch) => createEngine({ microbatch, keepsMark, backend, ...engineOf(spec) }),
+    open: (microbatch) => createEngine({ microbatch, keepsMark, ...engineOf(wish) }),
     now: () => performance.now(),
   });
   const { microbatch } = calibrated.engine;
@@ -134,7 +136,10 @@ async function engineFor(wish: EngineWish): Promise<Engine> {
   return calibrated.engine === engine ? engine : checked(calibrated.engine);
 }
 
-const engineOf = (spec: RunSpec) => ({ model: spec.model, lora: spec.lora, codec: codecOf(spec).onDevice });
+const engineOf = ({ spec, adapter, memoryBytes }: EngineWish) => ({
+  ...{ model: spec.model, lora: spec.lora, codec: codecOf(spec).onDevice, backend: adapter.backend },
+  ...(memoryBytes === undefined ? {} : { memoryBytes }),
+});
 
 async function checked(engine: Engine): Promise<Engine> {
   const report = await engine.conformance();
@@ -162,20 +167,16 @@ async function fastestKnown(wish: EngineWish): Promise<number | undefined> {
   return known?.of === calibratedFor(wish) ? known.microbatch : undefined;
 }
 
-async function largestThatFits(
-  spec: RunSpec,
-  backend: AdapterDescription["backend"],
-  microbatchMax: number,
-  keepsMark?: boolean,
-): Promise<Engine> {
+async function largestThatFits(wish: EngineWish, microbatchMax: number, keepsMark?: boolean): Promise<Engine> {
   let last: unknown;
+  const { spec } = wish;
   const attempts =
-    backend === "wasm"
+    wish.adapter.backend === "wasm"
       ? attemptsOf(spec, microbatchMax).filter(keepsAll)
       : markedAttemptsOf(spec, microbatchMax, keepsMark);
   for (const attempt of attempts) {
     try {
-      return await createEngine({ ...attempt, backend, ...engineOf(spec) }); // asks for an adapter of its own: each gives one device only
+      return await createEngine({ ...attempt, ...engineOf(wish) }); // asks for an adapter of its own: each gives one device only
     } catch (error) {
       last = error;
       if (!(error instanceof ModelTooLargeError) && !isOutOfMemory(error)) break;

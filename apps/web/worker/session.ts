@@ -3,10 +3,11 @@
 //   control line, links, timers, results of effects -> peer.step(now, input) -> outputs -> effects
 //
 // What takes time is an effect (effects.ts); its answer is the next input.
-import { type AdapterDescription, DeviceLostError } from "#engine";
+import { type AdapterDescription, DeviceLostError, IslandLostError } from "#engine";
 import {
   BlobExchange,
   Heartbeat,
+  IslandLines,
   type LinkPort,
   openRelaySocket,
   Paths,
@@ -19,7 +20,7 @@ import {
 import { BaseError, startsFromBase } from "#outer";
 import type { Settings } from "#store";
 import { Peer, type PeerInput, type PeerOutput } from "#swarm";
-import { type Identity, type PeerId, signOffer } from "#wire";
+import { type HostMessage, type Identity, type PeerId, signOffer } from "#wire";
 import type { DonorSnapshot } from "../window/types.ts";
 import type { HoldPhase, StartConfig } from "./api.ts";
 import { loadRunBase } from "./base.ts";
@@ -29,10 +30,12 @@ import { ControlLines, scheduler } from "./control-lines.ts";
 import type { Duty } from "./duty.ts";
 import { Effects } from "./effects.ts";
 import type { FoldThread } from "./fold-thread.ts";
-import { BlockedError, isOutOfMemory } from "./gpu.ts";
+import { BlockedError, isOutOfMemory, openEngine } from "./gpu.ts";
 import { GpuKeeper } from "./gpu-keeper.ts";
 import type { Holds } from "./holds.ts";
 import { HostLine } from "./host-line.ts";
+import { islandEngines } from "./island-engines.ts";
+import { Islands } from "./islands.ts";
 import { Journal } from "./journal.ts";
 import { LinkViews } from "./link-views.ts";
 import { problems } from "./problems.ts";
@@ -89,6 +92,7 @@ export class Session {
   readonly #lines: ControlLines;
   readonly #heartbeat: Heartbeat;
   readonly #exchange: BlobExchange;
+  readonly #islandLines: IslandLines;
   readonly #paths: Paths;
   readonly #host: HostLine;
   readonly #views = new LinkViews();
@@ -100,6 +104,7 @@ export class Session {
   #trainer: Trainer | undefined;
   #effects: Effects | undefined;
   #gpu: GpuKeeper | undefined;
+  #islands: Islands | undefined;
   #wake: ReturnType<typeof setTimeout> | undefined;
   #wanted = true; //                     donating is what the person wants
   #ended = false;
@@ -131,10 +136,12 @@ export class Session {
       onUp: (peer) => {
         this.#heartbeat.linkUp(peer);
         this.#exchange.linkUp(peer);
+        this.#islandLines.linkUp(peer);
       },
       onDown: (peer) => {
         this.#heartbeat.linkDown(peer);
         this.#exchange.linkDown(peer);
+        this.#islandLines.linkDown(peer);
       },
       onFrame: (from, frame) => this.#frame(from, frame),
       onPath: (change) => this.#input(change),
@@ -144,6 +151,7 @@ export class Session {
       close: (peer, reason) => this.#paths.close(peer, reason),
     };
     this.#heartbeat = new Heartbeat(port, now);
+    this.#islandLines = new IslandLines({ port, now, lost: (reason) => new IslandLostError(reason) });
     this.#exchange = new BlobExchange({
       ...{ port, host: this.#host, now },
       has: (name) => shelf.has(name),
@@ -156,7 +164,7 @@ export class Session {
       ...{ config, identity, slot, adapter },
       name: () => board.get().name,
       onWelcome: (welcome) => this.#welcomed(welcome),
-      onMessage: (message) => this.#gated(() => this.#input({ type: "message", message })),
+      onMessage: (message) => this.#gated(() => this.#hear(message)),
       onIceServers: (servers) => toWindow({ type: "ice", servers }),
       onHostGone: (reason) => this.#hostGone(reason),
       onRefused: (code, message) => this.#block(problems.refused(code, message)),
@@ -174,6 +182,7 @@ export class Session {
     this.#wanted = false;
     this.#options.board.set({ status: "paused", tokensPerSecond: 0 });
     this.#input({ type: "pause", reason });
+    this.#islands?.pause(reason);
   }
 
   resume(): void {
@@ -185,6 +194,7 @@ export class Session {
   #takePart(): void {
     this.#options.board.set({ status: this.#gpu?.isReady ? "donating" : "starting" });
     if (this.#gpu?.isReady) this.#input({ type: "donate" });
+    this.#islands?.resume();
   }
 
   nudge(): void {
@@ -202,6 +212,8 @@ export class Session {
   /** Says goodbye and lets go of links, timers and the GPU. */
   stop(reason: string): void {
     if (this.#ended) return;
+    this.#islands?.close(reason);
+    this.#islandLines.close();
     this.#lines.stop(reason); // first: the core's own goodbye knows no reason
     this.#input({ type: "stop" });
     this.#ended = true;
@@ -229,6 +241,7 @@ export class Session {
         break;
       case "connections":
         this.#exchange.connections(message.peer, message);
+        this.#islandLines.connections(message.peer, message.sending);
         break;
       case "down":
         this.#paths.directDown(message.peer);
@@ -240,7 +253,8 @@ export class Session {
   }
 
   #frame(from: PeerId, frame: Uint8Array): void {
-    if (!this.#heartbeat.receive(from, frame)) this.#exchange.receive(from, frame);
+    if (this.#heartbeat.receive(from, frame) || this.#islandLines.receive(from, frame)) return;
+    this.#exchange.receive(from, frame);
   }
 
   // ---- host -------------------------------------------------------------------------------------------------------------
@@ -254,7 +268,12 @@ export class Session {
     board.set({ hostConnected: true, peer: welcome.peer, run: welcome.run, spec: welcome.spec });
     if (!this.#peer) this.#begin(welcome);
     this.#input({ type: "host-open" });
-    this.#input({ type: "message", message: welcome });
+    this.#hear(welcome);
+  }
+
+  #hear(message: HostMessage): void {
+    this.#input({ type: "message", message });
+    this.#islands?.hear(message);
   }
 
   #begin({ run, spec, peer }: Welcome): void {
@@ -286,15 +305,26 @@ export class Session {
       base: startsFromBase(spec) ? shownBase : undefined,
       isOver: () => this.#ended,
     });
+    const { adapter, config, settings } = this.#options;
+    const islands = new Islands({
+      ...{ self: peer, lines: this.#islandLines, board, now, isWished: config.island },
+      ...{ alone: openEngine, engines: islandEngines },
+      send: (message) => this.#lines.send(message),
+      rttMs: (other) => this.#heartbeat.rttMs(other),
+    });
+    this.#islands = islands;
     this.#gpu = new GpuKeeper({
-      ...{ spec, trainer, shelf, board, now },
-      ...{ adapter: this.#options.adapter, build: this.#options.config.build, settings: this.#options.settings },
+      ...{ spec, trainer, shelf, board, now, adapter, build: config.build, settings },
+      memoryBytes: config.memoryBytes ?? undefined,
+      open: (wish) => islands.open(wish),
+      isIsland: () => islands.leads,
+      hasCompany: () => islands.hasCompany,
       fetch: sources.fetch,
       base: spec.lora ? base : undefined,
       onReady: () => {
         if (this.#wanted) this.#takePart();
       },
-      onLost: () => this.#input({ type: "pause", reason: "its GPU was lost", lost: true }),
+      onLost: (what) => this.#input({ type: "pause", reason: `${what} was lost`, lost: true }),
       onFailed: (error) => this.#failed(error),
     });
   }
@@ -304,6 +334,7 @@ export class Session {
     if (!board.get().notices.some(({ code }) => code === "line-blocked")) board.notice(problems.hostGone(reason));
     board.set({ hostConnected: false });
     this.#input({ type: "host-closed" });
+    this.#islands?.hostGone();
     if (++this.#attemptsFailed >= ATTEMPTS_UNTIL_ASKED) void this.#askWhyGone();
   }
 
@@ -503,7 +534,7 @@ export class Session {
       this.#options.board.clear("frozen");
     }
     this.#heartbeat.tick(sleptMs > 0);
-    if (now() - this.#measuredAt < MEASURE_EVERY_MS) return;
+    if (now() - this.#measuredAt < (this.#islands?.isSeeking ? TICK_MS : MEASURE_EVERY_MS)) return;
     this.#measuredAt = now();
     this.#options.toWindow({ type: "measure" });
   }
@@ -532,7 +563,9 @@ export class Session {
       bytesFromHost: before.bytesFromHost + bytesFromHost,
       bytesToHost: before.bytesToHost + bytesToHost,
     });
-    this.#input({ type: "links", links: this.#views.reports(rttMs), bytesFromHost, bytesToHost });
+    this.#islands?.measure();
+    const reports = this.#views.reports(rttMs);
+    this.#input({ type: "links", links: this.#islands?.reported(reports) ?? reports, bytesFromHost, bytesToHost });
     if (meters.length > 0 || members.length === 0) this.#linkedAt = now();
     if (now() - this.#linkedAt <= NO_LINKS_MS) {
       board.clear("no-links");

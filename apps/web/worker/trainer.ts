@@ -341,7 +341,7 @@ export class Trainer {
     this.#stepMs = null; // a step means something else now
   }
 
-  /** @returns false when there is none now */
+  /** @returns false when there is none now, or it is an island's */
   async #replaceEngine(microbatch: number): Promise<boolean> {
     await this.#offering;
     const local = await this.#replica.read(); // the next engine goes on from here
