@@ -19,12 +19,13 @@ export { type DeviceMeasurement, type DeviceOptions, measureDevice } from "./dev
 export type * from "./engine.ts";
 export { DeviceLostError, DivergedError, GpuError, ModelTooLargeError, OutOfMemoryError } from "./errors.ts";
 export { type FastestBackend, fastestBackend } from "./fastest.ts";
+export { type IslandBenchOptions, type IslandMeasurement, type IslandStep, measureIsland } from "./island/bench.ts";
 export type { ExchangeTotals } from "./island/lanes.ts";
 export { type IslandEngine, type LeadOptions, leadIsland } from "./island/leader.ts";
 export { type IslandOptions, type Served, serveIsland } from "./island/member.ts";
 export { sharesOf } from "./island/parts.ts";
 export { fewestRanks, type IslandPlanOptions, planIsland } from "./island/planner.ts";
-export { IslandLostError, type IslandPort } from "./island/port.ts";
+export { IslandLostError, type IslandPort, type LineShape } from "./island/port.ts";
 export { DEFAULT_LIMITS, type MemoryLimits } from "./model/outline.ts";
 export { type LargestFit, largestFit, type ModelPlan, type PlanOptions, planModel } from "./model/planner.ts";
 export { memoryTuning, type TuningStore } from "./tuning/record.ts";

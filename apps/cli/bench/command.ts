@@ -15,6 +15,7 @@ import { SHAPE_NAMES, wishOf } from "./engine-report.ts";
 import { benchExchange } from "./exchange.ts";
 import { type BenchGenerateOptions, benchGenerate } from "./generate.ts";
 import { benchHost } from "./host.ts";
+import { type BenchIslandOptions, benchIsland } from "./island.ts";
 import { benchLine } from "./line.ts";
 import { benchMemory } from "./memory.ts";
 import { benchRivals, type RivalsOptions } from "./rivals.ts";
@@ -239,6 +240,28 @@ Nano's million tokens take eight browsers on two cores about five minutes. Bytes
     .option("--json", "print one JSON object", false)
     .action(async (options: BenchAllReduceOptions) => {
       await benchAllReduce(
+        options,
+        (line) => console.log(line),
+        (line) => console.error(line),
+      );
+    });
+  bench
+    .command("island")
+    .description(
+      "a step of one model over several members, on lines of several kinds, measured and predicted (a minute)",
+    )
+    .addOption(new Option("--model <name>", "what is cut").choices(["nano", "micro"]).default("micro"))
+    .option("--ranks <count>", "members, 2 to 4", numberFrom(2, 4), 2)
+    .option("--microbatch <count>", "sequences of each of the two microbatches of a step", numberFrom(1, 64), 2)
+    .addOption(new Option("--exchange <kind>", "of partial sums").choices(["int8", "f32"]).default("int8"))
+    .addOption(
+      new Option("--form <form>", "of an all-reduce").choices(["direct", "reduce-scatter", "star"]).default("direct"),
+    )
+    .option("--rounds <count>", "of all lines, in turn; medians count", numberFrom(1, 100), 5)
+    .option("--adapter <where>", "chromium, or dawn[:name] for Node", adapterFrom, "chromium")
+    .option("--json", "print one JSON object", false)
+    .action(async (options: BenchIslandOptions) => {
+      await benchIsland(
         options,
         (line) => console.log(line),
         (line) => console.error(line),

@@ -60,9 +60,13 @@ export interface ExchangeTotals {
   readonly exchanges: number;
   /** Sent, to all others together. */
   readonly bytes: number;
-  /** From a message's leaving the device to the answer's arrival, or what was waited for it, added up: also while something else was computed. */
+  /** From a message's leaving the device to the answer's arrival, or what was waited for it, added up. */
   readonly ms: number;
+  /** Of it, while something else was computed; 0 where that is not measured. */
+  readonly hiddenMs: number;
 }
+
+export const NO_EXCHANGES: ExchangeTotals = { exchanges: 0, bytes: 0, ms: 0, hiddenMs: 0 };
 
 /** The same lane, whose bytes are added up. */
 export const counted = (lane: Lane, totals: { bytes: number }): Lane => ({

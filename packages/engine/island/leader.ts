@@ -5,7 +5,7 @@ import type { ConformanceReport } from "../conformance/index.ts";
 import type { AdapterDescription, Engine, EngineOptions, Gradient, StepOptions, StepReport } from "../engine.ts";
 import { DeviceLostError, ModelTooLargeError } from "../errors.ts";
 import { batchOf } from "../model/batch.ts";
-import { type ExchangeTotals, Lanes } from "./lanes.ts";
+import { type ExchangeTotals, Lanes, NO_EXCHANGES } from "./lanes.ts";
 import { type IslandOptions, messageOf, ORDERS_LANE, openRank, planPart, type RankEngine } from "./member.ts";
 import { idsBytes, type Order, pack, unpack } from "./orders.ts";
 import { joinParts, partOf, sharesOf } from "./parts.ts";
@@ -89,7 +89,7 @@ export class IslandEngine implements Engine {
   }
 
   get exchangeTotals(): ExchangeTotals {
-    return this.#own.rank?.totals ?? { exchanges: 0, bytes: 0, ms: 0 };
+    return this.#own.rank?.totals ?? NO_EXCHANGES;
   }
 
   load(parameters: Float32Array): void {

@@ -6,7 +6,7 @@ import { GpuError } from "../errors.ts";
 import { type ModelPlan, planModel } from "../model/planner.ts";
 import { createWebGpuEngine, type Membership, type WebGpuEngine } from "../webgpu-engine.ts";
 import { shardsOf } from "./all-reduce.ts";
-import { type ExchangeTotals, Lanes } from "./lanes.ts";
+import { type ExchangeTotals, Lanes, NO_EXCHANGES } from "./lanes.ts";
 import { idsOf, type Order, orderFrom, pack, unpack } from "./orders.ts";
 import { rankShape, sharesOf } from "./parts.ts";
 import { CHAINS, planSequence } from "./planner.ts";
@@ -59,7 +59,7 @@ export async function serveIsland(options: IslandOptions, port: IslandPort): Pro
   return {
     finished,
     get totals() {
-      return serving.rank?.totals ?? { exchanges: 0, bytes: 0, ms: 0 };
+      return serving.rank?.totals ?? NO_EXCHANGES;
     },
     allocatedBytes: serving.allocatedBytes,
     destroy: (reason) => {

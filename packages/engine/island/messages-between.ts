@@ -1,14 +1,14 @@
 // Keys, values and their gradients between a rank's device and the others: out of a buffer and away while the device goes on, and in before it does.
 import type { Crossing } from "../device/crossing.ts";
 import { elementBytes, type ReceivePoint, type SendPoint, type View } from "../device/plan.ts";
-import { counted, type ExchangeTotals } from "./lanes.ts";
+import { counted, type ExchangeTotals, NO_EXCHANGES } from "./lanes.ts";
 import type { Lane } from "./port.ts";
 
 export class MessagesBetween {
   readonly #crossing: Crossing;
   readonly #lane: Lane;
   readonly #free: GPUBuffer[];
-  readonly #totals = { exchanges: 0, bytes: 0, ms: 0 };
+  readonly #totals = { ...NO_EXCHANGES };
   #sent: Promise<void> = Promise.resolve();
   #waiting: (() => void) | undefined;
 

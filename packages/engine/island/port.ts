@@ -60,7 +60,7 @@ export interface LineShape {
   readonly bytesPerSecond: number;
 }
 
-/** The ports of an island whose members share this process. With a shape each member's uplink is that fast, whomever it sends to. */
+/** The ports of an island whose members share this process. With a shape, which may change, each member's uplink is that fast, whomever it sends to. */
 export function islandPorts(ranks: number, shape?: LineShape): IslandPort[] {
   let lost: IslandLostError | undefined;
   const boxes = Array.from({ length: ranks }, () => Array.from({ length: ranks }, () => new Mailbox()));
@@ -84,13 +84,13 @@ export function islandPorts(ranks: number, shape?: LineShape): IslandPort[] {
 }
 
 /** Messages arrive in their order: each takes its time behind the one before it. */
-function slowUplink({ latencyMs, bytesPerSecond }: LineShape): (deliver: () => void, bytes: number) => void {
+function slowUplink(shape: LineShape): (deliver: () => void, bytes: number) => void {
   let freeAt = 0;
   const underWay: (() => void)[] = []; // timers are not in order to the millisecond: whichever rings, the oldest message has arrived
   return (deliver, bytes) => {
     const now = performance.now();
-    freeAt = Math.max(now, freeAt) + (1000 * bytes) / bytesPerSecond;
+    freeAt = Math.max(now, freeAt) + (1000 * bytes) / shape.bytesPerSecond;
     underWay.push(deliver);
-    setTimeout(() => underWay.shift()?.(), freeAt + latencyMs - now);
+    setTimeout(() => underWay.shift()?.(), Math.ceil(freeAt + shape.latencyMs - now)); // a browser drops what is behind the point
   };
 }

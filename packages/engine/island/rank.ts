@@ -10,8 +10,9 @@ import type { Plan, SumPoint, View } from "../device/plan.ts";
 import type { Segments } from "../device/segments.ts";
 import type { IslandSquares } from "../model/passes.ts";
 import { type AllReduce, allReduce, exchangeAll } from "./all-reduce.ts";
-import { counted, type ExchangeTotals, type Lanes } from "./lanes.ts";
+import { counted, type ExchangeTotals, type Lanes, NO_EXCHANGES } from "./lanes.ts";
 import type { Lane } from "./port.ts";
+import { overlapOf, type Span } from "./timeline.ts";
 
 /** Lane 0 is the leader's word. */
 const NORM_LANE = 1;
@@ -35,11 +36,15 @@ export class Rank {
   readonly #squaresStaging: GPUBuffer;
   readonly #lanes: readonly Lane[];
   readonly #normLane: Lane;
-  readonly #totals = { exchanges: 0, bytes: 0, ms: 0 };
+  /** Microbatches in turns: as many as there is memory for, unless a bench wants fewer. At all ranks the same. */
+  inFlight: number;
+  readonly #totals = { ...NO_EXCHANGES };
+  #spans: Span[] = []; // of the run under way, or the last one
 
   constructor(options: RankOptions) {
     this.#options = options;
     const { crossing, lanes, chains, squares } = options;
+    this.inFlight = chains.length;
     this.#staging = chains.map(() => crossing.staging("outgoing", options.exchangedBytes));
     this.#squaresStaging = crossing.staging("squares", squares.view.length * 4);
     this.#lanes = chains.map((_, i) => counted(lanes.lane(FIRST_CHAIN_LANE + i), this.#totals));
@@ -50,18 +55,32 @@ export class Rank {
     return { ...this.#totals };
   }
 
+  /** Of the last step, gradient or evaluation. */
+  get spans(): readonly Span[] {
+    return this.#spans;
+  }
+
+  /** A rank's part of a sum, as it crosses. */
+  get exchangedBytes(): number {
+    return this.#options.exchangedBytes;
+  }
+
   /** @param write puts a microbatch where the chain with that suffix reads it. Rejects with IslandLostError. */
   async run<Batch>(
     pass: "train" | "evaluate",
     batches: readonly Batch[],
     write: (batch: Batch, suffix: string) => void,
   ): Promise<void> {
-    const { chains } = this.#options;
+    const chains = this.#options.chains.slice(0, this.inFlight);
+    this.#spans = [];
     for (let first = 0; first < batches.length; first += chains.length) {
       const inFlight = chains.slice(0, batches.length - first);
       for (const [i, { suffix }] of inFlight.entries()) write(batches[first + i], suffix);
       await this.#together(inFlight.map((chain) => chain[pass]));
     }
+    const { exchangeMs, hiddenMs } = overlapOf(this.#spans);
+    this.#totals.ms += exchangeMs;
+    this.#totals.hiddenMs += hiddenMs;
   }
 
   async #together(chains: readonly Segments[]): Promise<void> {
@@ -84,15 +103,16 @@ export class Rank {
     const { crossing, reduce, numbers } = this.#options;
     const [staging, lane] = [this.#staging[chain], this.#lanes[chain]];
     const own = new Uint8Array(staging.size);
+    const queuedAt = performance.now();
     plan.replay((encoder) => {
       if (from) encoder.copyBufferToBuffer(from.buffer, from.offset * 4, staging, 0, staging.size);
     });
     if (from) await crossing.map(staging, (mapped) => own.set(new Uint8Array(mapped)));
-    const left = performance.now();
+    const leftAt = performance.now();
     const sum = await allReduce(lane, reduce, own, numbers);
     crossing.device.queue.writeBuffer(to.buffer, to.offset * 4, sum);
     this.#totals.exchanges++;
-    this.#totals.ms += performance.now() - left;
+    this.#spans.push({ queuedAt, leftAt, backAt: performance.now() });
   }
 
   /** The square of the whole gradient's norm, where the report adds up partial sums. What is everybody's counts as rank 0 has it. */

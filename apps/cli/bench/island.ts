@@ -1,0 +1,62 @@
+// `gossamer bench island`: what a step over two to four members takes on lines of several kinds, measured and predicted, and where cutting layers among stages
+// would be the better way.
+import {
+  type IslandBenchOptions,
+  type IslandMeasurement,
+  type IslandStep,
+  type LineShape,
+  measureIsland,
+} from "#engine";
+import { presets } from "#wire";
+import { english } from "../../web/words/format.ts";
+import type {} from "./island-page.ts";
+import { onAdapter } from "./on-adapter.ts";
+
+export interface BenchIslandOptions
+  extends Pick<IslandBenchOptions, "ranks" | "exchange" | "form" | "rounds" | "microbatch"> {
+  readonly model: "nano" | "micro";
+  readonly adapter: string;
+  readonly json: boolean;
+}
+
+const megabits = (n: number): number => (n * 1e6) / 8;
+/** A cable, a home's wireless network, one that is far from its router, and two homes. */
+const LINES: readonly LineShape[] = [
+  { latencyMs: 0.2, bytesPerSecond: megabits(1000) },
+  { latencyMs: 1, bytesPerSecond: megabits(300) },
+  { latencyMs: 5, bytesPerSecond: megabits(100) },
+  { latencyMs: 20, bytesPerSecond: megabits(20) },
+];
+
+/** Prints through `out`; `say` hears of an installation, and of the page. */
+export async function benchIsland(
+  { model, adapter, json, ...given }: BenchIslandOptions,
+  out: (line: string) => void,
+  say: (line: string) => void,
+): Promise<void> {
+  const wish = { ...given, model: presets[model].model, lines: LINES };
+  const measured = await onAdapter(adapter, say, {
+    entry: "apps/cli/bench/island-page.ts",
+    inPage: (page) => page.evaluate((given) => globalThis.island(given), wish),
+    inNode: () => measureIsland(wish),
+  });
+  for (const line of json ? [JSON.stringify(measured)] : linesOf(model, measured)) out(line);
+}
+
+const stepOf = ({ ms, predictedMs, exchangeMs, hiddenPart }: IslandStep): string =>
+  `${ms.toFixed(0).padStart(6)} ms (predicted ${predictedMs.toFixed(0).padStart(6)}), exchange ${exchangeMs.toFixed(0).padStart(5)} ms, ${(100 * hiddenPart).toFixed(0).padStart(3)} % hidden`;
+
+function linesOf(
+  name: string,
+  { adapter, ranks, microbatch, exchange, form, exchanges, bytesEach, bare, lines }: IslandMeasurement,
+): string[] {
+  return [
+    `${name} over ${ranks} members on ${adapter}, which they share: a step is 2 microbatches of ${microbatch} sequences, each with ${exchanges} exchanges of ${english.bytes(bytesEach)} (${exchange}, ${form})`,
+    `  no line            one by one ${bare.oneByOneMs.toFixed(0).padStart(6)} ms`,
+    `                     in turns   ${bare.inTurnsMs.toFixed(0).padStart(6)} ms`,
+    ...lines.flatMap(({ latencyMs, bytesPerSecond, oneByOne, inTurns }) => [
+      `  ${`${latencyMs} ms, ${((bytesPerSecond * 8) / 1e6).toFixed(0)} Mbit/s`.padEnd(18)} one by one ${stepOf(oneByOne)}`,
+      `${"".padEnd(21)}in turns   ${stepOf(inTurns)}`,
+    ]),
+  ];
+}
