@@ -1,7 +1,7 @@
 // [R54] Who makes an island with whom.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type PeerId, peerIdOf, presets, RANKS_MAX } from "#wire";
+import { type ModelShape, type PeerId, peerIdOf, presets, RANKS_MAX } from "#wire";
 import { allReduceMs, type Formation, formIslands, RTT_MAX_MS, type Seeker } from "./islands.ts";
 
 const { model } = presets.nano;
@@ -18,9 +18,18 @@ interface Given {
   readonly rests?: string;
   /** Has just come. */
   readonly fresh?: string;
+  readonly model?: ModelShape;
 }
 
-function formed({ seekers, lines, up = {}, room = RANKS_MAX, rests = "", fresh }: Given): Formation {
+function formed({
+  seekers,
+  lines,
+  up = {},
+  room = RANKS_MAX,
+  rests = "",
+  fresh,
+  model: own = model,
+}: Given): Formation {
   const rttByPair = new Map(
     lines
       .split(" ")
@@ -44,7 +53,7 @@ function formed({ seekers, lines, up = {}, room = RANKS_MAX, rests = "", fresh }
     measured: letter !== fresh,
   });
   const restsNow = (members: readonly PeerId[]): boolean => members.map(letterOf).join("") === rests;
-  return formIslands({ seekers: seekers.split(" ").map(seekerOf), lineOf, model, room, rests: restsNow });
+  return formIslands({ seekers: seekers.split(" ").map(seekerOf), lineOf, model: own, room, rests: restsNow });
 }
 
 const islandsOf = (formation: Formation): string[] =>
@@ -93,6 +102,17 @@ describe.each<[string, Given, string[], string[]]>([
     expect(islandsOf(formation)).toEqual(islands);
     expect(waitsOf(formation)).toEqual(waits);
   });
+});
+
+test("long contexts are shared by positions, among as many as can have equal parts of them", () => {
+  const far = { ...model, contextLength: 1024 };
+  const among = (seekers: string, context = far) =>
+    formed({ seekers, lines: square, model: context }).islands.map(({ members, plan }) => [members.length, plan.kind]);
+  expect(among("a2 b2")).toEqual([[2, "sequence"]]);
+  expect(among("a3 b3 c3 d3")).toEqual([[4, "sequence"]]);
+  expect(among("a3 b3 c3", { ...model, contextLength: 1020 })).toEqual([[3, "sequence"]]);
+  expect(waitsOf(formed({ seekers: "a3 b3 c3", lines: square, model: far }))[0]).toBe("a too-few 1");
+  expect(among("a3 b3 c3", model)).toEqual([[3, "tensor"]]);
 });
 
 test("predicted times of an all-reduce: one latency and all of the bytes, or two and fewer", () => {

@@ -7,7 +7,18 @@
 //   direct          lat + (P−1)·S/up                     everybody to everybody
 //   reduce-scatter  2·lat + 2·(P−1)/P·S/up               to who sums those rows, and back
 //   star            2·lat + S/up + (P−1)·S/hubUp         to rank 0, and back
-import { type Form, type IslandPlan, type IslandWait, type ModelShape, type PeerId, RANKS_MAX } from "#wire";
+//
+// Where members share sequences instead, keys go straight to who sees them.
+import {
+  type Form,
+  type IslandPlan,
+  type IslandWait,
+  islandKindOf,
+  type ModelShape,
+  type PeerId,
+  RANKS_MAX,
+  sharesAmong,
+} from "#wire";
 
 /**
  * A step waits for a one-way trip 4 times a layer, where attention and feed-forward end, forward and backward: of 12 layers at 30 ms there and back 0.7 s, as long as a model computes that needs an island
@@ -56,7 +67,7 @@ export interface Formation {
 export interface FormationGiven {
   readonly seekers: readonly Seeker[];
   readonly lineOf: (a: PeerId, b: PeerId) => Line | undefined;
-  readonly model: Pick<ModelShape, "dModel" | "contextLength">;
+  readonly model: ModelShape;
   /** So many more may be formed. */
   readonly room: number;
   /** These have just tried, and fell apart. */
@@ -64,12 +75,14 @@ export interface FormationGiven {
 }
 
 /** Fewest members first, then the shortest all-reduce; each seeker in one island at most. */
-export function formIslands({ seekers: given, lineOf, model, room, rests }: FormationGiven): Formation {
+export function formIslands({ lineOf, model, room, rests, ...rest }: FormationGiven): Formation {
+  const given = rest.seekers.map((seeker) => ({ ...seeker, ranksMin: leastRanks(model, seeker) }));
   const seekers = [...given].sort((a, b) => (a.peer < b.peer ? -1 : 1));
   const free = new Set(seekers);
   const islands: Formed[] = [];
   const isFast = (a: PeerId, b: PeerId): boolean => (lineOf(a, b)?.rttMs ?? Number.POSITIVE_INFINITY) <= RTT_MAX_MS;
   for (let ranks = 2; ranks <= RANKS_MAX; ranks++) {
+    if (!sharesAmong(model, ranks)) continue;
     const able = seekers.filter((seeker) => free.has(seeker) && seeker.measured && seeker.ranksMin <= ranks);
     const sets = cliques(able, ranks, (a, b) => isFast(a.peer, b.peer)).filter((set) => !rests(idsOf(set)));
     const planned = sets.map((set) => ({ set, ...planOf(set, lineOf, model) }));
@@ -98,6 +111,10 @@ export function formIslands({ seekers: given, lineOf, model, room, rests }: Form
   return { islands, waits: new Map(left.map((seeker) => [seeker.peer, whyWaits(seeker)])) };
 }
 
+/** Where so many cannot share it, one more may. */
+const leastRanks = (model: ModelShape, { ranksMin }: Seeker): number =>
+  ranksMin < RANKS_MAX && !sharesAmong(model, ranksMin) ? ranksMin + 1 : ranksMin;
+
 const idsOf = (set: readonly Seeker[]): PeerId[] => set.map(({ peer }) => peer);
 
 /** All sets of `size` of which each two suit each other, in the order given. */
@@ -123,17 +140,31 @@ function cliques(among: readonly Seeker[], size: number, suits: (a: Seeker, b: S
 function planOf(
   set: readonly Seeker[],
   lineOf: FormationGiven["lineOf"],
-  { dModel, contextLength }: FormationGiven["model"],
+  model: ModelShape,
 ): Formed & { readonly ms: number } {
   const ids = idsOf(set);
   const pairs = ids.flatMap((a, i) => ids.slice(i + 1).map((b) => lineOf(a, b)!.rttMs));
   const ups = set.map(({ bytesPerSecond }) => bytesPerSecond ?? UNMEASURED_BYTES_PER_SECOND);
   const given = { ranks: set.length, latencyMs: Math.max(...pairs) / 2, bytesPerSecond: Math.min(...ups) };
+  if (islandKindOf(model) === "sequence") {
+    const ms = given.latencyMs + (1_000 * keysBytes(model, set.length)) / given.bytesPerSecond;
+    return { members: ids, plan: { kind: "sequence" }, ms };
+  }
   const hubBytesPerSecond = Math.max(...ups);
-  const { form, ms } = shortestForm({ ...given, hubBytesPerSecond, bytes: contextLength * dModel * BYTES_PER_VALUE });
+  const { form, ms } = shortestForm({
+    ...given,
+    hubBytesPerSecond,
+    bytes: model.contextLength * model.dModel * BYTES_PER_VALUE,
+  });
   const hub = ids[ups.indexOf(hubBytesPerSecond)];
   const members = form === "star" ? [hub, ...ids.filter((peer) => peer !== hub)] : ids;
   return { members, plan: { kind: "tensor", exchange: "int8", form }, ms };
+}
+
+/** What a member that shares sequences sends in a layer: its keys and values, f32, to who sees them, and backward those and as many gradients. */
+function keysBytes({ contextLength, dModel, heads, kvHeads }: ModelShape, ranks: number): number {
+  const block = 2 * 4 * (contextLength / ranks) * (dModel / heads) * kvHeads;
+  return (1 + 3 / 2) * (ranks - 1) * block;
 }
 
 export interface AllReduce {

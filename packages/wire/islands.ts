@@ -2,6 +2,7 @@
 // Apart from the schemas, for the engine.
 //
 //   seek-island -> the host chooses who suits whom -> island (to every member) -> the leader is a peer, the others serve it
+import type { ModelShape } from "./spec.ts";
 
 /** An all-reduce's numbers as they cross: exact, or a quarter of the bytes. */
 export type Exchange = "f32" | "int8";
@@ -45,3 +46,21 @@ export const ISLANDS_MAX = 32;
  */
 export const islandWaits = ["too-few", "unlinked", "slow", "measuring", "resting", "full"] as const;
 export type IslandWait = (typeof islandWaits)[number];
+
+/**
+ * How members share a model, the same for all who seek an island in a run, so that any of them suit each other. Cut matrices leave activations whole, of two microbatches: the residual
+ * stream of each layer, and some seven more of its size. Shared sequences leave weights and gradient whole. So whichever leaves fewer numbers: GPT-2 small
+ * is cut up to a context of 8,464, and shares longer ones.
+ */
+export function islandKindOf(model: ModelShape): "tensor" | "sequence" {
+  const { contextLength, vocabSize, dModel, layers, heads, kvHeads, dFfn, tiedEmbedding } = model;
+  const keys = (dModel / heads) * kvHeads;
+  const ofLayer = (2 * dModel + 2 * keys + 3 * dFfn) * dModel;
+  const weights = vocabSize * dModel * (tiedEmbedding ? 1 : 2) + layers * ofLayer;
+  const activations = contextLength * dModel * (layers + 7);
+  return contextLength % 4 === 0 && 2 * activations > 2 * weights ? "sequence" : "tensor";
+}
+
+/** Whether so many can share it: of each sequence every member takes two chunks of equal length. */
+export const sharesAmong = (model: ModelShape, ranks: number): boolean =>
+  islandKindOf(model) === "tensor" || model.contextLength % (2 * ranks) === 0;

@@ -1,6 +1,6 @@
 // What a part of a model takes, and among how many members the model fits. Pure, like model/planner.ts.
 import type { ModelShape } from "#wire";
-import { RANKS_MAX } from "#wire/islands";
+import { islandKindOf, RANKS_MAX, sharesAmong } from "#wire/islands";
 import type { SequenceCut } from "../model/buffers.ts";
 import { type ModelPlan, type PlanOptions, planModel } from "../model/planner.ts";
 import { shardsOf } from "./all-reduce.ts";
@@ -16,8 +16,9 @@ export interface IslandPlanOptions
   readonly ranks: number;
 }
 
-/** Of the member that needs most, with partial sums in int8. @throws RangeError where the model has too few feed-forward columns */
+/** Of the member that needs most, shared as islands of the run share it; partial sums in int8. @throws RangeError where so many cannot share it */
 export function planIsland({ ranks, ...options }: IslandPlanOptions): ModelPlan {
+  if (islandKindOf(options.model) === "sequence") return planSequence(options, { ranks, rank: 0 }); // all are alike
   const island = { exchange: "int8", shards: shardsOf({ form: "direct" }, ranks), chains: CHAINS } as const;
   const plans = sharesOf(options.model, ranks).map((share) =>
     planModel({ ...options, model: rankShape(options.model, share), island }),
@@ -37,6 +38,6 @@ export const planSequence = ({ model, ...options }: PlanOptions, sequence: Seque
 export function fewestRanks(options: Omit<IslandPlanOptions, "ranks">): number | undefined {
   if (planModel(options).problem === undefined) return 1;
   for (let ranks = 2; ranks <= Math.min(RANKS_MAX, options.model.dFfn / 4); ranks++)
-    if (planIsland({ ...options, ranks }).problem === undefined) return ranks;
+    if (sharesAmong(options.model, ranks) && planIsland({ ...options, ranks }).problem === undefined) return ranks;
   return undefined;
 }
