@@ -12,11 +12,11 @@ import {
   forgottenHref,
   isForgotten,
   isKiosk,
-  memoryOf,
+  islandOf,
   placeOf,
   roundHref,
   roundOf,
-  seeksIsland,
+  testWishOf,
   watchHref,
 } from "./views/places.ts";
 import { followForAlerts } from "./window/alerts.ts";
@@ -32,8 +32,8 @@ takeInvite();
 const { place, runName } = placeOf(new URL(location.href));
 const backend = backendOf(new URL(location.href));
 const wish = {
-  ...{ run: runName, backend, island: seeksIsland(new URL(location.href)) },
-  memoryBytes: memoryOf(new URL(location.href)),
+  ...{ run: runName, backend, island: islandOf(new URL(location.href)) },
+  ...testWishOf(new URL(location.href)),
 };
 
 const forgotten = isForgotten(new URL(location.href));

@@ -5,6 +5,7 @@ import {
   hostBaseOf,
   inviteOf,
   isKiosk,
+  islandOf,
   placeOf,
   processorHref,
   roundHref,
@@ -62,4 +63,15 @@ test("an address names a round of the past, and live again", () => {
   for (const nonsense of ["0", "-1", "x", "1.5", ""])
     expect(roundOf(new URL(`http://host/?round=${nonsense}`))).toBeNull();
   expect([isKiosk(new URL("http://host/watch?kiosk")), isKiosk(url)]).toEqual([true, false]);
+});
+
+test.each([
+  ["/?island=seek", 2],
+  ["/?island=4", 4],
+  ["/?island=1", null],
+  ["/?island=5", null],
+  ["/?island=2.5", null],
+  ["/", null],
+] as const)("%s wishes an island of %s", (address, ranks) => {
+  expect(islandOf(new URL(address, "http://host"))).toBe(ranks);
 });

@@ -1,6 +1,7 @@
 // Addresses of the two pages: / donates, /watch watches; ?run= names a run when it is not the host's own, ?backend= what trains.
 // Both lie in one folder, which is the origin's root or what the host has as its base path; so links between them are relative.
 import type { AdapterDescription } from "#engine";
+import { RANKS_MAX } from "#wire/islands";
 import type { Place } from "../page-state.ts";
 
 const query = (runName: string): string => (runName === "default" ? "" : `?run=${encodeURIComponent(runName)}`);
@@ -53,13 +54,19 @@ export function backendOf(url: URL): BackendWish {
   return backend === "webgpu" || backend === "wasm" ? backend : null;
 }
 
-/** ?island=seek: train with other tabs, also what fits this one alone. */
-export const seeksIsland = (url: URL): boolean => url.searchParams.get("island") === "seek";
+/** ?island=seek, or among so many at least (?island=4): train with other tabs, also what fits this one alone; null: alone where it fits. */
+export function islandOf(url: URL): number | null {
+  const wish = url.searchParams.get("island");
+  if (wish === "seek") return 2;
+  const ranks = Number(wish);
+  return Number.isInteger(ranks) && ranks >= 2 && ranks <= RANKS_MAX ? ranks : null;
+}
 
-/** ?memory=MIB, in test builds: of the device's memory, so much and no more; null: what there is. */
-export function memoryOf(url: URL): number | null {
+/** In test builds. ?memory=MIB: of the device's memory, so much and no more. ?exchange=f32: between members of an island, whatever the host says. */
+export function testWishOf(url: URL): { readonly memoryBytes: number | null; readonly exactExchange: boolean } {
+  if (!import.meta.env.VITE_TEST_HOOKS) return { memoryBytes: null, exactExchange: false };
   const mib = Number(url.searchParams.get("memory"));
-  return import.meta.env.VITE_TEST_HOOKS && mib > 0 ? mib * 2 ** 20 : null;
+  return { memoryBytes: mib > 0 ? mib * 2 ** 20 : null, exactExchange: url.searchParams.get("exchange") === "f32" };
 }
 
 export function placeOf(url: URL): { place: Place; runName: string } {

@@ -15,10 +15,12 @@ export interface StartConfig {
   readonly invite: string | null;
   /** What the person wants to train with; null: what is faster here. */
   readonly backend: BackendWish;
-  /** To train with other tabs, also what fits this one alone. */
-  readonly island: boolean;
+  /** To train with other tabs, among so many at least, also what fits this one alone; null: alone where it fits. */
+  readonly island: number | null;
   /** Test builds: of the device's memory, so much and no more. */
   readonly memoryBytes: number | null;
+  /** Test builds: members of an island exchange exact sums, whatever the host says. All of them have to. */
+  readonly exactExchange: boolean;
   readonly build: string;
   /** The slot that this tab had before a reload; a duplicated tab brings its original's. */
   readonly preferredSlot: number | null;

@@ -51,7 +51,7 @@ export async function findDevice(
   settings: Settings,
   onMeasure: () => void,
 ): Promise<AdapterDescription> {
-  const wish = backend ?? (island ? "webgpu" : null); // islands are of GPUs
+  const wish = backend ?? (island === null ? null : "webgpu"); // islands are of GPUs
   if (!self.isSecureContext) throw new BlockedError(problems.insecureContext());
   const cpu = findCpu()?.adapter;
   if (wish === "wasm" && cpu) return cpu;

@@ -25,6 +25,7 @@ export const islandEngines: IslandEngines = {
       const first = plan.layers.slice(0, rank).reduce((sum, layers) => sum + layers, 1);
       return { kind: "layers", first, count: plan.layers[rank], of: model.layers };
     }
+    if (plan.kind === "sequence") return { kind: "rows" };
     const { kvHeads, columns } = sharesOf(model, ranks)[rank];
     const group = model.heads / model.kvHeads;
     const heads = { first: group * kvHeads.first + 1, count: group * kvHeads.count, of: model.heads };

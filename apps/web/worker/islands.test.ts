@@ -36,12 +36,12 @@ function given(change: Partial<IslandsOptions> & { ranksNeeded?: number | undefi
   const measured: string[] = [];
   const ports: ReturnType<typeof portOf>[] = [];
   const served: { destroyed: boolean }[] = [];
-  const totals = { exchanges: 0, bytes: 0, ms: 0 };
+  const totals = { exchanges: 0, bytes: 0, ms: 0, hiddenMs: 0 };
   const led: FakeEngine[] = [];
   let snapshot: DonorSnapshot = { ...idleDonor, status: "starting" };
   const clock = { now: 0 };
   const islands = new Islands({
-    ...{ self, isWished: true, now: () => clock.now, send: (message) => void sent.push(message) },
+    ...{ self, wishes: 2, isExact: false, now: () => clock.now, send: (message) => void sent.push(message) },
     board: {
       get: () => snapshot,
       set: (to) => {
@@ -113,12 +113,12 @@ const seeks = (ranksMin: number) => ({ type: "seek-island", ranksMin });
 
 test("what fits is trained alone; what does not is sought company for, with the planner's words", async () => {
   const engine = new FakeEngine();
-  const alone = given({ isWished: false, alone: async () => engine });
+  const alone = given({ wishes: null, alone: async () => engine });
   expect(await alone.islands.open(wish)).toBe(engine);
   expect(alone.sent).toEqual([]);
   expect(alone.view()).toBeNull();
 
-  const { islands, sent, view } = given({ isWished: false });
+  const { islands, sent, view } = given({ wishes: null });
   void islands.open(wish);
   await settle();
   expect(sent).toEqual([seeks(3)]);
@@ -145,10 +145,10 @@ test("links to others who seek are measured once each, and reported while it see
 });
 
 test("what fits not even in parts, and what fails otherwise, is told as before", async () => {
-  await expect(given({ isWished: false, ranksNeeded: undefined }).islands.open(wish)).rejects.toBe(tooLarge);
+  await expect(given({ wishes: null, ranksNeeded: undefined }).islands.open(wish)).rejects.toBe(tooLarge);
   const lost = new BlockedError(problems.deviceLost("gone"));
   const alone = () => Promise.reject(lost);
-  await expect(given({ isWished: false, alone }).islands.open(wish)).rejects.toBe(lost);
+  await expect(given({ wishes: null, alone }).islands.open(wish)).rejects.toBe(lost);
 });
 
 test("rank 0 gets an engine; when it is over it asks for another one, and nothing of the last is on the device", async () => {
@@ -277,7 +277,7 @@ test("who pauses leaves its island and seeks none until it goes on", async () =>
 test("who stops says so, and an engine that comes too late is let go", async () => {
   let made!: (engine: Engine) => void;
   const late = new Promise<Engine>((resolve) => (made = resolve)).then((engine) => ({ engine, totals: () => totals }));
-  const totals = { exchanges: 0, bytes: 0, ms: 0 };
+  const totals = { exchanges: 0, bytes: 0, ms: 0, hiddenMs: 0 };
   const { islands, sent, form, view } = given({
     engines: { ...notAsked, lead: () => late },
   });

@@ -43,15 +43,14 @@ export interface IslandsOptions {
   readonly rttMs: (peer: PeerId) => number | null;
   readonly send: (message: PeerMessage) => void;
   readonly board: Pick<Board, "get" | "set">;
-  /** The person asked for company. */
-  readonly isWished: boolean;
+  /** The person asked for company: an island of so many at least. */
+  readonly wishes: number | null;
+  /** Sums are exchanged as they are, whatever the host says. */
+  readonly isExact: boolean;
   readonly alone: (wish: EngineWish) => Promise<Engine>;
   readonly engines: IslandEngines;
   readonly now: () => number;
 }
-
-/** Among as few as that company is. */
-const RANKS_WISHED = 2;
 
 const nobody = { rank: null, members: [], part: null, exchange: null } as const;
 
@@ -141,9 +140,9 @@ export class Islands {
 
   /** @returns nothing where it takes an island, of how many is known then */
   async #alone(wish: EngineWish): Promise<Engine | undefined> {
-    const { isWished, alone, engines } = this.#options;
-    if (isWished && wish.adapter.backend === "webgpu") {
-      this.#ranksMin = (await engines.ranksNeeded(wish)) ?? RANKS_WISHED;
+    const { wishes, alone, engines } = this.#options;
+    if (wishes !== null && wish.adapter.backend === "webgpu") {
+      this.#ranksMin = Math.max(wishes, (await engines.ranksNeeded(wish)) ?? 0);
       this.#show({ why: null });
       return undefined;
     }
@@ -182,8 +181,9 @@ export class Islands {
     }
   }
 
-  async #form({ island, rank, members, plan }: Extract<IslandSeatOutput, { type: "form" }>): Promise<void> {
-    const { lines, self, engines, now } = this.#options;
+  async #form({ island, rank, members, plan: given }: Extract<IslandSeatOutput, { type: "form" }>): Promise<void> {
+    const { lines, self, engines, now, isExact } = this.#options;
+    const plan: IslandPlan = isExact && given.kind !== "sequence" ? { ...given, exchange: "f32" } : given;
     const opening = this.#opening;
     const port = lines.open(island, members, self);
     this.#port = port;
@@ -270,10 +270,10 @@ export class Islands {
 
   #show(change: Partial<IslandView>): void {
     if (this.#closed) return;
-    const { board, isWished } = this.#options;
+    const { board, wishes } = this.#options;
     const before: IslandView = {
       state: "waiting",
-      isWished,
+      isWished: wishes !== null,
       ranksMin: 2,
       why: null,
       waits: null,
@@ -282,7 +282,7 @@ export class Islands {
     };
     board.set({
       task: null,
-      island: { ...before, ...board.get().island, ...change, ranksMin: this.#ranksMin ?? RANKS_WISHED },
+      island: { ...before, ...board.get().island, ...change, ranksMin: this.#ranksMin ?? 2 },
     });
   }
 }

@@ -307,8 +307,8 @@ export class Session {
     });
     const { adapter, config, settings } = this.#options;
     const islands = new Islands({
-      ...{ self: peer, lines: this.#islandLines, board, now, isWished: config.island },
-      ...{ alone: openEngine, engines: islandEngines },
+      ...{ self: peer, lines: this.#islandLines, board, now, wishes: config.island },
+      ...{ alone: openEngine, engines: islandEngines, isExact: config.exactExchange },
       send: (message) => this.#lines.send(message),
       rttMs: (other) => this.#heartbeat.rttMs(other),
     });
