@@ -155,15 +155,17 @@ export const faults = {
   pause(sim, peer, forMs, later) {
     if (!peer.up) return;
     sim.strike("paused");
-    peer.time.do(() => peer.input({ type: "pause", reason: "the person asked" }));
-    later(forMs, () => peer.time.do(() => peer.input({ type: "donate" })));
+    peer.time.do(() => peer.pause());
+    later(forMs, () => peer.time.do(() => peer.resume()));
   },
 
   loseDevice(sim, peer, forMs, later) {
     if (!peer.up) return;
     sim.strike("device-lost");
+    if (peer.island !== undefined)
+      return peer.time.do(() => peer.island?.input({ type: "lost", reason: "its GPU was lost" }));
     peer.time.do(() => peer.loseDevice());
-    later(forMs, () => peer.time.do(() => peer.input({ type: "donate" })));
+    later(forMs, () => peer.time.do(() => peer.resume()));
   },
 
   badUpdates(sim, peer, forMs, later) {

@@ -1,8 +1,10 @@
 // One seed: a swarm, a spec, a network and a set of faults are drawn; for a while everything that can go wrong does; then nothing
 // does, and the swarm must go on.
+import type { LogEntry } from "#wire";
 import type { Plant } from "./bugs.ts";
 import { type FaultName, faultNames, faults } from "./faults.ts";
 import type { SpecChange } from "./given.ts";
+import type { IslandEnd } from "./island-end.ts";
 import { HOST, type Shares } from "./network.ts";
 import type { PeerNode } from "./peer-node.ts";
 import { Random } from "./random.ts";
@@ -35,6 +37,8 @@ export interface FuzzResult {
   readonly stormRounds: number; // of those, sealed before the storm was over
   readonly events: number;
   readonly struck: Struck;
+  /** Commits of whose contributors one led an island. */
+  readonly islandCommits: number;
 }
 
 export interface FuzzOptions {
@@ -43,6 +47,8 @@ export interface FuzzOptions {
   readonly peers?: number;
   readonly trace?: SimulationOptions["trace"];
   readonly plant?: Plant;
+  /** Some of its peers seek islands. */
+  readonly islands?: boolean;
 }
 
 const PEERS_MAX = 12;
@@ -66,6 +72,8 @@ const PAIRS = 0.15;
 const GRADIENTS = 0.1;
 /** One step then takes as long as a round's eight otherwise. */
 const GRADIENT_STEPS = 8;
+/** Of the peers, where some seek islands; the first trains alone. */
+const SEEKERS = 0.7;
 /** A link is tried again after a minute at the latest, and each end may be the one that waits. */
 const LINKS_MS = 130_000;
 
@@ -135,7 +143,7 @@ function ofGradients(drawn: Drawn): Drawn {
 const stepMsOf = ({ spec }: Drawn, [least, most]: readonly [number, number]): readonly [number, number] =>
   spec.gradients ? [GRADIENT_STEPS * least, GRADIENT_STEPS * most] : [least, most];
 
-export function fuzz({ seed, peers: peersGiven, trace, plant }: FuzzOptions): FuzzResult {
+export function fuzz({ seed, peers: peersGiven, trace, plant, islands = false }: FuzzOptions): FuzzResult {
   const drawn = draw(seed, peersGiven);
   const { delayMs, shares, lineMbit: mbit } = drawn;
   const lines =
@@ -154,12 +162,38 @@ export function fuzz({ seed, peers: peersGiven, trace, plant }: FuzzOptions): Fu
     ...(drawn.inPieces ? IN_PIECES : {}),
     ...(trace === undefined ? {} : { trace }),
     ...(plant === undefined ? {} : { plant }),
-  }).startAll();
+  });
+  if (islands) someSeek(sim);
+  sim.startAll();
   storm(sim, drawn);
   const stormRounds = sim.round;
   calm(sim, drawn);
   sim.checkAll();
-  return { drawn, rounds: sim.round, stormRounds, events: sim.clock.events, struck: sim.struck };
+  return {
+    drawn,
+    rounds: sim.round,
+    stormRounds,
+    events: sim.clock.events,
+    struck: sim.struck,
+    islandCommits: islandCommits(sim),
+  };
+}
+
+function islandCommits({ host }: Simulation): number {
+  const leadersBySeq = new Map(
+    host.log.flatMap((entry) =>
+      entry.type === "open" ? [[entry.seq, entry.islands?.map(({ leader }) => leader) ?? []] as const] : [],
+    ),
+  );
+  const isLed = (entry: LogEntry): boolean =>
+    entry.type === "commit" && entry.contributors.some(({ peer }) => leadersBySeq.get(entry.openSeq)?.includes(peer));
+  return host.log.filter(isLed).length;
+}
+
+/** Drawn apart: the swarm around them stays what it was. */
+function someSeek({ seed, peers }: Simulation): void {
+  const random = new Random(seed ^ 0x151a);
+  for (const peer of peers.slice(1)) if (random.chance(SEEKERS)) peer.ranksMin = 2 + random.int(2);
 }
 
 function storm(sim: Simulation, { faults: names, everyMs, stormMs }: Drawn): void {
@@ -213,7 +247,7 @@ function calm(sim: Simulation, drawn: Drawn): void {
   sim.runRounds(ROUNDS_AFTER, CALM_MS);
   sim.runUntil(({ peers }) => peers.every(takesPart(sim)), CALM_MS, "everybody training together");
   if (entriesLost > 0) restoreBackup(sim, entriesLost);
-  if (settles) {
+  if (settles && peers.every(({ ranksMin }) => ranksMin === undefined)) {
     sim.runRounds(ROUNDS_SETTLED, 2 * CALM_MS); // groups over lines of 0.4 s take twelve seconds a round (seed 301253)
     sim.judge.settled(ROUNDS_SETTLED);
   }
@@ -248,9 +282,16 @@ const linked = ({ peer, linked, relay }: PeerNode): boolean =>
   peer?.view().members.every((member) => linked.has(member.peer) || relay.up.has(member.peer)) ?? false;
 
 const takesPart =
-  ({ state }: Simulation) =>
-  ({ peer }: PeerNode): boolean => {
+  (sim: Simulation) =>
+  ({ peer, island }: PeerNode): boolean => {
     const view = peer?.view();
-    if (view === undefined || view.round < state.round - 1) return false;
+    if (view === undefined || view.round < sim.state.round - 1) return false;
+    if (island !== undefined && !island.stands) return island.isWhole ? isLed(sim, island) : mustWait(island);
     return view.phase === "training" || view.phase === "exchange" || view.phase === "folding";
   };
+
+const isLed = (sim: Simulation, { part }: IslandEnd): boolean => sim.peer(part!.members[0])?.island?.stands === true;
+
+/** It is in none, for a reason that does not pass by itself. */
+const mustWait = ({ part, waits = "" }: IslandEnd): boolean =>
+  part === undefined && /^(too-few|unlinked|slow)/.test(waits);

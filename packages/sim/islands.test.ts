@@ -1,5 +1,6 @@
 // Stories about islands: tabs that hold a model among them, in a swarm of ordinary peers. [R53] [R54] [R55]
 import { expect, test } from "vitest";
+import { fuzz } from "./fuzz.ts";
 import type { PeerNode } from "./peer-node.ts";
 import { Simulation } from "./simulation.ts";
 
@@ -150,6 +151,15 @@ test.each(everywhere)("[R53] an island that is %s: %s, seed %i", (point, fault, 
   expect(opens.at(-1)?.islands).toEqual([{ leader: members[0], members }]);
   expect(sim.islandsFormed.size).toBeGreaterThanOrEqual(point === "seeking" ? 1 : 2);
 });
+
+/** `npm run sim -- fuzz --islands` does more. */
+test("whatever happens to a swarm with islands, its log stays one chain of true seals, and it goes on", () => {
+  const results = [75, 190, 213, 216, 222, 226].map((seed) => fuzz({ seed, islands: true }));
+  for (const { islandCommits } of results) expect(islandCommits).toBeGreaterThan(3);
+});
+
+test("[R35] seed 352: three of ten train, linked with nobody but who follows the run, and no update was ever held by enough", () =>
+  void fuzz({ seed: 352, islands: true }));
 
 /** The same seed forms the same one. */
 const firstIslands = new Map<number, number[]>();

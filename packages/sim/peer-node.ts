@@ -356,6 +356,18 @@ export class PeerNode implements PeerSocketEnd {
     this.input({ type: "pause", reason: "its GPU was lost", lost: true });
   }
 
+  /** By its person. */
+  pause(): void {
+    const reason = "the person asked";
+    this.island?.input({ type: "stop", reason });
+    this.input({ type: "pause", reason });
+  }
+
+  resume(): void {
+    if (this.ranksMin === undefined) this.input({ type: "donate" });
+    else this.island?.input({ type: "seek", ranksMin: this.ranksMin });
+  }
+
   private fetchLog(from: number): void {
     const { host } = this.sim;
     this.request(

@@ -77,10 +77,17 @@ export class Holders {
 
   /**
    * Whom to ask to keep what.
-   * @param here who can hold something: connected, and not paused
+   * @param here who trains, and can hold something
+   * @param followers who only follows the run, and can as well: those who train may have no links to one another but through them (seed 352)
    * @param linked whether the two are linked, as they say
    */
-  advance(now: Millis, here: ReadonlySet<PeerId>, linked: (a: PeerId, b: PeerId) => boolean, wake: Wake): Send[] {
+  advance(
+    now: Millis,
+    here: ReadonlySet<PeerId>,
+    followers: readonly PeerId[],
+    linked: (a: PeerId, b: PeerId) => boolean,
+    wake: Wake,
+  ): Send[] {
     const out: Send[] = [];
     for (const held of this.heldByBlob.values()) {
       const { blob, holders, askedAt } = held;
@@ -88,7 +95,8 @@ export class Holders {
       const waiting = [...askedAt].filter(([peer, at]) => !holders.has(peer) && now < at + KEEP_MS);
       for (const [, at] of waiting) wake.want(at + KEEP_MS);
       let missing = this.k - holders.size - waiting.length;
-      const candidates = [...here].filter((peer) => peer !== blob.maker && !askedAt.has(peer) && !holders.has(peer));
+      const all = new Set([...here, ...followers]);
+      const candidates = [...all].filter((peer) => peer !== blob.maker && !askedAt.has(peer) && !holders.has(peer));
       if (missing > 0 && candidates.length === 0) {
         const newest = Math.max(0, ...askedAt.values());
         if (now >= newest + AGAIN_MS) askedAt.clear();

@@ -32,6 +32,8 @@ export interface KeptByPeersOptions {
   readonly visits: Visits;
   readonly round: OpenRound;
   readonly wake: Wake;
+  /** Who is not ready, and holds what it is asked to: members of islands. */
+  readonly followers: () => readonly PeerId[];
 }
 
 export class KeptByPeers {
@@ -39,11 +41,13 @@ export class KeptByPeers {
   private readonly visits: Visits;
   private readonly round: OpenRound;
   private readonly wake: Wake;
+  private readonly followers: KeptByPeersOptions["followers"];
   private readonly holders: Holders;
   private readonly vote = new SealVote();
   private readonly checkpoint: CheckpointVote;
 
-  constructor({ spec, k, log, visits, round, wake }: KeptByPeersOptions) {
+  constructor({ spec, k, log, visits, round, wake, followers }: KeptByPeersOptions) {
+    this.followers = followers;
     this.log = log;
     this.visits = visits;
     this.round = round;
@@ -95,7 +99,7 @@ export class KeptByPeers {
     const here = visits.here.willing;
     const linked = (a: PeerId, b: PeerId): boolean =>
       visits.here.get(a)?.links.some(({ peer }) => peer === b) ?? visits.mesh.neighbours(a).includes(b);
-    const out = holders.advance(now, here, linked, wake);
+    const out = holders.advance(now, here, this.followers(), linked, wake);
     for (const { update, bytes } of offers.all())
       if (holders.isSafe(update, here)) offers.stored(update, bytes);
       else offers.dropped(update);
@@ -116,7 +120,7 @@ export class KeptByPeers {
       return { body: { type: "seal", round, anchorHash, attesters, refused } };
     }
     const here = visits.here.willing;
-    const lost = this.holders.lost(now, here, wake);
+    const lost = this.holders.lost(now, new Set([...here, ...this.followers()]), wake);
     if (lost !== undefined) {
       const reason = `nobody who is here holds update ${lost.hash} of ${lost.maker.slice(0, 8)}`;
       return { body: { type: "void", round, reason } };

@@ -14,13 +14,13 @@ test("[R35] those who are linked to the maker are asked first, others when they 
   const offer = offerOf(alice);
   holders.track([offer]);
   const linked = (a: string) => a === dave || a === carol;
-  const asked = holders.advance(0, here, linked, wake).map(({ to }) => to);
+  const asked = holders.advance(0, here, [], linked, wake).map(({ to }) => to);
   expect(asked.sort()).toEqual([carol, dave]);
   expect(holders.kept(bob, offer.update)).toBe(false); // nobody asked him
   expect(holders.kept(carol, offer.update)).toBe(true);
   expect(holders.isSafe(offer.update, here)).toBe(false);
-  expect(holders.advance(4_999, here, linked, wake)).toEqual([]);
-  expect(holders.advance(5_000, here, linked, wake)).toMatchObject([{ to: bob, message: { type: "keep" } }]);
+  expect(holders.advance(4_999, here, [], linked, wake)).toEqual([]);
+  expect(holders.advance(5_000, here, [], linked, wake)).toMatchObject([{ to: bob, message: { type: "keep" } }]);
   holders.kept(bob, offer.update);
   expect(holders.isSafe(offer.update, here)).toBe(true);
   holders.gone(carol);
@@ -34,7 +34,7 @@ test("[R35] a blob is lost when for 20 s nobody is here who holds it", () => {
   const others = new Set([bob, carol]);
   expect(holders.lost(0, here, wake)).toBeUndefined(); // its maker is here
   expect(holders.lost(1_000, others, wake)).toBeUndefined();
-  holders.advance(1_000, others, () => true, wake);
+  holders.advance(1_000, others, [], () => true, wake);
   expect(holders.lost(20_999, others, wake)).toBeUndefined();
   expect(holders.lost(21_000, others, wake)).toMatchObject({ maker: alice });
   holders.kept(bob, offerOf(alice).update);

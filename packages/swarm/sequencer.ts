@@ -88,7 +88,8 @@ export class Sequencer {
     this.round = round;
     this.check = check;
     this.sealing = new Sealing({ log, visits, round, wake });
-    if (k !== undefined) this.kept = new KeptByPeers({ spec, k, log, visits, round, wake });
+    if (k !== undefined)
+      this.kept = new KeptByPeers({ spec, k, log, visits, round, wake, followers: () => islands.followers() });
     this.writer = new LogWriter({ log, check, asides, emit });
     this.milestones = new Milestones({ log, visits, line, kept: this.kept, wake, emit });
     for (const entry of stored) {

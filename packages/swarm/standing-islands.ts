@@ -82,6 +82,11 @@ export class StandingIslands {
       .map(({ members }) => ({ leader: members[0], members: [...members] }));
   }
 
+  /** Who follows the run and is not ready for it: it can hold what others made. */
+  followers(): PeerId[] {
+    return [...this.seeking.keys(), ...this.islandByMember.keys()];
+  }
+
   // ---- what peers say -----------------------------------------------------------------------------------------------------
 
   seek(now: Millis, peer: PeerId, ranksMin: number): void {

@@ -62,6 +62,7 @@ export function addSimCommand(
     .option("--seed <seed>", "the run to replay", seed, 7)
     .option("--peers <count>", "instead of the number that the seed draws", numberFrom(1, 64))
     .option("--bug <name>", "with a planted bug")
+    .option("--islands", "some of its peers seek islands", false)
     .option("--trace", "also print every message", false)
     .addHelpText(
       "after",
@@ -86,6 +87,7 @@ A seed means the same on every machine, for one version of the code.`,
     .option("--runs <count>", "seeds to try", numberFrom(1, 1_000_000), 2_000)
     .option("--seed <seed>", "the first", seed, 1)
     .option("--peers <count>", "instead of the number that each seed draws", numberFrom(1, 64))
+    .option("--islands", "in each seed some peers seek islands", false)
     .action(async (options) => failWhen(!(await fuzzSeeds(options, out))));
   sim
     .command("bugs")

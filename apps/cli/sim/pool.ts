@@ -10,6 +10,7 @@ export interface SeedRequest {
   readonly peers: number | undefined;
   /** Name of a planted bug. */
   readonly bug: string | undefined;
+  readonly islands: boolean;
 }
 
 export interface SeedAnswer {
@@ -25,11 +26,19 @@ export interface PoolOptions {
   readonly runs: number;
   readonly peers?: number | undefined;
   readonly bug?: string | undefined;
+  readonly islands?: boolean;
   readonly done: (answer: SeedAnswer) => void;
 }
 
 /** @returns the lowest seed that failed: those below it have all been tried */
-export async function trySeeds({ seed, runs, peers, bug, done }: PoolOptions): Promise<SeedAnswer | undefined> {
+export async function trySeeds({
+  seed,
+  runs,
+  peers,
+  bug,
+  islands = false,
+  done,
+}: PoolOptions): Promise<SeedAnswer | undefined> {
   const end = seed + runs;
   let next = seed;
   let failed: SeedAnswer | undefined;
@@ -37,7 +46,7 @@ export async function trySeeds({ seed, runs, peers, bug, done }: PoolOptions): P
     new Promise((resolve, reject) => {
       const give = (): void => {
         if (next >= end || failed !== undefined) return resolve();
-        worker.postMessage({ seed: next++, peers, bug } satisfies SeedRequest);
+        worker.postMessage({ seed: next++, peers, bug, islands } satisfies SeedRequest);
       };
       worker.on("error", reject);
       worker.on("message", (answer: SeedAnswer) => {

@@ -12,11 +12,12 @@ export interface SeedOptions {
   readonly seed: number;
   readonly peers?: number;
   readonly bug?: string;
+  readonly islands?: boolean;
   readonly trace: boolean;
 }
 
 /** @returns whether everything held */
-export function replaySeed({ seed, peers, bug, trace }: SeedOptions, out: Out): boolean {
+export function replaySeed({ seed, peers, bug, islands = false, trace }: SeedOptions, out: Out): boolean {
   const plant = bugs.find(({ name }) => name === bug);
   for (const line of drawnLines(draw(seed, peers))) out(line);
   if (plant !== undefined) out(`  planted bug     ${plant.name}: ${plant.what}`);
@@ -24,7 +25,7 @@ export function replaySeed({ seed, peers, bug, trace }: SeedOptions, out: Out): 
   const tell = (atMs: number, what: string): void => {
     if (trace || !what.startsWith("message")) out(`${(atMs / 1000).toFixed(3).padStart(9)} s  ${what}`);
   };
-  const given = { seed, trace: tell, ...(peers === undefined ? {} : { peers }), ...(plant ? { plant } : {}) };
+  const given = { seed, islands, trace: tell, ...(peers === undefined ? {} : { peers }), ...(plant ? { plant } : {}) };
   try {
     const { rounds, events, struck } = fuzz(given);
     out("");
@@ -41,10 +42,11 @@ export interface FuzzRunOptions {
   readonly seed: number;
   readonly runs: number;
   readonly peers?: number;
+  readonly islands?: boolean;
 }
 
 /** @returns whether no seed failed, and each kind of fault struck as often as it must */
-export async function fuzzSeeds({ seed, runs, peers }: FuzzRunOptions, out: Out): Promise<boolean> {
+export async function fuzzSeeds({ seed, runs, peers, islands = false }: FuzzRunOptions, out: Out): Promise<boolean> {
   const struck = noneStruck();
   const begun = performance.now();
   let tried = 0;
@@ -61,11 +63,11 @@ export async function fuzzSeeds({ seed, runs, peers }: FuzzRunOptions, out: Out)
     const each = (toldAt - begun) / tried;
     out(`${tried} of ${runs} seeds, ${each.toFixed(1)} ms each, ${Math.ceil(((runs - tried) * each) / 1000)} s to go`);
   };
-  const failed = await trySeeds({ seed, runs, peers, done });
+  const failed = await trySeeds({ seed, runs, peers, islands, done });
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   if (failed !== undefined) {
     out(`\n${failed.fault}\n`);
-    const shape = peers === undefined ? "" : ` --peers ${peers}`;
+    const shape = (peers === undefined ? "" : ` --peers ${peers}`) + (islands ? " --islands" : "");
     out(`Seed ${failed.seed} fails, after ${tried} seeds in ${seconds} s. The whole story:`);
     out(`  npm run sim -- --seed ${failed.seed}${shape}`);
     return false;

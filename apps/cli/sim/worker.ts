@@ -4,12 +4,12 @@ import { bugs, fuzz } from "#sim";
 import type { SeedAnswer, SeedRequest } from "./pool.ts";
 
 const port = parentPort!;
-port.on("message", ({ seed, peers, bug }: SeedRequest) => {
+port.on("message", ({ seed, peers, bug, islands }: SeedRequest) => {
   const plant = bugs.find(({ name }) => name === bug);
   let answer: SeedAnswer;
   try {
     const { rounds, events, struck } = fuzz({
-      seed,
+      ...{ seed, islands },
       ...(peers === undefined ? {} : { peers }),
       ...(plant === undefined ? {} : { plant }),
     });
