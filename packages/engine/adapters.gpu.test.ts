@@ -2,10 +2,10 @@
 import { describe, expect, test } from "vitest";
 import { adapterTable } from "#outer";
 import { adapterGradientsContract, adaptersContract } from "./adapters-contract.ts";
+import { createWebGpuEngine } from "./create-webgpu.ts";
 import { F32 } from "./engine-contract.ts";
 import { planModel } from "./index.ts";
 import { prng, randomIds, tinyModel } from "./reference/testing.ts";
-import { createWebGpuEngine } from "./webgpu-engine.ts";
 
 describe("the adapter's limits", () => {
   adaptersContract(createWebGpuEngine, F32);

@@ -5,6 +5,7 @@
 import { adaptersOf, genesisAdapters, parameterTable, toHalf } from "#outer";
 import type { LoraShape, ModelShape } from "#wire";
 import type { ConformanceReport } from "./conformance/index.ts";
+import { createWebGpuEngine } from "./create-webgpu.ts";
 import { openDevice } from "./device/adapter.ts";
 import { type CompiledKernels, compileKernels, type Kernel, widthOf } from "./device/kernel.ts";
 import { type KernelProfile, Plan } from "./device/plan.ts";
@@ -13,7 +14,6 @@ import { attentionFlops } from "./kernels/attention.ts";
 import { matmulFlops, matmulNn, matmulNt, matmulTn } from "./kernels/matmul.ts";
 import { WasmMatmulBench } from "./wasm/matmul-bench.ts";
 import { createWasmEngine } from "./wasm/wasm-engine.ts";
-import { createWebGpuEngine } from "./webgpu-engine.ts";
 
 export interface EngineMeasurement {
   readonly adapter: AdapterDescription;

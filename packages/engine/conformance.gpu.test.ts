@@ -1,9 +1,9 @@
 // An adapter that computes rightly is found so, and one that does not is named by the kernel that is wrong.
 import { afterEach, expect, test, vi } from "vitest";
 import { ChunkTopK, parameterTable } from "#outer";
+import { createWebGpuEngine } from "./create-webgpu.ts";
 import { DeviceLostError } from "./errors.ts";
 import { tinyModel } from "./reference/testing.ts";
-import { createWebGpuEngine } from "./webgpu-engine.ts";
 
 afterEach(() => vi.restoreAllMocks());
 

@@ -3,10 +3,10 @@
 //   a small model on WASM, then on WebGPU: steps of each -> the shorter one
 import { parameterTable } from "#outer";
 import type { ModelShape } from "#wire";
+import { createWebGpuEngine } from "./create-webgpu.ts";
 import type { AdapterDescription, Engine } from "./engine.ts";
 import { findCpu } from "./wasm/cpu.ts";
 import { createWasmEngine } from "./wasm/wasm-engine.ts";
-import { createWebGpuEngine } from "./webgpu-engine.ts";
 
 /** As wide as the smallest runs, and as short as still fills the tiles: a step is some ms on WASM, some tens on a software adapter. */
 const MODEL: ModelShape = {

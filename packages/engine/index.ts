@@ -1,7 +1,8 @@
 // Batch -> training step in WGSL, or in WASM where no GPU is usable -> parameters. The CPU truth beside it is #engine/reference.
+
+import { createWebGpuEngine } from "./create-webgpu.ts";
 import type { Engine, EngineOptions } from "./engine.ts";
 import { createWasmEngine } from "./wasm/wasm-engine.ts";
-import { createWebGpuEngine } from "./webgpu-engine.ts";
 
 export { type AllReduceCost, type AllReduceMeasurement, measureAllReduce } from "./all-reduce-bench.ts";
 export {
@@ -14,6 +15,7 @@ export {
 } from "./bench.ts";
 export { type Calibrated, calibrate } from "./calibrate.ts";
 export type { ConformanceReport } from "./conformance/index.ts";
+export { createWebGpuEngine } from "./create-webgpu.ts";
 export { describeAdapter } from "./device/adapter.ts";
 export { type DeviceMeasurement, type DeviceOptions, measureDevice } from "./device-bench.ts";
 export type * from "./engine.ts";
@@ -31,9 +33,7 @@ export { type LargestFit, largestFit, type ModelPlan, type PlanOptions, planMode
 export { memoryTuning, type TuningStore } from "./tuning/record.ts";
 export { measureTuning, type TuningMeasurement, type TuningOptions } from "./tuning-bench.ts";
 export { findCpu } from "./wasm/cpu.ts";
-
 export { WasmMatmulBench } from "./wasm/matmul-bench.ts";
-export { createWebGpuEngine } from "./webgpu-engine.ts";
 
 /**
  * A transformer on the adapter's device or on the CPU, parameters zero until load(). Rejects with ModelTooLargeError when the model or the

@@ -1,10 +1,10 @@
 // What the engine on WebGPU promises besides arithmetic: what every engine does, cuts by a device's limits, refusals with their numbers.
 import { describe, expect, test } from "vitest";
+import { createWebGpuEngine } from "./create-webgpu.ts";
 import { lifecycleContract } from "./engine-contract.ts";
 import { createEngine, ModelTooLargeError } from "./index.ts";
 import { relativeError } from "./reference/index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "./reference/testing.ts";
-import { createWebGpuEngine } from "./webgpu-engine.ts";
 
 const model = tinyModel({ dModel: 8, heads: 2, kvHeads: 1, layers: 1, dFfn: 8, contextLength: 6 });
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };

@@ -1,9 +1,9 @@
 // What the planner says is what the engine allocates; activations that are recomputed change nothing but that.
 import { expect, test } from "vitest";
 import { ChunkTopK, parameterTable } from "#outer";
+import { createWebGpuEngine } from "./create-webgpu.ts";
 import { planModel } from "./index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "./reference/testing.ts";
-import { createWebGpuEngine } from "./webgpu-engine.ts";
 
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 const model = tinyModel({ dModel: 24, heads: 6, kvHeads: 2, layers: 4, dFfn: 36, vocabSize: 37, contextLength: 19 });

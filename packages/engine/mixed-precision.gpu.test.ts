@@ -1,12 +1,12 @@
 // Mixed precision: the whole engine with f16 where the adapter has it, and on every adapter what loss scaling does with numbers that are too large.
 import { describe, expect, test } from "vitest";
+import { type Cuts, createWebGpuEngine } from "./create-webgpu.ts";
 import { F16, learningContract, lifecycleContract } from "./engine-contract.ts";
 import { DivergedError, GpuError } from "./errors.ts";
 import { ADAPTER_HAS_HALF } from "./kernels/testing.ts";
 import { planModel } from "./model/planner.ts";
 import { relativeError } from "./reference/index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "./reference/testing.ts";
-import { type Cuts, createWebGpuEngine } from "./webgpu-engine.ts";
 
 const model = tinyModel({ dModel: 8, heads: 2, kvHeads: 1, layers: 3, dFfn: 8, contextLength: 6 });
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };

@@ -1,10 +1,10 @@
 // What tuning finds on a device and what it gains: a step with the kernels' own choices beside the same step tuned, in turn.
 import type { ModelShape } from "#wire";
 import { median, STEP, trainable } from "./bench.ts";
+import { createWebGpuEngine } from "./create-webgpu.ts";
 import type { AdapterDescription } from "./engine.ts";
 import { memoryTuning, type TuningStore } from "./tuning/record.ts";
 import type { TuningReport } from "./tuning/tuner.ts";
-import { createWebGpuEngine } from "./webgpu-engine.ts";
 
 export interface TuningMeasurement {
   readonly adapter: AdapterDescription;

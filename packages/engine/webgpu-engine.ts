@@ -3,18 +3,15 @@
 //   step = for each microbatch { ids -> buffers; forward, loss, backward } ; norm, report, AdamW ; report -> staging -> {loss, gradNorm}
 import type { RankShape } from "#outer";
 import type { ConformanceReport } from "./conformance/index.ts";
-import { type OpenDevice, openDevice } from "./device/adapter.ts";
-import { Crossing, lostSoon } from "./device/crossing.ts";
-import { type CompiledKernels, compileKernels, type Kernel, type Variant } from "./device/kernel.ts";
+import type { OpenDevice } from "./device/adapter.ts";
+import { Crossing } from "./device/crossing.ts";
+import type { CompiledKernels, Variant } from "./device/kernel.ts";
 import type { BytesByPart, Memory } from "./device/memory.ts";
-import { FLOPS_PER_SUBMIT, type KernelProfile, Plan } from "./device/plan.ts";
-import { checked } from "./device/scopes.ts";
-import { Segments } from "./device/segments.ts";
-import type { AdapterDescription, Engine, EngineOptions, Gradient, StepOptions, StepReport } from "./engine.ts";
-import { DeviceLostError, DivergedError, GpuError, ModelTooLargeError, TuningOverError } from "./errors.ts";
-import { type AllReduce, shardsOf } from "./island/all-reduce.ts";
-import type { Lanes } from "./island/lanes.ts";
-import { Rank } from "./island/rank.ts";
+import type { KernelProfile, Plan } from "./device/plan.ts";
+import type { AdapterDescription, Engine, Gradient, StepOptions, StepReport } from "./engine.ts";
+import { DivergedError, GpuError, TuningOverError } from "./errors.ts";
+import type { Rank } from "./island/rank.ts";
+import type { Stage } from "./island/stage.ts";
 import {
   LOSS_SCALE,
   packScaling,
@@ -24,23 +21,12 @@ import {
   SKIPPED_MAX,
 } from "./kernels/optimizer.ts";
 import { ropeTables } from "./kernels/rope.ts";
-import { LORA_KERNELS } from "./model/adapter-passes.ts";
 import { type AdapterLayout, baseParts } from "./model/adapters.ts";
 import { type Batch, batchOf, groupsOf, NO_UPDATE } from "./model/batch.ts";
-import { exchangedBytes, type IslandCut, SECOND_CHAIN, type Sizes, trainedOf } from "./model/buffers.ts";
+import { type Sizes, trainedOf } from "./model/buffers.ts";
 import { type Layout, takeFromEngine, toEngine } from "./model/layout.ts";
-import { markKernelsOf, markPassesOf } from "./model/mark-passes.ts";
-import { type Outline, outlineOf, REPORT_BYTES, STEPS_IN_FLIGHT } from "./model/outline.ts";
-import {
-  ALL_KERNELS,
-  HALF_KERNELS,
-  ISLAND_KERNELS,
-  islandSquaresOf,
-  MOMENT_KERNELS,
-  type Pass,
-  passesOf,
-} from "./model/passes.ts";
-import { planModel } from "./model/planner.ts";
+import { type Outline, REPORT_BYTES, STEPS_IN_FLIGHT } from "./model/outline.ts";
+import type { Pass } from "./model/passes.ts";
 import { Steps, tuneInBackground } from "./tuning/background.ts";
 import type { TuningStore } from "./tuning/record.ts";
 import type { TuningReport } from "./tuning/tuner.ts";
@@ -51,128 +37,11 @@ import { WebGpuMark } from "./webgpu-mark.ts";
 /** Evaluation waits for the device after so many microbatches, so that a long one does not fill the queue. */
 const EVALUATIONS_IN_FLIGHT = 4;
 
-/** What the device decides; tests make it small, so that small models are cut as large ones are, or ask for what another device would take. */
-export interface Cuts {
-  /** The widest range of a flat vector that one dispatch binds. */
-  readonly bindingFloats?: number;
-  readonly logitsChunkBytes?: number;
-  /** Parameters cross in pieces of so many bytes. */
-  readonly pieceBytes?: number;
-  readonly flopsPerSubmit?: number;
-  readonly tiled?: boolean;
-  readonly scalesLoss?: boolean;
-}
-
-/** What makes an engine a rank of an island: its model is a part of one (rankShape), and what it computes is added up over the ranks. */
-export interface Membership {
-  readonly lanes: Lanes;
-  readonly reduce: AllReduce;
-  readonly ranks: number;
-  /** Microbatches in flight. */
-  readonly chains: 1 | 2;
-}
-
-/** Rejects with ModelTooLargeError, OutOfMemoryError, GpuError, or DeviceLostError when the device went while the engine was made. */
-export async function createWebGpuEngine(
-  options: EngineOptions,
-  cuts: Cuts = {},
-  membership?: Membership,
-): Promise<WebGpuEngine> {
-  const { model, microbatch } = options;
-  const { device, description, quads, ...opened } = await openDevice({ ...options, half: options.precision === "f16" });
-  try {
-    const island = membership && islandCutOf(membership);
-    const { recomputedLayers, problem } = planModel({ ...options, island, limits: device.limits });
-    if (problem !== undefined) throw new ModelTooLargeError(problem);
-    const bindingFloats = cuts.bindingFloats ?? Math.floor(device.limits.maxStorageBufferBindingSize / 4);
-    const { moments = "f32", keepsMark, codec, precision, lora } = options;
-    const half = precision === "f16";
-    const cut = {
-      ...cuts,
-      microbatch,
-      recomputedLayers,
-      bindingFloats,
-      moments,
-      keepsMark,
-      codec,
-      precision,
-      lora,
-      island,
-    };
-    const outline = outlineOf(model, cut);
-    const kernels = [
-      ...[...ALL_KERNELS, ...MOMENT_KERNELS[moments]],
-      ...(half ? HALF_KERNELS : []),
-      ...(lora ? LORA_KERNELS : []),
-      ...(island ? ISLAND_KERNELS : []),
-      ...markKernelsOf(outline.sizes),
-    ];
-    const variant: Variant = {
-      quads,
-      tiled: cuts.tiled ?? opened.tiled,
-      half,
-      headSize: outline.sizes.headSize,
-    };
-    const [compiled, memory] = await Promise.all([
-      compileKernels(device, kernels as readonly unknown[] as readonly Kernel[], variant),
-      outline.memory.allocate(device),
-    ]);
-    const flops = cuts.flopsPerSubmit ?? FLOPS_PER_SUBMIT[description.isFallback ? "software" : "hardware"];
-    const context = { model, ...outline, memory };
-    const plansOf = <P extends string>(passes: Record<P, (plan: Plan) => void>): Record<P, Plan> => {
-      const plans = {} as Record<P, Plan>;
-      for (const pass in passes) {
-        plans[pass] = new Plan(device, compiled, flops);
-        passes[pass](plans[pass]);
-        plans[pass].finish();
-      }
-      return plans;
-    };
-    const segmentsOf = (memory: Memory, pass: "train" | "evaluate"): Segments => {
-      const segments = new Segments(device, compiled, flops);
-      passesOf({ ...context, memory })[pass](segments);
-      segments.finish();
-      return segments;
-    };
-    const nothing = { train: () => {}, evaluate: () => {} };
-    const { plans, chains } = await checked(device, "The engine's plan is invalid on this device", () => ({
-      plans: { ...plansOf(markPassesOf(context)), ...plansOf({ ...passesOf(context), ...(island && nothing) }) },
-      chains: ["", SECOND_CHAIN].slice(0, island?.chains ?? 0).map((suffix) => {
-        const own = memory.with(suffix);
-        return { suffix, train: segmentsOf(own, "train"), evaluate: segmentsOf(own, "evaluate") };
-      }),
-    }));
-    const open = (): Promise<OpenDevice> => openDevice({ defaultLimits: options.defaultLimits, half: variant.half });
-    const rankOf = (crossing: Crossing): Rank | undefined =>
-      membership &&
-      new Rank({
-        ...{ ...membership, crossing, chains, exchangedBytes: exchangedBytes(outline.sizes) },
-        numbers: outline.sizes.N * outline.sizes.C,
-        squares: { plan: plans.squares, places: islandSquaresOf(context), view: memory.view("squares") },
-      });
-    return new WebGpuEngine(device, description, model, outline, memory, plans, { compiled, variant, open }, rankOf);
-  } catch (error) {
-    const lost = error instanceof ModelTooLargeError ? undefined : await lostSoon(device);
-    if (lost) throw new DeviceLostError(lost.reason, lost.message); // whatever failed, failed for that
-    device.destroy();
-    if (error instanceof GpuError) throw error;
-    throw new GpuError(`The engine could not start: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    });
-  }
-}
-
-const islandCutOf = ({ reduce, ranks, chains }: Membership): IslandCut => ({
-  exchange: reduce.exchange,
-  shards: shardsOf(reduce, ranks),
-  chains,
-});
-
 /** By pass; the mark's too, where it is kept. */
-type Plans = Readonly<Record<Pass, Plan> & Record<string, Plan>>;
+export type Plans = Readonly<Record<Pass, Plan> & Record<string, Plan>>;
 
 /** One set of pipelines, and what they were compiled for. */
-interface Pipelines {
+export interface Pipelines {
   readonly compiled: CompiledKernels;
   readonly variant: Variant;
   /** Another device like the one that they are for. */
@@ -190,7 +59,7 @@ export class WebGpuEngine implements Engine {
   readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
   readonly mark: WebGpuMark | undefined;
   /** Of an engine that is one of several. */
-  readonly rank: Rank | undefined;
+  readonly rank: Rank | Stage | undefined;
   readonly #device: GPUDevice;
   readonly #crossing: Crossing;
   readonly #layout: Layout;
@@ -215,7 +84,7 @@ export class WebGpuEngine implements Engine {
     memory: Memory,
     plans: Plans,
     pipelines: Pipelines,
-    rankOf: (crossing: Crossing) => Rank | undefined,
+    rankOf: (crossing: Crossing) => Rank | Stage | undefined,
   ) {
     this.adapter = adapter;
     this.model = model;
@@ -297,7 +166,7 @@ export class WebGpuEngine implements Engine {
       const { loss, gradNorm, skipped } = await this.#report(this.#plans.update);
       this.#steps.count();
       if (skipped >= SKIPPED_MAX) throw new DivergedError(skipped);
-      return { loss, gradNorm, skipped: skipped > 0 };
+      return { loss: await this.#lossOf(loss), gradNorm, skipped: skipped > 0 };
     }, this.#stepSlots);
   }
 
@@ -316,7 +185,7 @@ export class WebGpuEngine implements Engine {
         if (i % EVALUATIONS_IN_FLIGHT === EVALUATIONS_IN_FLIGHT - 1) await this.#device.queue.onSubmittedWorkDone();
       }
       const { loss } = await this.#report(this.#plans.report);
-      return loss;
+      return this.#lossOf(loss);
     });
   }
 
@@ -361,7 +230,7 @@ export class WebGpuEngine implements Engine {
       const encoder = this.#device.createCommandEncoder();
       encoder.clearBuffer(this.#crossing.buffer("gradient"));
       this.#device.queue.submit([encoder.finish()]);
-      return { loss, gradient: gradient.map((g) => g * unscale) };
+      return { loss: await this.#lossOf(loss), gradient: gradient.map((g) => g * unscale) };
     });
   }
 
@@ -395,6 +264,11 @@ export class WebGpuEngine implements Engine {
     this.#plans.weights.replay();
     this.#crossing.write("step", packStep(options, Math.max(1, this.#updates), N, N * batches.length));
     return this.#run("train", batches);
+  }
+
+  /** Of an island's part: the whole's. */
+  #lossOf(own: number): number | Promise<number> {
+    return this.rank ? this.rank.loss(own) : own;
   }
 
   /** All queued when it returns; an island's rank queues its last when the promise resolves. */

@@ -1,10 +1,11 @@
 // The mark on the device against outer's rule of the mark on the CPU: the same vectors bit for bit, and updates that the codec would have made.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ChunkTopK, type Codec, type Decoded, int8Block, parameterTable, Replica, rebase } from "#outer";
+import { createWebGpuEngine } from "./create-webgpu.ts";
 import type { Mark } from "./engine.ts";
 import { relativeError } from "./reference/index.ts";
 import { normals, prng, randomIds, randomParameters, tinyModel } from "./reference/testing.ts";
-import { createWebGpuEngine, type WebGpuEngine } from "./webgpu-engine.ts";
+import type { WebGpuEngine } from "./webgpu-engine.ts";
 
 const model = tinyModel({ dModel: 24, heads: 6, kvHeads: 2, layers: 2, dFfn: 36, vocabSize: 37, contextLength: 19 });
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };

@@ -20,6 +20,8 @@ export interface ParameterTable {
 export interface RankShape extends ModelShape {
   /** Absent: dModel / heads. */
   readonly headSize?: number;
+  /** Of a stage of a pipeline, whose layers count from 0: the first has the embedding, the last one the norm and the head. Absent: all of them. */
+  readonly stage?: { readonly first: boolean; readonly last: boolean };
 }
 
 export const headSizeOf = ({ headSize, dModel, heads }: RankShape): number => headSize ?? dModel / heads;
@@ -27,11 +29,11 @@ export const headSizeOf = ({ headSize, dModel, heads }: RankShape): number => he
 export function parameterTable(model: RankShape): ParameterTable {
   const { vocabSize: V, dModel: C, layers: L, dFfn: F } = model;
   const [width, kvWidth] = [model.heads, model.kvHeads].map((heads) => heads * headSizeOf(model));
-  const shapes: [string, number[]][] = [
-    ["model.embed_tokens.weight", [V, C]],
-    ["model.norm.weight", [C]],
-  ];
-  if (!model.tiedEmbedding) shapes.push(["lm_head.weight", [V, C]]);
+  const { first, last } = model.stage ?? { first: true, last: true };
+  const shapes: [string, number[]][] = [];
+  if (first || (last && model.tiedEmbedding)) shapes.push(["model.embed_tokens.weight", [V, C]]);
+  if (last) shapes.push(["model.norm.weight", [C]]);
+  if (last && !model.tiedEmbedding) shapes.push(["lm_head.weight", [V, C]]);
   for (let l = 0; l < L; l++) {
     const layer = `model.layers.${l}`;
     shapes.push(

@@ -4,13 +4,15 @@
 import type { ModelShape } from "#wire";
 import type { Exchange, Form } from "#wire/islands";
 import { median } from "../bench.ts";
+import { createWebGpuEngine } from "../create-webgpu.ts";
 import type { StepOptions } from "../engine.ts";
 import { prng, randomIds, randomParameters } from "../reference/testing.ts";
-import { createWebGpuEngine, type WebGpuEngine } from "../webgpu-engine.ts";
+import type { WebGpuEngine } from "../webgpu-engine.ts";
 import { exchangeMs, exchangesOf, pairMs } from "./cost.ts";
 import { Lanes } from "./lanes.ts";
 import { partOf, rankShape, sharesOf } from "./parts.ts";
 import { islandPorts, type LineShape } from "./port.ts";
+import { Rank } from "./rank.ts";
 import { type Overlap, overlapOf } from "./timeline.ts";
 
 export interface IslandBenchOptions {
@@ -57,16 +59,16 @@ export async function measureIsland(options: IslandBenchOptions): Promise<Island
     for (const [l, line] of all.entries())
       for (const inFlight of [1, 2]) {
         Object.assign(shape, line);
-        for (const { rank } of engines) if (rank) rank.inFlight = inFlight;
+        for (const rank of ranksOf(engines)) rank.inFlight = inFlight;
         const started = performance.now();
         await Promise.all(engines.map((engine) => engine.step(batches, OPTIONS)));
         const ms = performance.now() - started;
         if (round < 0) continue; // compiles, and fills caches
         const key = `${l} ${inFlight}`;
-        times.set(key, [...(times.get(key) ?? []), { ms, overlap: overlapOf(engines[0].rank?.spans ?? []) }]);
+        times.set(key, [...(times.get(key) ?? []), { ms, overlap: overlapOf(ranksOf(engines)[0].spans) }]);
       }
-  const { adapter, rank, recomputedLayers } = engines[0];
-  const bytesEach = rank?.exchangedBytes ?? 0;
+  const { adapter, recomputedLayers } = engines[0];
+  const bytesEach = ranksOf(engines)[0].exchangedBytes;
   for (const engine of engines) engine.destroy();
 
   const msOf = (line: number, which: 1 | 2): number =>
@@ -93,6 +95,9 @@ export async function measureIsland(options: IslandBenchOptions): Promise<Island
     lines: lines.map((line, i) => ({ ...line, oneByOne: stepOf(i + 1, 1), inTurns: stepOf(i + 1, 2) })),
   };
 }
+
+const ranksOf = (engines: readonly WebGpuEngine[]): Rank[] =>
+  engines.map(({ rank }) => rank).filter((rank): rank is Rank => rank instanceof Rank);
 
 async function openIsland(
   { model, microbatch, ranks, exchange, form }: Omit<IslandBenchOptions, "lines" | "rounds">,

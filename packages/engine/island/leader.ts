@@ -8,8 +8,8 @@ import { batchOf } from "../model/batch.ts";
 import { type ExchangeTotals, Lanes, NO_EXCHANGES } from "./lanes.ts";
 import { type IslandOptions, messageOf, ORDERS_LANE, openRank, planPart, type RankEngine } from "./member.ts";
 import { idsBytes, type Order, pack, unpack } from "./orders.ts";
-import { joinParts, partOf, sharesOf } from "./parts.ts";
 import { IslandLostError, type IslandPort, type Lane } from "./port.ts";
+import { type Sharing, sharingOf } from "./sharing.ts";
 
 export interface LeadOptions extends IslandOptions, Pick<EngineOptions, "microbatch"> {}
 
@@ -61,8 +61,7 @@ export class IslandEngine implements Engine {
   readonly allocatedBytes: number;
   readonly lost: Engine["lost"];
   readonly #own: RankEngine;
-  /** Each rank has the whole model. */
-  readonly #whole: boolean;
+  readonly #sharing: Sharing;
   readonly #lane: Lane;
   readonly #port: IslandPort;
   #end: { readonly reason: string; readonly message: string } | undefined;
@@ -73,7 +72,7 @@ export class IslandEngine implements Engine {
     this.microbatch = own.microbatch;
     this.allocatedBytes = own.allocatedBytes;
     this.#own = own;
-    this.#whole = plan.kind === "sequence";
+    this.#sharing = sharingOf(model, plan, lane.ranks);
     this.#lane = lane;
     this.#port = port;
     const ownLost = own.lost.then(({ reason, message }) => {
@@ -93,8 +92,7 @@ export class IslandEngine implements Engine {
   }
 
   load(parameters: Float32Array): void {
-    const shares = this.#whole ? [] : sharesOf(this.model, this.#lane.ranks);
-    const part = (rank: number) => (this.#whole ? parameters : partOf(this.model, shares[rank], parameters));
+    const part = (rank: number): Float32Array => this.#sharing.part(rank, parameters);
     this.#own.load(part(0)); // first: it refuses a wrong length
     tellAll(this.#lane, { op: "load" }, (rank) => new Uint8Array(part(rank).slice().buffer));
   }
@@ -119,18 +117,14 @@ export class IslandEngine implements Engine {
     const own = this.#together(() => this.#own.gradient(microbatches), order, this.#checked(microbatches));
     const answers = this.#answers();
     const { loss, gradient } = await own;
-    return { loss, gradient: this.#joined([gradient, ...(await answers)]) };
+    return { loss, gradient: this.#sharing.joined([gradient, ...(await answers)]) };
   }
 
   async read(): Promise<Float32Array> {
-    if (this.#whole) return this.#together(() => this.#own.read());
+    if (this.#sharing.whole) return this.#together(() => this.#own.read());
     const own = this.#together(() => this.#own.read(), { op: "read" });
     const answers = this.#answers();
-    return this.#joined([await own, ...(await answers)]);
-  }
-
-  #joined(parts: readonly Float32Array[]): Float32Array {
-    return this.#whole ? parts[0] : joinParts(this.model, parts);
+    return this.#sharing.joined([await own, ...(await answers)]);
   }
 
   conformance(): Promise<ConformanceReport> {

@@ -1,17 +1,22 @@
 // A member that is not the leader: has its part of the model on its device, and does what the leader says.
+import type { RankShape } from "#outer";
 import type { ModelShape } from "#wire";
 import type { IslandPlan, PipelinePlan, TensorPlan } from "#wire/islands";
+import { createWebGpuEngine } from "../create-webgpu.ts";
 import type { EngineOptions } from "../engine.ts";
 import { GpuError } from "../errors.ts";
+import type { StageCut } from "../model/buffers.ts";
 import { type ModelPlan, planModel } from "../model/planner.ts";
-import { createWebGpuEngine, type Membership, type WebGpuEngine } from "../webgpu-engine.ts";
+import type { WebGpuEngine } from "../webgpu-engine.ts";
 import { shardsOf } from "./all-reduce.ts";
 import { type ExchangeTotals, Lanes, NO_EXCHANGES } from "./lanes.ts";
 import { idsOf, type Order, orderFrom, pack, unpack } from "./orders.ts";
 import { rankShape, sharesOf } from "./parts.ts";
 import { CHAINS, planSequence } from "./planner.ts";
 import type { IslandPort, Lane } from "./port.ts";
+import { slotsOf } from "./schedule.ts";
 import { createSequenceEngine, type SequenceEngine } from "./sequence-engine.ts";
+import { stageShape } from "./stages.ts";
 
 /** A member's part: of the model, or of each sequence. */
 export type RankEngine = WebGpuEngine | SequenceEngine;
@@ -71,19 +76,24 @@ export async function serveIsland(options: IslandOptions, port: IslandPort): Pro
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-const unshared = (plan: PipelinePlan): RangeError =>
-  new RangeError(`an island's members share a model as "tensor" or "sequence" here, not as "${plan.kind}"`);
+const stageOf = ({ layers, exchange }: PipelinePlan, rank: number): StageCut => ({
+  ...{ rank, ranks: layers.length, exchange },
+  slots: slotsOf(rank, layers.length),
+});
 
-const membershipOf = (plan: TensorPlan | PipelinePlan, lanes: Lanes, ranks: number): Membership => {
-  if (plan.kind === "pipeline") throw unshared(plan);
-  return { lanes, reduce: plan, ranks, chains: CHAINS };
-};
+const shapeOf = (
+  model: ModelShape,
+  plan: TensorPlan | PipelinePlan,
+  { rank, ranks }: Pick<Lane, "rank" | "ranks">,
+): RankShape =>
+  plan.kind === "pipeline" ? stageShape(model, plan, rank) : rankShape(model, sharesOf(model, ranks)[rank]);
 
 /** This rank's part on paper, with so many sequences at once. */
 export function planPart(options: IslandOptions, { rank, ranks }: Lane, microbatch: number): ModelPlan {
   const { model, plan, memoryBytes, moments } = options;
   const given = { microbatch, memoryBytes, moments, limits: options.adapter?.limits };
-  if (plan.kind === "pipeline") throw unshared(plan);
+  if (plan.kind === "pipeline")
+    return planModel({ ...given, model: stageShape(model, plan, rank), stage: stageOf(plan, rank) });
   if (plan.kind === "sequence") return planSequence({ ...given, model }, { ranks, rank });
   const island = { exchange: plan.exchange, shards: shardsOf(plan, ranks), chains: CHAINS } as const;
   return planModel({ ...given, model: rankShape(model, sharesOf(model, ranks)[rank]), island });
@@ -113,11 +123,16 @@ export async function openRank(
 ): Promise<RankEngine> {
   const { plan, model, ...given } = options;
   const own = { ...given, microbatch, recomputedLayers };
-  const part = () => rankShape(model, sharesOf(model, ranks)[rank]);
   const engine =
     plan.kind === "sequence"
       ? await createSequenceEngine({ ...own, model }, lanes)
-      : await createWebGpuEngine({ ...own, model: part() }, {}, membershipOf(plan, lanes, ranks));
+      : await createWebGpuEngine(
+          { ...own, model: shapeOf(model, plan, { rank, ranks }) },
+          {},
+          plan.kind === "pipeline"
+            ? { lanes, stage: stageOf(plan, rank) }
+            : { lanes, reduce: plan, ranks, chains: CHAINS },
+        );
   const { failed } = await engine.conformance();
   if (failed.length === 0) return engine;
   engine.destroy();

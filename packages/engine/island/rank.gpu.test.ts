@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parameterTable } from "#outer";
 import type { Exchange, Form } from "#wire/islands";
+import { createWebGpuEngine } from "../create-webgpu.ts";
 import { ReferenceTrainer, relativeError } from "../reference/index.ts";
 import { tensorParallelGradient } from "../reference/tensor-parallel.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "../reference/testing.ts";
-import { createWebGpuEngine } from "../webgpu-engine.ts";
 import { Lanes } from "./lanes.ts";
 import { joinParts, partOf, rankShape, sharesOf } from "./parts.ts";
 import { islandPorts } from "./port.ts";

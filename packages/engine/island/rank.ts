@@ -6,11 +6,11 @@
 //
 // Segments are queued in this order whenever sums arrive, so gradients add up in the same order at every rank and in every run.
 import type { Crossing } from "../device/crossing.ts";
-import type { Plan, SumPoint, View } from "../device/plan.ts";
+import type { Plan, SumPoint } from "../device/plan.ts";
 import type { Segments } from "../device/segments.ts";
-import type { IslandSquares } from "../model/passes.ts";
-import { type AllReduce, allReduce, exchangeAll } from "./all-reduce.ts";
+import { type AllReduce, allReduce } from "./all-reduce.ts";
 import { counted, type ExchangeTotals, type Lanes, NO_EXCHANGES } from "./lanes.ts";
+import { GradientNorm, type Squares } from "./norm.ts";
 import type { Lane } from "./port.ts";
 import { overlapOf, type Span } from "./timeline.ts";
 
@@ -24,7 +24,7 @@ export interface RankOptions {
   readonly reduce: AllReduce;
   /** Of each microbatch in flight. */
   readonly chains: readonly { readonly train: Segments; readonly evaluate: Segments; readonly suffix: string }[];
-  readonly squares: { readonly plan: Plan; readonly places: IslandSquares; readonly view: View };
+  readonly squares: Squares;
   /** Numbers of a sum, and the bytes that a rank's part of it takes. */
   readonly numbers: number;
   readonly exchangedBytes: number;
@@ -33,9 +33,8 @@ export interface RankOptions {
 export class Rank {
   readonly #options: RankOptions;
   readonly #staging: readonly GPUBuffer[];
-  readonly #squaresStaging: GPUBuffer;
   readonly #lanes: readonly Lane[];
-  readonly #normLane: Lane;
+  readonly #norm: GradientNorm;
   /** Microbatches in turns: as many as there is memory for, unless a bench wants fewer. At all ranks the same. */
   inFlight: number;
   readonly #totals = { ...NO_EXCHANGES };
@@ -46,9 +45,8 @@ export class Rank {
     const { crossing, lanes, chains, squares } = options;
     this.inFlight = chains.length;
     this.#staging = chains.map(() => crossing.staging("outgoing", options.exchangedBytes));
-    this.#squaresStaging = crossing.staging("squares", squares.view.length * 4);
     this.#lanes = chains.map((_, i) => counted(lanes.lane(FIRST_CHAIN_LANE + i), this.#totals));
-    this.#normLane = lanes.lane(NORM_LANE);
+    this.#norm = new GradientNorm(crossing, squares, lanes.lane(NORM_LANE));
   }
 
   get totals(): ExchangeTotals {
@@ -115,25 +113,12 @@ export class Rank {
     this.#spans.push({ queuedAt, leftAt, backAt: performance.now() });
   }
 
-  /** The square of the whole gradient's norm, where the report adds up partial sums. What is everybody's counts as rank 0 has it. */
-  async norm(): Promise<void> {
-    const { crossing, squares } = this.#options;
-    const staging = this.#squaresStaging;
-    const { buffer } = squares.view;
-    squares.plan.replay((encoder) => encoder.copyBufferToBuffer(buffer, 0, staging, 0, staging.size));
-    const own = new Float64Array(2);
-    await crossing.map(staging, (mapped) => {
-      const partials = new Float32Array(mapped);
-      const sumOf = (places: IslandSquares["own"]): number =>
-        places.reduce(
-          (sum, { offset, length }) => partials.subarray(offset, offset + length).reduce((a, b) => a + b, sum),
-          0,
-        );
-      own.set([sumOf(squares.places.everybodys), sumOf(squares.places.own)]);
-    });
-    const all = await exchangeAll(this.#normLane, () => new Uint8Array(own.buffer));
-    const sums = all.map(({ buffer, byteOffset }) => new Float64Array(buffer, byteOffset, 2));
-    const square = sums.reduce((sum, [, cut]) => sum + cut, sums[0][0]);
-    crossing.device.queue.writeBuffer(buffer, 0, Float32Array.of(square));
+  norm(): Promise<void> {
+    return this.#norm.share();
+  }
+
+  /** Everybody has it. */
+  async loss(own: number): Promise<number> {
+    return own;
   }
 }

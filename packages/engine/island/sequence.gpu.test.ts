@@ -2,12 +2,12 @@
 import { expect, test } from "vitest";
 import { parameterTable } from "#outer";
 import type { ModelShape } from "#wire";
+import { createWebGpuEngine } from "../create-webgpu.ts";
 import type { Engine, EngineOptions } from "../engine.ts";
 import { ModelTooLargeError } from "../errors.ts";
 import { planModel } from "../model/planner.ts";
 import { lossAndGradient, ReferenceTrainer, relativeError } from "../reference/index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "../reference/testing.ts";
-import { createWebGpuEngine } from "../webgpu-engine.ts";
 import { Lanes } from "./lanes.ts";
 import { leadIsland } from "./leader.ts";
 import { serveIsland } from "./member.ts";

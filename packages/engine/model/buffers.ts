@@ -62,12 +62,22 @@ export interface Cut {
   readonly island?: IslandCut | undefined;
   /** The model's context is a rank's part of it. */
   readonly sequence?: SequenceCut | undefined;
+  /** The model is a stage's layers. */
+  readonly stage?: StageCut | undefined;
 }
 
 /** So many ranks share each sequence's positions, and the update. */
 export interface SequenceCut {
   readonly ranks: number;
   readonly rank: number;
+}
+
+/** A stage of a pipeline: which it is, how activations cross, and how many microbatches it has begun and not ended. */
+export interface StageCut {
+  readonly rank: number;
+  readonly ranks: number;
+  readonly exchange: Exchange;
+  readonly slots: number;
 }
 
 /** What an island's exchange asks of a rank's memory. */
@@ -79,8 +89,11 @@ export interface IslandCut {
   readonly chains: 1 | 2;
 }
 
-/** Ends the names of what the second microbatch in flight has for itself. */
-export const SECOND_CHAIN = "'";
+/** Ends the names of what a microbatch in flight has for itself. */
+export const suffixOf = (inFlight: number): string => (inFlight === 0 ? "" : `'${inFlight}`);
+
+export const inFlightOf = ({ island, stage }: Pick<Sizes, "island" | "stage">): number =>
+  stage?.slots ?? island?.chains ?? 1;
 
 export interface Sizes extends Extents {
   readonly chunkRows: number; // rows of logits at a time, a multiple of ALIGN_FLOATS
@@ -96,6 +109,7 @@ export interface Sizes extends Extents {
   readonly scaled: boolean;
   readonly island: IslandCut | undefined;
   readonly sequence: SequenceCut | undefined;
+  readonly stage: StageCut | undefined;
 }
 
 export function sizesOf(model: RankShape, layout: Layout, cut: Cut): Sizes {
@@ -108,7 +122,7 @@ export function sizesOf(model: RankShape, layout: Layout, cut: Cut): Sizes {
     throw new RangeError(
       "an engine with adapters keeps no mark and computes in f32: adapters are small enough to cross whole, and products read the merged weights; leave keepsMark and precision out",
     );
-  if ((cut.island || cut.sequence) && (cut.lora || keepsMark || half))
+  if ((cut.island || cut.sequence || cut.stage) && (cut.lora || keepsMark || half))
     throw new RangeError(
       "the members of an island train all parameters in f32, and leave the mark to the CPU: leave lora, keepsMark and precision out",
     );
@@ -132,6 +146,7 @@ export function sizesOf(model: RankShape, layout: Layout, cut: Cut): Sizes {
     scaled,
     island: cut.island,
     sequence: cut.sequence,
+    stage: cut.stage,
   };
 }
 
@@ -196,34 +211,46 @@ export function planMemory(model: RankShape, vectors: Vectors, sizes: Sizes): Me
   const updated = updatedOf(trained.length, sizes).length;
   for (const name of ["momentum", "variance"]) plan.want(name, momentWords(updated, sizes.moments), "moments");
 
-  plan.want("logits", chunkRows * V, "logits", half);
+  plan.want("logits", isLast(sizes) ? chunkRows * V : 0, "logits", half);
   const want = (name: string, floats: number): void => plan.want(name, floats, "scratch");
   want("losses", N);
   for (const name of ["cosines", "sines"]) want(name, (T * headSize) / 2);
-  want("squares", GROUPS_MAX * (flatRanges(trained.length, sizes).length + (sizes.island ? ISLAND_RANGES : 0)));
+  want(
+    "squares",
+    GROUPS_MAX * (flatRanges(trained.length, sizes).length + (sizes.island || sizes.stage ? ISLAND_RANGES : 0)),
+  );
   want("step", STEP_FLOATS);
   want("report", REPORT_FLOATS);
   want("scaling", SCALING_WORDS);
   if (sizes.sequence) wantMessages(plan, sizes);
   wantMicrobatch(plan, model, sizes, "");
-  if (sizes.island?.chains === 2) wantMicrobatch(plan, model, sizes, SECOND_CHAIN);
+  for (let other = 1; other < inFlightOf(sizes); other++) wantMicrobatch(plan, model, sizes, suffixOf(other));
   return plan;
 }
 
-/** A rank's part of a sum, as it leaves the device. */
-export const exchangedBytes = ({ N, C, island }: Sizes): number =>
-  4 * (island?.exchange === "int8" ? shardWords((N * C) / 4) : N * C);
+export const isFirst = ({ stage }: Pick<Sizes, "stage">): boolean => (stage?.rank ?? 0) === 0;
+export const isLast = ({ stage }: Pick<Sizes, "stage">): boolean =>
+  stage === undefined || stage.rank === stage.ranks - 1;
 
-/** Through which what is exchanged leaves the device. */
-export const islandStagingBytes = (sizes: Sizes, plan: MemoryPlan): number =>
-  sizes.island ? sizes.island.chains * exchangedBytes(sizes) + plan.blank().view("squares").length * 4 : 0;
+/** A rank's part of a sum, or a stage's activations of a microbatch, as they leave the device. */
+export const exchangedBytes = ({ N, C, island, stage }: Sizes): number =>
+  4 * ((island ?? stage)?.exchange === "int8" ? shardWords((N * C) / 4) : N * C);
+
+/** Through which what is exchanged leaves the device. A tied embedding's gradient is made of what the first and the last stage have. */
+export function islandStagingBytes(sizes: Sizes, { embed }: Layout, plan: MemoryPlan): number {
+  const { island, stage } = sizes;
+  if (!island && !stage) return 0;
+  const squares = plan.blank().view("squares").length * 4;
+  const tied = stage && (isFirst(sizes) || isLast(sizes)) ? embed.length * 4 : 0;
+  return inFlightOf(sizes) * exchangedBytes(sizes) + squares + tied;
+}
 
 /** What is everybody's, before and behind what is cut, begins a range of its own. */
 const ISLAND_RANGES = 2;
 
 /** What one microbatch in flight has for itself. */
 function wantMicrobatch(plan: MemoryPlan, model: RankShape, sizes: Sizes, suffix: string): void {
-  const { N, C, A, F, QKV, recomputedLayers, half, island } = sizes;
+  const { N, C, A, F, QKV, recomputedLayers, half, island, stage } = sizes;
   const active = (name: string, elements: number, half: boolean): void =>
     plan.want(`${name}${suffix}`, elements, "activations", half);
   for (let l = 0; l < model.layers; l++) active(`x1.${l}`, N * C, half);
@@ -246,7 +273,7 @@ function wantMicrobatch(plan: MemoryPlan, model: RankShape, sizes: Sizes, suffix
   want("gammaPartials", (2 * model.layers + 1) * alignFloats(gammaBlocks(N) * C));
   for (const name of ["ids", "targets"]) want(name, N);
   want("occurrences", occurrencesLength(N));
-  if (island?.exchange !== "int8") return;
+  if ((island ?? stage)?.exchange !== "int8") return;
   want("outgoing", shardWords((N * C) / 4));
-  want("shards", island.shards * shardWords((N * C) / 4));
+  if (island) want("shards", island.shards * shardWords((N * C) / 4));
 }

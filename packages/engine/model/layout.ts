@@ -63,8 +63,9 @@ export function layoutOf(model: RankShape): Layout {
     length += 2 * alignFloats(floats / 2);
     return range;
   };
-  const embed = take(paddedVocab * C);
-  const head = model.tiedEmbedding ? embed : take(paddedVocab * C);
+  const { first, last } = model.stage ?? { first: true, last: true };
+  const embed = take(first || (last && model.tiedEmbedding) ? paddedVocab * C : 0);
+  const head = model.tiedEmbedding ? embed : take(last ? paddedVocab * C : 0);
   const layers = Array.from({ length: L }, () => ({
     qkv: take((A + 2 * KV) * C),
     o: take(C * A),

@@ -66,7 +66,7 @@ export function outlineOf(model: RankShape, cut: Cut): Outline {
     if (part === "scratch") return planned + Object.values(dispatches).reduce((sum, n) => sum + shapesBytes(n), 0);
     const crossing = Math.max(readFloats * 4, sizes.keepsMark ? markStagingBytes(layout, sizes) : 0);
     if (part === "staging")
-      return reports * REPORT_BYTES + crossing + islandStagingBytes(sizes, memory) + messagesBytes;
+      return reports * REPORT_BYTES + crossing + islandStagingBytes(sizes, layout, memory) + messagesBytes;
     return planned;
   };
   const bytesByPart = Object.fromEntries(PARTS.map((part) => [part, bytesOf(part)])) as BytesByPart;

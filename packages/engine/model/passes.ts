@@ -31,7 +31,17 @@ import { encodeShard } from "../kernels/shard.ts";
 import { swigluBackward, swigluForward } from "../kernels/swiglu.ts";
 import { adapterBackward, recordBlocks, recordMerge } from "./adapter-passes.ts";
 import type { AdapterLayout, Matrix } from "./adapters.ts";
-import { alignedRows, flatRanges, momentWords, type Sizes, setOf, trainedOf, updatedOf } from "./buffers.ts";
+import {
+  alignedRows,
+  flatRanges,
+  isFirst,
+  isLast,
+  momentWords,
+  type Sizes,
+  setOf,
+  trainedOf,
+  updatedOf,
+} from "./buffers.ts";
 import type { Layout, Range } from "./layout.ts";
 import { recordAttention, recordAttentionBackward } from "./sequence-passes.ts";
 
@@ -46,6 +56,9 @@ export const HALF_KERNELS = [halve] as const;
 
 /** What an engine with such moments runs besides. */
 export const MOMENT_KERNELS = { f32: [], "8bit": [adamw8bit] } as const;
+
+/** What a stage runs besides. */
+export const STAGE_KERNELS = [encodeShard] as const;
 
 /** What a rank of an island runs besides. */
 export const ISLAND_KERNELS = [encodeShard, allReduceNormForward, allReduceNormBackward] as const;
@@ -63,8 +76,17 @@ export const passesOf = (context: Context) => ({
   weights: (plan: Recorder): void => recordWeights(plan, context),
   train: (plan: Recorder): void => {
     recordForward(plan, context);
-    recordLoss(plan, context, true);
+    if (isLast(context.sizes)) recordLoss(plan, context, true);
     recordBackward(plan, context);
+  },
+  /** The two halves of a stage's microbatch: other microbatches come between them. */
+  forward: (plan: Recorder): void => {
+    if (!context.sizes.stage) return;
+    recordForward(plan, context);
+    if (isLast(context.sizes)) recordLoss(plan, context, true);
+  },
+  backward: (plan: Recorder): void => {
+    if (context.sizes.stage) recordBackward(plan, context);
   },
   update: (plan: Recorder): void => {
     recordBlocks(plan, context);
@@ -74,12 +96,12 @@ export const passesOf = (context: Context) => ({
   merge: (plan: Recorder): void => recordMerge(plan, context),
   evaluate: (plan: Recorder): void => {
     recordForward(plan, context);
-    recordLoss(plan, context, false);
+    if (isLast(context.sizes)) recordLoss(plan, context, false);
   },
   report: (plan: Recorder): void => recordReport(plan, context, 0),
   /** Of an island's rank: its part of the gradient's norm. Afterwards the sum of everybody's is the first of `squares`. */
   squares: (plan: Recorder): void => {
-    if (context.sizes.island) recordIslandSquares(plan, context);
+    if (context.sizes.island || context.sizes.stage) recordIslandSquares(plan, context);
   },
 });
 export type Pass = keyof ReturnType<typeof passesOf>;
@@ -194,7 +216,10 @@ function recordForward(plan: Recorder, context: Context): void {
   const { model, layout, sizes, memory } = context;
   const { N, C, F } = sizes;
   const at = (name: string): View => memory.view(name);
-  plan.add(embeddingForward, { rows: N, C }, { ids: at("ids"), weight: parameter(context, layout.embed), y: at("dx") });
+  if (isFirst(sizes)) {
+    const weight = parameter(context, layout.embed);
+    plan.add(embeddingForward, { rows: N, C }, { ids: at("ids"), weight, y: at("dx") });
+  }
   let stream = at("dx");
   layout.layers.forEach((w, l) => {
     const own = (name: string): View => at(`${name}.${setOf(sizes, l)}`);
@@ -204,6 +229,14 @@ function recordForward(plan: Recorder, context: Context): void {
     stream = own("x2");
   });
   norm(plan, context, 2 * model.layers, 1, stream, [at("xLast"), at("yLast"), at("rstdLast")]);
+  if (!isLast(sizes)) recordLeaving(plan, context, "xLast");
+}
+
+/** What a stage gives to the next one (or, of a gradient, to the one before): in int8 it is coded here. */
+function recordLeaving(plan: Recorder, { sizes, memory }: Context, name: "xLast" | "dx"): void {
+  if (sizes.stage?.exchange !== "int8") return;
+  const x = slice(memory.view(name), 0, sizes.N * sizes.C);
+  plan.add(encodeShard, { vectors: x.length / 4 }, { x, shard: memory.view("outgoing") }, 4 * x.length);
 }
 
 /** From y1 and x1 to h: what the backward pass of a layer reads. */
@@ -288,7 +321,7 @@ function recordBackward(plan: Recorder, context: Context): void {
     plan.add(rmsnormBackward, { rows: N, C, accumulate }, views, 11 * N * C);
   };
 
-  normBackward(2 * L, at("xLast"), at("rstdLast"), 0, "all");
+  if (isLast(sizes)) normBackward(2 * L, at("xLast"), at("rstdLast"), 0, "all");
   for (let l = L - 1; l >= 0; l--) {
     if (l < sizes.recomputedLayers) recomputeLayer(plan, context, l);
     const w = layout.layers[l];
@@ -322,8 +355,10 @@ function recordBackward(plan: Recorder, context: Context): void {
     normBackward(2 * l, at(`x1.${l}`), own("rstd1"), 1, A > 0 ? "part" : "none");
   }
   if (context.adapters) return; // embedding and norms stay
-  const dweight = gradient(context, layout.embed);
-  plan.add(embeddingBackward, { rows: N, C }, { occurrences: at("occurrences"), dy: at("dx"), dweight });
+  if (isFirst(sizes)) {
+    const dweight = gradient(context, layout.embed);
+    plan.add(embeddingBackward, { rows: N, C }, { occurrences: at("occurrences"), dy: at("dx"), dweight });
+  } else recordLeaving(plan, context, "dx");
   plan.add(
     rmsnormGammaSum,
     { norms: 2 * L + 1, blocks, C, stride: layout.normStride, partialStride: alignFloats(blocks * C) },
@@ -342,7 +377,7 @@ function recordUpdate(plan: Recorder, context: Context): void {
   }));
   const flat = (name: string, range: Range): View => slice(memory.view(name), range.offset, range.length);
 
-  const summed = sizes.island || sizes.sequence; // over ranks: the sum is there already
+  const summed = sizes.island || sizes.sequence || sizes.stage; // over ranks: the sum is there already
   recordReport(plan, context, summed ? 1 : recordSquares(plan, context, ranges, 0));
   for (const range of ranges) {
     const decayed = Math.max(0, Math.min(range.length, trained.matrices - range.offset));
@@ -393,12 +428,16 @@ export function islandSquaresOf({ layout, sizes }: Pick<Context, "layout" | "siz
   readonly ranges: Readonly<Record<keyof IslandSquares, readonly Range[]>>;
 } {
   const cutFrom = layout.layers[0].qkv.offset;
+  const { stage } = sizes;
   const within = (from: number, to: number): Range[] =>
     flatRanges(to - from, sizes).map(({ offset, length }) => ({ offset: from + offset, length }));
-  const ranges = {
-    everybodys: [...within(0, cutFrom), ...within(layout.matrices, layout.length)],
-    own: within(cutFrom, layout.matrices),
-  };
+  const isTwice = stage && !isFirst(sizes) && layout.embed === layout.head; // a tied embedding counts at the first stage
+  const ranges = stage
+    ? { everybodys: [], own: within(isTwice ? cutFrom : 0, layout.length) }
+    : {
+        everybodys: [...within(0, cutFrom), ...within(layout.matrices, layout.length)],
+        own: within(cutFrom, layout.matrices),
+      };
   const placesOf = (ranges: readonly Range[], first: number): Range[] =>
     ranges.map(({ length }, i) => ({ offset: (first + i) * GROUPS_MAX, length: flatGroups(length / 4) }));
   return {

@@ -6,7 +6,7 @@ import type { Codec, RankShape } from "#outer";
 import type { LoraShape, ModelShape } from "#wire";
 import { type BytesByPart, MIB } from "../device/memory.ts";
 import type { Moments, Precision } from "../engine.ts";
-import type { IslandCut, SequenceCut } from "./buffers.ts";
+import type { IslandCut, SequenceCut, StageCut } from "./buffers.ts";
 import { limitProblem, type MemoryLimits, type Outline, outlineOf } from "./outline.ts";
 
 export interface PlanOptions {
@@ -25,6 +25,8 @@ export interface PlanOptions {
   readonly lora?: LoraShape | undefined;
   /** The model is a part of one, as a rank of an island has it. */
   readonly island?: IslandCut | undefined;
+  /** The model is a stage of a pipeline. */
+  readonly stage?: StageCut | undefined;
   /** The model is a rank's: its context a part of the whole's. */
   readonly sequence?: SequenceCut | undefined;
   /** 0 to layers - 1; absent: the fewest with which it fits. */
@@ -55,9 +57,9 @@ export function planModel(options: PlanOptions): ModelPlan {
 
 function outlineAt({ model, microbatch, limits, ...given }: PlanOptions, recomputedLayers: number): Outline {
   const bindingFloats = Math.floor((limits?.maxStorageBufferBindingSize ?? Number.POSITIVE_INFINITY) / 4);
-  const { moments, keepsMark, codec, precision, lora, island, sequence } = given;
+  const { moments, keepsMark, codec, precision, lora, island, stage, sequence } = given;
   const cut = { microbatch, recomputedLayers, bindingFloats, moments, keepsMark, codec, precision, lora };
-  return outlineOf(model, { ...cut, island, sequence });
+  return outlineOf(model, { ...cut, island, stage, sequence });
 }
 
 function fewestRecomputed(options: PlanOptions, memoryBytes: number): number {

@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { createWebGpuEngine } from "../create-webgpu.ts";
 import { openDevice } from "../device/adapter.ts";
 import { type Kernel, type Tile, tileName, type Variant } from "../device/kernel.ts";
 import { TuningOverError } from "../errors.ts";
 import { matmulNt } from "../kernels/matmul.ts";
 import { lossAndGradient, relativeError } from "../reference/index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "../reference/testing.ts";
-import { createWebGpuEngine, type WebGpuEngine } from "../webgpu-engine.ts";
+import type { WebGpuEngine } from "../webgpu-engine.ts";
 import { memoryTuning, type TuningStore } from "./record.ts";
 import { type TunerOptions, type TuningReport, tune } from "./tuner.ts";
 import { workloadsOf } from "./workload.ts";
