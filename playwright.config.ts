@@ -4,9 +4,9 @@ import { chromiumFlags, findInstalledBrowser } from "./apps/cli/browser.ts";
 
 const browser = findInstalledBrowser();
 
-/** One browser at most that trains, and nothing timed: two of these files fit two cores, and each waits for rounds most of its time. */
+/** Nothing of them is timed, and few have a second browser that trains: two of these files fit two cores, and each waits for rounds most of its time. */
 const pages =
-  /(alerts|axe|backup|crash|fuzz-host|hosting|identity|join|looks|models|offline|operator|proxy|try|watch)\.spec\.ts$/;
+  /(alerts|axe|backup|corpus|crash|fuzz-host|hosting|identity|join|looks|lora|methods|models|offline|operator|overlap|pairs|proxy|try|watch)\.spec\.ts$/;
 
 export default defineConfig({
   testDir: "e2e",

@@ -55,8 +55,8 @@ export const F32: Tolerance = { loss: 5e-5, gradient: 1e-4, stepLoss: 1e-3, step
  */
 export const F16: Tolerance = { loss: 2e-3, gradient: 1e-2, stepLoss: 2e-2, stepNorm: 1, parameters: 5e-2 };
 
-/** The arithmetic of a step, against the reference in f64. */
-export function learningContract(open: Open, allowed = F32): void {
+/** Against the reference in f64. */
+export function gradientsContract(open: Open, allowed = F32): void {
   test.each(Object.keys(models))("gradients of every tensor: %s", async (name) => {
     const { model, microbatch } = models[name];
     const random = prng(1);
@@ -80,6 +80,11 @@ export function learningContract(open: Open, allowed = F32): void {
     const expected = new ReferenceTrainer(model, Float64Array.from(flat)).evaluate([window]);
     expect(Math.abs(evaluated - expected)).toBeLessThan(allowed.loss);
   });
+}
+
+/** The arithmetic of a step, against the reference in f64; the gradients too. */
+export function learningContract(open: Open, allowed = F32): void {
+  gradientsContract(open, allowed);
 
   test("a gradient is what a step clips and applies, and leaves no trace", async () => {
     const engine = await open({ model, microbatch: 2 });

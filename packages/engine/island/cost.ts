@@ -5,7 +5,7 @@ import type { LineShape } from "./port.ts";
 /** int8 blocks of 64 with a scale, or f32. */
 const BYTES_PER_NUMBER = { int8: 1 + 4 / 64, f32: 4 } as const satisfies Record<Exchange, number>;
 
-/** Milliseconds of one all-reduce over equal lines; the two-step forms take two latencies. (Methods: docs/RESEARCH.md, islands.) */
+/** Milliseconds of one all-reduce over equal lines; the two-step forms take two latencies. On home lines the latency weighs most (Li et al. 2024, TPI-LLM). */
 export function exchangeMs(
   {
     ranks,
