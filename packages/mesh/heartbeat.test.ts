@@ -79,3 +79,17 @@ test("every frame is a sign of life, and only pings and pongs are the heartbeat'
   expect(a.receive("b", Uint8Array.of(9, 9))).toBe(false); // not ours to judge
   expect(a.receive("stranger", encodeFrame({ type: "cancel", request: 1 }))).toBe(true); // closed meanwhile
 });
+
+test("the shortest round trip is kept as long as the link is up; who asks for one more gets it", () => {
+  const { world, a } = linked();
+  expect(a.rttLeastMs("b")).toBeNull();
+  world.now = 100;
+  for (const stamp of [40, 96, 0]) a.receive("b", encodeFrame({ type: "pong", stamp }));
+  expect(a.rttLeastMs("b")).toBe(4);
+  expect(a.rttMs("b")).toBeGreaterThan(4);
+  a.ping("b"); // answered at once here
+  expect(a.rttLeastMs("b")).toBe(0);
+  a.linkUp("b");
+  expect(a.rttLeastMs("b")).toBeNull();
+  a.ping("nobody");
+});

@@ -25,6 +25,7 @@ interface Link {
   pingedAt: number;
   probedAt?: number | undefined; // asked whether it is still there, and not heard since
   rttMs: number | null;
+  rttLeastMs: number | null;
 }
 
 export class Heartbeat {
@@ -38,7 +39,12 @@ export class Heartbeat {
   }
 
   linkUp(peer: PeerId): void {
-    this.#linkByPeer.set(peer, { heardAt: this.#now(), pingedAt: Number.NEGATIVE_INFINITY, rttMs: null });
+    this.#linkByPeer.set(peer, {
+      heardAt: this.#now(),
+      pingedAt: Number.NEGATIVE_INFINITY,
+      rttMs: null,
+      rttLeastMs: null,
+    });
   }
 
   linkDown(peer: PeerId): void {
@@ -48,6 +54,16 @@ export class Heartbeat {
   /** Smoothed round trip, ms; null before the first pong or without a link. */
   rttMs(peer: PeerId): number | null {
     return this.#linkByPeer.get(peer)?.rttMs ?? null;
+  }
+
+  /** The shortest one since the link is up: what was above it was a queue, or a busy machine. */
+  rttLeastMs(peer: PeerId): number | null {
+    return this.#linkByPeer.get(peer)?.rttLeastMs ?? null;
+  }
+
+  /** Once more, and not in its turn: how far it is matters now. */
+  ping(peer: PeerId): void {
+    if (this.#linkByPeer.has(peer)) this.#send(peer, { type: "ping", stamp: this.#now() });
   }
 
   /** There is reason to think that this peer is gone: asks it now, and closes the link unless it is heard within PROBE_MS. */
@@ -94,6 +110,7 @@ export class Heartbeat {
   #pong(link: Link, stamp: number): void {
     const rttMs = this.#now() - stamp;
     if (!(rttMs >= 0 && rttMs < LINK_DEAD_MS)) return; // not a stamp of ours
+    link.rttLeastMs = Math.min(rttMs, link.rttLeastMs ?? rttMs);
     link.rttMs = link.rttMs === null ? rttMs : 0.8 * link.rttMs + 0.2 * rttMs;
   }
 

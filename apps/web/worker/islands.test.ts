@@ -33,7 +33,7 @@ function portOf(rank: number): MembersPort & { over: string } {
 
 function given(change: Partial<IslandsOptions> & { ranksNeeded?: number | undefined } = {}) {
   const sent: PeerMessage[] = [];
-  const measured: string[] = [];
+  const [measured, pinged]: string[][] = [[], []];
   const ports: ReturnType<typeof portOf>[] = [];
   const served: { destroyed: boolean }[] = [];
   const totals = { exchanges: 0, bytes: 0, ms: 0, hiddenMs: 0 };
@@ -48,7 +48,7 @@ function given(change: Partial<IslandsOptions> & { ranksNeeded?: number | undefi
         snapshot = { ...snapshot, ...to };
       },
     },
-    rttMs: () => 4,
+    heartbeat: { ping: (peer) => void pinged.push(peer[0]), rttLeastMs: () => 4 },
     lines: {
       async measure(peer, rttMs) {
         measured.push(`${peer[0]} ${rttMs}`);
@@ -90,6 +90,7 @@ function given(change: Partial<IslandsOptions> & { ranksNeeded?: number | undefi
     islands,
     sent,
     measured,
+    pinged,
     ports,
     served,
     led,
@@ -128,7 +129,7 @@ test("what fits is trained alone; what does not is sought company for, with the 
 });
 
 test("links to others who seek are measured once each, and reported while it seeks", async () => {
-  const { islands, measured, form } = given();
+  const { islands, measured, pinged, form } = given();
   void islands.open(wish);
   await settle();
   const seekers = [other, peerOf("d")];
@@ -136,9 +137,10 @@ test("links to others who seek are measured once each, and reported while it see
   islands.hear({ type: "island-waits", missing: 0, because: "measuring", seekers });
   await settle();
   expect(measured).toEqual(["c 4", "d 4"]);
-  const report = (peer: string) => ({ peer, kind: "direct", bytesSent: 1, bytesReceived: 1, rttMs: 4 }) as const;
+  const report = (peer: string) => ({ peer, kind: "direct", bytesSent: 1, bytesReceived: 1, rttMs: 60 }) as const;
   const reports = seekers.map(report);
-  expect(islands.reported(reports)).toEqual([{ ...reports[0], bytesPerSecond: 1e6 }, reports[1]]);
+  expect(islands.reported(reports)).toEqual([{ ...reports[0], rttMs: 4, bytesPerSecond: 1e6 }, reports[1]]);
+  expect(pinged).toEqual(["c"]);
   form("1");
   await settle();
   expect(islands.reported(reports)).toEqual(reports);

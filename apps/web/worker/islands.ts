@@ -11,7 +11,7 @@ import {
   ModelTooLargeError,
   type Served,
 } from "#engine";
-import type { IslandLines, MembersPort } from "#mesh";
+import type { Heartbeat, IslandLines, MembersPort } from "#mesh";
 import { IslandSeat, type IslandSeatInput, type IslandSeatOutput } from "#swarm";
 import { type HostMessage, type IslandPlan, type LinkReport, type PeerId, type PeerMessage, RANKS_MAX } from "#wire";
 import type { IslandPart, IslandView } from "../window/types.ts";
@@ -40,7 +40,7 @@ export interface IslandEngines {
 export interface IslandsOptions {
   readonly self: PeerId;
   readonly lines: Pick<IslandLines, "open" | "measure">;
-  readonly rttMs: (peer: PeerId) => number | null;
+  readonly heartbeat: Pick<Heartbeat, "ping" | "rttLeastMs">;
   readonly send: (message: PeerMessage) => void;
   readonly board: Pick<Board, "get" | "set">;
   /** The person asked for company: an island of so many at least. */
@@ -231,19 +231,26 @@ export class Islands {
       opening?.reject(error instanceof ModelTooLargeError ? new BlockedError(problems.modelTooLarge(error)) : error);
   }
 
-  /** What the host is told of links, and how fast they are to others who seek: who does not, and hosts that know nothing of islands, hear nothing of it. */
+  /**
+   * What the host is told of links; of those to others who seek how fast and how short they are. Who does not seek, and hosts that know nothing of islands,
+   * hear nothing of it.
+   */
   reported(links: readonly LinkReport[]): LinkReport[] {
+    const { heartbeat } = this.#options;
     return links.map((link) => {
-      const bytesPerSecond = this.isSeeking ? this.#rateByPeer.get(link.peer) : undefined;
-      return bytesPerSecond ? { ...link, bytesPerSecond: Math.round(bytesPerSecond) } : link;
+      const rate = this.isSeeking ? this.#rateByPeer.get(link.peer) : undefined;
+      if (rate === undefined) return link;
+      heartbeat.ping(link.peer); // for the next report
+      const rttMs = heartbeat.rttLeastMs(link.peer) ?? link.rttMs;
+      return { ...link, rttMs, ...(rate > 0 ? { bytesPerSecond: Math.round(rate) } : {}) };
     });
   }
 
   async #measureLink(peer: PeerId): Promise<void> {
-    const { lines, rttMs } = this.#options;
+    const { lines, heartbeat } = this.#options;
     if (this.#rateByPeer.has(peer)) return;
     this.#rateByPeer.set(peer, 0); // under way
-    const rate = await lines.measure(peer, rttMs(peer) ?? 0);
+    const rate = await lines.measure(peer, heartbeat.rttLeastMs(peer) ?? 0);
     if (rate === undefined) this.#rateByPeer.delete(peer);
     else this.#rateByPeer.set(peer, rate);
   }

@@ -310,7 +310,7 @@ export class Session {
       ...{ self: peer, lines: this.#islandLines, board, now, wishes: config.island },
       ...{ alone: openEngine, engines: islandEngines, isExact: config.exactExchange },
       send: (message) => this.#lines.send(message),
-      rttMs: (other) => this.#heartbeat.rttMs(other),
+      heartbeat: this.#heartbeat,
     });
     this.#islands = islands;
     this.#gpu = new GpuKeeper({

@@ -1,0 +1,130 @@
+// Several tabs as one peer: the model is cut among them, and the swarm trains with them as with anybody.
+import { type Browser, chromium, expect, type Page, test } from "@playwright/test";
+import { chromiumFlags, findInstalledBrowser } from "../apps/cli/browser.ts";
+import { countOfAttesters, type LogEntry, offersIn, presets, type RunDetail } from "../packages/wire/index.ts";
+import { STEADY_DUTY, specLike, startHost, type TestHost, untilRun } from "./support.ts";
+
+/** Nano with rounds of three steps: with software adapters an island of four takes a second for each. */
+const nano = () =>
+  specLike(({ inner, evaluation }) => ({
+    model: presets.nano.model,
+    inner: { ...inner, steps: 3, windowsPerStep: 2 },
+    evaluation: { ...evaluation, everyRounds: 100 },
+  }));
+
+/** Each page in a context of its own is another volunteer's tab. */
+let browser: Browser;
+test.beforeAll(async () => {
+  browser = await chromium.launch({ executablePath: findInstalledBrowser()?.path ?? "", args: chromiumFlags() });
+});
+test.afterAll(() => browser.close());
+
+async function openTab(host: TestHost, address: string): Promise<Page> {
+  const page = await (await browser.newContext()).newPage();
+  await page.goto(host.url + address);
+  await page.getByRole("button", { name: "Donate this GPU" }).click();
+  return page;
+}
+
+const close = (page: Page): Promise<void> => page.context().close();
+const islandText = (page: Page) => page.locator(".panel .island");
+
+const commits = (log: readonly LogEntry[]) => log.filter((entry) => entry.type === "commit");
+
+/** The mean loss of the first round's steps, trained in so many tabs; all of them form one island. */
+async function firstLoss(run: string, tabs: number, address: string): Promise<number> {
+  const host = await startHost({ run });
+  const pages = await Promise.all(Array.from({ length: tabs }, () => openTab(host, address)));
+  try {
+    const { islands } = await untilRun(host, `a round of ${tabs} tabs`, ({ round }) => round >= 1);
+    expect(islands?.map(({ members }) => members.length)).toEqual(tabs === 1 ? [] : [tabs]);
+    return offersIn(commits(await host.log())[0])[0].loss;
+  } finally {
+    await Promise.all(pages.map(close));
+    await host.stop();
+    host.remove();
+  }
+}
+
+test("nano over two and over four tabs: the first steps' loss is one tab's, to rounding where sums are exact and within 1 % in int8", async () => {
+  const spec = nano();
+  try {
+    const alone = await firstLoss(spec.file, 1, "/?backend=webgpu");
+    const two = await firstLoss(spec.file, 2, "/?island=2&exchange=f32");
+    const four = await firstLoss(spec.file, 4, "/?island=4");
+    console.info(`loss of the first three steps: alone ${alone}, two tabs in f32 ${two}, four in int8 ${four}`);
+    expect(Math.abs(two / alone - 1)).toBeLessThan(1e-5);
+    expect(Math.abs(four / alone - 1)).toBeLessThan(0.01);
+  } finally {
+    spec.remove();
+  }
+});
+
+test("a model that fits none of two tabs trains in both, beside an ordinary one; one is closed and another comes", async () => {
+  const spec = nano();
+  const host = await startHost({ run: spec.file });
+  const small = "/?memory=1.95"; // nano takes 2.00 MiB alone, with everything recomputed and moments in 8 bits; 1.90 in two parts
+  const tabs: Page[] = [];
+  const open = async (address: string) => {
+    tabs.push(await openTab(host, address));
+    return tabs[tabs.length - 1];
+  };
+  const joint = ({ islands, peers }: RunDetail, rounds: number) =>
+    islands?.length === 1 && peers.filter((peer) => peer.state !== "left" && peer.rounds >= rounds).length >= 2;
+  try {
+    const ordinary = await open("/?backend=webgpu");
+    await ordinary.evaluate((duty) => window.__gossamer?.setDuty(duty), STEADY_DUTY);
+    const first = await open(small);
+    await expect(islandText(first)).toContainText(
+      /The model does not fit this tab alone\. It needs 3 MiB .* and may use 2 MiB\./,
+    );
+    await expect(islandText(first)).toContainText("Waiting for 1 more machine: it takes 2 for this model.");
+    await untilRun(host, "the ordinary one trains meanwhile", ({ round }) => round >= 1);
+
+    const second = await open(small);
+    const { islands } = await untilRun(host, "two rounds of the island beside the other", (run) => joint(run, 2));
+    const [{ leader, members }] = islands ?? [];
+    const log = await host.log();
+    const named = log.findIndex((entry) => entry.type === "open" && entry.islands?.[0].leader === leader);
+    expect((log[named] as LogEntry & { type: "open" }).islands).toEqual([{ leader, members }]);
+    const both = commits(log).filter((commit) => offersIn(commit).some(({ peer }) => peer === leader));
+    expect(both.some(({ contributors }) => contributors.length === 2)).toBe(true);
+
+    const leads = async (page: Page) => (await islandText(page).textContent())?.includes("leads an island of 2");
+    const [leading, member] = (await leads(first)) ? [first, second] : [second, first];
+    await expect(islandText(leading)).toContainText(
+      /leads an island of 2, with .*It holds head 1 of 2 and [\d.]+% of each/,
+    );
+    await expect(islandText(member)).toContainText(
+      /Part of an island of 2, led by .*It holds head 2 of 2 and [\d.]+% of each/,
+    );
+
+    const before = await host.run();
+    await close(member); // in the middle of whatever it does
+    await expect(islandText(leading)).toContainText("The island before fell apart");
+    await expect(islandText(leading)).toContainText("Waiting for 1 more machine");
+    await untilRun(host, "the ordinary one's rounds go on", ({ round }) => round >= before.round + 2);
+    await open(small);
+    const again = await untilRun(
+      host,
+      "rounds of another island",
+      (run) => joint(run, 3) && run.islands?.[0].leader !== undefined,
+    );
+    expect(again.islands?.[0].island).not.toBe(islands?.[0].island);
+    await untilRun(host, "its update counts", ({ peers }) =>
+      peers.some(({ id, rounds }) => id === again.islands?.[0].leader && rounds >= 1),
+    );
+
+    const whole = await host.log();
+    const seals = whole.filter((entry) => entry.type === "seal");
+    expect(seals.flatMap(({ refused }) => refused)).toEqual([]);
+    expect(seals.filter(({ attesters }) => countOfAttesters(attesters) >= 2).length).toBeGreaterThanOrEqual(2);
+    await expect(ordinary.getByText("Desyncs repaired")).toHaveCount(0);
+  } finally {
+    await Promise.all(tabs.map((page) => close(page).catch(() => {})));
+    await host.stop();
+    expect(host.replays()).toBe(true);
+    host.remove();
+    spec.remove();
+  }
+});
