@@ -76,6 +76,19 @@ function knowsItsBuild(): Plugin {
   };
 }
 
+/** Kernels cross without the lines that are for readers of the file: a device never sees those (device/template.ts), and a first visit brings the planner with its kernels. */
+function withoutComments(): Plugin {
+  return {
+    name: "wgsl-without-comments",
+    enforce: "pre",
+    async load(id) {
+      if (!id.endsWith(".wgsl?raw")) return undefined;
+      const text = await readFile(id.slice(0, -"?raw".length), "utf8");
+      return `export default ${JSON.stringify(text.replace(/^[ \t]*\/\/.*\n/gm, ""))};`;
+    },
+  };
+}
+
 /** A slow machine is no news to whoever starts a host. */
 const QUIET = { bundlerTimings: false };
 
@@ -92,8 +105,8 @@ const web: UserConfig = {
   root: resolve(here, "apps/web"),
   publicDir: resolve(here, "public"),
   base: "./", // at an origin's root and behind any prefix (--base-path) alike
-  plugins: [react(), knowsItsBuild(), precompress()],
-  worker: { format: "es", rolldownOptions: { checks: QUIET } },
+  plugins: [react(), withoutComments(), knowsItsBuild(), precompress()],
+  worker: { format: "es", plugins: () => [withoutComments()], rolldownOptions: { checks: QUIET } },
   define: { "import.meta.env.GOSSAMER_SIGNAL": JSON.stringify(signal) },
   build: {
     outDir: resolve(here, "dist/web"),
