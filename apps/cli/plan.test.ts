@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { presets } from "#wire";
 import { SpecError } from "../host/load-run.ts";
 import { type PlanCommandOptions, planCommand } from "./plan.ts";
+import { islandsLine, islandsOf } from "./plan-islands.ts";
 
 async function printed(change: Partial<PlanCommandOptions>): Promise<{ fits: boolean; text: string }> {
   const lines: string[] = [];
@@ -44,6 +45,29 @@ test("a budget: as many layers recomputed as it takes, the largest that fits, an
   expect(refused.text).toMatch(
     /not one sequence of this model; one sequence of d=\d+ .*\nDoes not fit\. It needs [\d,]+ MiB/,
   );
+});
+
+test("which islands hold it: what a member takes, and among how many a limit will do", async () => {
+  const { model: micro } = presets.micro;
+  const model = { ...micro, contextLength: 32, dFfn: 1024 }; // mostly weights
+  const { ranksMin, members } = islandsOf({ model, memoryBytes: 1 });
+  expect(ranksMin).toBe(null); // all layers but one are recomputed, and less will not do
+  for (const { totalBytes, ranks } of members) {
+    expect(islandsOf({ model, memoryBytes: totalBytes }).ranksMin).toBe(ranks);
+    expect(islandsOf({ model, memoryBytes: totalBytes - 1 }).ranksMin).not.toBe(ranks);
+  }
+  expect(islandsOf({ model, memoryBytes: 1e9 }).ranksMin).toBe(1);
+
+  const line = (fewest: number | null): string => islandsLine({ ranksMin: fewest, members: [] }, 2e9);
+  expect([1, 2, 4, null].map(line).map((text) => text.replace(/; .*/, ""))).toEqual([
+    "islands       not needed: it fits alone",
+    "islands       among 2 tabs or more, in 2 GB each",
+    "islands       among 4 tabs, in 2 GB each",
+    "islands       not at all, in 2 GB each",
+  ]);
+  const { text } = await printed({});
+  expect(text).toMatch(/islands +a member takes 2\.21 GB among 2, 1\.83 GB among 3, 1\.65 GB among 4, one sequence/);
+  expect((await printed({ run: "nano", keepsMark: true })).text).not.toMatch(/islands/);
 });
 
 test("JSON for scripts, presets and files by name, and a name that is none", async () => {

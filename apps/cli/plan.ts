@@ -5,6 +5,7 @@ import { parameterTable } from "#outer";
 import { SpecError } from "../host/load-run.ts";
 import { english } from "../web/words/format.ts";
 import { loadModel, modelLine } from "./models.ts";
+import { islandsLine, islandsOf } from "./plan-islands.ts";
 
 export interface PlanCommandOptions {
   readonly run: string;
@@ -36,7 +37,9 @@ export async function planCommand(options: PlanCommandOptions, out: (line: strin
   const given = { model, lora, memoryBytes, moments, keepsMark, precision, microbatch };
   const plan = planModel({ ...given, recomputedLayers: options.recomputedLayers });
   const largest = memoryBytes === undefined ? undefined : largestFit(given);
-  if (options.json) out(JSON.stringify({ model, ...plan, ...(largest && { largest }) }));
+  // Islands train whole models, in f32, with the mark on the CPU.
+  const islands = lora || keepsMark || precision === "f16" ? undefined : islandsOf({ model, memoryBytes, moments });
+  if (options.json) out(JSON.stringify({ model, ...plan, ...(largest && { largest }), ...(islands && { islands }) }));
   else {
     out(`model         ${modelLine(named, parameterTable(model).length)}`);
     for (const line of planLines(model.layers, plan)) out(line);
@@ -49,6 +52,7 @@ export async function planCommand(options: PlanCommandOptions, out: (line: strin
     out(
       `any device    ${problem === undefined ? "yes: within what WebGPU promises everywhere" : `no, only adapters that allow more than WebGPU promises: ${problem}`}`,
     );
+    if (islands) out(islandsLine(islands, memoryBytes));
     if (largest && memoryBytes) {
       const { microbatch, model: widest } = largest;
       const own =
