@@ -76,6 +76,9 @@ test("two ranks: gradients, steps and evaluations are the whole's; when the isla
   const { ports, engines } = await openRanks(2, { model, microbatch: 2 });
   for (const engine of engines) engine.load(flat);
   await expectGradients(engines, model, flat, microbatches);
+  // Of keys and values, f32, in each of two layers of two microbatches: forward the lower rank sends half of them, the other all, and backward each 3/2.
+  const [keys, passes] = [4 * 2 * 12 * 2 * 8, 2 * 2];
+  expect(engines.map(({ rank }) => rank.totals.bytes / (keys * passes))).toEqual([1 / 2 + 3 / 2, 1 + 3 / 2]);
   const trainer = await expectSteps(engines, model, flat, microbatches);
   const windows = [microbatches[0].slice(0, 25), microbatches[1].slice(25), microbatches[1].slice(0, 25)];
   for (const loss of await all(engines, (engine) => engine.evaluate(windows)))
