@@ -22,6 +22,7 @@ export type * from "./engine.ts";
 export { DeviceLostError, DivergedError, GpuError, ModelTooLargeError, OutOfMemoryError } from "./errors.ts";
 export { type FastestBackend, fastestBackend } from "./fastest.ts";
 export { type IslandBenchOptions, type IslandMeasurement, type IslandStep, measureIsland } from "./island/bench.ts";
+export { aloneStepMs, pipelineStepMs, tensorStepMs } from "./island/cost.ts";
 export type { ExchangeTotals } from "./island/lanes.ts";
 export { type IslandEngine, type LeadOptions, leadIsland } from "./island/leader.ts";
 export { type IslandOptions, type Served, serveIsland } from "./island/member.ts";

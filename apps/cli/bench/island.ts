@@ -1,14 +1,19 @@
 // `gossamer bench island`: what a step over two to four members takes on lines of several kinds, measured and predicted, and where cutting layers among stages
 // would be the better way.
 import {
+  aloneStepMs,
   type IslandBenchOptions,
   type IslandMeasurement,
   type IslandStep,
   type LineShape,
   measureIsland,
+  modelFlops,
+  pipelineStepMs,
+  tensorStepMs,
 } from "#engine";
 import { presets } from "#wire";
 import { english } from "../../web/words/format.ts";
+import { GPT2_SMALL } from "../gpt2-small.ts";
 import type {} from "./island-page.ts";
 import { onAdapter } from "./on-adapter.ts";
 
@@ -40,8 +45,35 @@ export async function benchIsland(
     inPage: (page) => page.evaluate((given) => globalThis.island(given), wish),
     inNode: () => measureIsland(wish),
   });
-  for (const line of json ? [JSON.stringify(measured)] : linesOf(model, measured)) out(line);
+  for (const line of json ? [JSON.stringify(measured)] : [...linesOf(model, measured), ...predictedLines()]) out(line);
 }
+
+/** What no machine here can measure: each member a GPU of this speed. */
+const MEMBER_FLOPS = 1e12;
+
+/** Where one plan is faster than the other, for a model that is worth an island. */
+function predictedLines(): string[] {
+  const { model } = GPT2_SMALL;
+  const { dModel, vocabSize, contextLength, layers } = model;
+  const flops = modelFlops(model, 1);
+  const step = {
+    ...{ flops, layersFlops: flops - 6 * vocabSize * dModel * contextLength },
+    ...{ flopsPerSecond: MEMBER_FLOPS, layers, numbers: contextLength * dModel },
+  };
+  const secondsOf = (ms: number): string => `${(ms / 1000).toFixed(1)} s`.padStart(8);
+  const rows = [2, 8].flatMap((microbatches) => [
+    `  ${microbatches} microbatches: alone ${secondsOf(aloneStepMs({ ...step, microbatches }))}`,
+    ...LINES.map((line) => {
+      const tensor = secondsOf(tensorStepMs({ ...step, microbatches }, 2, line));
+      const stages = secondsOf(pipelineStepMs({ ...step, microbatches }, 2, line));
+      return `    ${nameOf(line).padEnd(18)} tensor ${tensor}   pipeline ${stages}`;
+    }),
+  ]);
+  return ["", "predicted: GPT-2 small over 2 members of 1 TFLOP/s each, a sequence a microbatch, int8", ...rows];
+}
+
+const nameOf = ({ latencyMs, bytesPerSecond }: LineShape): string =>
+  `${latencyMs} ms, ${((bytesPerSecond * 8) / 1e6).toFixed(0)} Mbit/s`;
 
 const stepOf = ({ ms, predictedMs, exchangeMs, hiddenPart }: IslandStep): string =>
   `${ms.toFixed(0).padStart(6)} ms (predicted ${predictedMs.toFixed(0).padStart(6)}), exchange ${exchangeMs.toFixed(0).padStart(5)} ms, ${(100 * hiddenPart).toFixed(0).padStart(3)} % hidden`;
@@ -54,8 +86,8 @@ function linesOf(
     `${name} over ${ranks} members on ${adapter}, which they share: a step is 2 microbatches of ${microbatch} sequences, each with ${exchanges} exchanges of ${english.bytes(bytesEach)} (${exchange}, ${form})`,
     `  no line            one by one ${bare.oneByOneMs.toFixed(0).padStart(6)} ms`,
     `                     in turns   ${bare.inTurnsMs.toFixed(0).padStart(6)} ms`,
-    ...lines.flatMap(({ latencyMs, bytesPerSecond, oneByOne, inTurns }) => [
-      `  ${`${latencyMs} ms, ${((bytesPerSecond * 8) / 1e6).toFixed(0)} Mbit/s`.padEnd(18)} one by one ${stepOf(oneByOne)}`,
+    ...lines.flatMap(({ oneByOne, inTurns, ...line }) => [
+      `  ${nameOf(line).padEnd(18)} one by one ${stepOf(oneByOne)}`,
       `${"".padEnd(21)}in turns   ${stepOf(inTurns)}`,
     ]),
   ];

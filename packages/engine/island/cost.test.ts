@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { exchangeMs, exchangesOf, pairMs } from "./cost.ts";
+import { aloneStepMs, exchangeMs, exchangesOf, pairMs, pipelineStepMs, tensorStepMs } from "./cost.ts";
 
 describe("what an exchange takes", () => {
   const sum = { ranks: 4, numbers: 64_000, exchange: "int8", form: "direct" } as const; // 68 kB
@@ -31,4 +31,25 @@ test("in turns an exchange costs nothing while the other segment takes longer, a
   expect(pairMs({ ...given, eachMs: 4 }, false)).toBe(2 * (110 + 40));
   expect(pairMs({ ...given, eachMs: 4 }, true)).toBe(220);
   expect(pairMs({ ...given, eachMs: 25 }, true)).toBe(20 + 10 * 35);
+});
+
+describe("which plan is the faster one", () => {
+  const step = { flops: 1.1e12, layersFlops: 1e12, flopsPerSecond: 1e12, microbatches: 8, layers: 10, numbers: 1e6 };
+  const cable = { latencyMs: 0.2, bytesPerSecond: 1.25e9 };
+  const homes = { latencyMs: 20, bytesPerSecond: 2.5e6 };
+
+  test("over a line that costs nothing both share the work: tensor parts compute the head twice, stages wait for the first microbatch", () => {
+    const free = { latencyMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY };
+    expect(aloneStepMs(step)).toBe(8_800);
+    expect(tensorStepMs(step, 2, free)).toBeCloseTo(8 * 600, 6);
+    expect(pipelineStepMs(step, 2, free)).toBeCloseTo(9 * 550, 6);
+  });
+
+  test("a cable is for tensor parts, two homes are for stages, and few microbatches are not for stages", () => {
+    expect(tensorStepMs(step, 2, cable)).toBeLessThan(pipelineStepMs(step, 2, cable));
+    expect(tensorStepMs(step, 2, homes)).toBeGreaterThan(9 * pipelineStepMs(step, 2, homes));
+    expect(pipelineStepMs({ ...step, microbatches: 2 }, 2, cable)).toBeGreaterThan(
+      1.3 * tensorStepMs({ ...step, microbatches: 2 }, 2, cable),
+    );
+  });
 });
