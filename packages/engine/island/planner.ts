@@ -18,11 +18,13 @@ export interface IslandPlanOptions
 
 /** Of the member that needs most, shared as islands of the run share it; partial sums in int8. @throws RangeError where so many cannot share it */
 export function planIsland({ ranks, ...options }: IslandPlanOptions): ModelPlan {
-  if (islandKindOf(options.model) === "sequence") return planSequence(options, { ranks, rank: 0 }); // all are alike
   const island = { exchange: "int8", shards: shardsOf({ form: "direct" }, ranks), chains: CHAINS } as const;
-  const plans = sharesOf(options.model, ranks).map((share) =>
-    planModel({ ...options, model: rankShape(options.model, share), island }),
-  );
+  const plans =
+    islandKindOf(options.model) === "sequence"
+      ? Array.from({ length: ranks }, (_, rank) => planSequence(options, { ranks, rank }))
+      : sharesOf(options.model, ranks).map((share) =>
+          planModel({ ...options, model: rankShape(options.model, share), island }),
+        );
   return plans.reduce((most, plan) => (plan.totalBytes > most.totalBytes ? plan : most));
 }
 

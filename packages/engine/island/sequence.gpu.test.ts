@@ -91,10 +91,17 @@ test("two ranks: gradients, steps and evaluations are the whole's; when the isla
   for (const engine of engines) engine.destroy();
 });
 
-test("three ranks, a layer computed again: the whole's gradients", async () => {
-  const { engines } = await openRanks(3, { model, microbatch: 2, recomputedLayers: 1 });
+test("three ranks, a layer computed again: the whole's gradients; with moments in 8 bits all ranks learn alike", async () => {
+  const { engines } = await openRanks(3, { model, microbatch: 2, recomputedLayers: 1, moments: "8bit" });
   for (const engine of engines) engine.load(flat);
   await expectGradients(engines, model, flat, microbatches);
+  const losses: number[] = [];
+  for (let i = 0; i < 3; i++)
+    losses.push((await all(engines, (engine) => engine.step([microbatches[0]], options)))[0].loss);
+  expect(losses[1]).toBeLessThan(losses[0]);
+  expect(losses[2]).toBeLessThan(losses[1]);
+  const after = await all(engines, (engine) => engine.read());
+  for (const own of after) expect(own).toEqual(after[0]);
   for (const engine of engines) engine.destroy();
 });
 
