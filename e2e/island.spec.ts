@@ -32,12 +32,12 @@ const islandText = (page: Page) => page.locator(".panel .island");
 const commits = (log: readonly LogEntry[]) => log.filter((entry) => entry.type === "commit");
 
 /** The mean loss of the first round's steps, trained in so many tabs; all of them form one island. */
-async function firstLoss(run: string, tabs: number, address: string): Promise<number> {
+async function firstLoss(run: string, tabs: number, address: string, kind = "tensor"): Promise<number> {
   const host = await startHost({ run });
   const pages = await Promise.all(Array.from({ length: tabs }, () => openTab(host, address)));
   try {
     const { islands } = await untilRun(host, `a round of ${tabs} tabs`, ({ round }) => round >= 1);
-    expect(islands?.map(({ members }) => members.length)).toEqual(tabs === 1 ? [] : [tabs]);
+    expect(islands?.map(({ members, plan }) => [members.length, plan.kind])).toEqual(tabs === 1 ? [] : [[tabs, kind]]);
     return offersIn(commits(await host.log())[0])[0].loss;
   } finally {
     await Promise.all(pages.map(close));
@@ -55,6 +55,22 @@ test("nano over two and over four tabs: the first steps' loss is one tab's, to r
     console.info(`loss of the first three steps: alone ${alone}, two tabs in f32 ${two}, four in int8 ${four}`);
     expect(Math.abs(two / alone - 1)).toBeLessThan(1e-5);
     expect(Math.abs(four / alone - 1)).toBeLessThan(0.01);
+  } finally {
+    spec.remove();
+  }
+});
+
+test("a context four times as long as one tab holds, shared by four: the first steps' loss is that of one tab without a limit", async () => {
+  const spec = specLike(({ inner, evaluation }) => ({
+    model: { ...presets.nano.model, heads: 8, kvHeads: 2, contextLength: 256 },
+    inner: { ...inner, steps: 2, windowsPerStep: 1 },
+    evaluation: { ...evaluation, everyRounds: 100 },
+  }));
+  try {
+    const alone = await firstLoss(spec.file, 1, "/?backend=webgpu");
+    const four = await firstLoss(spec.file, 4, "/?memory=1.83", "sequence"); // 64 positions alone: packages/engine/island/planner.test.ts
+    console.info(`loss of the first two steps over 256 positions: alone ${alone}, four tabs ${four}`);
+    expect(Math.abs(four / alone - 1)).toBeLessThan(1e-5);
   } finally {
     spec.remove();
   }
