@@ -117,7 +117,7 @@ test("a model that fits none of two tabs trains in both, beside an ordinary one;
 
     const before = await host.run();
     await close(member); // in the middle of whatever it does
-    await expect(islandText(leading)).toContainText("The island before fell apart");
+    await expect(islandText(leading)).toContainText("The island before fell apart.");
     await expect(islandText(leading)).toContainText("Waiting for 1 more machine");
     await untilRun(host, "the ordinary one's rounds go on", ({ round }) => round >= before.round + 2);
     await open(small);

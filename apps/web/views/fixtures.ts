@@ -129,6 +129,12 @@ export const run: RunDetail = {
   phase: "training",
   roster: [peerA, peerB, peerC],
   offered: [peerB],
+  islands: [
+    {
+      ...{ island: hex("a"), leader: peerA, members: [peerA, peerB], since: 12 },
+      plan: { kind: "tensor", exchange: "int8", form: "direct" },
+    },
+  ],
   spec,
   head: {
     ...{ round: 41, anchorHash: hex("f"), tokens: 5_373_952, seq: 131 },

@@ -2,6 +2,7 @@
 import { Fragment, type ReactNode } from "react";
 import type { PeerId } from "#wire";
 import type { DonorSnapshot, IslandPart, IslandView } from "../window/types.ts";
+import { sentence } from "../words/format.ts";
 import { useWords, type Words } from "../words/index.ts";
 import { Rich } from "../words/rich.tsx";
 import { PeerName } from "./peers.tsx";
@@ -21,9 +22,9 @@ const Waiting = ({ island: { isWished, why, ranksMin, waits, over } }: { island:
   const { island } = useWords();
   return (
     <>
-      {over === null ? null : <p>{island.over(over)}</p>}
+      {over === null ? null : <p>{island.over(sentence(over))}</p>}
       <p>
-        {why !== null ? island.tooLarge(why) : isWished ? island.wished : null}{" "}
+        {why !== null ? island.tooLarge(sentence(why)) : isWished ? island.wished : null}{" "}
         {waits === null || waits.missing === 0 ? island.asking(ranksMin) : island.missing(waits.missing, ranksMin)}
       </p>
       {waits === null ? null : <p>{island.because[waits.because]}</p>}

@@ -230,7 +230,7 @@ export const de: Words = {
     memoryText: (most, least) =>
       `Er braucht ${most} vom Speicher der GPU${least === null ? "" : `, oder ${least}, wo so viel nicht frei ist, dann langsamer`}.`,
     memoryShared: (bytes, ranks) =>
-      `Das Modell passt nicht allein auf diese GPU: ${f.count(ranks)} Geräte teilen es sich, jedes mit ${bytes} vom Speicher seiner GPU. Das Training beginnt, wenn die anderen da sind.`,
+      `Das Modell passt nicht allein auf diese GPU: ${f.count(ranks)} Geräte teilen es sich, jedes mit ${bytes} vom Speicher seiner GPU. Das Training beginnt, wenn die anderen da sind. Dann senden sie einander Megabytes in der Sekunde: Es geht mit Geräten, die nah beieinander sind.`,
     network: "Netz",
     company: (others) =>
       others === 0

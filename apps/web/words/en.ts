@@ -236,7 +236,7 @@ export const en = {
     memoryText: (most: string, least: string | null) =>
       `It takes ${most} of the GPU’s memory${least === null ? "" : `, or ${least} where that is not free, more slowly`}.`,
     memoryShared: (bytes: string, ranks: number) =>
-      `The model does not fit this GPU alone: ${f.count(ranks)} machines share it, each with ${bytes} of its GPU’s memory, and training begins when the others are here.`,
+      `The model does not fit this GPU alone: ${f.count(ranks)} machines share it, each with ${bytes} of its GPU’s memory, and training begins when the others are here. They send each other megabytes a second then: it takes machines that are near each other.`,
     network: "Network",
     company: (others: number): string =>
       others === 0

@@ -24,7 +24,7 @@ export const island: typeof islandTexts = {
     resting: "Hier ist gerade eine Insel zerfallen: Gleich wird die nächste versucht.",
     full: "Dieser Lauf hat so viele Inseln, wie er haben darf.",
   },
-  over: (reason) => `Die Insel davor ist zerfallen: ${reason}.`,
+  over: (reason) => `Die Insel davor ist zerfallen. ${reason}`,
   leads: (size) => `Dieser Tab führt eine Insel von ${f.count(size)}, mit {names}.`,
   partOf: (size) => `Teil einer Insel von ${f.count(size)}, geführt von {leader}, mit {names}.`,
   partOfTwo: "Teil einer Insel von 2, geführt von {leader}.",

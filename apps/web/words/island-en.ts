@@ -22,7 +22,7 @@ export const islandTexts = {
     resting: "An island has just fallen apart here: the next one is tried in a moment.",
     full: "This run has as many islands as it may have.",
   } satisfies Record<IslandWait, string>,
-  over: (reason: string) => `The island before fell apart: ${reason}.`,
+  over: (reason: string) => `The island before fell apart. ${reason}`,
   leads: (size: number) => `This tab leads an island of ${f.count(size)}, with {names}.`,
   partOf: (size: number) => `Part of an island of ${f.count(size)}, led by {leader}, with {names}.`,
   partOfTwo: "Part of an island of 2, led by {leader}.",
