@@ -18,6 +18,11 @@ function partLine({ island, format }: Words, part: IslandPart): string {
   }
 }
 
+const exchangeLine = (
+  { island, format }: Words,
+  { perSecond, ms, hidden, bytesPerSecond }: NonNullable<IslandView["exchange"]>,
+): string => island.exchange(perSecond, format.duration(ms), format.share(hidden, 1), format.rate(bytesPerSecond));
+
 const Waiting = ({ island: { isWished, why, ranksMin, waits, over } }: { island: IslandView }) => {
   const { island } = useWords();
   return (
@@ -52,9 +57,7 @@ const Together = ({ island: view, donor }: { island: IslandView; donor: DonorSna
   return (
     <p>
       <Rich text={line} leader={name(members[0])} names={names} /> {part === null ? null : partLine(words, part)}{" "}
-      {exchange === null
-        ? null
-        : island.exchange(exchange.perSecond, format.duration(exchange.ms), format.rate(exchange.bytesPerSecond))}
+      {exchange === null ? null : exchangeLine(words, exchange)}
     </p>
   );
 };

@@ -150,7 +150,7 @@ const islandWaiting: Readonly<Record<IslandWait | "asking", IslandView["waits"]>
 };
 const [leader, ...others] = run.peers.map(({ id }) => id);
 const half = { kind: "heads", first: 3, count: 2, of: 4, columns: 176, ofColumns: 352 } as const;
-const exchange = { perSecond: 84, ms: 12, bytesPerSecond: 1.4e6 };
+const exchange = { perSecond: 84, ms: 12, hidden: 0.61, bytesPerSecond: 1.4e6 };
 const islands: Readonly<Record<string, Partial<IslandView>>> = {
   wished: { isWished: true, why: null, over: null },
   forming: { state: "forming", rank: 1, members: [leader, others[0]], part: half },

@@ -117,8 +117,13 @@ export interface IslandView {
   readonly over: string | null;
   readonly rank: number | null; //           0 leads
   readonly part: IslandPart | null;
-  /** What crosses between members now: sums a second, how long each takes, bytes that this tab sends; null: nothing does. */
-  readonly exchange: { readonly perSecond: number; readonly ms: number; readonly bytesPerSecond: number } | null;
+  /** What crosses between members now: sums a second, how long each takes, the part of that time in which something was computed, bytes that this tab sends; null: nothing does. */
+  readonly exchange: {
+    readonly perSecond: number;
+    readonly ms: number;
+    readonly hidden: number;
+    readonly bytesPerSecond: number;
+  } | null;
   readonly members: readonly PeerId[]; //    by rank
 }
 

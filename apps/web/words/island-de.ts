@@ -36,6 +36,6 @@ export const island: typeof islandTexts = {
   layers: (first, count, of) =>
     `Er hält ${n(count, `Schicht ${first}`, `die Schichten ${first}–${first + count - 1}`)} von ${of}.`,
   rows: "Er hält einen Teil der Positionen jedes Textes.",
-  exchange: (perSecond, time, rate) =>
-    `Zwischen ihren Mitgliedern: ${f.count(perSecond)} ${n(Math.round(perSecond), "Summe", "Summen")} je Sekunde, jede ${time}; dieser Tab sendet ${rate}.`,
+  exchange: (perSecond, time, hidden, rate) =>
+    `Zwischen ihren Mitgliedern: ${f.count(perSecond)} ${n(Math.round(perSecond), "Summe", "Summen")} je Sekunde, jede ${time}, davon ${hidden} hinter dem, was derweil gerechnet wird; dieser Tab sendet ${rate}.`,
 };

@@ -34,6 +34,6 @@ export const islandTexts = {
   layers: (first: number, count: number, of: number) =>
     `It holds ${n(count, `layer ${first}`, `layers ${first}–${first + count - 1}`)} of ${of}.`,
   rows: "It holds a part of each text’s positions.",
-  exchange: (perSecond: number, time: string, rate: string) =>
-    `Between its members: ${f.count(perSecond)} ${n(Math.round(perSecond), "sum", "sums")} a second, ${time} each; this tab sends ${rate}.`,
+  exchange: (perSecond: number, time: string, hidden: string, rate: string) =>
+    `Between its members: ${f.count(perSecond)} ${n(Math.round(perSecond), "sum", "sums")} a second, ${time} each, ${hidden} of it behind what is computed meanwhile; this tab sends ${rate}.`,
 };

@@ -250,10 +250,10 @@ test("what crosses is told as it is now, and nothing once it is over", async () 
   form("1");
   await settle();
   expect(view()?.exchange).toBeNull();
-  Object.assign(totals, { exchanges: 30, bytes: 6_000, ms: 90 });
+  Object.assign(totals, { exchanges: 30, bytes: 6_000, ms: 90, hiddenMs: 54 });
   clock.now = 2_000;
   islands.measure();
-  expect(view()?.exchange).toEqual({ perSecond: 15, ms: 3, bytesPerSecond: 3_000 });
+  expect(view()?.exchange).toEqual({ perSecond: 15, ms: 3, hidden: 0.6, bytesPerSecond: 3_000 });
   clock.now = 4_000;
   islands.measure();
   expect(view()?.exchange).toBeNull();

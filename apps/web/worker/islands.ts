@@ -303,6 +303,8 @@ function meterOf(totals: () => ExchangeTotals, now: () => number): () => IslandV
     const exchanges = before.exchanges - then.exchanges;
     if (exchanges === 0 || seconds === 0) return null;
     const bytesPerSecond = (before.bytes - then.bytes) / seconds;
-    return { perSecond: exchanges / seconds, ms: (before.ms - then.ms) / exchanges, bytesPerSecond };
+    const ms = before.ms - then.ms;
+    const hidden = ms > 0 ? Math.min(1, (before.hiddenMs - then.hiddenMs) / ms) : 0;
+    return { perSecond: exchanges / seconds, ms: ms / exchanges, hidden, bytesPerSecond };
   };
 }
