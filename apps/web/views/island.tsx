@@ -39,7 +39,7 @@ const Waiting = ({ island: { isWished, why, ranksMin, waits, over } }: { island:
 
 const Together = ({ island: view, donor }: { island: IslandView; donor: DonorSnapshot }) => {
   const words = useWords();
-  const { island, format } = words;
+  const { island } = words;
   const { members, rank, part, exchange } = view;
   const name = (peer: PeerId): ReactNode => (
     <PeerName id={peer} name={donor.members.find((member) => member.peer === peer)?.name ?? ""} self={donor.peer} />
