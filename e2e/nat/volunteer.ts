@@ -5,10 +5,15 @@ import type { LogEntry, RunDetail } from "../../packages/wire/index.ts";
 import { openDonor, type TestDonor } from "../support.ts";
 import type { HomeName, Lab } from "./lab.ts";
 
-export function volunteerIn(lab: Lab, home: HomeName, url: string, { press = true } = {}): Promise<TestDonor> {
+export function volunteerIn(
+  lab: Lab,
+  home: HomeName,
+  url: string,
+  { press = true, path = "/" } = {},
+): Promise<TestDonor> {
   const found = findInstalledBrowser();
   return openDonor(url, {
-    press,
+    ...{ press, path },
     browser: lab.browserIn(`home${home}`, found?.path ?? "chromium"),
     // "Advanced", "Proceed": in workers too.
     flags: [...chromiumFlags(), "--ignore-certificate-errors"],
