@@ -81,3 +81,11 @@ test("a line with a shape takes its time, and keeps the order of what one member
   expect([first[0], second[0]]).toEqual([1, 2]);
   expect(performance.now() - started).toBeGreaterThanOrEqual(39);
 });
+
+test.each(forms)("%s: a part or a sum of another length ends it, and says whose it was", async (form) => {
+  const [first, second] = islandPorts(2);
+  second.send(0, Uint8Array.of(0, 0, 0, 0, 7)); // lane 0
+  const own = bytesOf(new Float32Array(NUMBERS));
+  const summing = allReduce(new Lanes(first).lane(0), { exchange: "f32", form }, own, NUMBERS);
+  await expect(summing).rejects.toThrow(/member 1 sent 1 bytes where \d+ belong/);
+});

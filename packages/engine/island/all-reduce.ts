@@ -7,7 +7,7 @@
 // A sum that one member makes is encoded once more, and everybody decodes the same codes, its maker too.
 import type { Exchange, Form } from "#wire/islands";
 import { decodeShard, encodeShard, SHARD_BLOCK, type Shard, shardFrom, shardWordsOf } from "../reference/shard.ts";
-import type { Lane } from "./port.ts";
+import { type Lane, receiveBytes } from "./port.ts";
 
 export interface AllReduce {
   readonly exchange: Exchange;
@@ -35,16 +35,17 @@ export async function allReduce(
   const owners = form === "star" ? [0] : Array.from({ length: lane.ranks }, (_, rank) => rank);
   const slices = slicesOf(numbers, owners.length);
   const mine = owners.indexOf(lane.rank);
+  const sumOf = (owner: number, slice: Slice) => receiveBytes(lane, owner, kind.cut(own, numbers, slice).length);
   for (const [i, owner] of owners.entries())
     if (owner !== lane.rank) lane.send(owner, kind.cut(own, numbers, slices[i]));
   if (mine >= 0) {
     const parts = await everybodys(lane, kind.cut(own, numbers, slices[mine]));
     const sum = kind.sum(parts, slices[mine].length);
     for (let to = 0; to < lane.ranks; to++) if (to !== lane.rank) lane.send(to, sum.slice());
-    const sums = await Promise.all(owners.map((owner) => (owner === lane.rank ? sum : lane.receive(owner))));
+    const sums = await Promise.all(owners.map((owner, i) => (owner === lane.rank ? sum : sumOf(owner, slices[i]))));
     return kind.joined(sums, slices);
   }
-  return kind.joined(await Promise.all(owners.map((owner) => lane.receive(owner))), slices);
+  return kind.joined(await Promise.all(owners.map((owner, i) => sumOf(owner, slices[i]))), slices);
 }
 
 /** What every rank has, by rank. @param given what it is to have */
@@ -54,7 +55,9 @@ export function exchangeAll(lane: Lane, given: (to: number) => Bytes): Promise<B
 }
 
 const everybodys = (lane: Lane, own: Bytes): Promise<Bytes[]> =>
-  Promise.all(Array.from({ length: lane.ranks }, (_, from) => (from === lane.rank ? own : lane.receive(from))));
+  Promise.all(
+    Array.from({ length: lane.ranks }, (_, from) => (from === lane.rank ? own : receiveBytes(lane, from, own.length))),
+  );
 
 interface Slice {
   readonly from: number;

@@ -170,6 +170,7 @@ export class IslandEngine implements Engine {
 
   async #told(error: unknown): Promise<unknown> {
     if (!(error instanceof IslandLostError)) return error;
+    this.#port.end(error.reason); // where it is we who found a fault
     const { reason, message } = await this.lost;
     return new DeviceLostError(reason, message);
   }

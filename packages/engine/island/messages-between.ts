@@ -2,7 +2,7 @@
 import type { Crossing } from "../device/crossing.ts";
 import { elementBytes, type ReceivePoint, type SendPoint, type View } from "../device/plan.ts";
 import { counted, type ExchangeTotals, NO_EXCHANGES } from "./lanes.ts";
-import type { Lane } from "./port.ts";
+import { type Lane, receiveBytes } from "./port.ts";
 
 export class MessagesBetween {
   readonly #crossing: Crossing;
@@ -54,15 +54,13 @@ export class MessagesBetween {
     this.#waiting = undefined;
   }
 
-  /** The next message of a rank; rejects with IslandLostError, or RangeError where it is no such message. */
+  /** The next message of a rank; rejects with IslandLostError. */
   async receive({ receive, rank }: ReceivePoint): Promise<void> {
     const { buffer, from, bytes } = rangeOf(receive);
     const asked = performance.now();
-    const message = await this.#lane.receive(rank);
+    const message = await receiveBytes(this.#lane, rank, bytes);
     this.#totals.exchanges++;
     this.#totals.ms += performance.now() - asked;
-    if (message.length !== bytes)
-      throw new RangeError(`rank ${rank} sent ${message.length} bytes of keys where ${bytes} were expected`);
     this.#crossing.device.queue.writeBuffer(buffer, from, message);
   }
 

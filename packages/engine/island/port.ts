@@ -3,9 +3,11 @@
 
 /** An island lost a member, or its links: nothing of the step under way is worth anything. The island is formed anew, from the anchor. */
 export class IslandLostError extends Error {
+  readonly reason: string;
   constructor(reason: string) {
     super(`The island fell apart: ${reason}`);
     this.name = "IslandLostError";
+    this.reason = reason;
   }
 }
 
@@ -18,6 +20,13 @@ export interface Lane {
   send(to: number, bytes: Uint8Array<ArrayBuffer>): void;
   /** The next message of that rank; messages go to calls in the order of the calls. Rejects with IslandLostError from the end on. */
   receive(from: number): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** The next message of that rank. Another length than it must have is that member's bug, and the end: rejects with IslandLostError. */
+export async function receiveBytes(lane: Lane, from: number, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const message = await lane.receive(from);
+  if (message.length === bytes) return message;
+  throw new IslandLostError(`member ${from} sent ${message.length} bytes where ${bytes} belong`);
 }
 
 export interface IslandPort extends Lane {

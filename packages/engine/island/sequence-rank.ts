@@ -25,7 +25,7 @@ import { messageElements, SEQUENCE_KERNELS } from "../model/sequence-passes.ts";
 import type { ExchangeTotals, Lanes } from "./lanes.ts";
 import { MessagesBetween } from "./messages-between.ts";
 import { planSequence } from "./planner.ts";
-import type { Lane } from "./port.ts";
+import { type Lane, receiveBytes } from "./port.ts";
 import { positionsOf, rowsOfRank } from "./zig-zag.ts";
 
 /** Conversations over the island's port; 0 is the leader's word. */
@@ -297,9 +297,7 @@ export class SequenceRank {
 
   async #receivePart(from: number, of: number): Promise<Float32Array<ArrayBuffer>> {
     const { length } = this.#part(of);
-    const bytes = await this.#flat.receive(from);
-    if (bytes.length !== 4 * length)
-      throw new RangeError(`rank ${from} sent ${bytes.length} bytes of a part of ${4 * length}`);
+    const bytes = await receiveBytes(this.#flat, from, 4 * length);
     return new Float32Array(bytes.slice().buffer);
   }
 
@@ -352,8 +350,7 @@ async function exchangeNumbers(lane: Lane, own: number): Promise<number[]> {
   for (const to of ranks) if (to !== lane.rank) lane.send(to, new Uint8Array(Float64Array.of(own).buffer));
   const numbers = ranks.map(async (from) => {
     if (from === lane.rank) return own;
-    const bytes = await lane.receive(from);
-    if (bytes.length !== 8) throw new RangeError(`rank ${from} sent ${bytes.length} bytes where a number was expected`);
+    const bytes = await receiveBytes(lane, from, 8);
     return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true);
   });
   return Promise.all(numbers);

@@ -4,7 +4,7 @@ import { parameterTable } from "#outer";
 import type { ModelShape } from "#wire";
 import { createWebGpuEngine } from "../create-webgpu.ts";
 import type { Engine, EngineOptions } from "../engine.ts";
-import { ModelTooLargeError } from "../errors.ts";
+import { DeviceLostError, ModelTooLargeError } from "../errors.ts";
 import { planModel } from "../model/planner.ts";
 import { lossAndGradient, ReferenceTrainer, relativeError } from "../reference/index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "../reference/testing.ts";
@@ -125,9 +125,10 @@ test("four members hold a context four times as long as one may hold alone, and 
   const microbatches = [randomIds(random, 257, model.vocabSize)];
   await expectGradients([leader], model, flat, microbatches);
   await expectSteps([leader], model, flat, microbatches);
-  members[2].destroy("its tab was closed");
-  expect(await leader.lost).toEqual({ reason: "island", message: "The island fell apart: its tab was closed" });
-  expect(await members[0].finished).toBe("The island fell apart: its tab was closed");
+  others[2].send(0, Uint8Array.of(1, 0, 0, 0, 7)); // no keys
+  await expect(leader.step(microbatches, options)).rejects.toBeInstanceOf(DeviceLostError);
+  expect(await leader.lost).toMatchObject({ message: expect.stringMatching(/member 3 sent 1 bytes where \d+ belong/) });
+  expect(await members[0].finished).toContain("member 3 sent 1 bytes");
 });
 
 test("a context that members cannot share alike is refused", async () => {
