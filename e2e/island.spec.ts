@@ -46,15 +46,19 @@ async function firstLoss(run: string, tabs: number, address: string, kind = "ten
   }
 }
 
-test("nano over two and over four tabs: the first steps' loss is one tab's, to rounding where sums are exact and within 1 % in int8", async () => {
+test("nano over two and over four tabs, and in two stages: the first steps' loss is one tab's, to rounding where sums are exact and within 1 % in int8", async () => {
   const spec = nano();
   try {
     const alone = await firstLoss(spec.file, 1, "/?backend=webgpu");
-    const two = await firstLoss(spec.file, 2, "/?island=2&exchange=f32");
+    const two = await firstLoss(spec.file, 2, "/?island=2&plan=exact");
     const four = await firstLoss(spec.file, 4, "/?island=4");
-    console.info(`loss of the first three steps: alone ${alone}, two tabs in f32 ${two}, four in int8 ${four}`);
+    const stages = await firstLoss(spec.file, 2, "/?island=2&plan=pipeline");
+    console.info(
+      `loss of the first three steps: alone ${alone}, two tabs in f32 ${two}, four in int8 ${four}, a layer each of two ${stages}`,
+    );
     expect(Math.abs(two / alone - 1)).toBeLessThan(1e-5);
     expect(Math.abs(four / alone - 1)).toBeLessThan(0.01);
+    expect(Math.abs(stages / alone - 1)).toBeLessThan(0.01);
   } finally {
     spec.remove();
   }

@@ -171,7 +171,7 @@ async function donate(
       run,
       invite,
       backend: backendWish(options.backend),
-      ...{ island: null, memoryBytes: null, exactExchange: false },
+      ...{ island: null, memoryBytes: null, testPlan: null },
       build: BUILD,
       preferredSlot: folder.slot,
       name: options.name,

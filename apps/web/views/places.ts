@@ -62,11 +62,18 @@ export function islandOf(url: URL): number | null {
   return Number.isInteger(ranks) && ranks >= 2 && ranks <= RANKS_MAX ? ranks : null;
 }
 
-/** In test builds. ?memory=MIB: of the device's memory, so much and no more. ?exchange=f32: between members of an island, whatever the host says. */
-export function testWishOf(url: URL): { readonly memoryBytes: number | null; readonly exactExchange: boolean } {
-  if (!import.meta.env.VITE_TEST_HOOKS) return { memoryBytes: null, exactExchange: false };
+/** exact: its sums are exchanged as they are. pipeline: in as many stages as it has members. */
+export type TestPlan = "exact" | "pipeline" | null;
+
+/** In test builds. ?memory=MIB: of the device's memory, so much and no more. ?plan=exact, ?plan=pipeline: of an island, whatever the host says. */
+export function testWishOf(url: URL): { readonly memoryBytes: number | null; readonly testPlan: TestPlan } {
+  if (!import.meta.env.VITE_TEST_HOOKS) return { memoryBytes: null, testPlan: null };
+  const plan = url.searchParams.get("plan");
   const mib = Number(url.searchParams.get("memory"));
-  return { memoryBytes: mib > 0 ? mib * 2 ** 20 : null, exactExchange: url.searchParams.get("exchange") === "f32" };
+  return {
+    memoryBytes: mib > 0 ? mib * 2 ** 20 : null,
+    testPlan: plan === "exact" || plan === "pipeline" ? plan : null,
+  };
 }
 
 export function placeOf(url: URL): { place: Place; runName: string } {

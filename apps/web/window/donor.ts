@@ -23,7 +23,7 @@ import type { Donor, DonorSnapshot, LinkPrognosis, Volunteer, VolunteerSnapshot 
 const SLOT_KEY = "gossamer-slot";
 
 /** What the address says of it. */
-export type DonorWish = Pick<StartConfig, "run" | "backend" | "island" | "memoryBytes" | "exactExchange">;
+export type DonorWish = Pick<StartConfig, "run" | "backend" | "island" | "memoryBytes" | "testPlan">;
 
 /** Nothing starts before the button. */
 export function createDonor(wish: DonorWish, volunteer: Volunteer): Donor {

@@ -1,7 +1,7 @@
 // What crosses between window and peer worker by comlink: control one way, snapshots the other. Bytes of links take their own port.
 import type { RunSpec } from "#wire";
 import type { Controls } from "../controls/settings.ts";
-import type { BackendWish } from "../views/places.ts";
+import type { BackendWish, TestPlan } from "../views/places.ts";
 import type { Observed } from "../window/conditions.ts";
 import type { DonorSnapshot } from "../window/types.ts";
 
@@ -19,8 +19,8 @@ export interface StartConfig {
   readonly island: number | null;
   /** Test builds: of the device's memory, so much and no more. */
   readonly memoryBytes: number | null;
-  /** Test builds: members of an island exchange exact sums, whatever the host says. All of them have to. */
-  readonly exactExchange: boolean;
+  /** Test builds: what an island's members share, whatever the host says. All of them have to. */
+  readonly testPlan: TestPlan;
   readonly build: string;
   /** The slot that this tab had before a reload; a duplicated tab brings its original's. */
   readonly preferredSlot: number | null;

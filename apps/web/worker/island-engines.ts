@@ -1,5 +1,7 @@
 // Islands on this machine's GPU: among how many a model fits, and the engines of who leads and of who serves.
 import { fewestRanks, leadIsland, serveIsland, sharesOf } from "#engine";
+import type { IslandPlan, RunSpec } from "#wire";
+import type { TestPlan } from "../views/places.ts";
 import type { IslandPart } from "../window/types.ts";
 import type { EngineWish } from "./gpu.ts";
 import type { IslandEngines } from "./islands.ts";
@@ -38,3 +40,17 @@ export const islandEngines: IslandEngines = {
   },
   serve: async (wish, plan, port) => serveIsland({ ...(await optionsOf(wish)), plan }, port),
 };
+
+/** As the host says, unless a test build's address says otherwise. */
+export function planFor(
+  wish: TestPlan,
+  { model }: Pick<RunSpec, "model">,
+  given: IslandPlan,
+  ranks: number,
+): IslandPlan {
+  if (wish === "exact" && given.kind !== "sequence") return { ...given, exchange: "f32" };
+  if (wish !== "pipeline") return given;
+  const until = (rank: number): number => Math.floor((rank * model.layers) / ranks);
+  const layers = Array.from({ length: ranks }, (_, rank) => until(rank + 1) - until(rank));
+  return { kind: "pipeline", layers, exchange: "int8" };
+}

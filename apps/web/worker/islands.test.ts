@@ -41,7 +41,7 @@ function given(change: Partial<IslandsOptions> & { ranksNeeded?: number | undefi
   let snapshot: DonorSnapshot = { ...idleDonor, status: "starting" };
   const clock = { now: 0 };
   const islands = new Islands({
-    ...{ self, wishes: 2, isExact: false, now: () => clock.now, send: (message) => void sent.push(message) },
+    ...{ self, wishes: 2, planFor: (plan) => plan, now: () => clock.now, send: (message) => void sent.push(message) },
     board: {
       get: () => snapshot,
       set: (to) => {

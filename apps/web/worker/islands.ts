@@ -45,8 +45,8 @@ export interface IslandsOptions {
   readonly board: Pick<Board, "get" | "set">;
   /** The person asked for company: an island of so many at least. */
   readonly wishes: number | null;
-  /** Sums are exchanged as they are, whatever the host says. */
-  readonly isExact: boolean;
+  /** What is done with the host's plan for so many members: as it says, but for tests. */
+  readonly planFor: (given: IslandPlan, ranks: number) => IslandPlan;
   readonly alone: (wish: EngineWish) => Promise<Engine>;
   readonly engines: IslandEngines;
   readonly now: () => number;
@@ -182,8 +182,8 @@ export class Islands {
   }
 
   async #form({ island, rank, members, plan: given }: Extract<IslandSeatOutput, { type: "form" }>): Promise<void> {
-    const { lines, self, engines, now, isExact } = this.#options;
-    const plan: IslandPlan = isExact && given.kind !== "sequence" ? { ...given, exchange: "f32" } : given;
+    const { lines, self, engines, now, planFor } = this.#options;
+    const plan = planFor(given, members.length);
     const opening = this.#opening;
     const port = lines.open(island, members, self);
     this.#port = port;
