@@ -1,7 +1,7 @@
 // [R53] [R54] [R55] Islands at the host, at close quarters. Whole swarms of them are in packages/sim.
 import { expect, test } from "vitest";
 import type { HostMessage, LinkReport, PeerId } from "#wire";
-import { alice, bob, carol, dave, genesisHash, member } from "./test-given.ts";
+import { alice, bob, carol, dave, genesisHash, hash, member } from "./test-given.ts";
 import { GivenSequencer } from "./test-sequencer.ts";
 
 const link = (peer: PeerId, change: Partial<LinkReport> = {}): LinkReport => ({
@@ -14,10 +14,15 @@ class Given extends GivenSequencer {
 
   /** Everybody in turn is linked with everybody else. */
   measure(peers: readonly PeerId[] = this.all, change: Partial<LinkReport> = {}): void {
-    for (const peer of peers) {
-      const links = peers.filter((other) => other !== peer).map((other) => link(other, change));
-      this.say(peer, { type: "links", links, bytesFromHost: 0, bytesToHost: 0 });
-    }
+    for (const peer of peers)
+      this.report(
+        peer,
+        peers.filter((other) => other !== peer).map((other) => link(other, change)),
+      );
+  }
+
+  report(peer: PeerId, links: LinkReport[]): void {
+    this.say(peer, { type: "links", links, bytesFromHost: 0, bytesToHost: 0 });
   }
 
   seek(...peers: readonly PeerId[]): this {
@@ -27,21 +32,38 @@ class Given extends GivenSequencer {
 
   /** @returns what each was sent meanwhile */
   later(ms: number): ReadonlyMap<PeerId, HostMessage[]> {
-    this.now += ms;
-    this.step({ type: "tick" });
-    return new Map(this.all.map((peer) => [peer, this.heard(peer)]));
+    const heard = new Map<PeerId, HostMessage[]>(this.all.map((peer) => [peer, []]));
+    for (const end = this.now + ms; this.now < end; ) {
+      this.now = Math.min(end, this.now + 100);
+      this.step({ type: "tick" });
+      for (const [peer, messages] of heard) messages.push(...this.heard(peer));
+    }
+    return heard;
+  }
+
+  /** Their newest word within a second. */
+  waits(peer: PeerId): HostMessage | undefined {
+    return this.later(1_000)
+      .get(peer)
+      ?.findLast(({ type }) => type === "island-waits");
   }
 
   ready(peer: PeerId): void {
     this.say(peer, { type: "ready", round: 0, anchorHash: genesisHash, stepMs: 100 });
   }
 
+  islandWithin(ms: number, peer: PeerId): string {
+    const island = this.later(ms)
+      .get(peer)
+      ?.find((message) => message.type === "island");
+    expect(island).toBeDefined();
+    return island?.type === "island" ? island.island : "";
+  }
+
   island(...members: readonly PeerId[]): string {
     this.seek(...members);
     this.measure(members);
-    const [island] = this.later(1_000).get(members[0])!;
-    expect(island).toMatchObject({ type: "island", members });
-    return island.type === "island" ? island.island : "";
+    return this.islandWithin(1_300, members[0]);
   }
 }
 
@@ -54,8 +76,9 @@ function given(...peers: readonly PeerId[]): Given {
 test("who seeks and is linked is told of its island a second later, all members alike", () => {
   const host = given(alice, bob).seek(bob, alice);
   host.measure([alice, bob]);
-  expect(host.later(999).get(alice)).toEqual([]);
-  const heard = host.later(1);
+  host.later(900);
+  expect(host.sequencer.view().islands).toEqual([]);
+  const heard = host.later(300);
   expect(heard.get(alice)).toEqual(heard.get(bob));
   const plan = { kind: "tensor", exchange: "int8", form: "direct" };
   expect(heard.get(alice)).toMatchObject([{ type: "island", members: [alice, bob], plan }]);
@@ -68,36 +91,46 @@ test("who waits hears why and who else seeks, once, and again when it is somethi
   expect(host.later(5_000).get(alice)).toEqual([]);
   host.seek(bob);
   expect(host.heard(alice)).toEqual([{ type: "island-waits", missing: 1, because: "unlinked", seekers: [bob] }]);
-  host.measure([alice, bob]);
-  expect(host.sequencer.view().islands).toEqual([]);
-  expect(host.later(1_000).get(alice)).toMatchObject([{ type: "island", members: [alice, bob] }]);
+  host.measure([alice, bob], { rttMs: 5_000 });
+  expect(host.waits(alice)).toEqual({ type: "island-waits", missing: 1, because: "slow", seekers: [bob] });
 });
 
-test("a line that is too slow is said; over a slow one layers go to stages, once nobody nearer has come", () => {
+test("over a slow line layers go to stages, once nobody nearer has come", () => {
   const host = given(alice, bob).seek(alice, bob);
-  host.measure([alice, bob], { rttMs: 5_000 });
-  expect(host.heard(alice)).toEqual([{ type: "island-waits", missing: 1, because: "slow", seekers: [bob] }]);
   host.measure([alice, bob], { rttMs: 80 });
-  host.later(9_999);
+  expect(host.waits(alice)).toEqual({ type: "island-waits", missing: 0, because: "measuring", seekers: [bob] });
+  host.later(8_900);
   expect(host.sequencer.view().islands).toEqual([]);
+  host.later(400);
   const plan = { kind: "pipeline", layers: [1, 1], exchange: "int8" };
-  expect(host.later(1).get(alice)).toMatchObject([{ type: "island", members: [alice, bob], plan }]);
+  expect(host.sequencer.view().islands).toMatchObject([{ members: [alice, bob], plan }]);
 });
 
 test.each([
-  [
-    "what one end alone reports",
-    (host: Given) => host.say(alice, { type: "links", links: [link(bob)], bytesFromHost: 0, bytesToHost: 0 }),
-  ],
+  ["what one end alone reports", (host: Given) => host.report(alice, [link(bob)])],
   ["one that the host relays", (host: Given) => host.measure([alice, bob], { kind: "relayed" })],
   ["one that nobody measured", (host: Given) => host.measure([alice, bob], { rttMs: null })],
 ])("no line: %s", (_, report) => {
   const host = given(alice, bob).seek(alice, bob);
-  const waits = { type: "island-waits", missing: 1, because: "unlinked", seekers: [bob] };
-  expect(host.heard(alice)).toEqual([waits]);
   report(host);
-  expect(host.later(1_000).get(alice)).toEqual([]);
+  expect(host.waits(alice)).toEqual({ type: "island-waits", missing: 1, because: "unlinked", seekers: [bob] });
+  host.later(20_000);
   expect(host.sequencer.view().islands).toEqual([]);
+});
+
+test("no line: to who is no neighbour, whatever both say", () => {
+  const many = Array.from({ length: 40 }, (_, i) => hash(`peer ${i}`).concat("00"));
+  const host = given(...many).seek(...many.slice(0, 30));
+  const { mesh } = host.sequencer;
+  const a = many[0];
+  const b = many.slice(1, 30).find((other) => !mesh.areNeighbours(a, other))!;
+  const c = many.slice(1, 30).find((other) => mesh.areNeighbours(a, other))!;
+  host.measure([a, b]);
+  host.later(20_000);
+  expect(host.sequencer.view().islands).toEqual([]);
+  host.measure([a, c]);
+  host.later(300);
+  expect(host.sequencer.view().islands).toHaveLength(1);
 });
 
 test("the leader trains for all of them: the open names it, and lists who is behind it", () => {
@@ -133,7 +166,8 @@ test.each<[string, (host: Given, island: string) => unknown, string]>([
   expect(host.sequencer.view().peers.find(({ member }) => member.peer === alice)?.state).toBe("joining");
   host.seek(alice, carol);
   host.measure([alice, carol]);
-  expect(host.later(1_000).get(alice)).toMatchObject([{ type: "island", members: [alice, carol] }]);
+  host.later(1_300);
+  expect(host.sequencer.view().islands).toMatchObject([{ members: [alice, carol] }]);
 });
 
 test("word of an island that is over ends no other", () => {
@@ -142,7 +176,7 @@ test("word of an island that is over ends no other", () => {
   host.say(alice, { type: "leave-island", island: first, reason: "lost" });
   host.seek(alice, bob);
   host.measure([alice, bob]);
-  host.later(1_000);
+  host.later(1_300);
   expect(host.sequencer.view().islands).toHaveLength(1);
   host.say(bob, { type: "leave-island", island: first, reason: "lost" });
   expect(host.sequencer.view().islands).toHaveLength(1);
@@ -155,35 +189,23 @@ test("the same members rest longer after each time that it fell apart, and begin
     host.seek(alice, bob);
     host.measure([alice, bob]);
   };
-  const formsWithin = (ms: number): string => {
-    expect(
-      host
-        .later(ms - 1)
-        .get(alice)
-        ?.some(({ type }) => type === "island"),
-    ).toBe(false);
-    const island = host
-      .later(1)
-      .get(alice)
-      ?.find((message) => message.type === "island");
-    expect(island).toBeDefined();
-    return island?.type === "island" ? island.island : "";
-  };
   let island = host.island(alice, bob);
   for (const restMs of [1_000, 2_000, 4_000]) {
     fall(island);
-    island = formsWithin(restMs);
+    host.later(restMs - 100);
+    expect(host.sequencer.view().islands).toEqual([]);
+    island = host.islandWithin(400, alice);
   }
   host.now += 60_000;
   fall(island);
-  formsWithin(1_000);
+  host.islandWithin(1_300, alice);
 });
 
 test("who seeks no more is in none", () => {
   const host = given(alice, bob).seek(alice, bob);
   host.say(alice, { type: "leave-island", reason: "paused" });
-  expect(host.heard(bob)).toEqual([{ type: "island-waits", missing: 1, because: "too-few" }]);
   host.measure([alice, bob]);
-  host.later(1_000);
+  expect(host.waits(bob)).toEqual({ type: "island-waits", missing: 1, because: "too-few" });
+  host.later(5_000);
   expect(host.sequencer.view().islands).toEqual([]);
 });

@@ -15,8 +15,10 @@ const REST_FIRST_MS = 1_000;
 const REST_MAX_MS = 60_000;
 /** Sets of members that wait so, the newest. */
 const RESTING_MAX = 256;
-/** More hear that there are enough: each is compared with each. */
-const SEEKERS_MAX = 512;
+/** More hear that there are enough. They are in 560 sets of four each at most, of 16 neighbours: to look at all takes a tenth of a second, */
+const SEEKERS_MAX = 64;
+/** so it is not done at each of their messages. */
+const LOOK_EVERY_MS = 200;
 
 export interface StandingIsland {
   readonly id: string;
@@ -59,6 +61,7 @@ export class StandingIslands {
   private readonly departed: PeerId[] = [];
   private formed = 0;
   private lookAt: Millis = Number.POSITIVE_INFINITY; // something is decided anew
+  private lookedAt: Millis = Number.NEGATIVE_INFINITY;
 
   constructor({ log, visits, wake, meshSeed }: StandingIslandsOptions) {
     this.log = log;
@@ -152,14 +155,17 @@ export class StandingIslands {
       if (island !== undefined) this.over(now, island, "a member left", peer);
     }
     if (this.seeking.size === 0) return;
+    this.lookAt = Math.max(this.lookAt, this.lookedAt + LOOK_EVERY_MS);
     if (now >= this.lookAt) this.look(now);
     this.wake.want(this.lookAt);
   }
 
   private look(now: Millis): void {
+    this.lookedAt = now;
+    const lines = this.lines();
     const formation = formIslands({
       seekers: this.seekers(now),
-      lineOf: (a, b) => this.lineOf(a, b),
+      lineOf: (a, b) => lines.get(a + b),
       model: this.log.spec.model,
       room: ISLANDS_MAX - new Set(this.islandByMember.values()).size,
       rests: (members) => (this.restingBySet.get(setOf(members))?.until ?? 0) > now,
@@ -187,10 +193,15 @@ export class StandingIslands {
     });
   }
 
-  /** What one end alone says is no line. */
-  private lineOf(a: PeerId, b: PeerId): { rttMs: number } | undefined {
-    const [there, back] = [this.linesBySeeker.get(a)?.get(b), this.linesBySeeker.get(b)?.get(a)];
-    return there && back && { rttMs: Math.min(there.rttMs, back.rttMs) };
+  /** What one end alone says is no line, nor what the mesh does not plan. */
+  private lines(): ReadonlyMap<string, { rttMs: number }> {
+    const lines = new Map<string, { rttMs: number }>();
+    for (const [a, measured] of this.linesBySeeker)
+      for (const b of this.visits.mesh.neighbours(a)) {
+        const [there, back] = [measured.get(b), this.linesBySeeker.get(b)?.get(a)];
+        if (there && back) lines.set(a + b, { rttMs: Math.min(there.rttMs, back.rttMs) });
+      }
+    return lines;
   }
 
   private form(now: Millis, { members, plan }: Formed): void {
