@@ -163,7 +163,7 @@ export function fuzz({ seed, peers: peersGiven, trace, plant, islands = false }:
     ...(trace === undefined ? {} : { trace }),
     ...(plant === undefined ? {} : { plant }),
   });
-  if (islands) someSeek(sim);
+  if (islands) seekIslands(sim);
   sim.startAll();
   storm(sim, drawn);
   const stormRounds = sim.round;
@@ -191,7 +191,7 @@ function islandCommits({ host }: Simulation): number {
 }
 
 /** Drawn apart: the swarm around them stays what it was. */
-function someSeek({ seed, peers }: Simulation): void {
+function seekIslands({ seed, peers }: Simulation): void {
   const random = new Random(seed ^ 0x151a);
   for (const peer of peers.slice(1)) if (random.chance(SEEKERS)) peer.ranksMin = 2 + random.int(2);
 }
@@ -244,10 +244,11 @@ function calm(sim: Simulation, drawn: Drawn): void {
     peer.reloads = true; // who is still sent away for what it did in the storm (seeds 200594, 1008570)
   }
   sim.tell(() => "everybody is back");
-  sim.runRounds(ROUNDS_AFTER, CALM_MS);
+  const someSeek = peers.some(({ ranksMin }) => ranksMin !== undefined);
+  sim.runRounds(ROUNDS_AFTER, someSeek ? 2 * CALM_MS : CALM_MS); // what only they could fold is void after two minutes [R36] (seed 3028)
   sim.runUntil(({ peers }) => peers.every(takesPart(sim)), CALM_MS, "everybody training together");
   if (entriesLost > 0) restoreBackup(sim, entriesLost);
-  if (settles && peers.every(({ ranksMin }) => ranksMin === undefined)) {
+  if (settles && !someSeek) {
     sim.runRounds(ROUNDS_SETTLED, 2 * CALM_MS); // groups over lines of 0.4 s take twelve seconds a round (seed 301253)
     sim.judge.settled(ROUNDS_SETTLED);
   }

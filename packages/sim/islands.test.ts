@@ -164,6 +164,9 @@ test("whatever happens to a swarm with islands, its log stays one chain of true 
 test("[R35] seed 352: three of ten train, linked with nobody but who follows the run, and no update was ever held by enough", () =>
   void fuzz({ seed: 352, islands: true }));
 
+test("[R36] seed 3028: a liar's commit that nobody could fold, while nobody but seekers was here, was never void", () =>
+  void fuzz({ seed: 3028, islands: true }));
+
 /** The same seed forms the same one. */
 const firstIslands = new Map<number, number[]>();
 function firstIslandOf(seed: number): number[] {

@@ -119,8 +119,8 @@ export class KeptByPeers {
       const attesters = sampleOf(log, verdict.attesters);
       return { body: { type: "seal", round, anchorHash, attesters, refused } };
     }
-    const here = visits.here.willing;
-    const lost = this.holders.lost(now, new Set([...here, ...this.followers()]), wake);
+    const here = new Set([...visits.here.willing, ...this.followers()]);
+    const lost = this.holders.lost(now, here, wake);
     if (lost !== undefined) {
       const reason = `nobody who is here holds update ${lost.hash} of ${lost.maker.slice(0, 8)}`;
       return { body: { type: "void", round, reason } };
