@@ -71,7 +71,7 @@ test("[R54] whose lines are too slow for cut matrices take layers each", () => {
   const seekers = sim.peers.slice(1);
   for (const seeker of seekers) seeker.ranksMin = 2;
   sim.startAll();
-  sim.runUntil(() => leading(seekers)?.island?.isWhole === true, 30_000, "an island");
+  sim.runUntil(() => leading(seekers)?.island?.isWhole === true, 60_000, "an island");
   sim.runRounds(3);
   sim.checkAll();
   expect(sim.host.sequencer!.view().islands).toMatchObject([{ plan: { kind: "pipeline", layers: [1, 1] } }]);

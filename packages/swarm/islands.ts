@@ -8,8 +8,8 @@ import { type Line, type Planned, planOf } from "./island-plan.ts";
 
 /** Who came together is linked and measured within this: else the first two links decide, and not the best. */
 export const GATHER_MS = 1_000;
-/** A pipeline waits longer, for somebody nearer, and for a busy machine whose first answers were late. */
-export const GATHER_FAR_MS = 10_000;
+/** A pipeline waits longer, for somebody nearer, and for busy machines: what their first answers took is smoothed out by then. */
+export const GATHER_FAR_MS = 30_000;
 /** Of each size: with 8 neighbours who seek too a seeker is in 56 sets of four at most, and who claims more links makes no more work than this. */
 const SETS_MAX = 20_000;
 

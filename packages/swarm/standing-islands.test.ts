@@ -99,7 +99,7 @@ test("over a slow line layers go to stages, once nobody nearer has come", () => 
   const host = given(alice, bob).seek(alice, bob);
   host.measure([alice, bob], { rttMs: 80 });
   expect(host.waits(alice)).toEqual({ type: "island-waits", missing: 0, because: "measuring", seekers: [bob] });
-  host.later(8_900);
+  host.later(28_900);
   expect(host.sequencer.view().islands).toEqual([]);
   host.later(400);
   const plan = { kind: "pipeline", layers: [1, 1], exchange: "int8" };
