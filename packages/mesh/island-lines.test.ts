@@ -73,7 +73,7 @@ const shuffled = (seed: number) => {
   };
 };
 
-describe("messages between members", () => {
+describe("[R56] messages between members", () => {
   test.each([1, 2, 3])(
     "arrive whole and in order, of any size, whatever the order of their parts (seed %i)",
     async (seed) => {
@@ -148,7 +148,7 @@ describe("messages between members", () => {
   });
 });
 
-describe("an island ends", () => {
+describe("[R56] an island ends", () => {
   test("by one member for all: what waits is rejected, what comes later too, and nothing is sent any more", async () => {
     const { open, settle, way } = given();
     const [one, two, three] = members.map(open);
@@ -249,7 +249,7 @@ test("frames of a stranger to the island are nobody's, what does not decode clos
   expect(await two.ended).toBe("this peer has stopped");
 });
 
-test("a link is measured by what it takes to carry a probe, without its round trip; one that goes down has no measure", async () => {
+test("[R56] a link is measured by what it takes to carry a probe, without its round trip; one that goes down has no measure", async () => {
   const { lines, clock, way, settle } = given();
   const measuring = lines(a).measure(b, 4);
   expect(await lines(a).measure(b, 4)).toBeUndefined(); // under way
