@@ -1,13 +1,16 @@
 // How members would share the model of a run, and how long they would wait for each other in it.
 //
-// An all-reduce of S bytes among P members, whose lines take `lat` one way and send `up` bytes a second:
-//
-//   direct          lat + (P−1)·S/up                     everybody to everybody
-//   reduce-scatter  2·lat + 2·(P−1)/P·S/up               to who sums those rows, and back
-//   star            2·lat + S/up + (P−1)·S/hubUp         to rank 0, and back
-//
-// Where members share sequences instead, keys go straight to who sees them. Between stages of layers one microbatch's activations go on: lat + S/up.
-import { type Form, type IslandPlan, islandKindOf, type ModelShape, type PeerId } from "#wire";
+// Cut matrices wait for an all-reduce (allReduceMs), shared sequences for keys, which go straight to who sees them, stages of layers for one microbatch's activations: lat + S/up.
+import {
+  type AllReduceLines,
+  allReduceMs,
+  BYTES_PER_NUMBER,
+  type Form,
+  type IslandPlan,
+  islandKindOf,
+  type ModelShape,
+  type PeerId,
+} from "#wire";
 import type { Seeker } from "./islands.ts";
 
 /**
@@ -17,8 +20,6 @@ import type { Seeker } from "./islands.ts";
 export const RTT_MAX_MS = 30;
 /** What nobody measured is taken for a wireless LAN's 100 Mbit/s. */
 const UNMEASURED_BYTES_PER_SECOND = 12.5e6;
-/** int8 codes, and an f32 scale for each 64. */
-const BYTES_PER_VALUE = 1 + 4 / 64;
 /** And waits for the bytes as often: of 12 layers 5 s a step, of which half may hide behind the other microbatch. */
 export const ALL_REDUCE_MAX_MS = 100;
 /** A stage hands on one sequence while it computes the next one; with four of them under way and 2 s a hop a step takes a quarter of a minute. */
@@ -55,7 +56,7 @@ export function planOf(
     const ms = given.latencyMs + (1_000 * keysBytes(model, set.length)) / given.bytesPerSecond;
     return rttMs <= RTT_MAX_MS ? { set, members, plan: { kind: "sequence" }, ms } : undefined;
   }
-  const bytes = model.contextLength * model.dModel * BYTES_PER_VALUE;
+  const bytes = model.contextLength * model.dModel * BYTES_PER_NUMBER.int8;
   const hubBytesPerSecond = Math.max(...ups);
   const { form, ms } = shortestForm({ ...given, hubBytesPerSecond, bytes });
   if (rttMs <= RTT_MAX_MS && ms <= ALL_REDUCE_MAX_MS) {
@@ -79,36 +80,7 @@ function keysBytes({ contextLength, dModel, heads, kvHeads }: ModelShape, ranks:
   return (1 + 3 / 2) * (ranks - 1) * block;
 }
 
-export interface AllReduce {
-  readonly ranks: number;
-  /** One way. */
-  readonly latencyMs: number;
-  /** Of the slowest member, up. */
-  readonly bytesPerSecond: number;
-  /** Of rank 0 in a star, up. */
-  readonly hubBytesPerSecond: number;
-  /** Of one member's partial sum, as it crosses. */
-  readonly bytes: number;
-}
-
-/** Predicted time of one all-reduce in each form; see the head of this file. */
-export function allReduceMs({
-  ranks,
-  latencyMs,
-  bytesPerSecond,
-  hubBytesPerSecond,
-  bytes,
-}: AllReduce): Record<Form, number> {
-  const partMs = (1_000 * bytes) / bytesPerSecond;
-  const hubMs = (1_000 * bytes) / hubBytesPerSecond;
-  return {
-    direct: latencyMs + (ranks - 1) * partMs,
-    "reduce-scatter": 2 * latencyMs + ((2 * (ranks - 1)) / ranks) * partMs,
-    star: 2 * latencyMs + partMs + (ranks - 1) * hubMs,
-  };
-}
-
-function shortestForm(given: AllReduce): { form: Form; ms: number } {
+function shortestForm(given: AllReduceLines): { form: Form; ms: number } {
   const msByForm = allReduceMs(given);
   const forms = ["direct", "reduce-scatter", "star"] as const; // of equal ones the first
   const form = forms.reduce((best, next) => (msByForm[next] < msByForm[best] ? next : best));

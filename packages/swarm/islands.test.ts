@@ -1,8 +1,8 @@
 // [R54] Who makes an island with whom.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type IslandPlan, type ModelShape, type PeerId, peerIdOf, presets, RANKS_MAX } from "#wire";
-import { ALL_REDUCE_MAX_MS, allReduceMs, HOP_MAX_MS, RTT_MAX_MS } from "./island-plan.ts";
+import { allReduceMs, type IslandPlan, type ModelShape, type PeerId, peerIdOf, presets, RANKS_MAX } from "#wire";
+import { ALL_REDUCE_MAX_MS, HOP_MAX_MS, RTT_MAX_MS } from "./island-plan.ts";
 import { type Formation, formIslands, GATHER_FAR_MS, GATHER_MS, type Seeker } from "./islands.ts";
 
 const { model } = presets.nano;

@@ -64,3 +64,42 @@ export function islandKindOf(model: ModelShape): "tensor" | "sequence" {
 /** Whether so many can share it: of each sequence every member takes two chunks of equal length. */
 export const sharesAmong = (model: ModelShape, ranks: number): boolean =>
   islandKindOf(model) === "tensor" || model.contextLength % (2 * ranks) === 0;
+
+/** As they cross: int8 codes with an f32 scale for each 64, or f32. */
+export const BYTES_PER_NUMBER = { int8: 1 + 4 / 64, f32: 4 } as const satisfies Record<Exchange, number>;
+
+/** Among members whose lines are like this. */
+export interface AllReduceLines {
+  readonly ranks: number;
+  /** One way. */
+  readonly latencyMs: number;
+  /** Of the slowest member, up. */
+  readonly bytesPerSecond: number;
+  /** Of rank 0 in a star, up. */
+  readonly hubBytesPerSecond: number;
+  /** Of one member's partial sum, as it crosses. */
+  readonly bytes: number;
+}
+
+/**
+ * Predicted milliseconds of one all-reduce of S bytes among P members, in each form. On home lines the latency weighs most (Li et al. 2024, TPI-LLM).
+ *
+ *   direct          lat + (P−1)·S/up                     everybody to everybody
+ *   reduce-scatter  2·lat + 2·(P−1)/P·S/up               to who sums those rows, and back
+ *   star            2·lat + S/up + (P−1)·S/hubUp         to rank 0, and back
+ */
+export function allReduceMs({
+  ranks,
+  latencyMs,
+  bytesPerSecond,
+  hubBytesPerSecond,
+  bytes,
+}: AllReduceLines): Record<Form, number> {
+  const partMs = (1_000 * bytes) / bytesPerSecond;
+  const hubMs = (1_000 * bytes) / hubBytesPerSecond;
+  return {
+    direct: latencyMs + (ranks - 1) * partMs,
+    "reduce-scatter": 2 * latencyMs + ((2 * (ranks - 1)) / ranks) * partMs,
+    star: 2 * latencyMs + partMs + (ranks - 1) * hubMs,
+  };
+}

@@ -1,11 +1,8 @@
 // What a step of an island takes, predicted: from what its segments compute and what a line does.
-import type { Exchange, Form } from "#wire/islands";
+import { allReduceMs, BYTES_PER_NUMBER, type Exchange, type Form } from "#wire/islands";
 import type { LineShape } from "./port.ts";
 
-/** int8 blocks of 64 with a scale, or f32. */
-const BYTES_PER_NUMBER = { int8: 1 + 4 / 64, f32: 4 } as const satisfies Record<Exchange, number>;
-
-/** Milliseconds of one all-reduce over equal lines; the two-step forms take two latencies. On home lines the latency weighs most (Li et al. 2024, TPI-LLM). */
+/** Milliseconds of one all-reduce over equal lines. */
 export function exchangeMs(
   {
     ranks,
@@ -15,10 +12,8 @@ export function exchangeMs(
   }: { readonly ranks: number; readonly numbers: number; readonly exchange: Exchange; readonly form: Form },
   { latencyMs, bytesPerSecond }: LineShape,
 ): number {
-  const sumMs = (1000 * numbers * BYTES_PER_NUMBER[exchange]) / bytesPerSecond;
-  if (form === "direct") return latencyMs + (ranks - 1) * sumMs;
-  if (form === "reduce-scatter") return 2 * latencyMs + ((2 * (ranks - 1)) / ranks) * sumMs;
-  return 2 * latencyMs + ranks * sumMs; // a part in, (ranks - 1) sums out through the middle's one line
+  const bytes = numbers * BYTES_PER_NUMBER[exchange];
+  return allReduceMs({ ranks, latencyMs, bytesPerSecond, hubBytesPerSecond: bytesPerSecond, bytes })[form];
 }
 
 /** Forward two a layer, and as many backward; a layer that is computed again exchanges its first sum once more. */
