@@ -31,27 +31,31 @@ export async function allReduce(
   numbers: number,
 ): Promise<Bytes> {
   const kind = exchange === "f32" ? exact : coded;
-  if (form === "direct") return kind.gathered(await exchangeAll(lane, () => own), numbers);
+  if (form === "direct") return kind.gathered(await exchangeAll(lane, own), numbers);
   const owners = form === "star" ? [0] : Array.from({ length: lane.ranks }, (_, rank) => rank);
   const slices = slicesOf(numbers, owners.length);
   const mine = owners.indexOf(lane.rank);
-  const sumOf = (owner: number, slice: Slice) => receiveBytes(lane, owner, kind.cut(own, numbers, slice).length);
-  for (const [i, owner] of owners.entries())
-    if (owner !== lane.rank) lane.send(owner, kind.cut(own, numbers, slices[i]));
-  if (mine >= 0) {
-    const parts = await everybodys(lane, kind.cut(own, numbers, slices[mine]));
-    const sum = kind.sum(parts, slices[mine].length);
-    for (let to = 0; to < lane.ranks; to++) if (to !== lane.rank) lane.send(to, sum.slice());
-    const sums = await Promise.all(owners.map((owner, i) => (owner === lane.rank ? sum : sumOf(owner, slices[i]))));
-    return kind.joined(sums, slices);
-  }
-  return kind.joined(await Promise.all(owners.map((owner, i) => sumOf(owner, slices[i]))), slices);
+  const cuts = slices.map((slice) => kind.cut(own, numbers, slice));
+  for (const [i, owner] of owners.entries()) if (owner !== lane.rank) lane.send(owner, cuts[i]);
+  const sum = mine < 0 ? undefined : kind.sum(await everybodys(lane, cuts[mine]), slices[mine].length);
+  if (sum) sendAll(lane, sum);
+  const sums = owners.map((owner, i) => (i === mine && sum ? sum : receiveBytes(lane, owner, cuts[i].length)));
+  return kind.joined(await Promise.all(sums), slices);
 }
 
-/** What every rank has, by rank. @param given what it is to have */
-export function exchangeAll(lane: Lane, given: (to: number) => Bytes): Promise<Bytes[]> {
-  for (let to = 0; to < lane.ranks; to++) if (to !== lane.rank) lane.send(to, given(to).slice());
-  return everybodys(lane, given(lane.rank));
+/** Everybody's numbers, by rank; as many of each. Rejects with IslandLostError. */
+export async function exchangeNumbers(lane: Lane, own: readonly number[]): Promise<Float64Array[]> {
+  const all = await exchangeAll(lane, bytesOf(Float64Array.from(own)));
+  return all.map((bytes) => new Float64Array(bytes.slice().buffer));
+}
+
+function exchangeAll(lane: Lane, own: Bytes): Promise<Bytes[]> {
+  sendAll(lane, own);
+  return everybodys(lane, own);
+}
+
+function sendAll(lane: Lane, bytes: Bytes): void {
+  for (let to = 0; to < lane.ranks; to++) if (to !== lane.rank) lane.send(to, bytes.slice());
 }
 
 const everybodys = (lane: Lane, own: Bytes): Promise<Bytes[]> =>
@@ -81,8 +85,8 @@ interface Kind {
 
 const floatsOf = ({ buffer, byteOffset, byteLength }: Bytes): Float32Array<ArrayBuffer> =>
   new Float32Array(buffer, byteOffset, byteLength / 4);
-const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView<ArrayBuffer>): Bytes =>
-  new Uint8Array(buffer, byteOffset, byteLength);
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Bytes =>
+  new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
 
 function added(parts: readonly Float32Array[], length: number): Float32Array<ArrayBuffer> {
   const sum = new Float32Array(length);
@@ -100,10 +104,12 @@ function concatenated(parts: readonly Bytes[]): Bytes {
   return whole;
 }
 
+const summed: Kind["sum"] = (parts, numbers) => bytesOf(added(parts.map(floatsOf), numbers));
+
 const exact: Kind = {
-  gathered: (parts, numbers) => bytesOf(added(parts.map(floatsOf), numbers)),
+  gathered: summed,
   cut: (whole, _, { from, length }) => whole.slice(4 * from, 4 * (from + length)),
-  sum: (parts, numbers) => bytesOf(added(parts.map(floatsOf), numbers)),
+  sum: summed,
   joined: (parts) => concatenated(parts),
 };
 
@@ -127,8 +133,6 @@ const coded: Kind = {
   },
   joined: (parts, slices) => {
     const shards = parts.map((part, i) => shardOf(part, slices[i].length));
-    const scales = Float32Array.from(shards.flatMap((shard) => [...shard.scales]));
-    const codes = Int8Array.from(concatenated(shards.map((shard) => bytesOf(shard.codes as Int8Array<ArrayBuffer>))));
-    return bytesOf(shardWordsOf({ scales, codes }));
+    return concatenated([...shards.map(({ scales }) => bytesOf(scales)), ...shards.map(({ codes }) => bytesOf(codes))]);
   },
 };

@@ -43,23 +43,16 @@ export interface Served {
 export async function serveIsland(options: IslandOptions, port: IslandPort): Promise<Served> {
   const lanes = new Lanes(port);
   const lane = lanes.lane(ORDERS_LANE);
-  let engine: RankEngine | undefined;
-  try {
-    engine = await openPart(options, lanes, lane);
-  } catch (error) {
+  const serving = await openPart(options, lanes, lane).catch((error: unknown) => {
     port.end(`member ${port.rank} could not take its part: ${messageOf(error)}`);
     throw error;
-  }
-  const serving = engine;
+  });
   void serving.lost.then(({ message, reason }) => port.end(`member ${port.rank} lost its GPU: ${message || reason}`));
   const finished = serve(serving, lane)
-    .then(
-      () => "",
-      (error: unknown) => {
-        port.end(`member ${port.rank}: ${messageOf(error)}`);
-        return messageOf(error);
-      },
-    )
+    .catch((error: unknown) => {
+      port.end(`member ${port.rank}: ${messageOf(error)}`);
+      return messageOf(error);
+    })
     .finally(() => serving.destroy());
   return {
     finished,
@@ -92,11 +85,11 @@ const shapeOf = (
 export function planPart(options: IslandOptions, { rank, ranks }: Lane, microbatch: number): ModelPlan {
   const { model, plan, memoryBytes, moments } = options;
   const given = { microbatch, memoryBytes, moments, limits: options.adapter?.limits };
-  if (plan.kind === "pipeline")
-    return planModel({ ...given, model: stageShape(model, plan, rank), stage: stageOf(plan, rank) });
   if (plan.kind === "sequence") return planSequence({ ...given, model }, { ranks, rank });
+  const shape = shapeOf(model, plan, { rank, ranks });
+  if (plan.kind === "pipeline") return planModel({ ...given, model: shape, stage: stageOf(plan, rank) });
   const island = { exchange: plan.exchange, shards: shardsOf(plan, ranks), chains: CHAINS } as const;
-  return planModel({ ...given, model: rankShape(model, sharesOf(model, ranks)[rank]), island });
+  return planModel({ ...given, model: shape, island });
 }
 
 async function openPart(options: IslandOptions, lanes: Lanes, lane: Lane): Promise<RankEngine> {

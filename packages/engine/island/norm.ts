@@ -2,7 +2,7 @@
 import type { Crossing } from "../device/crossing.ts";
 import type { Plan, View } from "../device/plan.ts";
 import type { IslandSquares } from "../model/passes.ts";
-import { exchangeAll } from "./all-reduce.ts";
+import { exchangeNumbers } from "./all-reduce.ts";
 import type { Lane } from "./port.ts";
 
 export interface Squares {
@@ -29,7 +29,7 @@ export class GradientNorm {
     const { plan, places, view } = this.#squares;
     const staging = this.#staging;
     plan.replay((encoder) => encoder.copyBufferToBuffer(view.buffer, 0, staging, 0, staging.size));
-    const own = new Float64Array(2);
+    let own: [everybodys: number, cut: number] = [0, 0];
     await this.#crossing.map(staging, (mapped) => {
       const partials = new Float32Array(mapped);
       const sumOf = (ranges: IslandSquares["own"]): number =>
@@ -37,10 +37,9 @@ export class GradientNorm {
           (sum, { offset, length }) => partials.subarray(offset, offset + length).reduce((a, b) => a + b, sum),
           0,
         );
-      own.set([sumOf(places.everybodys), sumOf(places.own)]);
+      own = [sumOf(places.everybodys), sumOf(places.own)];
     });
-    const all = await exchangeAll(this.#lane, () => new Uint8Array(own.buffer));
-    const sums = all.map(({ buffer, byteOffset }) => new Float64Array(buffer, byteOffset, 2));
+    const sums = await exchangeNumbers(this.#lane, own);
     const square = sums.reduce((sum, [, cut]) => sum + cut, sums[0][0]);
     this.#crossing.device.queue.writeBuffer(view.buffer, 0, Float32Array.of(square));
   }

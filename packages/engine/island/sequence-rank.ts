@@ -22,6 +22,7 @@ import { type Range, takeFromEngine, toEngine } from "../model/layout.ts";
 import { MESSAGES_IN_FLIGHT, type Outline, outlineOf, REPORT_BYTES } from "../model/outline.ts";
 import { ALL_KERNELS, MOMENT_KERNELS, type Pass, passesOf } from "../model/passes.ts";
 import { messageElements, SEQUENCE_KERNELS } from "../model/sequence-passes.ts";
+import { exchangeNumbers } from "./all-reduce.ts";
 import type { ExchangeTotals, Lanes } from "./lanes.ts";
 import { MessagesBetween } from "./messages-between.ts";
 import { planSequence } from "./planner.ts";
@@ -206,7 +207,8 @@ export class SequenceRank {
 
   /** Everybody's number, added up in the order of ranks. */
   async sum(own: number): Promise<number> {
-    return (await exchangeNumbers(this.#numbers, own)).reduce((a, b) => a + b);
+    const all = await exchangeNumbers(this.#numbers, [own]);
+    return all.reduce((sum, [number]) => sum + number, 0);
   }
 
   get hasFailed(): boolean {
@@ -342,16 +344,4 @@ export class SequenceRank {
     encoder.clearBuffer(crossing.buffer("gradient"));
     device.queue.submit([encoder.finish()]);
   }
-}
-
-/** Everybody's number, by rank. */
-async function exchangeNumbers(lane: Lane, own: number): Promise<number[]> {
-  const ranks = Array.from({ length: lane.ranks }, (_, rank) => rank);
-  for (const to of ranks) if (to !== lane.rank) lane.send(to, new Uint8Array(Float64Array.of(own).buffer));
-  const numbers = ranks.map(async (from) => {
-    if (from === lane.rank) return own;
-    const bytes = await receiveBytes(lane, from, 8);
-    return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true);
-  });
-  return Promise.all(numbers);
 }

@@ -6,7 +6,7 @@ import type { Memory } from "../device/memory.ts";
 import type { Plan, View } from "../device/plan.ts";
 import type { StageCut } from "../model/buffers.ts";
 import { decodeShard, shardFrom } from "../reference/shard.ts";
-import { exchangeAll } from "./all-reduce.ts";
+import { exchangeNumbers } from "./all-reduce.ts";
 import { counted, type ExchangeTotals, type Lanes, NO_EXCHANGES } from "./lanes.ts";
 import { GradientNorm, type Squares } from "./norm.ts";
 import { type Lane, receiveBytes } from "./port.ts";
@@ -153,8 +153,7 @@ export class Stage {
 
   /** The last stage's, which alone has one. @param own 0 at the others */
   async loss(own: number): Promise<number> {
-    const all = await exchangeAll(this.#lanes.loss, () => new Uint8Array(Float64Array.of(own).buffer));
-    const last = all[all.length - 1];
-    return new Float64Array(last.buffer, last.byteOffset, 1)[0];
+    const all = await exchangeNumbers(this.#lanes.loss, [own]);
+    return all[all.length - 1][0];
   }
 }

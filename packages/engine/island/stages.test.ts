@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parameterTable } from "#outer";
 import { tinyModel } from "../reference/testing.ts";
-import { joinStages, layersBySpeed, stagePart, stageShape } from "./stages.ts";
+import { joinStages, stagePart, stageShape } from "./stages.ts";
 
 test.each([true, false])(
   "every number is in one stage, a tied embedding (%s) in the first and the last, and comes back",
@@ -21,11 +21,3 @@ test.each([true, false])(
     );
   },
 );
-
-test("layers go by speed: a phone two, a workstation twenty", () => {
-  expect(layersBySpeed(22, [1, 10])).toEqual([2, 20]);
-  expect(layersBySpeed(6, [1, 1, 1])).toEqual([2, 2, 2]);
-  expect(layersBySpeed(7, [1, 1, 1])).toEqual([3, 2, 2]);
-  expect(layersBySpeed(3, [1, 100, 100])).toEqual([1, 1, 1]);
-  expect(() => layersBySpeed(2, [1, 1, 1])).toThrow("2 layers cannot be cut among 3 stages");
-});

@@ -51,21 +51,3 @@ export function joinStages(
       flat.set(part.subarray(from, from + length), whole);
   return flat;
 }
-
-/**
- * Layers by stage for members of such speeds (any unit), one at least each: who is three times as fast takes three times as many. The largest remainders round up.
- * @throws RangeError for more stages than layers
- */
-export function layersBySpeed(layers: number, speeds: readonly number[]): number[] {
-  if (speeds.length > layers)
-    throw new RangeError(`${layers} layers cannot be cut among ${speeds.length} stages: each has one at least`);
-  const total = speeds.reduce((sum, speed) => sum + speed, 0);
-  const wanted = speeds.map((speed) => (layers * speed) / total);
-  const counts = wanted.map((want) => Math.max(1, Math.floor(want)));
-  const left = (): number => layers - counts.reduce((sum, count) => sum + count, 0);
-  const most = (score: (i: number) => number): number =>
-    counts.reduce((best, _, i) => (score(i) > score(best) ? i : best), 0);
-  while (left() > 0) counts[most((i) => wanted[i] - counts[i])]++;
-  while (left() < 0) counts[most((i) => (counts[i] > 1 ? counts[i] - wanted[i] : Number.NEGATIVE_INFINITY))]--;
-  return counts;
-}
