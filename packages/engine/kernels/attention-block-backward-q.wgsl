@@ -21,21 +21,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(subgroup_invocation_i
 #else
 fn main(@builtin(global_invocation_id) id: vec3u) {
 #end
-  if ((id.x & ~3u) * PER >= shape.queries) { return; } // the whole quad
-  let head = id.y;
-  let ownRow = id.z * shape.T + shape.first;
-  let ownStride = (shape.heads + 2u * shape.kvHeads) * HS4;
-  let own$u = min(id.x * PER + $uu, shape.queries - 1u);
-  let statistic$u = (id.z * shape.heads + head) * shape.T + shape.first + own$u;
+  QUERIES
   let ownLse$u = lse[statistic$u];
   let ownDelta$u = delta[statistic$u];
-  let last = shape.keys - 1u;
-  let end = last;
-  let base = id.z * shape.keys;
-  let stride = 2u * shape.kvHeads * HS4;
-  let kAt = head * shape.kvHeads / shape.heads * HS4;
-  let vAt = kAt + shape.kvHeads * HS4;
-  let query$u = last; // sees up to that key
   // Loaded and stored in loops: written out, a software adapter compiles them longer than all the rest.
   var own: array<vec4f, PER * HS4>;
   var ownDy: array<vec4f, PER * HS4>;

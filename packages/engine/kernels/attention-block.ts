@@ -9,6 +9,7 @@ import backwardQLoop from "./attention-backward-q-loop.wgsl?raw";
 import backwardKv from "./attention-block-backward-kv.wgsl?raw";
 import backwardQ from "./attention-block-backward-q.wgsl?raw";
 import forward from "./attention-block-forward.wgsl?raw";
+import queries from "./attention-block-queries.wgsl?raw";
 import forwardLoop from "./attention-forward-loop.wgsl?raw";
 import addSource from "./keys-add.wgsl?raw";
 import takeSource from "./keys-take.wgsl?raw";
@@ -26,9 +27,12 @@ const shape = {
   B: "u32",
 } as const;
 
+/** Which queries an invocation has, and where another rank's keys lie: the same wherever queries walk over keys. */
+const withQueries = (source: string): string => source.replace("  QUERIES\n", () => queries);
+
 export const attentionBlockForward = kernel({
   label: "attention-block-forward",
-  source: attentionSource(forward, forwardLoop),
+  source: attentionSource(withQueries(forward), forwardLoop),
   shape,
   bindings: { qkv: "read", kv: "read", y: "write", lse: "write" },
   stored: ["qkv", "kv", "y"],
@@ -37,7 +41,7 @@ export const attentionBlockForward = kernel({
 
 export const attentionBlockBackwardQ = kernel({
   label: "attention-block-backward-q",
-  source: attentionSource(backwardQ, backwardQLoop),
+  source: attentionSource(withQueries(backwardQ), backwardQLoop),
   shape,
   bindings: { qkv: "read", kv: "read", dy: "read", lse: "read", delta: "read", dqkv: "write" },
   stored: ["qkv", "kv", "dy", "dqkv"],
