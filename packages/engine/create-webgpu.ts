@@ -3,8 +3,7 @@ import type { OpenDevice } from "./device/adapter.ts";
 import { openDevice } from "./device/adapter.ts";
 import { type Crossing, lostSoon } from "./device/crossing.ts";
 import { compileKernels, type Kernel, type Variant } from "./device/kernel.ts";
-import type { Memory } from "./device/memory.ts";
-import { FLOPS_PER_SUBMIT, Plan, slice } from "./device/plan.ts";
+import { FLOPS_PER_SUBMIT, Plan, type Recorder, slice } from "./device/plan.ts";
 import { checked } from "./device/scopes.ts";
 import { Segments } from "./device/segments.ts";
 import type { EngineOptions } from "./engine.ts";
@@ -23,8 +22,11 @@ import {
   ISLAND_KERNELS,
   islandSquaresOf,
   MOMENT_KERNELS,
-  passesOf,
+  microbatchPassesOf,
   STAGE_KERNELS,
+  squaresPassOf,
+  stagePassesOf,
+  stepPassesOf,
 } from "./model/passes.ts";
 import { planModel } from "./model/planner.ts";
 import { WebGpuEngine } from "./webgpu-engine.ts";
@@ -109,50 +111,40 @@ export async function createWebGpuEngine(
     ]);
     const flops = cuts.flopsPerSubmit ?? FLOPS_PER_SUBMIT[description.isFallback ? "software" : "hardware"];
     const context = { model, ...outline, memory };
-    const plansOf = <P extends string>(passes: Record<P, (plan: Plan) => void>): Record<P, Plan> => {
-      const plans = {} as Record<P, Plan>;
-      for (const pass in passes) {
-        plans[pass] = new Plan(device, compiled, flops);
-        passes[pass](plans[pass]);
-        plans[pass].finish();
-      }
-      return plans;
-    };
-    const segmentsOf = (memory: Memory, pass: "train" | "evaluate"): Segments => {
-      const segments = new Segments(device, compiled, flops);
-      passesOf({ ...context, memory })[pass](segments);
-      segments.finish();
-      return segments;
-    };
-    const nothing = { train: () => {}, evaluate: () => {} };
-    const inFlight = Array.from({ length: inFlightOf(outline.sizes) }, (_, i) => {
-      const suffix = suffixOf(i);
-      return { suffix, memory: memory.with(suffix) };
-    });
-    const made = await checked(device, "The engine's plan is invalid on this device", () => ({
-      plans: { ...plansOf(markPassesOf(context)), ...plansOf({ ...passesOf(context), ...(island && nothing) }) },
-      chains: inFlight.map(({ suffix, memory }) =>
-        island ? [{ suffix, train: segmentsOf(memory, "train"), evaluate: segmentsOf(memory, "evaluate") }] : [],
-      ),
-      slots: inFlight.map(({ suffix, memory }) => {
-        const { forward, backward } = passesOf({ ...context, memory });
-        return stage ? [{ suffix, memory, ...plansOf({ forward, backward }) }] : [];
-      }),
-    }));
-    const { plans } = made;
-    const open = (): Promise<OpenDevice> => openDevice({ defaultLimits: options.defaultLimits, half: variant.half });
+    const plansOf = <P extends string>(passes: Passes<P>) => recorded(passes, () => new Plan(device, compiled, flops));
+    const segmentsOf = <P extends string>(passes: Passes<P>) =>
+      recorded(passes, () => new Segments(device, compiled, flops));
     const { sizes, layout } = outline;
-    const squares = { plan: plans.squares, places: islandSquaresOf(context), view: memory.view("squares") };
-    const sums = { squares, numbers: sizes.N * sizes.C, exchangedBytes: exchangedBytes(sizes) };
-    const rankOf = (crossing: Crossing): Rank | Stage | undefined => {
-      if (!membership) return undefined;
-      const given = { ...sums, crossing, lanes: membership.lanes };
-      if ("reduce" in membership) return new Rank({ ...given, reduce: membership.reduce, chains: made.chains.flat() });
+    const inFlight = Array.from({ length: inFlightOf(sizes) }, (_, i) => {
+      const suffix = suffixOf(i);
+      return { suffix, context: { ...context, memory: memory.with(suffix) } };
+    });
+    /** Of one that trains with others: how, once there is a way to the device. */
+    const runsOf = (membership: Membership): ((crossing: Crossing) => Rank | Stage) => {
+      const { squares: plan } = plansOf(squaresPassOf(context));
+      const squares = { plan, places: islandSquaresOf(context), view: memory.view("squares") };
+      const { lanes } = membership;
+      const given = { squares, lanes, numbers: sizes.N * sizes.C, exchangedBytes: exchangedBytes(sizes) };
+      if ("reduce" in membership) {
+        const { reduce } = membership;
+        const chains = inFlight.map(({ suffix, context }) => ({ suffix, ...segmentsOf(microbatchPassesOf(context)) }));
+        return (crossing) => new Rank({ ...given, crossing, reduce, chains });
+      }
+      const slots = inFlight.map(({ suffix, context }) => ({
+        ...{ suffix, memory: context.memory },
+        ...plansOf(stagePassesOf(context)),
+      }));
       const embedding = slice(memory.view("gradient"), layout.embed.offset, layout.embed.length);
       const tied = layout.embed === layout.head ? embedding : undefined;
-      return new Stage({ ...given, cut: membership.stage, slots: made.slots.flat(), evaluate: plans.evaluate, tied });
+      return (crossing) => new Stage({ ...given, crossing, cut: membership.stage, slots, tied });
     };
-    return new WebGpuEngine(device, description, model, outline, memory, plans, { compiled, variant, open }, rankOf);
+    const made = await checked(device, "The engine's plan is invalid on this device", () => ({
+      plans: { ...plansOf(markPassesOf(context)), ...plansOf(stepPassesOf(context)) },
+      runs: membership ? runsOf(membership) : plansOf(microbatchPassesOf(context)),
+    }));
+    const open = (): Promise<OpenDevice> => openDevice({ defaultLimits: options.defaultLimits, half: variant.half });
+    const pipelines = { compiled, variant, open };
+    return new WebGpuEngine(device, description, model, outline, memory, made.plans, made.runs, pipelines);
   } catch (error) {
     const lost = error instanceof ModelTooLargeError ? undefined : await lostSoon(device);
     if (lost) throw new DeviceLostError(lost.reason, lost.message); // whatever failed, failed for that
@@ -162,6 +154,18 @@ export async function createWebGpuEngine(
       cause: error,
     });
   }
+}
+
+type Passes<P extends string> = Readonly<Record<P, (plan: Recorder) => void>>;
+
+function recorded<P extends string, R extends Plan | Segments>(passes: Passes<P>, make: () => R): Record<P, R> {
+  const all = {} as Record<P, R>;
+  for (const pass in passes) {
+    all[pass] = make();
+    passes[pass](all[pass]);
+    all[pass].finish();
+  }
+  return all;
 }
 
 const islandCutOf = ({ reduce, ranks, chains }: TensorMembership): IslandCut => ({

@@ -1,8 +1,14 @@
 // What the planner says is what the engine allocates; activations that are recomputed change nothing but that.
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ChunkTopK, parameterTable } from "#outer";
+import type { Exchange } from "#wire/islands";
 import { createWebGpuEngine } from "./create-webgpu.ts";
 import { planModel } from "./index.ts";
+import { Lanes } from "./island/lanes.ts";
+import { planSequence } from "./island/planner.ts";
+import { islandPorts } from "./island/port.ts";
+import { SequenceRank } from "./island/sequence-rank.ts";
+import type { StageCut } from "./model/buffers.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "./reference/testing.ts";
 
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
@@ -66,6 +72,45 @@ test.each(SHAPES)("predicted is allocated, to the byte: $name", async ({ name: _
     engine.destroy();
   });
   expect(planModel(given).totalBytes).toBe(peak);
+});
+
+describe("predicted is allocated, to the byte, of one that trains with others", () => {
+  const whole = tinyModel({ contextLength: 20 });
+  const [port] = islandPorts(2);
+
+  test.each(["f32", "int8"] as const)("a rank of a model that is cut, %s", async (exchange: Exchange) => {
+    const membership = { lanes: new Lanes(port), reduce: { exchange, form: "direct" }, ranks: 2, chains: 2 } as const;
+    const island = { exchange, shards: 2, chains: 2 } as const;
+    const given = { model: { ...whole, dFfn: whole.dFfn / 2 }, microbatch: 2 };
+    let allocated = 0;
+    const peak = await peakOf(async (adapter) => {
+      const engine = await createWebGpuEngine({ ...given, adapter }, {}, membership);
+      await engine.read();
+      allocated = engine.allocatedBytes;
+      engine.destroy();
+    });
+    expect([peak, allocated]).toEqual(Array(2).fill(planModel({ ...given, island }).totalBytes));
+  });
+
+  test("a stage", async () => {
+    const stage: StageCut = { rank: 0, ranks: 2, exchange: "int8", slots: 2 };
+    const model = { ...whole, stage: { first: true, last: false } };
+    const peak = await peakOf(async (adapter) => {
+      const engine = await createWebGpuEngine({ model, microbatch: 2, adapter }, {}, { lanes: new Lanes(port), stage });
+      await engine.read();
+      engine.destroy();
+    });
+    expect(peak).toBe(planModel({ model, microbatch: 2, stage }).totalBytes);
+  });
+
+  test("a rank that shares sequences", async () => {
+    const peak = await peakOf(async (adapter) => {
+      const rank = await SequenceRank.open({ model: whole, microbatch: 2, adapter }, new Lanes(port));
+      await rank.read();
+      rank.destroy();
+    });
+    expect(peak).toBe(planSequence({ model: whole, microbatch: 2 }, { ranks: 2, rank: 0 }).totalBytes);
+  });
 });
 
 test("gradients with layers recomputed have the same bits, over several steps and microbatches", async () => {

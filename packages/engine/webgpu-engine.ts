@@ -26,7 +26,7 @@ import { type Batch, batchOf, groupsOf, NO_UPDATE } from "./model/batch.ts";
 import { type Sizes, trainedOf } from "./model/buffers.ts";
 import { type Layout, takeFromEngine, toEngine } from "./model/layout.ts";
 import { type Outline, REPORT_BYTES, STEPS_IN_FLIGHT } from "./model/outline.ts";
-import type { Pass } from "./model/passes.ts";
+import type { MicrobatchPass, StepPass } from "./model/passes.ts";
 import { Steps, tuneInBackground } from "./tuning/background.ts";
 import type { TuningStore } from "./tuning/record.ts";
 import type { TuningReport } from "./tuning/tuner.ts";
@@ -38,7 +38,9 @@ import { WebGpuMark } from "./webgpu-mark.ts";
 const EVALUATIONS_IN_FLIGHT = 4;
 
 /** By pass; the mark's too, where it is kept. */
-export type Plans = Readonly<Record<Pass, Plan> & Record<string, Plan>>;
+export type Plans = Readonly<Record<StepPass, Plan> & Record<string, Plan>>;
+/** Of an engine that is not one of several. */
+type MicrobatchPlans = Readonly<Record<MicrobatchPass, Plan>>;
 
 /** One set of pipelines, and what they were compiled for. */
 export interface Pipelines {
@@ -69,6 +71,7 @@ export class WebGpuEngine implements Engine {
   readonly #pieceFloats: number;
   readonly #readFloats: number;
   readonly #plans: Plans;
+  readonly #whole: MicrobatchPlans | undefined;
   readonly #pipelines: Pipelines;
   readonly #turns = new Turns(STEPS_IN_FLIGHT);
   readonly #steps = new Steps();
@@ -83,8 +86,8 @@ export class WebGpuEngine implements Engine {
     { layout, adapters, sizes, pieceFloats, readFloats, bytesByPart, totalBytes }: Outline,
     memory: Memory,
     plans: Plans,
+    runs: MicrobatchPlans | ((crossing: Crossing) => Rank | Stage),
     pipelines: Pipelines,
-    rankOf: (crossing: Crossing) => Rank | Stage | undefined,
   ) {
     this.adapter = adapter;
     this.model = model;
@@ -102,7 +105,8 @@ export class WebGpuEngine implements Engine {
     this.#pieceFloats = pieceFloats;
     const crossing = new Crossing(device, memory, pieceFloats);
     this.#crossing = crossing;
-    this.rank = rankOf(crossing);
+    this.rank = runs instanceof Function ? runs(crossing) : undefined;
+    this.#whole = runs instanceof Function ? undefined : runs;
     this.#plans = plans;
     this.#freeStaging = Array.from({ length: STEPS_IN_FLIGHT }, () => crossing.staging("report", REPORT_BYTES));
     this.#pipelines = pipelines;
@@ -210,7 +214,9 @@ export class WebGpuEngine implements Engine {
   tune(store: TuningStore): Promise<TuningReport> {
     this.#tuning ??= tuneInBackground({
       ...{ store, adapter: this.adapter, device: this.#device, lost: this.lost, steps: this.#steps },
-      ...{ ...this.#pipelines, plans: Object.values(this.#plans), workloads: workloadsOf(this.#plans.train.entries) },
+      ...this.#pipelines,
+      plans: [...Object.values(this.#plans), ...Object.values(this.#alone)],
+      workloads: workloadsOf(this.#alone.train.entries),
       alone: (work) =>
         this.#turns.takeAll(async () => {
           if (this.#crossing.hasFailed) throw new TuningOverError("the engine has ended");
@@ -236,21 +242,26 @@ export class WebGpuEngine implements Engine {
 
   /** Dispatches of one microbatch and of one update, for the bench. */
   get dispatches(): { readonly microbatch: number; readonly update: number } {
-    const { weights, train, update } = this.#plans;
-    return { microbatch: train.dispatches, update: weights.dispatches + update.dispatches };
+    const { weights, update } = this.#plans;
+    return { microbatch: this.#alone.train.dispatches, update: weights.dispatches + update.dispatches };
   }
 
   /** One microbatch and one update, by kernel. Ruins gradient and parameters: for the bench's last act. */
   profile(repeats: number): Promise<Record<string, KernelProfile>> {
     return this.#turns.takeAll(async () => ({
       ...(await this.#plans.weights.profile(repeats)),
-      ...(await this.#plans.train.profile(repeats)),
+      ...(await this.#alone.train.profile(repeats)),
       ...(await this.#plans.update.profile(repeats)),
     }));
   }
 
   destroy(): void {
     this.#device.destroy(); // frees its buffers too; `lost` resolves with reason "destroyed"
+  }
+
+  get #alone(): MicrobatchPlans {
+    if (!this.#whole) throw new Error("this engine has a part of the model: what it runs, others run with it");
+    return this.#whole;
   }
 
   #batches(microbatches: readonly Uint16Array[]): Batch[] {
@@ -276,7 +287,7 @@ export class WebGpuEngine implements Engine {
     if (this.rank) return this.rank.run(pass, batches, (batch, suffix) => this.#writeBatch(batch, suffix));
     for (const batch of batches) {
       this.#writeBatch(batch, "");
-      this.#plans[pass].replay();
+      this.#alone[pass].replay();
     }
     return undefined;
   }

@@ -17,14 +17,22 @@ for (const name of ["a", "b", "c", "d"]) plan.want(name, 256, "scratch");
 const memory = plan.blank();
 const [a, b, c, d] = ["a", "b", "c", "d"].map((name) => memory.view(name));
 
-test("dispatches are counted, and the widest range of each buffer is kept", () => {
+test("uniforms of each plan are counted, and the widest range of each buffer is kept", () => {
   const rehearsal = new Rehearsal();
-  rehearsal.add(add, { n: 1 }, { a, b: slice(b, 0, 128), c, d });
-  rehearsal.add(add, { n: 1 }, { a: slice(a, 64, 64), b: slice(a, 64, 64), c: slice(c, 0, 64), d: slice(c, 64, 64) });
-  expect(rehearsal.dispatches).toBe(2);
+  const bytes = rehearsal.uniformBytesOf({
+    one: (plan) => plan.add(add, { n: 1 }, { a, b: slice(b, 0, 128), c, d }),
+    nothing: () => {},
+    exchanging: (plan) => {
+      const halves = { c: slice(c, 0, 64), d: slice(c, 64, 64) };
+      plan.add(add, { n: 1 }, { a: slice(a, 64, 64), b: slice(a, 64, 64), ...halves });
+      plan.add(add, { n: 1 }, { a, b, ...halves });
+      plan.exchange({ from: a, to: b });
+    },
+  });
+  expect(bytes).toBe(256 * (1 + 1 + 2 + 1)); // a plan without dispatches has a place, too
   expect([...rehearsal.widestByName]).toEqual([
     ["a", 256],
-    ["b", 128],
+    ["b", 256],
     ["c", 256],
     ["d", 256],
   ]);

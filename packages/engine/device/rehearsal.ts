@@ -1,15 +1,22 @@
-// Records passes without a device: how many dispatches there will be, and the widest range that any of them binds of each buffer.
+// Records passes without a device: what their uniforms will take, and the widest range that any of them binds of each buffer.
 //
 // What WebGPU would refuse is our own mistake, and stops here with the kernel's name.
 import { type Access, accessesOf, type Kernel } from "./kernel.ts";
-import { ALIGN_BYTES, type ExchangePoint, elementBytes, type Recorder, type View } from "./plan.ts";
+import { ALIGN_BYTES, type ExchangePoint, elementBytes, type Recorder, shapesBytes, type View } from "./plan.ts";
 
 export class Rehearsal implements Recorder {
   readonly #widestByName = new Map<string, number>();
-  #dispatches = 0;
+  #dispatches = [0]; // of the pass under way, plan by plan: an exchange ends one
 
-  get dispatches(): number {
-    return this.#dispatches;
+  /** What the plans of such passes will make for their uniforms. */
+  uniformBytesOf(passes: Readonly<Record<string, (plan: Recorder) => void>>): number {
+    let bytes = 0;
+    for (const record of Object.values(passes)) {
+      this.#dispatches = [0];
+      record(this);
+      bytes += this.#dispatches.reduce((sum, dispatches) => sum + shapesBytes(dispatches), 0);
+    }
+    return bytes;
   }
 
   /** Floats (4-byte words) by the buffer's name. */
@@ -18,6 +25,7 @@ export class Rehearsal implements Recorder {
   }
 
   exchange(point: ExchangePoint): void {
+    this.#dispatches.push(0);
     if (!("to" in point)) return;
     const { from, to } = point;
     if (from && from.half !== to.half)
@@ -29,7 +37,7 @@ export class Rehearsal implements Recorder {
     _shape: Readonly<Record<S, number>>,
     views: Readonly<Record<B, View>>,
   ): void {
-    this.#dispatches++;
+    this.#dispatches[this.#dispatches.length - 1]++;
     const uses = accessesOf(kernel).map(([name, access]) => ({ name, access, view: views[name] }));
     for (const [i, { name, access, view }] of uses.entries()) {
       const { buffer, offset, length, half = false } = view;

@@ -3,12 +3,11 @@
 //   parameters, and of each layer a cache (T, 2·KVH·headSize): 2·L·T·KVH·headSize floats in all; scratch for ROWS rows, logits of one
 import type { ModelShape } from "#wire";
 import { type BytesByPart, MemoryPlan, MIB, PARTS } from "../device/memory.ts";
-import { shapesBytes } from "../device/plan.ts";
 import { Rehearsal } from "../device/rehearsal.ts";
 import { PLACE_WORDS } from "../kernels/attention-cached.ts";
 import { type Extents, extentsOf, type Layout, layoutOf } from "../model/layout.ts";
 import { type MemoryLimits, tooLarge } from "../model/outline.ts";
-import { generationPasses, type Pass } from "./passes.ts";
+import { generationPasses } from "./passes.ts";
 
 /** Rows of a prompt at a time: a tile of the products. More of them read the weights less often and take more memory. */
 const PREFILL_ROWS = 64;
@@ -41,17 +40,8 @@ export function generationOutline(model: ModelShape): GenerationOutline {
     KV: (extents.QKV - extents.C) / 2,
   };
   const memory = planMemory(model, layout, sizes);
-  const widestByName = new Map<string, number>();
-  const dispatches: Record<Pass, number> = { prefill: 0, decode: 0, head: 0 };
-  const passes = generationPasses({ model, layout, sizes, memory: memory.blank() });
-  for (const pass of Object.keys(passes) as Pass[]) {
-    const rehearsal = new Rehearsal();
-    passes[pass](rehearsal);
-    dispatches[pass] = rehearsal.dispatches;
-    for (const [name, floats] of rehearsal.widestByName)
-      widestByName.set(name, Math.max(widestByName.get(name) ?? 0, floats));
-  }
-  const uniforms = Object.values(dispatches).reduce((sum, n) => sum + shapesBytes(n), 0);
+  const rehearsal = new Rehearsal();
+  const uniforms = rehearsal.uniformBytesOf(generationPasses({ model, layout, sizes, memory: memory.blank() }));
   const bytesByPart = Object.fromEntries(
     PARTS.map((part) => {
       const added = part === "scratch" ? uniforms : part === "staging" ? sizes.V * 4 : 0;
@@ -60,7 +50,7 @@ export function generationOutline(model: ModelShape): GenerationOutline {
   ) as BytesByPart;
   const totalBytes = Object.values(bytesByPart).reduce((a, b) => a + b);
   const pieceFloats = Math.min(layout.length, PIECE_BYTES / 4);
-  return { layout, sizes, memory, pieceFloats, bytesByPart, totalBytes, widestByName };
+  return { layout, sizes, memory, pieceFloats, bytesByPart, totalBytes, widestByName: rehearsal.widestByName };
 }
 
 function planMemory(model: ModelShape, layout: Layout, sizes: GenerationSizes): MemoryPlan {

@@ -20,7 +20,14 @@ import { type Batch, NO_UPDATE } from "../model/batch.ts";
 import { updatedOf } from "../model/buffers.ts";
 import { type Range, takeFromEngine, toEngine } from "../model/layout.ts";
 import { MESSAGES_IN_FLIGHT, type Outline, outlineOf, REPORT_BYTES } from "../model/outline.ts";
-import { ALL_KERNELS, MOMENT_KERNELS, type Pass, passesOf } from "../model/passes.ts";
+import {
+  ALL_KERNELS,
+  type MicrobatchPass,
+  MOMENT_KERNELS,
+  microbatchPassesOf,
+  type StepPass,
+  stepPassesOf,
+} from "../model/passes.ts";
 import { messageElements, SEQUENCE_KERNELS } from "../model/sequence-passes.ts";
 import { exchangeNumbers } from "./all-reduce.ts";
 import type { ExchangeTotals, Lanes } from "./lanes.ts";
@@ -37,7 +44,7 @@ interface Made {
   readonly description: AdapterDescription;
   readonly outline: Outline;
   readonly crossing: Crossing;
-  readonly passes: Readonly<Record<Pass, Segments>>;
+  readonly passes: Readonly<Record<StepPass | MicrobatchPass, Segments>>;
   readonly compiled: CompiledKernels;
   readonly variant: Variant;
 }
@@ -75,7 +82,8 @@ export class SequenceRank {
         compileKernels(device, kernels as readonly unknown[] as readonly Kernel[], variant),
         outline.memory.allocate(device),
       ]);
-      const recorders = passesOf({ model, ...outline, memory });
+      const context = { model, ...outline, memory };
+      const recorders = { ...stepPassesOf(context), ...microbatchPassesOf(context) };
       const flops = FLOPS_PER_SUBMIT[description.isFallback ? "software" : "hardware"];
       const passes = await checked(device, "The engine's plan is invalid on this device", () => {
         const recorded = Object.entries(recorders).map(([pass, record]) => {
@@ -84,7 +92,7 @@ export class SequenceRank {
           segments.finish();
           return [pass, segments] as const;
         });
-        return Object.fromEntries(recorded) as Record<Pass, Segments>;
+        return Object.fromEntries(recorded) as Made["passes"];
       });
       const crossing = new Crossing(device, memory, outline.pieceFloats);
       const rope = ropeTables(positionsOf(options.model.contextLength, ranks, rank), variant.headSize, model.ropeTheta);

@@ -25,9 +25,9 @@ export interface StageOptions {
     readonly memory: Memory;
     readonly forward: Plan;
     readonly backward: Plan;
+    /** Forward only. */
+    readonly evaluate: Plan;
   }[];
-  /** Forward only, in the first slot. */
-  readonly evaluate: Plan;
   readonly squares: Squares;
   /** The gradient of an embedding that is the head too: of which the first and the last stage have a part each. */
   readonly tied: View | undefined;
@@ -82,7 +82,7 @@ export class Stage {
     batches: readonly Batch[],
     write: (batch: Batch, suffix: string) => void,
   ): Promise<void> {
-    const { cut, slots, evaluate } = this.#options;
+    const { cut, slots } = this.#options;
     const turns: readonly Turn[] =
       pass === "train"
         ? scheduleOf(cut.rank, cut.ranks, batches.length)
@@ -90,7 +90,7 @@ export class Stage {
     for (const { pass: way, microbatch } of turns) {
       const slot = pass === "train" ? microbatch % slots.length : 0;
       if (way === "forward") write(batches[microbatch], slots[slot].suffix);
-      await this.#turn(way, slot, pass === "evaluate" ? evaluate : slots[slot][way]);
+      await this.#turn(way, slot, slots[slot][pass === "evaluate" ? "evaluate" : way]);
     }
     await Promise.all(this.#leaving);
     if (pass === "train") await this.#addTied();

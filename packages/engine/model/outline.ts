@@ -2,14 +2,13 @@
 // that what was predicted is what is allocated.
 import type { RankShape } from "#outer";
 import { type BytesByPart, type MemoryPlan, MIB, PARTS, type Part } from "../device/memory.ts";
-import { shapesBytes } from "../device/plan.ts";
 import { Rehearsal } from "../device/rehearsal.ts";
 import { REPORT_FLOATS } from "../kernels/optimizer.ts";
 import { type AdapterLayout, adapterLayoutOf } from "./adapters.ts";
-import { type Cut, islandStagingBytes, planMemory, type Sizes, sizesOf, trainedOf } from "./buffers.ts";
+import { type Cut, inFlightOf, islandStagingBytes, planMemory, type Sizes, sizesOf, trainedOf } from "./buffers.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { markPassesOf, markStagingBytes, wantMark } from "./mark-passes.ts";
-import { passesOf } from "./passes.ts";
+import { microbatchPassesOf, squaresPassOf, stagePassesOf, stepPassesOf } from "./passes.ts";
 import { messageElements } from "./sequence-passes.ts";
 
 /** Steps queued before the first is read: run-ahead hides the readback, and more than two steps only grow memory. */
@@ -35,7 +34,6 @@ export interface Outline {
   readonly readFloats: number;
   /** The widest range that a dispatch binds, in floats, by the buffer's name. */
   readonly widestByName: ReadonlyMap<string, number>;
-  readonly dispatches: Readonly<Record<string, number>>; // by pass
   /** Everything that the engine creates, at the moment when it holds most: while parameters or an update are read. */
   readonly bytesByPart: BytesByPart;
   readonly totalBytes: number;
@@ -49,21 +47,19 @@ export function outlineOf(model: RankShape, cut: Cut): Outline {
   if (sizes.keepsMark) wantMark(memory, layout, sizes);
   const pieceFloats = Math.min(layout.length, Math.floor((cut.pieceBytes ?? PIECE_BYTES) / 4));
   const readFloats = Math.min(pieceFloats, trainedOf({ layout, adapters }).length);
-  const widestByName = new Map<string, number>();
-  const dispatches: Record<string, number> = {};
+  const rehearsal = new Rehearsal();
   const context = { model, layout, adapters, sizes, memory: memory.blank() };
-  for (const [pass, record] of Object.entries({ ...passesOf(context), ...markPassesOf(context) })) {
-    const rehearsal = new Rehearsal();
-    record(rehearsal);
-    dispatches[pass] = rehearsal.dispatches;
-    for (const [name, floats] of rehearsal.widestByName)
-      widestByName.set(name, Math.max(widestByName.get(name) ?? 0, floats));
-  }
+  const squares = sizes.island || sizes.stage ? squaresPassOf(context) : {};
+  const ofMicrobatch = sizes.stage ? stagePassesOf(context) : microbatchPassesOf(context);
+  const uniformBytes =
+    rehearsal.uniformBytesOf({ ...stepPassesOf(context), ...squares, ...markPassesOf(context) }) +
+    inFlightOf(sizes) * rehearsal.uniformBytesOf(ofMicrobatch);
+  const { widestByName } = rehearsal;
   const reports = sizes.sequence ? 1 : STEPS_IN_FLIGHT; // of ranks that share sequences one step at a time
   const messagesBytes = sizes.sequence ? MESSAGES_IN_FLIGHT * 4 * messageElements(sizes) : 0;
   const bytesOf = (part: Part): number => {
     const planned = memory.bytesOf(part);
-    if (part === "scratch") return planned + Object.values(dispatches).reduce((sum, n) => sum + shapesBytes(n), 0);
+    if (part === "scratch") return planned + uniformBytes;
     const crossing = Math.max(readFloats * 4, sizes.keepsMark ? markStagingBytes(layout, sizes) : 0);
     if (part === "staging")
       return reports * REPORT_BYTES + crossing + islandStagingBytes(sizes, layout, memory) + messagesBytes;
@@ -79,7 +75,6 @@ export function outlineOf(model: RankShape, cut: Cut): Outline {
     pieceFloats,
     readFloats,
     widestByName,
-    dispatches,
     bytesByPart,
     totalBytes,
   };

@@ -71,40 +71,50 @@ export interface Context {
   readonly memory: Memory;
 }
 
-/** The engine's plans. Each is recorded once, and replayed for every microbatch or step. */
-export const passesOf = (context: Context) => ({
+/** Recorded once, replayed for every step. */
+export const stepPassesOf = (context: Context) => ({
   weights: (plan: Recorder): void => recordWeights(plan, context),
-  train: (plan: Recorder): void => {
-    recordForward(plan, context);
-    if (isLast(context.sizes)) recordLoss(plan, context, true);
-    recordBackward(plan, context);
-  },
-  /** The two halves of a stage's microbatch: other microbatches come between them. */
-  forward: (plan: Recorder): void => {
-    if (!context.sizes.stage) return;
-    recordForward(plan, context);
-    if (isLast(context.sizes)) recordLoss(plan, context, true);
-  },
-  backward: (plan: Recorder): void => {
-    if (context.sizes.stage) recordBackward(plan, context);
-  },
   update: (plan: Recorder): void => {
     recordBlocks(plan, context);
     recordUpdate(plan, context);
     recordMerge(plan, context);
   },
   merge: (plan: Recorder): void => recordMerge(plan, context),
+  report: (plan: Recorder): void => recordReport(plan, context, 0),
+});
+export type StepPass = keyof ReturnType<typeof stepPassesOf>;
+
+/** Of an island's rank or stage: its part of the gradient's norm. Afterwards the sum of everybody's is the first of `squares`. */
+export const squaresPassOf = (context: Context) => ({
+  squares: (plan: Recorder): void => recordIslandSquares(plan, context),
+});
+
+/** Replayed for every microbatch; each that is in flight has its own. */
+export const microbatchPassesOf = (context: Context) => ({
+  train: (plan: Recorder): void => {
+    recordForward(plan, context);
+    recordLoss(plan, context, true);
+    recordBackward(plan, context);
+  },
+  evaluate: (plan: Recorder): void => {
+    recordForward(plan, context);
+    recordLoss(plan, context, false);
+  },
+});
+export type MicrobatchPass = keyof ReturnType<typeof microbatchPassesOf>;
+
+/** The same of a stage: other microbatches come between a microbatch's two halves. */
+export const stagePassesOf = (context: Context) => ({
+  forward: (plan: Recorder): void => {
+    recordForward(plan, context);
+    if (isLast(context.sizes)) recordLoss(plan, context, true);
+  },
+  backward: (plan: Recorder): void => recordBackward(plan, context),
   evaluate: (plan: Recorder): void => {
     recordForward(plan, context);
     if (isLast(context.sizes)) recordLoss(plan, context, false);
   },
-  report: (plan: Recorder): void => recordReport(plan, context, 0),
-  /** Of an island's rank: its part of the gradient's norm. Afterwards the sum of everybody's is the first of `squares`. */
-  squares: (plan: Recorder): void => {
-    if (context.sizes.island || context.sizes.stage) recordIslandSquares(plan, context);
-  },
 });
-export type Pass = keyof ReturnType<typeof passesOf>;
 
 /** A matrix as products read it. */
 const weight = ({ memory, sizes }: Context, { offset, length }: Range): View =>

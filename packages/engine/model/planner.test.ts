@@ -146,8 +146,8 @@ test.each([
 ])("every pass binds ranges that exist, and reads nothing that it writes: $bindingFloats, $recomputedLayers", (cut) => {
   for (const change of [{}, { tiedEmbedding: false, contextLength: 70 }, { dFfn: 4, kvHeads: 4 }]) {
     const model = tinyModel({ layers: 3, ...change });
-    const { dispatches } = outlineOf(model, { microbatch: 3, ...cut }); // throws
-    expect(dispatches.train).toBeGreaterThan(dispatches.evaluate);
+    const { widestByName } = outlineOf(model, { microbatch: 3, ...cut }); // throws
+    expect(widestByName.get("parameters")).toBeGreaterThan(0);
   }
 });
 
