@@ -151,10 +151,8 @@ export class WebGpuEngine implements Engine {
 
   resetMoments(): void {
     this.#inOrder(() => {
-      const encoder = this.#device.createCommandEncoder();
-      for (const name of ["momentum", "variance"]) encoder.clearBuffer(this.#crossing.buffer(name));
-      encoder.clearBuffer(this.#crossing.buffer("scaling"), SCALING_LAG_BYTE, 4);
-      this.#device.queue.submit([encoder.finish()]);
+      this.#crossing.clear("momentum", "variance");
+      this.#device.queue.writeBuffer(this.#crossing.buffer("scaling"), SCALING_LAG_BYTE, new Uint32Array(1));
       this.#updates = 0;
     });
   }
@@ -233,9 +231,7 @@ export class WebGpuEngine implements Engine {
       await this.#queueGradient(batches, NO_UPDATE);
       const { loss, unscale } = await this.#report(this.#plans.report);
       const gradient = await this.#readVector("gradient");
-      const encoder = this.#device.createCommandEncoder();
-      encoder.clearBuffer(this.#crossing.buffer("gradient"));
-      this.#device.queue.submit([encoder.finish()]);
+      this.#crossing.clear("gradient");
       return { loss: await this.#lossOf(loss), gradient: gradient.map((g) => g * unscale) };
     });
   }
@@ -315,27 +311,14 @@ export class WebGpuEngine implements Engine {
     return { loss, gradNorm, unscale, skipped };
   }
 
-  /** A flat vector in the swarm's order, through a buffer of one piece. */
+  /** A flat vector in the swarm's order. */
   async #readVector(name: string): Promise<Float32Array> {
-    this.#crossing.throwIfFailed();
     const { length, parameters } = this.#trained;
     const flat = new Float32Array(parameters);
-    const pieceFloats = this.#readFloats;
-    const staging = this.#crossing.staging(name, pieceFloats * 4);
-    try {
-      for (let from = 0; from < length; from += pieceFloats) {
-        const floats = Math.min(pieceFloats, length - from);
-        const encoder = this.#device.createCommandEncoder();
-        encoder.copyBufferToBuffer(this.#crossing.buffer(name), from * 4, staging, 0, floats * 4);
-        this.#device.queue.submit([encoder.finish()]);
-        await this.#crossing.map(staging, (mapped) =>
-          takeFromEngine(this.#trained, new Float32Array(mapped, 0, floats), from, flat),
-        );
-      }
-      return flat;
-    } finally {
-      staging.destroy();
-    }
+    await this.#crossing.read(name, { offset: 0, length }, this.#readFloats, (piece, from) =>
+      takeFromEngine(this.#trained, piece, from, flat),
+    );
+    return flat;
   }
 
   /** A vector of one piece crosses at once, and steps may follow; of several, all must have crossed before the next step. */

@@ -42,7 +42,7 @@ export class WebGpuMark implements Mark {
     const { crossing, sizes } = this.#parts;
     this.#uploading(mark, async (own) => {
       this.#pending = undefined;
-      if (sizes.topK) this.#commands((encoder) => encoder.clearBuffer(crossing.buffer("owed")));
+      if (sizes.topK) crossing.clear("owed");
       const uploading = crossing.upload("mark", own);
       if (uploading) await uploading;
     });
@@ -112,7 +112,7 @@ export class WebGpuMark implements Mark {
   #encode(): GPUBuffer {
     const { crossing, layout, sizes, plans } = this.#parts;
     const staging = crossing.staging("update", updateStagingBytes(layout));
-    this.#commands((encoder) => encoder.clearBuffer(crossing.buffer("diverged")));
+    crossing.clear("diverged");
     const [update, diverged] = [crossing.buffer("update"), crossing.buffer("diverged")];
     const blocks = updateBlocks(layout);
     for (const piece of updatePieces(layout, sizes)) {

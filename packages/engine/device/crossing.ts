@@ -90,6 +90,34 @@ export class Crossing {
     }
   }
 
+  /** Floats from `offset` on, in pieces through one staging buffer; each with its own place. */
+  async read(
+    name: string,
+    { offset, length }: { readonly offset: number; readonly length: number },
+    pieceFloats: number,
+    take: (piece: Float32Array, from: number) => void,
+  ): Promise<void> {
+    this.throwIfFailed();
+    const staging = this.staging(name, pieceFloats * 4);
+    try {
+      for (let from = offset; from < offset + length; from += pieceFloats) {
+        const floats = Math.min(pieceFloats, offset + length - from);
+        const encoder = this.device.createCommandEncoder();
+        encoder.copyBufferToBuffer(this.buffer(name), from * 4, staging, 0, floats * 4);
+        this.device.queue.submit([encoder.finish()]);
+        await this.map(staging, (mapped) => take(new Float32Array(mapped, 0, floats), from));
+      }
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  clear(...names: readonly string[]): void {
+    const encoder = this.device.createCommandEncoder();
+    for (const name of names) encoder.clearBuffer(this.buffer(name));
+    this.device.queue.submit([encoder.finish()]);
+  }
+
   staging(label: string, size: number): GPUBuffer {
     return this.device.createBuffer({ label, size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
   }

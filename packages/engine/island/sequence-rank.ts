@@ -144,10 +144,7 @@ export class SequenceRank {
   }
 
   resetMoments(): void {
-    const { device, crossing } = this.#made;
-    const encoder = device.createCommandEncoder();
-    for (const name of ["momentum", "variance"]) encoder.clearBuffer(crossing.buffer(name));
-    device.queue.submit([encoder.finish()]);
+    this.#made.crossing.clear("momentum", "variance");
     this.#updates = 0;
   }
 
@@ -158,8 +155,8 @@ export class SequenceRank {
     const { squares } = await this.#reduce();
     this.#made.crossing.write("squares", Float32Array.of(squares));
     const report = await this.#replayReport("update");
-    this.#clearGradient();
     const { crossing, device } = this.#made;
+    crossing.clear("gradient");
     const updated = await this.#readPart("parameters", this.rank);
     await this.#gather(updated, (part, { offset }) => {
       device.queue.writeBuffer(crossing.buffer("parameters"), 4 * offset, part);
@@ -172,7 +169,7 @@ export class SequenceRank {
     await this.#accumulate(batches, NO_UPDATE);
     const { part } = await this.#reduce();
     const { loss, unscale } = await this.#replayReport("report");
-    this.#clearGradient();
+    this.#made.crossing.clear("gradient");
     const { layout } = this.#made.outline;
     const gradient = new Float32Array(layout.parameters);
     const mean = part.map((g) => g * unscale);
@@ -199,7 +196,9 @@ export class SequenceRank {
   async read(): Promise<Float32Array> {
     const { layout } = this.#made.outline;
     const flat = new Float32Array(layout.parameters);
-    await this.#readRange("parameters", 0, layout.length, (piece, from) => takeFromEngine(layout, piece, from, flat));
+    await this.#read("parameters", { offset: 0, length: layout.length }, (piece, from) =>
+      takeFromEngine(layout, piece, from, flat),
+    );
     return flat;
   }
 
@@ -299,9 +298,9 @@ export class SequenceRank {
   }
 
   async #readPart(name: string, rank: number): Promise<Float32Array<ArrayBuffer>> {
-    const { offset, length } = this.#part(rank);
-    const part = new Float32Array(length);
-    await this.#readRange(name, offset, length, (piece, from) => part.set(piece, from - offset));
+    const range = this.#part(rank);
+    const part = new Float32Array(range.length);
+    await this.#read(name, range, (piece, from) => part.set(piece, from - range.offset));
     return part;
   }
 
@@ -311,27 +310,9 @@ export class SequenceRank {
     return new Float32Array(bytes.slice().buffer);
   }
 
-  /** In pieces through one staging buffer. */
-  async #readRange(
-    name: string,
-    offset: number,
-    length: number,
-    take: (piece: Float32Array, from: number) => void,
-  ): Promise<void> {
-    const { crossing, device, outline } = this.#made;
-    crossing.throwIfFailed();
-    const staging = crossing.staging(name, outline.readFloats * 4);
-    try {
-      for (let from = offset; from < offset + length; from += outline.readFloats) {
-        const floats = Math.min(outline.readFloats, offset + length - from);
-        const encoder = device.createCommandEncoder();
-        encoder.copyBufferToBuffer(crossing.buffer(name), from * 4, staging, 0, floats * 4);
-        device.queue.submit([encoder.finish()]);
-        await crossing.map(staging, (mapped) => take(new Float32Array(mapped, 0, floats), from));
-      }
-    } finally {
-      staging.destroy();
-    }
+  #read(name: string, range: Range, take: (piece: Float32Array, from: number) => void): Promise<void> {
+    const { crossing, outline } = this.#made;
+    return crossing.read(name, range, outline.readFloats, take);
   }
 
   async #replayReport(pass: "update" | "report"): Promise<RankReport & { readonly unscale: number }> {
@@ -344,12 +325,5 @@ export class SequenceRank {
     await crossing.map(this.#report, (mapped) => report.set(new Float32Array(mapped, 0, REPORT_FLOATS)));
     const [loss, gradNorm, unscale, skipped] = report;
     return { loss, gradNorm, unscale, skipped: skipped > 0 };
-  }
-
-  #clearGradient(): void {
-    const { crossing, device } = this.#made;
-    const encoder = device.createCommandEncoder();
-    encoder.clearBuffer(crossing.buffer("gradient"));
-    device.queue.submit([encoder.finish()]);
   }
 }
