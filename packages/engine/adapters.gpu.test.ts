@@ -3,18 +3,21 @@ import { describe, expect, test } from "vitest";
 import { adapterTable } from "#outer";
 import { adapterGradientsContract, adaptersContract } from "./adapters-contract.ts";
 import { createWebGpuEngine } from "./create-webgpu.ts";
+import { sharedAdapter } from "./device/testing.ts";
 import { F32 } from "./engine-contract.ts";
 import { planModel } from "./index.ts";
 import { prng, randomIds, tinyModel } from "./reference/testing.ts";
 
+const adapter = await sharedAdapter();
+
 describe("the adapter's limits", () => {
-  adaptersContract(createWebGpuEngine, F32);
+  adaptersContract((given) => createWebGpuEngine({ ...given, adapter }), F32);
 });
 
 describe("default limits, layers computed again, ranges and pieces cut small", () => {
   const cuts = { bindingFloats: 4096, pieceBytes: 1024, logitsChunkBytes: 4096 };
   adapterGradientsContract(
-    (given) => createWebGpuEngine({ ...given, defaultLimits: true, recomputedLayers: 1 }, cuts),
+    (given) => createWebGpuEngine({ ...given, adapter, defaultLimits: true, recomputedLayers: 1 }, cuts),
     F32,
     ["k, up and down, larger than a tile, untied"], // the one that such limits cut
   );
@@ -29,7 +32,7 @@ const given = {
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 
 test("moments in 8 bits: blank places of B never move", async () => {
-  const engine = await createWebGpuEngine({ ...given, moments: "8bit" });
+  const engine = await createWebGpuEngine({ ...given, adapter, moments: "8bit" });
   const random = prng(4);
   const { length } = adapterTable(given.model, given.lora);
   engine.load(Float32Array.from({ length }, () => random() - 0.5));

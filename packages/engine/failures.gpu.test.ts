@@ -1,5 +1,6 @@
 // How the engine ends when the device fails: every error that WebGPU may report becomes a named one, and nothing hangs.
 import { describe, expect, test } from "vitest";
+import { adapterWith, hollowAdapter } from "./device/testing.ts";
 import { createEngine, DeviceLostError, GpuError, OutOfMemoryError } from "./index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "./reference/testing.ts";
 
@@ -10,21 +11,10 @@ const flat = Float32Array.from(randomParameters(random, model, 0.1));
 const batch = randomIds(random, 2 * 7, model.vocabSize);
 const window = batch.slice(0, 7);
 
-/** The real adapter, whose device a test gets hold of before the engine does. */
-async function adapterWith(tamper: (device: GPUDevice) => void): Promise<GPUAdapter> {
-  const adapter = (await navigator.gpu.requestAdapter())!;
-  const requestDevice = async (descriptor?: GPUDeviceDescriptor): Promise<GPUDevice> => {
-    const device = await adapter.requestDevice(descriptor);
-    tamper(device);
-    return device;
-  };
-  const { info, limits, features } = adapter;
-  return { info, limits, features, requestDevice } as unknown as GPUAdapter;
-}
-
-async function engineAndDevice() {
+/** @param open hollowAdapter: what it computes is not looked at */
+async function engineAndDevice(open = hollowAdapter) {
   let device!: GPUDevice;
-  const adapter = await adapterWith((d) => {
+  const adapter = await open((d) => {
     device = d;
   });
   const engine = await createEngine({ model, microbatch: 2, adapter });
@@ -83,7 +73,7 @@ describe("work that the device refuses", () => {
 
 describe("while the engine is made", () => {
   test("memory that runs out is an OutOfMemoryError with the size that was asked for", async () => {
-    const adapter = await adapterWith((device) => {
+    const adapter = await hollowAdapter((device) => {
       const scopes: GPUErrorFilter[] = [];
       device.pushErrorScope = (filter) => scopes.push(filter) as unknown as undefined;
       device.popErrorScope = async () =>
@@ -95,14 +85,14 @@ describe("while the engine is made", () => {
   });
 
   test("a device that goes at once is lost, not wrong", async () => {
-    const adapter = await adapterWith((device) => device.destroy());
+    const adapter = await hollowAdapter((device) => device.destroy());
     const made = await createEngine({ model, microbatch: 2, adapter }).catch((error: unknown) => error);
     if (made instanceof Error) expect(made).toBeInstanceOf(DeviceLostError);
     else expect(await (made as Awaited<ReturnType<typeof createEngine>>).lost).toMatchObject({ reason: "destroyed" });
   });
 
   test("an adapter that was used up is a GpuError", async () => {
-    const adapter = (await navigator.gpu.requestAdapter())!;
+    const adapter = await hollowAdapter();
     const engine = await createEngine({ model, microbatch: 2, adapter });
     const error = await failureOf(createEngine({ model, microbatch: 2, adapter }));
     expect(error).toBeInstanceOf(GpuError);
@@ -147,7 +137,7 @@ describe("a device that goes in the middle", () => {
   });
 
   test("does not touch another engine on the same page", async () => {
-    const [gone, stays] = [await engineAndDevice(), await engineAndDevice()];
+    const [gone, stays] = [await engineAndDevice(), await engineAndDevice(adapterWith)];
     const running = stays.engine.step([batch], options);
     gone.engine.step([batch], options).catch(() => undefined);
     gone.device.destroy();

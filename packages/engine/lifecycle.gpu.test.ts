@@ -1,6 +1,7 @@
 // What the engine on WebGPU promises besides arithmetic: what every engine does, cuts by a device's limits, refusals with their numbers.
 import { describe, expect, test } from "vitest";
 import { createWebGpuEngine } from "./create-webgpu.ts";
+import { sharedAdapter } from "./device/testing.ts";
 import { lifecycleContract } from "./engine-contract.ts";
 import { createEngine, ModelTooLargeError } from "./index.ts";
 import { relativeError } from "./reference/index.ts";
@@ -10,7 +11,9 @@ const model = tinyModel({ dModel: 8, heads: 2, kvHeads: 1, layers: 1, dFfn: 8, c
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 const random = prng(5);
 
-lifecycleContract((given) => createWebGpuEngine(given));
+const adapter = await sharedAdapter();
+
+lifecycleContract((given) => createWebGpuEngine({ ...given, adapter }));
 
 test("it says what runs it", async () => {
   const engine = await createEngine({ model, microbatch: 2 });
@@ -25,7 +28,7 @@ test("a model cut into chunks and ranges, or multiplied in shared tiles, compute
   const cuts = { bindingFloats: 640, logitsChunkBytes: 1, flopsPerSubmit: 1 };
   const results: { loss: number; parameters: Float32Array }[] = [];
   for (const given of [{}, cuts, { ...cuts, tiled: true }]) {
-    const engine = await createWebGpuEngine({ model: long, microbatch: 3 }, given);
+    const engine = await createWebGpuEngine({ model: long, microbatch: 3, adapter }, given);
     engine.load(parameters);
     const { loss } = await engine.step([ids], options);
     results.push({ loss, parameters: await engine.read() });

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { ChunkTopK, parameterTable } from "#outer";
 import type { Exchange } from "#wire/islands";
 import { createWebGpuEngine } from "./create-webgpu.ts";
+import { hollowAdapter, sharedAdapter } from "./device/testing.ts";
 import { planModel } from "./index.ts";
 import { Lanes } from "./island/lanes.ts";
 import { planSequence } from "./island/planner.ts";
@@ -14,25 +15,26 @@ import { prng, randomIds, randomParameters, tinyModel } from "./reference/testin
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 const model = tinyModel({ dModel: 24, heads: 6, kvHeads: 2, layers: 4, dFfn: 36, vocabSize: 37, contextLength: 19 });
 
-/** The most bytes of buffers that lived at once. */
+const adapter = await sharedAdapter();
+
+/** The most bytes of buffers that lived at once; of an engine that computes nothing. */
 async function peakOf(use: (adapter: GPUAdapter) => Promise<unknown>): Promise<number> {
-  const adapter = (await navigator.gpu.requestAdapter())!;
-  const device = await adapter.requestDevice();
   let [live, peak] = [0, 0];
-  const create = device.createBuffer.bind(device);
-  device.createBuffer = (descriptor) => {
-    const buffer = create(descriptor);
-    live += descriptor.size;
-    peak = Math.max(peak, live);
-    const destroy = buffer.destroy.bind(buffer);
-    buffer.destroy = () => {
-      live -= descriptor.size;
-      destroy();
+  const counting = await hollowAdapter((device) => {
+    const create = device.createBuffer.bind(device);
+    device.createBuffer = (descriptor) => {
+      const buffer = create(descriptor);
+      live += descriptor.size;
+      peak = Math.max(peak, live);
+      const destroy = buffer.destroy.bind(buffer);
+      buffer.destroy = () => {
+        live -= descriptor.size;
+        destroy();
+      };
+      return buffer;
     };
-    return buffer;
-  };
-  const { info, limits, features } = adapter;
-  await use({ info, limits, features, requestDevice: async () => device } as unknown as GPUAdapter);
+  });
+  await use(counting);
   return peak;
 }
 
@@ -119,7 +121,7 @@ test("gradients with layers recomputed have the same bits, over several steps an
   const batches = [1, 2].map(() => randomIds(random, 2 * 20, 37));
   const results: unknown[] = [];
   for (const recomputedLayers of [0, 1, 3]) {
-    const engine = await createWebGpuEngine({ model, microbatch: 2, recomputedLayers });
+    const engine = await createWebGpuEngine({ model, microbatch: 2, adapter, recomputedLayers });
     engine.load(flat);
     const { loss, gradient } = await engine.gradient(batches);
     const reports = [await engine.step(batches, options), await engine.step(batches, options)];
@@ -141,7 +143,7 @@ test("moments in 8 bits take a quarter, learn alike, and start from zero again",
   const batch = [randomIds(random, 2 * 20, 37)];
   const losses: number[][] = [];
   for (const moments of ["f32", "8bit"] as const) {
-    const engine = await createWebGpuEngine({ model, microbatch: 2, moments }, { bindingFloats: 2048 });
+    const engine = await createWebGpuEngine({ model, microbatch: 2, adapter, moments }, { bindingFloats: 2048 });
     const train = async (): Promise<number[]> => {
       engine.load(flat);
       engine.resetMoments();
@@ -165,7 +167,7 @@ test("parameters that cross in pieces arrive whole, in their turn among steps", 
   const batch = randomIds(random, 2 * 20, 37);
   const results: unknown[] = [];
   for (const pieceBytes of [2 ** 20, 4 * 1000]) {
-    const engine = await createWebGpuEngine({ model, microbatch: 2 }, { pieceBytes });
+    const engine = await createWebGpuEngine({ model, microbatch: 2, adapter }, { pieceBytes });
     engine.load(flat.map((x) => 2 * x));
     const first = engine.step([batch], options);
     engine.load(flat);
@@ -180,11 +182,11 @@ test("parameters that cross in pieces arrive whole, in their turn among steps", 
 
 test("a budget decides how many layers are recomputed, or refuses with its numbers", async () => {
   const all = planModel({ model, microbatch: 2, recomputedLayers: 0 }).totalBytes;
-  const engine = await createWebGpuEngine({ model, microbatch: 2, memoryBytes: all - 1 });
+  const engine = await createWebGpuEngine({ model, microbatch: 2, adapter, memoryBytes: all - 1 });
   expect(engine.recomputedLayers).toBe(1);
   expect(engine.allocatedBytes).toBeLessThan(all);
   engine.destroy();
-  await expect(createWebGpuEngine({ model, microbatch: 2, memoryBytes: 1 })).rejects.toThrow(
+  await expect(createWebGpuEngine({ model, microbatch: 2, adapter, memoryBytes: 1 })).rejects.toThrow(
     /needs \d+ MiB with 2 sequences per microbatch and 3 layers recomputed, and may use 1 MiB/,
   );
 });

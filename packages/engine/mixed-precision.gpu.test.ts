@@ -1,6 +1,7 @@
 // Mixed precision: the whole engine with f16 where the adapter has it, and on every adapter what loss scaling does with numbers that are too large.
 import { describe, expect, test } from "vitest";
 import { type Cuts, createWebGpuEngine } from "./create-webgpu.ts";
+import { sharedAdapter } from "./device/testing.ts";
 import { F16, learningContract, lifecycleContract } from "./engine-contract.ts";
 import { DivergedError, GpuError } from "./errors.ts";
 import { ADAPTER_HAS_HALF } from "./kernels/testing.ts";
@@ -13,10 +14,11 @@ const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weight
 const random = prng(5);
 const flat = Float32Array.from(randomParameters(random, model, 0.1));
 const batch = randomIds(random, 2 * 7, model.vocabSize);
-const F16_OPTIONS = { precision: "f16" } as const;
+const adapter = await sharedAdapter();
+const F16_OPTIONS = { precision: "f16", adapter } as const;
 
 const loadedEngine = async (given: Partial<Parameters<typeof createWebGpuEngine>[0]>, cuts: Cuts = {}) => {
-  const engine = await createWebGpuEngine({ model, microbatch: 2, ...given }, cuts);
+  const engine = await createWebGpuEngine({ model, microbatch: 2, adapter, ...given }, cuts);
   engine.load(flat);
   return engine;
 };

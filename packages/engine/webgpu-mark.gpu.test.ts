@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ChunkTopK, type Codec, type Decoded, int8Block, parameterTable, Replica, rebase } from "#outer";
 import { createWebGpuEngine } from "./create-webgpu.ts";
+import { sharedAdapter } from "./device/testing.ts";
 import type { Mark } from "./engine.ts";
 import { relativeError } from "./reference/index.ts";
 import { normals, prng, randomIds, randomParameters, tinyModel } from "./reference/testing.ts";
@@ -11,6 +12,7 @@ const model = tinyModel({ dModel: 24, heads: 6, kvHeads: 2, layers: 2, dFfn: 36,
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 const random = prng(7);
 const flat = Float32Array.from(randomParameters(random, model, 0.1));
+const adapter = await sharedAdapter();
 const batch = randomIds(random, 2 * 20, 37);
 const anchors = [1, 2, 3].map((scale) => flat.map((value) => scale * value));
 
@@ -41,7 +43,7 @@ describe.each([{}, { bindingFloats: 640, pieceBytes: 4 * 1000, flopsPerSubmit: 1
   let engine: WebGpuEngine;
   let mark: Mark;
   beforeAll(async () => {
-    engine = await createWebGpuEngine({ model, microbatch: 2, keepsMark: true }, cuts);
+    engine = await createWebGpuEngine({ model, microbatch: 2, adapter, keepsMark: true }, cuts);
     mark = engine.mark!;
   });
   beforeEach(() => {

@@ -1,6 +1,7 @@
 // An island as one engine: what every engine promises, over two members that share an adapter; and how it ends.
 import { expect, test } from "vitest";
 import type { ModelShape } from "#wire";
+import { sharedAdapter } from "../device/testing.ts";
 import { DeviceLostError, ModelTooLargeError } from "../errors.ts";
 import { lossAndGradient, relativeError } from "../reference/index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "../reference/testing.ts";
@@ -11,6 +12,7 @@ import { islandPorts } from "./port.ts";
 
 const plan = { kind: "tensor", exchange: "f32", form: "direct" } as const;
 const model = tinyModel({ dModel: 8, heads: 2, kvHeads: 1, layers: 1, dFfn: 8, contextLength: 6 });
+const adapter = await sharedAdapter();
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 const random = prng(5);
 const flat = Float32Array.from(randomParameters(random, model, 0.1));
@@ -18,8 +20,8 @@ const batch = randomIds(random, 2 * 7, model.vocabSize);
 
 async function openIsland(given: { readonly model: ModelShape; readonly microbatch: number }, ranks = 2) {
   const [first, ...rest] = islandPorts(ranks);
-  const members = rest.map((port) => serveIsland({ model: given.model, plan }, port));
-  const leader = await leadIsland({ ...given, plan }, first);
+  const members = rest.map((port) => serveIsland({ model: given.model, plan, adapter }, port));
+  const leader = await leadIsland({ ...given, plan, adapter }, first);
   return { leader, members: await Promise.all(members), ports: [first, ...rest] };
 }
 
@@ -88,9 +90,9 @@ test("members agree on what fits all of them; where nothing does, everybody is t
   const alone = planIsland({ model: wide, microbatch: 1, ranks: 2 }).totalBytes;
   const form = async (memoryBytes: number) => {
     const [first, second] = islandPorts(2);
-    const member = serveIsland({ model: wide, plan, memoryBytes }, second);
+    const member = serveIsland({ model: wide, plan, adapter, memoryBytes }, second);
     const refused = member.catch((error: unknown) => error);
-    const leader = leadIsland({ model: wide, plan, microbatch: 8 }, first);
+    const leader = leadIsland({ model: wide, plan, adapter, microbatch: 8 }, first);
     return { leader, refused };
   };
   const tight = await form(2 * alone);

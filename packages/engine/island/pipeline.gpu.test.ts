@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { parameterTable } from "#outer";
 import type { Exchange } from "#wire/islands";
+import { sharedAdapter } from "../device/testing.ts";
 import { ReferenceTrainer, relativeError } from "../reference/index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "../reference/testing.ts";
 import { leadIsland } from "./leader.ts";
@@ -12,6 +13,7 @@ const model = tinyModel({ dModel: 32, heads: 2, kvHeads: 1, layers: 4, dFfn: 44,
 const random = prng(11);
 const flat = Float32Array.from(randomParameters(random, model, 0.1));
 const batches = Array.from({ length: 5 }, () => randomIds(random, 2 * 13, model.vocabSize));
+const adapter = await sharedAdapter();
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 0.5 };
 
 const STEPS = 8;
@@ -19,8 +21,8 @@ const STEPS = 8;
 async function openPipeline(layers: readonly number[], exchange: Exchange, shape?: LineShape) {
   const plan = { kind: "pipeline", layers, exchange } as const;
   const [first, ...rest] = islandPorts(layers.length, shape);
-  const members = rest.map((port) => serveIsland({ model, plan }, port));
-  const leader = await leadIsland({ model, microbatch: 2, plan }, first);
+  const members = rest.map((port) => serveIsland({ model, plan, adapter }, port));
+  const leader = await leadIsland({ model, microbatch: 2, plan, adapter }, first);
   leader.load(flat);
   return { leader, members: await Promise.all(members) };
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parameterTable } from "#outer";
 import type { Exchange, Form } from "#wire/islands";
 import { createWebGpuEngine } from "../create-webgpu.ts";
+import { sharedAdapter } from "../device/testing.ts";
 import { ReferenceTrainer, relativeError } from "../reference/index.ts";
 import { tensorParallelGradient } from "../reference/tensor-parallel.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "../reference/testing.ts";
@@ -22,6 +23,7 @@ const model = tinyModel({
 const random = prng(11);
 const flat = Float32Array.from(randomParameters(random, model, 0.1));
 const microbatches = [1, 2, 3].map(() => randomIds(random, 2 * 13, model.vocabSize));
+const adapter = await sharedAdapter();
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 0.5 };
 
 async function openIsland(ranks: number, exchange: Exchange, form: Form, chains: 1 | 2) {
@@ -29,7 +31,8 @@ async function openIsland(ranks: number, exchange: Exchange, form: Form, chains:
   return Promise.all(
     islandPorts(ranks).map(async (port, rank) => {
       const membership = { lanes: new Lanes(port), reduce: { exchange, form }, ranks, chains };
-      const engine = await createWebGpuEngine({ model: rankShape(model, shares[rank]), microbatch: 2 }, {}, membership);
+      const given = { model: rankShape(model, shares[rank]), microbatch: 2, adapter };
+      const engine = await createWebGpuEngine(given, {}, membership);
       engine.load(partOf(model, shares[rank], flat));
       return engine;
     }),
@@ -120,7 +123,11 @@ test("who loses the others in the middle of a step is told, and nothing waits fo
     ranks: 2,
     chains: 2,
   } as const;
-  const engine = await createWebGpuEngine({ model: rankShape(model, shares[0]), microbatch: 2 }, {}, membership);
+  const engine = await createWebGpuEngine(
+    { model: rankShape(model, shares[0]), microbatch: 2, adapter },
+    {},
+    membership,
+  );
   engine.load(partOf(model, shares[0], flat));
   const step = engine.step(microbatches, options);
   await other.receive(0); // its first sum has left

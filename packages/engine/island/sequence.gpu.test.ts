@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { parameterTable } from "#outer";
 import type { ModelShape } from "#wire";
 import { createWebGpuEngine } from "../create-webgpu.ts";
+import { sharedAdapter } from "../device/testing.ts";
 import type { Engine, EngineOptions } from "../engine.ts";
 import { DeviceLostError, ModelTooLargeError } from "../errors.ts";
 import { planModel } from "../model/planner.ts";
@@ -14,11 +15,15 @@ import { serveIsland } from "./member.ts";
 import { IslandLostError, islandPorts } from "./port.ts";
 import { createSequenceEngine } from "./sequence-engine.ts";
 
+const adapter = await sharedAdapter();
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 0.5 };
 
 async function openRanks(ranks: number, given: EngineOptions) {
   const ports = islandPorts(ranks);
-  return { ports, engines: await Promise.all(ports.map((port) => createSequenceEngine(given, new Lanes(port)))) };
+  return {
+    ports,
+    engines: await Promise.all(ports.map((port) => createSequenceEngine({ ...given, adapter }, new Lanes(port)))),
+  };
 }
 
 /** What each of them answers. */
@@ -115,7 +120,7 @@ test("four members hold a context four times as long as one may hold alone, and 
   await expect(createWebGpuEngine({ model, microbatch: 1, memoryBytes })).rejects.toBeInstanceOf(ModelTooLargeError);
 
   const [first, ...others] = islandPorts(4);
-  const island = { model, plan: { kind: "sequence" }, memoryBytes } as const;
+  const island = { model, plan: { kind: "sequence" }, memoryBytes, adapter } as const;
   const serving = others.map((port) => serveIsland(island, port));
   const leader = await leadIsland({ ...island, microbatch: 4 }, first);
   const members = await Promise.all(serving);
