@@ -528,12 +528,13 @@ export class HostedRun {
       phase,
       roster: [...roster],
       offered: [...offered],
-      islands: islands.map(({ id, members, plan, since }) => ({
+      islands: islands.map(({ id, members, plan, since, stepMs }) => ({
         island: id,
         leader: members[0],
         members: [...members],
         plan,
         since,
+        ...(stepMs !== undefined && { stepMs }),
       })),
       spec: this.spec,
       head: {

@@ -4,13 +4,13 @@
 //   both sides of the ratio alike
 import { adaptersOf, genesisAdapters, parameterTable, toHalf } from "#outer";
 import type { LoraShape, ModelShape } from "#wire";
+import { forwardFlops } from "#wire/island-cost";
 import type { ConformanceReport } from "./conformance/index.ts";
 import { createWebGpuEngine } from "./create-webgpu.ts";
 import { openDevice } from "./device/adapter.ts";
 import { type CompiledKernels, compileKernels, type Kernel, widthOf } from "./device/kernel.ts";
 import { type KernelProfile, Plan } from "./device/plan.ts";
 import type { AdapterDescription, Precision } from "./engine.ts";
-import { attentionFlops } from "./kernels/attention.ts";
 import { matmulFlops, matmulNn, matmulNt, matmulTn } from "./kernels/matmul.ts";
 import { WasmMatmulBench } from "./wasm/matmul-bench.ts";
 import { createWasmEngine } from "./wasm/wasm-engine.ts";
@@ -48,10 +48,10 @@ export interface EngineMeasurement {
  * backward. Norms, softmax, the optimizer and what is recomputed count nothing. With adapters no weight has a gradient; their own four products count.
  */
 export function modelFlops(model: ModelShape, sequences: number, lora?: LoraShape): number {
-  const { dModel: C, dFfn: F, heads, kvHeads, layers, vocabSize: V, contextLength: T } = model;
-  const weightsPerLayer = C * (C + (2 * kvHeads * C) / heads) + C * C + 3 * C * F;
-  const linear = 2 * sequences * T * (layers * weightsPerLayer + V * C);
-  const attention = layers * attentionFlops(sequences, T, C);
+  const { layers, contextLength: T } = model;
+  const { layerLinear, layerAttention, head } = forwardFlops(model);
+  const linear = sequences * (layers * layerLinear + head);
+  const attention = sequences * layers * layerAttention;
   if (!lora) return 3 * (linear + attention);
   const sides = adaptersOf(model, lora).reduce((sum, { out, in: into }) => sum + out + into, 0);
   return 2 * linear + 3 * attention + 4 * sequences * T * lora.rank * sides;

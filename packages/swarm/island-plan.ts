@@ -1,16 +1,22 @@
 // How members would share the model of a run, and how long they would wait for each other in it.
 //
 // Cut matrices wait for an all-reduce (allReduceMs), shared sequences for keys, which go straight to who sees them, stages of layers for one microbatch's activations: lat + S/up.
+// Where everybody's speed is known the whole step is predicted, for both ways to cut a model, and the shorter one is taken.
 import {
   type AllReduceLines,
   allReduceMs,
   BYTES_PER_NUMBER,
   type Form,
+  type Hop,
   type IslandPlan,
   islandKindOf,
   type ModelShape,
   type PeerId,
+  sequencesAtOnce,
+  stepShapeOf,
+  tensorStepMs,
 } from "#wire";
+import { bestOrder } from "./island-stages.ts";
 import type { Seeker } from "./islands.ts";
 
 /**
@@ -28,51 +34,134 @@ export const HOP_MAX_MS = 2_000;
 /** A direct link that both ends report. */
 export interface Line {
   readonly rttMs: number;
+  /** From the first to the second, where it was measured. */
+  readonly bytesPerSecond?: number | undefined;
+}
+export type LineOf = (a: PeerId, b: PeerId) => Line | undefined;
+
+/** What a step of the run is. */
+export interface Work {
+  readonly model: ModelShape;
+  readonly windowsPerStep: number;
 }
 
 export interface Planned {
   readonly set: readonly Seeker[];
-  /** By rank: by id; a star's hub is who sends fastest. */
+  /** By rank: by id; a star's hub is who sends fastest; stages are in the order that is fastest. */
   readonly members: readonly PeerId[];
   readonly plan: IslandPlan;
   /** Of what it waits for most often. */
   readonly ms: number;
+  /** Predicted, of a whole step, where everybody's speed is known. */
+  readonly stepMs?: number;
+  /** Their lines are too slow for cut matrices: somebody nearer may come. */
+  readonly isFar: boolean;
 }
 
-/** Matrices are cut, or positions shared, where lines are fast; layers go to stages where they are not. Undefined: too slow for any. */
-export function planOf(
-  set: readonly Seeker[],
-  lineOf: (a: PeerId, b: PeerId) => Line | undefined,
-  model: ModelShape,
-): Planned | undefined {
+/** slow: their lines are. too-small: what they hold is less than the model. */
+export type Misfit = "slow" | "too-small";
+export const isPlanned = (outcome: Planned | Misfit): outcome is Planned => typeof outcome !== "string";
+
+/** Matrices are cut, or positions shared, where lines are fast; layers go to stages where they are not, or where that is predicted to be faster, or alone fits. */
+export function planOf(set: readonly Seeker[], lineOf: LineOf, work: Work): Planned | Misfit {
   const members = set.map(({ peer }) => peer);
   const rtts = members.flatMap((a, i) =>
     members.slice(i + 1).map((b) => lineOf(a, b)?.rttMs ?? Number.POSITIVE_INFINITY),
   );
   const rttMs = Math.max(...rtts);
-  const ups = set.map(({ bytesPerSecond }) => bytesPerSecond ?? UNMEASURED_BYTES_PER_SECOND);
-  const given = { ranks: set.length, latencyMs: rttMs / 2, bytesPerSecond: Math.min(...ups) };
-  if (islandKindOf(model) === "sequence") {
-    const ms = given.latencyMs + (1_000 * keysBytes(model, set.length)) / given.bytesPerSecond;
-    return rttMs <= RTT_MAX_MS ? { set, members, plan: { kind: "sequence" }, ms } : undefined;
+  const lines = { ranks: set.length, latencyMs: rttMs / 2, bytesPerSecond: Math.min(...set.map(upOf)) };
+  if (islandKindOf(work.model) === "sequence") {
+    const ms = lines.latencyMs + (1_000 * keysBytes(work.model, set.length)) / lines.bytesPerSecond;
+    return rttMs <= RTT_MAX_MS ? { set, members, plan: { kind: "sequence" }, ms, isFar: false } : "slow";
   }
-  const bytes = model.contextLength * model.dModel * BYTES_PER_NUMBER.int8;
-  const hubBytesPerSecond = Math.max(...ups);
-  const { form, ms } = shortestForm({ ...given, hubBytesPerSecond, bytes });
-  if (rttMs <= RTT_MAX_MS && ms <= ALL_REDUCE_MAX_MS) {
-    const hub = members[ups.indexOf(hubBytesPerSecond)];
-    const ranks = form === "star" ? [hub, ...members.filter((peer) => peer !== hub)] : members;
-    return { set, members: ranks, plan: { kind: "tensor", exchange: "int8", form }, ms };
-  }
-  const hopMs = given.latencyMs + (1_000 * bytes) / given.bytesPerSecond;
-  if (hopMs > HOP_MAX_MS || model.layers < set.length) return undefined;
-  const layers = equalParts(model.layers, set.length);
-  return { set, members, plan: { kind: "pipeline", layers, exchange: "int8" }, ms: hopMs };
+  const tensor = tensorOf(set, work, lines);
+  if (isPlanned(tensor) && tensor.stepMs === undefined) return tensor; // nothing says that stages are faster
+  const pipeline = pipelineOf(set, lineOf, work, lines, tensor === "slow");
+  if (!isPlanned(tensor) && !isPlanned(pipeline))
+    return tensor === "too-small" || pipeline === "too-small" ? "too-small" : "slow";
+  if (!isPlanned(tensor)) return pipeline;
+  return isPlanned(pipeline) && pipeline.stepMs! < tensor.stepMs! ? pipeline : tensor;
 }
 
-/** What is left over goes to the first ones: the last one has the head as well. */
-const equalParts = (count: number, parts: number): number[] =>
-  Array.from({ length: parts }, (_, i) => Math.floor(count / parts) + (i < count % parts ? 1 : 0));
+/** Among all of them, as slow as the slowest. */
+type Lines = Omit<AllReduceLines, "hubBytesPerSecond" | "bytes">;
+
+function tensorOf(set: readonly Seeker[], { model, windowsPerStep }: Work, lines: Lines): Planned | Misfit {
+  const ranks = set.length;
+  const ups = set.map(upOf);
+  const hubBytesPerSecond = Math.max(...ups);
+  const given = { ...lines, hubBytesPerSecond };
+  const { form, ms } = shortestForm({ ...given, bytes: sequenceBytes(model) });
+  if (2 * lines.latencyMs > RTT_MAX_MS || ms > ALL_REDUCE_MAX_MS) return "slow";
+  if (set.some(({ capacity }) => capacity && (capacity.tensorRanksMin ?? Number.POSITIVE_INFINITY) > ranks))
+    return "too-small";
+  const byId = set.map(({ peer }) => peer);
+  const hub = byId[ups.indexOf(hubBytesPerSecond)];
+  const members = form === "star" ? [hub, ...byId.filter((peer) => peer !== hub)] : byId;
+  const planned = { set, members, plan: { kind: "tensor", exchange: "int8", form }, ms, isFar: false } as const;
+  const speeds = speedsOf(set);
+  if (speeds === undefined) return planned;
+  const sequences = sequencesAtOnce(windowsPerStep, "tensor", ranks);
+  const eachMs = allReduceMs({ ...given, bytes: sequences * sequenceBytes(model) })[form];
+  const step = stepShapeOf(model, windowsPerStep, sequences);
+  return { ...planned, stepMs: tensorStepMs(step, ranks, Math.min(...speeds), eachMs) };
+}
+
+function pipelineOf(
+  set: readonly Seeker[],
+  lineOf: LineOf,
+  { model, windowsPerStep }: Work,
+  lines: Lines,
+  isFar: boolean,
+): Planned | Misfit {
+  const ranks = set.length;
+  const handOnMs = (latencyMs: number, bytesPerSecond: number): number =>
+    latencyMs + (1_000 * sequenceBytes(model)) / bytesPerSecond;
+  const ms = handOnMs(lines.latencyMs, lines.bytesPerSecond);
+  const speeds = speedsOf(set);
+  if ((speeds === undefined && ms > HOP_MAX_MS) || model.layers < ranks) return "slow";
+  const sequences = sequencesAtOnce(windowsPerStep, "pipeline", ranks);
+  const step = stepShapeOf(model, windowsPerStep, sequences);
+  const hopOf = (from: Seeker, to: Seeker): Hop | undefined => {
+    const latencyMs = (lineOf(from.peer, to.peer)?.rttMs ?? Number.POSITIVE_INFINITY) / 2;
+    const [there, back] = [
+      lineOf(from.peer, to.peer)?.bytesPerSecond ?? upOf(from),
+      lineOf(to.peer, from.peer)?.bytesPerSecond ?? upOf(to),
+    ];
+    if (handOnMs(latencyMs, Math.min(there, back)) > HOP_MAX_MS) return undefined;
+    const bytes = 1_000 * sequences * sequenceBytes(model);
+    return { forwardMs: bytes / there, backwardMs: bytes / back, latencyMs };
+  };
+  const mostOf = ({ capacity }: Seeker, rank: number): number =>
+    capacity?.stageLayersMax[ranks - 2][rank] ?? model.layers;
+  const best =
+    speeds === undefined
+      ? bestOrder({ members: set, step: { ...step, headFlops: 0 }, speedOf: () => 1, mostOf, hopOf: () => NO_HOP })
+      : bestOrder({ members: set, step, speedOf: ({ capacity }) => capacity!.flopsPerSecond!, mostOf, hopOf });
+  if (best === undefined) {
+    const isSlow = set.some((a) => set.some((b) => a !== b && hopOf(a, b) === undefined));
+    return isSlow ? "slow" : "too-small";
+  }
+  const { layers, stepMs } = best;
+  return {
+    ...{ set, members: best.members.map(({ peer }) => peer), plan: { kind: "pipeline", layers, exchange: "int8" } },
+    ...{ ms, isFar, ...(speeds && { stepMs }) },
+  };
+}
+
+/** All of equal speed and lines: as long as not everybody says how fast it is. */
+const NO_HOP: Hop = { forwardMs: 0, backwardMs: 0, latencyMs: 0 };
+
+/** Undefined: not everybody says it. */
+function speedsOf(set: readonly Seeker[]): number[] | undefined {
+  const speeds = set.flatMap(({ capacity }) => capacity?.flopsPerSecond ?? []);
+  return speeds.length === set.length ? speeds : undefined;
+}
+
+const upOf = ({ bytesPerSecond }: Seeker): number => bytesPerSecond ?? UNMEASURED_BYTES_PER_SECOND;
+
+/** Activations of a sequence, as they cross. */
+const sequenceBytes = ({ contextLength, dModel }: ModelShape): number => contextLength * dModel * BYTES_PER_NUMBER.int8;
 
 /** What a member that shares sequences sends in a layer: its keys and values, f32, to who sees them, and backward those and as many gradients. */
 function keysBytes({ contextLength, dModel, heads, kvHeads }: ModelShape, ranks: number): number {

@@ -3,11 +3,11 @@
 //   seek -> seek-island -> island -> form (engine and port, by the adapter) -> over for whatever reason -> dissolve -> free -> seek-island
 //
 // The adapter gives each message of the host to Peer first, and then to this.
-import type { HostMessage, IslandPlan, PeerId, PeerMessage } from "#wire";
+import type { Capacity, HostMessage, IslandPlan, PeerId, PeerMessage } from "#wire";
 
 export type IslandSeatInput =
-  /** The model fits not alone here, or its person wants company. Again when ranksMin changes. */
-  | { type: "seek"; ranksMin: number; reason?: string }
+  /** The model fits not alone here, or its person wants company. Again when ranksMin or what it holds changes. */
+  | { type: "seek"; ranksMin: number; reason?: string; capacity?: Capacity }
   /** It trains alone, pauses, or goes. */
   | { type: "stop"; reason: string }
   | { type: "message"; message: HostMessage }
@@ -29,7 +29,7 @@ export class IslandSeat {
   /** The island that this tab is in, from `form` to `dissolve`. */
   island: string | undefined;
   private readonly self: PeerId;
-  private wanted: { readonly ranksMin: number; readonly reason?: string } | undefined;
+  private wanted: Omit<Extract<PeerMessage, { type: "seek-island" }>, "type"> | undefined;
   private isFree = true; //       no part of an island is on the device
   private connected = false;
 
@@ -40,8 +40,8 @@ export class IslandSeat {
   step(input: IslandSeatInput): IslandSeatOutput[] {
     switch (input.type) {
       case "seek": {
-        const { ranksMin, reason } = input;
-        this.wanted = reason === undefined ? { ranksMin } : { ranksMin, reason };
+        const { type: _, ...wanted } = input;
+        this.wanted = wanted;
         return this.seek();
       }
       case "stop": {

@@ -1,7 +1,7 @@
 // [R54] Who makes an island with whom.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { allReduceMs, type IslandPlan, type ModelShape, type PeerId, peerIdOf, presets, RANKS_MAX } from "#wire";
+import { type Capacity, type IslandPlan, type ModelShape, type PeerId, peerIdOf, presets, RANKS_MAX } from "#wire";
 import { ALL_REDUCE_MAX_MS, HOP_MAX_MS, RTT_MAX_MS } from "./island-plan.ts";
 import { type Formation, formIslands, GATHER_FAR_MS, GATHER_MS, type Seeker } from "./islands.ts";
 
@@ -21,6 +21,8 @@ interface Given {
   readonly fresh?: string;
   readonly soughtMs?: number;
   readonly model?: ModelShape;
+  readonly windowsPerStep?: number;
+  readonly capacities?: Readonly<Record<string, Capacity>>;
 }
 
 function formed({
@@ -32,6 +34,8 @@ function formed({
   fresh,
   soughtMs = 0,
   model: own = model,
+  windowsPerStep = 8,
+  capacities = {},
 }: Given): Formation {
   const rttByPair = new Map(
     lines
@@ -53,10 +57,14 @@ function formed({
     peer: key(letter),
     ranksMin: Number(ranksMin),
     bytesPerSecond: up[letter],
+    capacity: capacities[letter],
     soughtMs: letter === fresh ? soughtMs : GATHER_FAR_MS,
   });
   const restsNow = (members: readonly PeerId[]): boolean => members.map(letterOf).join("") === rests;
-  return formIslands({ seekers: seekers.split(" ").map(seekerOf), lineOf, model: own, room, rests: restsNow });
+  return formIslands({
+    ...{ seekers: seekers.split(" ").map(seekerOf), lineOf, room, rests: restsNow },
+    ...{ model: own, windowsPerStep },
+  });
 }
 
 const islandsOf = (formation: Formation): string[] =>
@@ -152,9 +160,84 @@ test("a pipeline's stages have equal numbers of layers, the first ones one more;
   expect(far("a2 b2", 2048)).toEqual([]);
 });
 
-test("predicted times of an all-reduce: one latency and all of the bytes, or two and fewer", () => {
-  const lan = { ranks: 4, latencyMs: 1, bytesPerSecond: 10e6, hubBytesPerSecond: 100e6, bytes: 100_000 };
-  expect(allReduceMs(lan)).toEqual({ direct: 1 + 30, "reduce-scatter": 2 + 15, star: 2 + 10 + 3 });
+/** Says what it holds: so many layers at any place, a part of cut matrices among two unless it says otherwise. */
+const holds = (layers: number, flopsPerSecond?: number, tensorRanksMin: number | null = 2): Capacity => ({
+  ...{ tensorRanksMin, stageLayersMax: [2, 3, 4].map((ranks) => Array(ranks).fill(layers)) },
+  ...(flopsPerSecond && { flopsPerSecond }),
+});
+
+describe("who says what it holds and how fast it is", () => {
+  /** 1.1 billion parameters, as TinyLlama: the head is one and a half layers. */
+  const large: ModelShape = {
+    ...model,
+    dModel: 2048,
+    heads: 32,
+    kvHeads: 4,
+    dFfn: 5632,
+    layers: 22,
+    vocabSize: 32_000,
+  };
+  const near = "ab:2";
+  const fast = { a: 125e6, b: 125e6, c: 125e6 };
+  const of = (change: Partial<Given>) => formed({ seekers: "a2 b2", lines: near, model: large, ...change });
+
+  test("a phone takes two layers and a workstation twenty, wherever either is in the order of ids", () => {
+    const [phone, workstation] = [holds(2, 3e11, null), holds(22, 3e12)];
+    const among = (capacities: Record<string, Capacity>, lines = near) =>
+      islandsOf(of({ capacities, lines, up: fast }));
+    expect(among({ a: phone, b: workstation })).toEqual(["ab layers 2,20"]);
+    expect(among({ a: workstation, b: phone })).toEqual(["ba layers 2,20"]); // the head goes to who is fast
+    expect(among({ a: phone, b: workstation }, "ab:80")).toEqual(["ab layers 2,20"]);
+    expect(among({ a: holds(1, 3e11, null), b: workstation })).toEqual(["ab layers 1,21"]);
+  });
+
+  test("what they hold together is less than the model: none, until another one comes", () => {
+    const small = { capacities: { a: holds(8, 1e12, null), b: holds(13, 1e12, null) } };
+    expect(waitsOf(of(small))).toEqual(["a too-small 0", "b too-small 0"]);
+    const three = { ...small, seekers: "a2 b2 c2", lines: "ab:2 bc:2 ac:2" };
+    const with3 = { ...three, capacities: { ...small.capacities, c: holds(1, 1e11, null) } };
+    expect(of(with3).islands[0].plan).toMatchObject({ kind: "pipeline" });
+    expect(waitsOf(of({ ...with3, fresh: "c" }))[0]).toBe("a measuring 0");
+    const mixed = of({ capacities: { a: holds(8, 1e12, null) }, lines: "ab:80" }); // of b nothing is known
+    expect(islandsOf(mixed)).toEqual(["ab layers 8,14"]);
+    expect(waitsOf(of({ capacities: { a: holds(0, 1e12, null) } }))).toEqual(["a too-small 0", "b too-few 1"]);
+  });
+
+  test("on a good line the plan whose step is shorter: stages where sums cost more than they share", () => {
+    const capacities = { a: holds(22, 5e12), b: holds(22, 5e12) };
+    const slow = of({ capacities, up: { a: 12.5e6, b: 12.5e6 } });
+    expect(islandsOf(slow)).toEqual(["ab layers 12,10"]);
+    const cable = of({
+      capacities: { a: holds(22, 1e12), b: holds(22, 1e12) },
+      up: { a: 1e10, b: 1e10 },
+      lines: "ab:0",
+      windowsPerStep: 2,
+    });
+    expect(islandsOf(cable)).toEqual(["ab direct"]);
+    for (const { islands } of [slow, cable]) expect(islands[0].stepMs).toBeGreaterThan(0);
+  });
+
+  test("without all speeds links alone decide, as for those who say nothing", () => {
+    for (const capacities of [{}, { a: holds(22, 5e12) }, { a: holds(22, 5e12), b: holds(22) }]) {
+      const { islands } = of({ capacities, up: { a: 12.5e6, b: 12.5e6 } });
+      expect(islands).toEqual([
+        { members: [key("a"), key("b")], plan: { kind: "tensor", exchange: "int8", form: "direct" } },
+      ]);
+    }
+    expect(islandsOf(of({ capacities: { a: holds(3), b: holds(22) }, lines: "ab:80" }))).toEqual(["ab layers 3,19"]);
+  });
+
+  test("stages on good lines begin as soon as cut matrices would, on slow ones when somebody nearer had time to come", () => {
+    const capacities = { a: holds(11, 1e12, null), b: holds(11, 1e12, null) };
+    const come = (lines: string, soughtMs: number) => islandsOf(of({ capacities, lines, fresh: "b", soughtMs })).length;
+    expect([come(near, GATHER_MS), come("ab:80", GATHER_MS), come("ab:80", GATHER_FAR_MS)]).toEqual([1, 0, 1]);
+  });
+
+  test("of sets of one size the one whose step is shorter comes first", () => {
+    const capacities = { a: holds(22, 1e12), b: holds(22, 1e12), c: holds(22, 4e12) };
+    const formation = of({ seekers: "a2 b2 c2", lines: "ab:1 bc:6 ac:5", up: fast, capacities });
+    expect(formation.islands.map(({ members }) => members.map(letterOf).sort().join(""))).toEqual(["ac"]);
+  });
 });
 
 const anySwarm = fc.record({
@@ -180,7 +263,7 @@ test("any seekers and lines: nobody twice, everybody linked, each with enough, t
         const rttMs = rtts[16 * Math.min(at(a), at(b)) + Math.max(at(a), at(b))];
         return rttMs === undefined ? undefined : { rttMs };
       };
-      const given = { seekers, lineOf, model, room: 8, rests: () => false };
+      const given = { seekers, lineOf, model, windowsPerStep: 8, room: 8, rests: () => false };
       const { islands, waits } = formIslands(given);
       const placed = [...islands.flatMap(({ members }) => members), ...waits.keys()];
       expect(placed.sort()).toEqual(seekers.map(({ peer }) => peer).sort());

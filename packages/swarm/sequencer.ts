@@ -294,7 +294,7 @@ export class Sequencer {
         this.traffic.report(from, message);
         return;
       case "seek-island":
-        return this.islands.seek(now, from, message.ranksMin);
+        return this.islands.seek(now, from, message.ranksMin, message.capacity);
       case "leave-island":
         return this.islands.leave(now, from, message.island, message.reason);
       case "head":

@@ -1,7 +1,16 @@
 // The run's islands at the host: who seeks one, which stand, and what ends one. [R53] [R54]
 //
 //   seek-island, leave-island, links, ready, pause, gone -> island, island-over, island-waits; ties in the mesh; what the next open lists
-import { canonicalBytes, hashHex, ISLANDS_MAX, type IslandPlan, type LinkReport, type PeerId } from "#wire";
+import {
+  type Capacity,
+  canonicalBytes,
+  hashHex,
+  ISLANDS_MAX,
+  type IslandPlan,
+  type LinkReport,
+  type PeerId,
+} from "#wire";
+import type { Line } from "./island-plan.ts";
 import { type Formed, formIslands, GATHER_FAR_MS, GATHER_MS, type Seeker } from "./islands.ts";
 import { MeshPlan } from "./mesh-plan.ts";
 import type { Millis } from "./ports.ts";
@@ -15,7 +24,7 @@ const REST_FIRST_MS = 1_000;
 const REST_MAX_MS = 60_000;
 /** Sets of members that wait so, the newest. */
 const RESTING_MAX = 256;
-/** More hear that there are enough. They are in 560 sets of four each at most, of 16 neighbours: to look at all takes a tenth of a second, */
+/** More hear that there are enough. They are in 560 sets of four each at most, of 16 neighbours: to look at all takes a quarter of a second, */
 const SEEKERS_MAX = 64;
 /** so it is not done at each of their messages. */
 const LOOK_EVERY_MS = 200;
@@ -28,10 +37,13 @@ export interface StandingIsland {
   /** Rounds that were sealed when it was formed. */
   readonly since: number;
   readonly formedAt: Millis;
+  /** Predicted, of a step, where all members said how fast they compute. */
+  readonly stepMs?: number;
 }
 
 interface Seeking {
   readonly ranksMin: number;
+  readonly capacity: Capacity | undefined;
   readonly since: Millis;
   told: string; // why it waits
 }
@@ -90,16 +102,16 @@ export class StandingIslands {
 
   // ---- what peers say -----------------------------------------------------------------------------------------------------
 
-  seek(now: Millis, peer: PeerId, ranksMin: number): void {
+  seek(now: Millis, peer: PeerId, ranksMin: number, capacity: Capacity | undefined): void {
     const session = this.visits.here.get(peer);
     // Who is in an island has asked before he heard of it.
     if (session === undefined || session.bye !== undefined || this.islandByMember.has(peer)) return;
     const before = this.seeking.get(peer);
-    if (before?.ranksMin === ranksMin) return;
+    if (before && JSON.stringify([before.ranksMin, before.capacity]) === JSON.stringify([ranksMin, capacity])) return;
     if (before === undefined && this.seeking.size >= SEEKERS_MAX)
       return this.visits.send(peer, { type: "island-waits", missing: 0, because: "full" });
     this.visits.here.change(session, { willing: false, paused: false });
-    this.seeking.set(peer, { ranksMin, since: before?.since ?? now, told: "" });
+    this.seeking.set(peer, { ranksMin, capacity, since: before?.since ?? now, told: "" });
     this.measured(peer, session.links);
     if (before !== undefined) return;
     this.near.join(peer);
@@ -167,6 +179,7 @@ export class StandingIslands {
       seekers: this.seekers(now),
       lineOf: (a, b) => lines.get(a + b),
       model: this.log.spec.model,
+      windowsPerStep: this.log.spec.inner.windowsPerStep,
       room: ISLANDS_MAX - new Set(this.islandByMember.values()).size,
       rests: (members) => (this.restingBySet.get(setOf(members))?.until ?? 0) > now,
     });
@@ -186,28 +199,29 @@ export class StandingIslands {
   }
 
   private seekers(now: Millis): Seeker[] {
-    return [...this.seeking].map(([peer, { ranksMin, since }]) => {
+    return [...this.seeking].map(([peer, { ranksMin, capacity, since }]) => {
       const rates = [...(this.linesBySeeker.get(peer)?.values() ?? [])].flatMap((line) => line.bytesPerSecond ?? []);
       const bytesPerSecond = rates.length === 0 ? undefined : Math.max(...rates);
-      return { peer, ranksMin, bytesPerSecond, soughtMs: Math.round(now - since) }; // whatever a sum's last bit says
+      return { peer, ranksMin, capacity, bytesPerSecond, soughtMs: Math.round(now - since) }; // whatever a sum's last bit says
     });
   }
 
   /** What one end alone says is no line, nor what the mesh does not plan. */
-  private lines(): ReadonlyMap<string, { rttMs: number }> {
-    const lines = new Map<string, { rttMs: number }>();
+  private lines(): ReadonlyMap<string, Line> {
+    const lines = new Map<string, Line>();
     for (const [a, measured] of this.linesBySeeker)
       for (const b of this.visits.mesh.neighbours(a)) {
         const [there, back] = [measured.get(b), this.linesBySeeker.get(b)?.get(a)];
-        if (there && back) lines.set(a + b, { rttMs: Math.min(there.rttMs, back.rttMs) });
+        if (there && back)
+          lines.set(a + b, { rttMs: Math.min(there.rttMs, back.rttMs), bytesPerSecond: there.bytesPerSecond });
       }
     return lines;
   }
 
-  private form(now: Millis, { members, plan }: Formed): void {
+  private form(now: Millis, { members, plan, ...predicted }: Formed): void {
     this.formed += 1;
     const id = hashHex(canonicalBytes(["gossamer island v1", this.log.run, this.log.seq, now, this.formed, members]));
-    const island = { id, members, plan, since: this.log.round, formedAt: now };
+    const island = { id, members, plan, ...predicted, since: this.log.round, formedAt: now };
     for (const peer of members) {
       this.drop(peer);
       this.islandByMember.set(peer, island);

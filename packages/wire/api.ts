@@ -86,6 +86,7 @@ export const runDetailSchema = z.object({
         members: islandMembersSchema, // by rank, the leader first
         plan: islandPlanSchema,
         since: z.int(), //        rounds that were sealed when it was formed
+        stepMs: z.optional(z.number()), //  predicted, of a step, where all members said how fast they compute
       }),
     ),
   ),

@@ -7,6 +7,7 @@ export * from "./explain.ts";
 export * from "./frames.ts";
 export * from "./hash.ts";
 export * from "./identity.ts";
+export * from "./island-cost.ts";
 export * from "./island-frames.ts";
 export * from "./islands.ts";
 export * from "./log.ts";

@@ -36,15 +36,25 @@ export type IslandPlan = TensorPlan | PipelinePlan | SequencePlan;
 /** More only wait for each other: each layer is exchanged twice, forward and backward. */
 export const RANKS_MAX = 4;
 
+/** What a member could take of the model, by its memory, and how fast it computes. */
+export interface Capacity {
+  /** The fewest among whom its part of cut matrices fits it; null: not among RANKS_MAX either. */
+  readonly tensorRanksMin: number | null;
+  /** Most layers that it holds as a stage, 0: none; of two members, of three and of four, by rank. The first stage has the embedding, the last one the head. */
+  readonly stageLayersMax: readonly (readonly number[])[];
+  /** Of matrix products as wide as the model's, f32; absent: they could not be timed. */
+  readonly flopsPerSecond?: number | undefined;
+}
+
 /** Islands that an `open` lists, 350 bytes each: so many stand at once in a run. */
 export const ISLANDS_MAX = 32;
 
 /**
  * Why who seeks an island has none yet. too-few: fewer seek one than it needs. unlinked: enough do, but they have no direct links to one another. slow: they
  * have, but an answer takes too long on them. measuring: they have just come together. resting: theirs has just fallen apart, the next attempt comes in a while.
- * full: the run has as many as it may have.
+ * full: the run has as many as it may have. too-small: what they hold together is less than the model; told to who said what it holds.
  */
-export const islandWaits = ["too-few", "unlinked", "slow", "measuring", "resting", "full"] as const;
+export const islandWaits = ["too-few", "unlinked", "slow", "measuring", "resting", "full", "too-small"] as const;
 export type IslandWait = (typeof islandWaits)[number];
 
 /**
@@ -67,39 +77,3 @@ export const sharesAmong = (model: ModelShape, ranks: number): boolean =>
 
 /** As they cross: int8 codes with an f32 scale for each 64, or f32. */
 export const BYTES_PER_NUMBER = { int8: 1 + 4 / 64, f32: 4 } as const satisfies Record<Exchange, number>;
-
-/** Among members whose lines are like this. */
-export interface AllReduceLines {
-  readonly ranks: number;
-  /** One way. */
-  readonly latencyMs: number;
-  /** Of the slowest member, up. */
-  readonly bytesPerSecond: number;
-  /** Of rank 0 in a star, up. */
-  readonly hubBytesPerSecond: number;
-  /** Of one member's partial sum, as it crosses. */
-  readonly bytes: number;
-}
-
-/**
- * Predicted milliseconds of one all-reduce of S bytes among P members, in each form. On home lines the latency weighs most (Li et al. 2024, TPI-LLM).
- *
- *   direct          lat + (P−1)·S/up                     everybody to everybody
- *   reduce-scatter  2·lat + 2·(P−1)/P·S/up               to who sums those rows, and back
- *   star            2·lat + S/up + (P−1)·S/hubUp         to rank 0, and back
- */
-export function allReduceMs({
-  ranks,
-  latencyMs,
-  bytesPerSecond,
-  hubBytesPerSecond,
-  bytes,
-}: AllReduceLines): Record<Form, number> {
-  const partMs = (1_000 * bytes) / bytesPerSecond;
-  const hubMs = (1_000 * bytes) / hubBytesPerSecond;
-  return {
-    direct: latencyMs + (ranks - 1) * partMs,
-    "reduce-scatter": 2 * latencyMs + ((2 * (ranks - 1)) / ranks) * partMs,
-    star: 2 * latencyMs + partMs + (ranks - 1) * hubMs,
-  };
-}

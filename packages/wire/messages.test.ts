@@ -73,6 +73,19 @@ const fromPeer = [
   },
   { type: "seek-island", ranksMin: 2 },
   { type: "seek-island", ranksMin: 4, reason: "1.2 GB where 1 GB is allowed" },
+  {
+    type: "seek-island",
+    ranksMin: 2,
+    capacity: {
+      tensorRanksMin: null,
+      stageLayersMax: [
+        [2, 1],
+        [2, 2, 0],
+        [3, 2, 2, 1],
+      ],
+      flopsPerSecond: 2.5e11,
+    },
+  },
   { type: "leave-island", island: hash(6), reason: "a link went down" },
   { type: "leave-island", reason: "paused by the volunteer" },
   { type: "bye", reason: "stop" },
@@ -197,6 +210,44 @@ test.each([
 
 test.each([0, 1, 5, 2.5])("nobody seeks an island of %s", (ranksMin) => {
   expect(parsePeerMessage(JSON.stringify({ type: "seek-island", ranksMin }))).toMatch(/^ranksMin: /);
+});
+
+test.each([
+  ["one number for two stages", { stageLayersMax: [[2], [2, 2, 2], [2, 2, 2, 2]] }],
+  [
+    "stages of two and three alone",
+    {
+      stageLayersMax: [
+        [2, 2],
+        [2, 2, 2],
+      ],
+    },
+  ],
+  [
+    "more layers than a model has",
+    {
+      stageLayersMax: [
+        [2, 129],
+        [2, 2, 2],
+        [2, 2, 2, 2],
+      ],
+    },
+  ],
+  ["parts for itself", { tensorRanksMin: 1 }],
+  ["no speed", { flopsPerSecond: 0 }],
+  ["more speed than there is", { flopsPerSecond: 2e15 }],
+])("a capacity with %s is none", (_, change) => {
+  const capacity = {
+    tensorRanksMin: 2,
+    stageLayersMax: [
+      [2, 2],
+      [2, 2, 2],
+      [2, 2, 2, 2],
+    ],
+    ...change,
+  };
+  const message = { type: "seek-island", ranksMin: 2, capacity };
+  expect(parsePeerMessage(JSON.stringify(message))).toMatch(/^capacity/);
 });
 
 test("any text: a message or a reason, never an exception", () => {

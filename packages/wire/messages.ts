@@ -6,7 +6,7 @@ import * as z from "zod/mini";
 import { hashSchema } from "./hash.ts";
 import { peerIdSchema, SLOTS_MAX, signatureSchema } from "./identity.ts";
 import { islandWaits, RANKS_MAX } from "./islands.ts";
-import { islandIdSchema, islandMembersSchema, islandPlanSchema } from "./islands-schema.ts";
+import { capacitySchema, islandIdSchema, islandMembersSchema, islandPlanSchema } from "./islands-schema.ts";
 import {
   blobBytesSchema,
   CONTRIBUTORS_MAX,
@@ -151,6 +151,7 @@ export const peerMessageSchema = z.discriminatedUnion("type", [
     type: z.literal("seek-island"),
     ranksMin: z.int().check(z.minimum(2), z.maximum(RANKS_MAX)),
     reason: z.optional(reason),
+    capacity: z.optional(capacitySchema),
   }),
   /** That island is over: a member is gone, a link is down, an engine is lost. Of none: this peer seeks one no more. */
   z.strictObject({ type: z.literal("leave-island"), island: z.optional(islandIdSchema), reason }),

@@ -1,17 +1,16 @@
 // `gossamer bench island`: what a step over two to four members takes on lines of several kinds, measured and predicted, and where cutting layers among stages
 // would be the better way.
+import { type IslandBenchOptions, type IslandMeasurement, type IslandStep, measureIsland } from "#engine";
 import {
   aloneStepMs,
-  type IslandBenchOptions,
-  type IslandMeasurement,
-  type IslandStep,
+  BYTES_PER_NUMBER,
+  exchangeMs,
   type LineShape,
-  measureIsland,
-  modelFlops,
   pipelineStepMs,
+  presets,
+  stepShapeOf,
   tensorStepMs,
-} from "#engine";
-import { presets } from "#wire";
+} from "#wire";
 import { english } from "../../web/words/format.ts";
 import { GPT2_SMALL } from "../gpt2-small.ts";
 import type {} from "./island-page.ts";
@@ -53,22 +52,23 @@ const MEMBER_FLOPS = 1e12;
 
 /** Where one plan is faster than the other, for a model that is worth an island. */
 function predictedLines(): string[] {
-  const { model } = GPT2_SMALL;
-  const { dModel, vocabSize, contextLength, layers } = model;
-  const flops = modelFlops(model, 1);
-  const step = {
-    ...{ flops, layersFlops: flops - 6 * vocabSize * dModel * contextLength },
-    ...{ flopsPerSecond: MEMBER_FLOPS, layers, numbers: contextLength * dModel },
-  };
   const secondsOf = (ms: number): string => `${(ms / 1000).toFixed(1)} s`.padStart(8);
-  const rows = [2, 8].flatMap((microbatches) => [
-    `  ${microbatches} microbatches: alone ${secondsOf(aloneStepMs({ ...step, microbatches }))}`,
-    ...LINES.map((line) => {
-      const tensor = secondsOf(tensorStepMs({ ...step, microbatches }, 2, line));
-      const stages = secondsOf(pipelineStepMs({ ...step, microbatches }, 2, line));
-      return `    ${nameOf(line).padEnd(18)} tensor ${tensor}   pipeline ${stages}`;
-    }),
-  ]);
+  const rows = [2, 8].flatMap((microbatches) => {
+    const step = stepShapeOf(GPT2_SMALL.model, microbatches, 1);
+    const { numbers } = step;
+    const stageMs = aloneStepMs({ ...step, microbatches: 1 }, MEMBER_FLOPS) / 2;
+    return [
+      `  ${microbatches} microbatches: alone ${secondsOf(aloneStepMs(step, MEMBER_FLOPS))}`,
+      ...LINES.map((line) => {
+        const eachMs = exchangeMs({ ranks: 2, numbers, exchange: "int8", form: "direct" }, line);
+        const sendMs = (1000 * numbers * BYTES_PER_NUMBER.int8) / line.bytesPerSecond;
+        const hop = { forwardMs: sendMs, backwardMs: sendMs, latencyMs: line.latencyMs };
+        const tensor = secondsOf(tensorStepMs(step, 2, MEMBER_FLOPS, eachMs));
+        const stages = secondsOf(pipelineStepMs([stageMs, stageMs], [hop], microbatches));
+        return `    ${nameOf(line).padEnd(18)} tensor ${tensor}   pipeline ${stages}`;
+      }),
+    ];
+  });
   return ["", "predicted: GPT-2 small over 2 members of 1 TFLOP/s each, a sequence a microbatch, int8", ...rows];
 }
 

@@ -147,6 +147,7 @@ const islandWaiting: Readonly<Record<IslandWait | "asking", IslandView["waits"]>
   measuring: waitsFor("measuring"),
   resting: waitsFor("resting"),
   full: waitsFor("full"),
+  "too-small": waitsFor("too-small"),
 };
 const [leader, ...others] = run.peers.map(({ id }) => id);
 const half = { kind: "heads", first: 3, count: 2, of: 4, columns: 176, ofColumns: 352 } as const;

@@ -23,6 +23,8 @@ export const island: typeof islandTexts = {
     measuring: "Andere sind gerade gekommen: Die Verbindungen zwischen euch werden gemessen.",
     resting: "Hier ist gerade eine Insel zerfallen: Gleich wird die nächste versucht.",
     full: "Dieser Lauf hat so viele Inseln, wie er haben darf.",
+    "too-small":
+      "Andere warten auch, aber zusammen habt ihr zu wenig Speicher für das Modell: Es beginnt, sobald noch eines kommt, oder ein größeres.",
   },
   over: (reason) => `Die Insel davor ist zerfallen. ${reason}`,
   leads: (size) => `Dieser Tab führt eine Insel von ${f.count(size)}, mit {names}.`,

@@ -21,6 +21,8 @@ export const islandTexts = {
     measuring: "Others have just come: the links between you are being measured.",
     resting: "An island has just fallen apart here: the next one is tried in a moment.",
     full: "This run has as many islands as it may have.",
+    "too-small":
+      "Others wait too, but together you have too little memory for the model: it begins when one more comes, or a larger one.",
   } satisfies Record<IslandWait, string>,
   over: (reason: string) => `The island before fell apart. ${reason}`,
   leads: (size: number) => `This tab leads an island of ${f.count(size)}, with {names}.`,

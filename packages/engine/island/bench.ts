@@ -1,17 +1,17 @@
 // What tensor parallelism costs over lines of several kinds: an island whose members share this adapter, with lines in memory that are as slow as asked.
 //
-//   rounds of [ each line | one microbatch at a time, then two in turns ] -> median steps, beside what cost.ts predicts from the step without a line
+//   rounds of [ each line | one microbatch at a time, then two in turns ] -> median steps, beside what #wire/island-cost predicts from the step without a line
 import type { ModelShape } from "#wire";
+import { exchangeMs, exchangesOf, type LineShape, pairMs } from "#wire/island-cost";
 import type { Exchange, Form } from "#wire/islands";
 import { median } from "../bench.ts";
 import { createWebGpuEngine } from "../create-webgpu.ts";
 import type { StepOptions } from "../engine.ts";
 import { prng, randomIds, randomParameters } from "../reference/testing.ts";
 import type { WebGpuEngine } from "../webgpu-engine.ts";
-import { exchangeMs, exchangesOf, pairMs } from "./cost.ts";
 import { Lanes } from "./lanes.ts";
 import { partOf, rankShape, sharesOf } from "./parts.ts";
-import { islandPorts, type LineShape } from "./port.ts";
+import { islandPorts } from "./port.ts";
 import { Rank } from "./rank.ts";
 import { type Overlap, overlapOf } from "./timeline.ts";
 

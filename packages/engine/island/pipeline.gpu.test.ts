@@ -1,13 +1,14 @@
 // A model's layers in stages that share one adapter, against the reference: gradients, steps, and what coded activations cost.
 import { describe, expect, test } from "vitest";
 import { parameterTable } from "#outer";
+import type { LineShape } from "#wire/island-cost";
 import type { Exchange } from "#wire/islands";
 import { sharedAdapter } from "../device/testing.ts";
 import { ReferenceTrainer, relativeError } from "../reference/index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "../reference/testing.ts";
 import { leadIsland } from "./leader.ts";
 import { serveIsland } from "./member.ts";
-import { islandPorts, type LineShape } from "./port.ts";
+import { islandPorts } from "./port.ts";
 
 const model = tinyModel({ dModel: 32, heads: 2, kvHeads: 1, layers: 4, dFfn: 44, vocabSize: 37, contextLength: 12 });
 const random = prng(11);

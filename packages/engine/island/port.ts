@@ -1,5 +1,6 @@
 // The way between the members of an island: ordered messages between each two of them. Who owns the links implements it (a page over data
 // channels); tests and benches use lines in memory, as slow as they are asked to be.
+import type { LineShape } from "#wire/island-cost";
 
 /** An island lost a member, or its links: nothing of the step under way is worth anything. The island is formed anew, from the anchor. */
 export class IslandLostError extends Error {
@@ -61,12 +62,6 @@ export class Mailbox {
     this.#ended = reason;
     for (const { reject } of this.#waiting.splice(0)) reject(reason);
   }
-}
-
-/** What a line does to a message: it leaves when those before it have left, `bytes / bytesPerSecond` later, and arrives `latencyMs` after that. */
-export interface LineShape {
-  readonly latencyMs: number;
-  readonly bytesPerSecond: number;
 }
 
 /** The ports of an island whose members share this process. With a shape, which may change, each member's uplink is that fast, whomever it sends to. */
