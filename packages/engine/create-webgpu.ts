@@ -1,11 +1,12 @@
 // Makes an engine on WebGPU: a device, kernels, memory, and every pass recorded.
+import { type ColdStore, coldPartsOf, openCold } from "./cold-moments.ts";
 import type { OpenDevice } from "./device/adapter.ts";
 import { openDevice } from "./device/adapter.ts";
 import { type Crossing, lostSoon } from "./device/crossing.ts";
 import { compileKernels, type Kernel, type Variant } from "./device/kernel.ts";
-import { FLOPS_PER_SUBMIT, Plan, type Recorder, slice } from "./device/plan.ts";
+import { FLOPS_PER_SUBMIT, Plan, slice } from "./device/plan.ts";
 import { checked } from "./device/scopes.ts";
-import { Segments } from "./device/segments.ts";
+import { type Passes, recorded, Segments } from "./device/segments.ts";
 import type { EngineOptions } from "./engine.ts";
 import { DeviceLostError, GpuError, ModelTooLargeError } from "./errors.ts";
 import { type AllReduce, shardsOf } from "./island/all-reduce.ts";
@@ -18,6 +19,7 @@ import { markKernelsOf, markPassesOf } from "./model/mark-passes.ts";
 import { outlineOf } from "./model/outline.ts";
 import {
   ALL_KERNELS,
+  coldPassesOf,
   HALF_KERNELS,
   ISLAND_KERNELS,
   islandSquaresOf,
@@ -69,10 +71,12 @@ export async function createWebGpuEngine(
 ): Promise<WebGpuEngine> {
   const { model, microbatch } = options;
   const { device, description, quads, ...opened } = await openDevice({ ...options, half: options.precision === "f16" });
+  let store: ColdStore | undefined;
   try {
     const island = membership && "reduce" in membership ? islandCutOf(membership) : undefined;
     const stage = membership && "stage" in membership ? membership.stage : undefined;
-    const { recomputedLayers, problem } = planModel({ ...options, island, stage, limits: device.limits });
+    const cold = options.cold !== undefined;
+    const { recomputedLayers, problem } = planModel({ ...options, cold, island, stage, limits: device.limits });
     if (problem !== undefined) throw new ModelTooLargeError(problem);
     const bindingFloats = cuts.bindingFloats ?? Math.floor(device.limits.maxStorageBufferBindingSize / 4);
     const { moments = "f32", keepsMark, codec, precision, lora } = options;
@@ -83,6 +87,7 @@ export async function createWebGpuEngine(
       recomputedLayers,
       bindingFloats,
       moments,
+      cold,
       keepsMark,
       codec,
       precision,
@@ -91,6 +96,7 @@ export async function createWebGpuEngine(
       stage,
     };
     const outline = outlineOf(model, cut);
+    store = options.cold && (await openCold(options.cold, outline.coldBytes));
     const kernels = [
       ...[...ALL_KERNELS, ...MOMENT_KERNELS[moments]],
       ...(half ? HALF_KERNELS : []),
@@ -140,12 +146,15 @@ export async function createWebGpuEngine(
     };
     const made = await checked(device, "The engine's plan is invalid on this device", () => ({
       plans: { ...plansOf(markPassesOf(context)), ...plansOf(stepPassesOf(context)) },
+      blocks: Object.values(plansOf(coldPassesOf(context))),
       runs: membership ? runsOf(membership) : plansOf(microbatchPassesOf(context)),
     }));
     const open = (): Promise<OpenDevice> => openDevice({ defaultLimits: options.defaultLimits, half: variant.half });
     const pipelines = { compiled, variant, open };
-    return new WebGpuEngine(device, description, model, outline, memory, made.plans, made.runs, pipelines);
+    const kept = store && coldPartsOf(context, store, made.blocks);
+    return new WebGpuEngine(device, description, model, outline, memory, made.plans, made.runs, pipelines, kept);
   } catch (error) {
+    store?.close();
     const lost = error instanceof ModelTooLargeError ? undefined : await lostSoon(device);
     if (lost) throw new DeviceLostError(lost.reason, lost.message); // whatever failed, failed for that
     device.destroy();
@@ -154,18 +163,6 @@ export async function createWebGpuEngine(
       cause: error,
     });
   }
-}
-
-type Passes<P extends string> = Readonly<Record<P, (plan: Recorder) => void>>;
-
-function recorded<P extends string, R extends Plan | Segments>(passes: Passes<P>, make: () => R): Record<P, R> {
-  const all = {} as Record<P, R>;
-  for (const pass in passes) {
-    all[pass] = make();
-    passes[pass](all[pass]);
-    all[pass].finish();
-  }
-  return all;
 }
 
 const islandCutOf = ({ reduce, ranks, chains }: TensorMembership): IslandCut => ({

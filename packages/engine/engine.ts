@@ -5,6 +5,7 @@
 // Parameters cross as one flat f32 vector in the order of outer's parameterTable(); the engine keeps its own layout inside.
 import type { Codec } from "#outer";
 import type { LoraShape, ModelShape } from "#wire";
+import type { OpenColdStore } from "./cold-moments.ts";
 import type { ConformanceReport } from "./conformance/index.ts";
 import type { TuningStore } from "./tuning/record.ts";
 import type { TuningReport } from "./tuning/tuner.ts";
@@ -55,6 +56,11 @@ export interface EngineOptions {
   readonly recomputedLayers?: number;
   /** Default: f32. */
   readonly moments?: Moments;
+  /**
+   * The moments lie in a store that this opens, and come in blocks at the end of each step, with the same bits: where memory is short ("webgpu" only; default: no).
+   * The engine closes it. Where it cannot be opened, ModelTooLargeError; where it fails later, the engine is lost (`lost`, reason COLD_LOST).
+   */
+  readonly cold?: OpenColdStore | undefined;
   /**
    * The mark lies on the device too, 4 bytes a parameter, and updates are made there (`Engine.mark`): only they cross, instead of all parameters
    * at each offer and seal. "webgpu" only; default: no.

@@ -10,7 +10,7 @@ import { planSequence } from "./island/planner.ts";
 import { islandPorts } from "./island/port.ts";
 import { SequenceRank } from "./island/sequence-rank.ts";
 import type { StageCut } from "./model/buffers.ts";
-import { prng, randomIds, randomParameters, tinyModel } from "./reference/testing.ts";
+import { prng, randomIds, randomParameters, storeInMemory, tinyModel } from "./reference/testing.ts";
 
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 const model = tinyModel({ dModel: 24, heads: 6, kvHeads: 2, layers: 4, dFfn: 36, vocabSize: 37, contextLength: 19 });
@@ -60,6 +60,19 @@ const SHAPES = [
     recomputedLayers: 2,
   },
 ];
+
+test("predicted is allocated, to the byte: moments elsewhere", async () => {
+  const given = { model, microbatch: 2, recomputedLayers: 3, moments: "8bit" as const };
+  const plan = planModel({ ...given, cold: true });
+  const peak = await peakOf(async (adapter) => {
+    const engine = await createWebGpuEngine({ ...given, adapter, cold: storeInMemory });
+    await engine.step([randomIds(prng(1), 2 * 20, model.vocabSize)], options);
+    await engine.read();
+    expect(engine.allocatedBytes).toBe(plan.totalBytes);
+    engine.destroy();
+  });
+  expect(plan.totalBytes).toBe(peak);
+});
 
 test.each(SHAPES)("predicted is allocated, to the byte: $name", async ({ name: _, ...given }) => {
   const { model, microbatch, recomputedLayers } = given;

@@ -2,6 +2,7 @@
 //
 //   step = for each microbatch { ids -> buffers; forward, loss, backward } ; norm, report, AdamW ; report -> staging -> {loss, gradNorm}
 import type { RankShape } from "#outer";
+import { ColdMoments, type ColdParts } from "./cold-moments.ts";
 import type { ConformanceReport } from "./conformance/index.ts";
 import type { OpenDevice } from "./device/adapter.ts";
 import { Crossing } from "./device/crossing.ts";
@@ -71,6 +72,7 @@ export class WebGpuEngine implements Engine {
   readonly #pieceFloats: number;
   readonly #readFloats: number;
   readonly #plans: Plans;
+  readonly #cold: ColdMoments | undefined;
   readonly #whole: MicrobatchPlans | undefined;
   readonly #pipelines: Pipelines;
   readonly #turns = new Turns(STEPS_IN_FLIGHT);
@@ -88,6 +90,7 @@ export class WebGpuEngine implements Engine {
     plans: Plans,
     runs: MicrobatchPlans | ((crossing: Crossing) => Rank | Stage),
     pipelines: Pipelines,
+    cold: ColdParts | undefined,
   ) {
     this.adapter = adapter;
     this.model = model;
@@ -108,6 +111,7 @@ export class WebGpuEngine implements Engine {
     this.rank = runs instanceof Function ? runs(crossing) : undefined;
     this.#whole = runs instanceof Function ? undefined : runs;
     this.#plans = plans;
+    this.#cold = cold && new ColdMoments(crossing, cold);
     this.#freeStaging = Array.from({ length: STEPS_IN_FLIGHT }, () => crossing.staging("report", REPORT_BYTES));
     this.#pipelines = pipelines;
     this.lost = crossing.lost;
@@ -151,7 +155,8 @@ export class WebGpuEngine implements Engine {
 
   resetMoments(): void {
     this.#inOrder(() => {
-      this.#crossing.clear("momentum", "variance");
+      if (this.#cold) this.#cold.zero();
+      else this.#crossing.clear("momentum", "variance");
       this.#device.queue.writeBuffer(this.#crossing.buffer("scaling"), SCALING_LAG_BYTE, new Uint32Array(1));
       this.#updates = 0;
     });
@@ -165,7 +170,7 @@ export class WebGpuEngine implements Engine {
       const exchanging = this.#queueGradient(batches, options);
       if (exchanging) await exchanging;
       if (this.rank) await this.rank.norm();
-      const { loss, gradNorm, skipped } = await this.#report(this.#plans.update);
+      const [{ loss, gradNorm, skipped }] = await Promise.all([this.#report(this.#plans.update), this.#updateCold()]);
       this.#steps.count();
       if (skipped >= SKIPPED_MAX) throw new DivergedError(skipped);
       return { loss: await this.#lossOf(loss), gradNorm, skipped: skipped > 0 };
@@ -253,6 +258,7 @@ export class WebGpuEngine implements Engine {
 
   destroy(): void {
     this.#device.destroy(); // frees its buffers too; `lost` resolves with reason "destroyed"
+    this.#cold?.close();
   }
 
   get #alone(): MicrobatchPlans {
@@ -271,6 +277,13 @@ export class WebGpuEngine implements Engine {
     this.#plans.weights.replay();
     this.#crossing.write("step", packStep(options, Math.max(1, this.#updates), N, N * batches.length));
     return this.#run("train", batches);
+  }
+
+  /** Where moments are cold: behind the report, AdamW of one block after the other. */
+  async #updateCold(): Promise<void> {
+    if (!this.#cold) return;
+    await this.#cold.update();
+    this.#plans.merge.replay();
   }
 
   /** Of an island's part: the whole's. */
@@ -294,9 +307,9 @@ export class WebGpuEngine implements Engine {
     this.#crossing.write(`occurrences${suffix}`, occurrences);
   }
 
-  /** The steps of an island are exchanged in their order: one at a time. */
+  /** One at a time where they wait in between: for the others of an island, or for moments. */
   get #stepSlots(): number {
-    return this.rank ? STEPS_IN_FLIGHT : 1;
+    return this.rank || this.#cold ? STEPS_IN_FLIGHT : 1;
   }
 
   /** Replays a plan that ends with a report, and reads that. `skipped` counts steps in a row, this one the last. */

@@ -122,7 +122,7 @@ export async function checkOptimizer8bit(
     // Gradients of five orders of magnitude in one block, a block of zeros, and one beyond the smallest scale.
     const gradient = f32(normals(random, floats).map((x, i) => (i < 32 ? 0 : i < 64 ? x * 1e-33 : x * 10 ** -(i % 6))));
     const step = packStep(options, update, 1, 1);
-    const shape = { n: floats / MOMENT_BLOCK, decayed: 0 };
+    const shape = { n: floats / MOMENT_BLOCK, decayed: 0, first: 0 };
     const ended = f32([0, 1, 1, 0, 1 / (1 - OPTIONS.beta1 ** update), 1 / (1 - OPTIONS.beta2 ** update)]);
     own = await runner.run(adamw8bit, shape, { step, report: ended, ...own, gradient });
     adamwStep({ ...truth, gradient, step: update }, table, options);

@@ -15,13 +15,15 @@ export class Crossing {
   readonly #memory: Memory;
   readonly #pieceFloats: number;
   #failure: GpuError | DeviceLostError | undefined;
+  #givenUp: { readonly reason: string; readonly message: string } | undefined;
 
   /** @param pieceFloats a larger vector crosses in pieces of so many */
   constructor(device: GPUDevice, memory: Memory, pieceFloats: number) {
     this.device = device;
     this.#memory = memory;
     this.#pieceFloats = pieceFloats;
-    this.lost = device.lost.then(({ reason, message }) => {
+    this.lost = device.lost.then((info) => {
+      const { reason, message } = this.#givenUp ?? info;
       this.#failure = new DeviceLostError(reason, message);
       return { reason, message };
     });
@@ -36,6 +38,15 @@ export class Crossing {
 
   throwIfFailed(): void {
     if (this.#failure) throw this.#failure;
+  }
+
+  /** What belongs to the device failed elsewhere: it is lost, for that reason. @returns what to throw */
+  giveUp(reason: string, message: string): GpuError | DeviceLostError {
+    if (this.#failure) return this.#failure;
+    this.#givenUp = { reason, message };
+    this.#failure = new DeviceLostError(reason, message);
+    this.device.destroy();
+    return this.#failure;
   }
 
   /** Waits for the loss that may be behind what failed, and throws that. */

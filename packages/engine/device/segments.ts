@@ -41,3 +41,15 @@ export class Segments implements Recorder {
     this.#segments.push({ plan: this.#plan, point });
   }
 }
+
+export type Passes<P extends string> = Readonly<Record<P, (plan: Recorder) => void>>;
+
+export function recorded<P extends string, R extends Plan | Segments>(passes: Passes<P>, make: () => R): Record<P, R> {
+  const all = {} as Record<P, R>;
+  for (const pass in passes) {
+    all[pass] = make();
+    passes[pass](all[pass]);
+    all[pass].finish();
+  }
+  return all;
+}

@@ -5,13 +5,14 @@
 //
 // So both cross once, as in an all-reduce of the gradient, moments take 1 / P of the memory, and all ranks have the same bits, whatever their devices are.
 
+import { ColdMoments, type ColdStore, coldPartsOf, openCold } from "../cold-moments.ts";
 import type { ConformanceReport } from "../conformance/index.ts";
 import { openDevice } from "../device/adapter.ts";
 import { Crossing, lostSoon } from "../device/crossing.ts";
 import { type CompiledKernels, compileKernels, type Kernel, type Variant } from "../device/kernel.ts";
-import { FLOPS_PER_SUBMIT } from "../device/plan.ts";
+import { FLOPS_PER_SUBMIT, Plan } from "../device/plan.ts";
 import { checked } from "../device/scopes.ts";
-import { Segments } from "../device/segments.ts";
+import { recorded, Segments } from "../device/segments.ts";
 import type { AdapterDescription, EngineOptions, StepOptions, StepReport } from "../engine.ts";
 import { DeviceLostError, ModelTooLargeError } from "../errors.ts";
 import { packScaling, packStep, REPORT_FLOATS } from "../kernels/optimizer.ts";
@@ -22,6 +23,7 @@ import { type Range, takeFromEngine, toEngine } from "../model/layout.ts";
 import { MESSAGES_IN_FLIGHT, type Outline, outlineOf, REPORT_BYTES } from "../model/outline.ts";
 import {
   ALL_KERNELS,
+  coldPassesOf,
   type MicrobatchPass,
   MOMENT_KERNELS,
   microbatchPassesOf,
@@ -47,6 +49,7 @@ interface Made {
   readonly passes: Readonly<Record<StepPass | MicrobatchPass, Segments>>;
   readonly compiled: CompiledKernels;
   readonly variant: Variant;
+  readonly cold: ColdMoments | undefined;
 }
 
 /** What this rank alone has found: sums over ranks are the caller's. */
@@ -69,13 +72,16 @@ export class SequenceRank {
     const { microbatch, moments = "f32" } = options;
     const model = { ...options.model, contextLength: rowsOfRank(options.model.contextLength, ranks) };
     const { device, description, quads, tiled } = await openDevice(options);
+    let store: ColdStore | undefined;
     try {
       const sequence = { ranks, rank };
-      const own = planSequence({ ...options, limits: device.limits }, sequence);
+      const cold = options.cold !== undefined;
+      const own = planSequence({ ...options, cold, limits: device.limits }, sequence);
       if (own.problem !== undefined) throw new ModelTooLargeError(own.problem);
       const bindingFloats = Math.floor(device.limits.maxStorageBufferBindingSize / 4);
-      const cut = { microbatch, recomputedLayers: own.recomputedLayers, bindingFloats, moments, sequence };
+      const cut = { microbatch, recomputedLayers: own.recomputedLayers, bindingFloats, moments, cold, sequence };
       const outline = outlineOf(model, cut);
+      store = options.cold && (await openCold(options.cold, outline.coldBytes));
       const variant: Variant = { quads, tiled, half: false, headSize: outline.sizes.headSize };
       const kernels = [...ALL_KERNELS, ...MOMENT_KERNELS[moments], ...SEQUENCE_KERNELS];
       const [compiled, memory] = await Promise.all([
@@ -85,22 +91,22 @@ export class SequenceRank {
       const context = { model, ...outline, memory };
       const recorders = { ...stepPassesOf(context), ...microbatchPassesOf(context) };
       const flops = FLOPS_PER_SUBMIT[description.isFallback ? "software" : "hardware"];
-      const passes = await checked(device, "The engine's plan is invalid on this device", () => {
-        const recorded = Object.entries(recorders).map(([pass, record]) => {
-          const segments = new Segments(device, compiled, flops);
-          record(segments);
-          segments.finish();
-          return [pass, segments] as const;
-        });
-        return Object.fromEntries(recorded) as Made["passes"];
-      });
+      const made = await checked(device, "The engine's plan is invalid on this device", () => ({
+        passes: recorded(recorders, () => new Segments(device, compiled, flops)),
+        blocks: Object.values(recorded(coldPassesOf(context), () => new Plan(device, compiled, flops))),
+      }));
       const crossing = new Crossing(device, memory, outline.pieceFloats);
       const rope = ropeTables(positionsOf(options.model.contextLength, ranks, rank), variant.headSize, model.ropeTheta);
       crossing.write("cosines", rope.cosines);
       crossing.write("sines", rope.sines);
       crossing.write("scaling", packScaling(1));
-      return new SequenceRank({ device, description, outline, crossing, passes, compiled, variant }, lanes);
+      const kept = store && new ColdMoments(crossing, coldPartsOf(context, store, made.blocks));
+      return new SequenceRank(
+        { device, description, outline, crossing, passes: made.passes, compiled, variant, cold: kept },
+        lanes,
+      );
     } catch (error) {
+      store?.close();
       const lost = error instanceof ModelTooLargeError ? undefined : await lostSoon(device);
       if (lost) throw new DeviceLostError(lost.reason, lost.message);
       device.destroy();
@@ -144,7 +150,9 @@ export class SequenceRank {
   }
 
   resetMoments(): void {
-    this.#made.crossing.clear("momentum", "variance");
+    const { crossing, cold } = this.#made;
+    if (cold) cold.zero();
+    else crossing.clear("momentum", "variance");
     this.#updates = 0;
   }
 
@@ -154,7 +162,7 @@ export class SequenceRank {
     await this.#accumulate(batches, options);
     const { squares } = await this.#reduce();
     this.#made.crossing.write("squares", Float32Array.of(squares));
-    const report = await this.#replayReport("update");
+    const [report] = await Promise.all([this.#replayReport("update"), this.#made.cold?.update()]);
     const { crossing, device } = this.#made;
     crossing.clear("gradient");
     const updated = await this.#readPart("parameters", this.rank);
@@ -210,6 +218,7 @@ export class SequenceRank {
 
   destroy(): void {
     this.#made.device.destroy();
+    this.#made.cold?.close();
   }
 
   /** Everybody's number, added up in the order of ranks. */

@@ -8,7 +8,7 @@ import type { Engine, EngineOptions } from "../engine.ts";
 import { DeviceLostError, ModelTooLargeError } from "../errors.ts";
 import { planModel } from "../model/planner.ts";
 import { lossAndGradient, ReferenceTrainer, relativeError } from "../reference/index.ts";
-import { prng, randomIds, randomParameters, tinyModel } from "../reference/testing.ts";
+import { prng, randomIds, randomParameters, storeInMemory, tinyModel } from "../reference/testing.ts";
 import { Lanes } from "./lanes.ts";
 import { leadIsland } from "./leader.ts";
 import { serveIsland } from "./member.ts";
@@ -78,7 +78,7 @@ async function expectSteps(
 }
 
 test("two ranks: gradients, steps and evaluations are the whole's; when the island ends, what was asked rejects", async () => {
-  const { ports, engines } = await openRanks(2, { model, microbatch: 2 });
+  const { ports, engines } = await openRanks(2, { model, microbatch: 2, cold: storeInMemory });
   for (const engine of engines) engine.load(flat);
   await expectGradients(engines, model, flat, microbatches);
   // Of keys and values, f32, in each of two layers of two microbatches: forward the lower rank sends half of them, the other all, and backward each 3/2.

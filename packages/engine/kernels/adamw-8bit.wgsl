@@ -1,8 +1,9 @@
 // AdamW as in adamw.wgsl, with both moments kept in 8 bits, in blocks of 32 (n of them) with one scale each: m, and the root of v.
 //   a block is 8 words of four codes and a word with the scale, the largest magnitude of the block: code c of TOP stands for scale · 2^((c − TOP) / STEPS), 0 for 0
 //   m: 7 bits and a sign, 8 steps an octave;  √v: 8 bits, 16 steps an octave. Both reach 16 octaves down.
-// Rounded up or down at random, by how near each is, so that small changes add up instead of being lost; √v is never rounded to 0.
-struct Shape { n: u32, decayed: u32 }
+// Rounded up or down at random, by how near each is, so that small changes add up instead of being lost; √v is never rounded to 0. Chances are by the place
+// in the whole vector (`first` blocks are before these), so that it is the same however the vector is cut.
+struct Shape { n: u32, decayed: u32, first: u32 }
 struct Step { learningRate: f32, beta1: f32, beta2: f32, eps: f32, weightDecay: f32, clipNorm: f32, correction1: f32, correction2: f32, perToken: f32, validRows: f32, updates: f32 }
 struct Report { loss: f32, norm: f32, unscale: f32, skipped: f32, correction1: f32, correction2: f32 }
 @group(0) @binding(0) var<uniform> shape: Shape;
@@ -86,7 +87,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let inverseM = select(1.0 / largestM, 0.0, largestM == 0.0);
     let inverseV = select(1.0 / largestV, 0.0, largestV == 0.0);
     for (var i = 0u; i < 8u; i++) {
-      let at = 2u * (block * 8u + i);
+      let at = 2u * ((shape.first + block) * 8u + i);
       let sign = select(vec4u(), vec4u(128u), m[i] < vec4f());
       momentum[words + i] = wordOf(sign | encoded(abs(m[i]) * inverseM, randoms(seed + at), TOP_M, STEPS_M));
       let x = root[i] * inverseV;

@@ -96,11 +96,11 @@ export const halve = kernel({
 export const MOMENT_BLOCK = 32;
 export const MOMENT_BLOCK_WORDS = 9;
 
-/** `n` counts blocks of MOMENT_BLOCK; moments of zero bytes are zero. */
+/** `n`, `decayed` and `first` (those before these) count blocks of MOMENT_BLOCK; moments of zero bytes are zero. */
 export const adamw8bit = kernel({
   label: "adamw-8bit",
   source: () => expand(adamw8Source, { constants: { GROUP } }),
-  shape: { n: "u32", decayed: "u32" },
+  shape: { n: "u32", decayed: "u32", first: "u32" },
   bindings: adamw.bindings,
   workgroups: ({ n }) => [flatGroups(n * (MOMENT_BLOCK / 4)), 1, 1],
 });

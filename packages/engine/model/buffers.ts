@@ -14,7 +14,7 @@
 import { ChunkTopK, type Codec, type RankShape } from "#outer";
 import type { LoraShape } from "#wire";
 import type { Exchange } from "#wire/islands";
-import { MemoryPlan } from "../device/memory.ts";
+import { MemoryPlan, MIB } from "../device/memory.ts";
 import { ALIGN_FLOATS, alignFloats, elementBytes } from "../device/plan.ts";
 import type { Moments, Precision } from "../engine.ts";
 import { occurrencesLength } from "../kernels/embedding.ts";
@@ -51,6 +51,8 @@ export interface Cut {
   readonly logitsChunkBytes?: number | undefined;
   readonly pieceBytes?: number | undefined;
   readonly moments?: Moments | undefined;
+  /** They lie outside of the device, and come in blocks. */
+  readonly cold?: boolean | undefined;
   readonly keepsMark?: boolean | undefined;
   readonly codec?: Codec | undefined;
   readonly precision?: Precision | undefined;
@@ -100,6 +102,7 @@ export interface Sizes extends Extents {
   readonly recomputedLayers: number;
   readonly bindingFloats: number;
   readonly moments: Moments;
+  readonly cold: boolean;
   readonly keepsMark: boolean;
   /** The codec, where it is this one and the mark is kept. */
   readonly topK: ChunkTopK | undefined;
@@ -114,7 +117,7 @@ export interface Sizes extends Extents {
 
 export function sizesOf(model: RankShape, layout: Layout, cut: Cut): Sizes {
   const { microbatch, recomputedLayers, bindingFloats, logitsChunkBytes } = cut;
-  const { moments = "f32", keepsMark = false, codec } = cut;
+  const { moments = "f32", cold = false, keepsMark = false, codec } = cut;
   const topK = keepsMark && codec instanceof ChunkTopK ? codec : undefined;
   const half = cut.precision === "f16";
   const scaled = half || cut.scalesLoss === true;
@@ -140,6 +143,7 @@ export function sizesOf(model: RankShape, layout: Layout, cut: Cut): Sizes {
     recomputedLayers,
     bindingFloats,
     moments,
+    cold,
     keepsMark,
     topK,
     half,
@@ -176,6 +180,30 @@ export function updatedOf(length: number, { sequence, moments }: Pick<Sizes, "se
   return { offset: at(rank), length: at(rank + 1) - at(rank) };
 }
 
+/** The same in ranges that fit a binding. */
+export function updatedRanges(vectors: Vectors, sizes: Sizes): Range[] {
+  const { offset: first, length } = updatedOf(trainedOf(vectors).length, sizes);
+  return flatRanges(length, sizes).map(({ offset, length }) => ({ offset: first + offset, length }));
+}
+
+/** Both moments of a block: what a disk reads in some milliseconds, so that the thread that does hears others meanwhile; more at once is no faster. */
+const COLD_BLOCK_BYTES = 4 * MIB;
+/** And at least so many blocks: of three of them there is room on the device, a fifth of what it saves. */
+const COLD_BLOCKS_MIN = 16;
+
+/** Of cold moments: the ranges whose moments come at once, all of one length but for the last; none where moments lie in memory. */
+export function coldBlocksOf(vectors: Vectors, sizes: Sizes): Range[] {
+  if (!sizes.cold) return [];
+  const { length } = updatedOf(trainedOf(vectors).length, sizes);
+  const bytes = 8 * momentWords(MOMENT_BLOCK, sizes.moments);
+  const floats = Math.min((COLD_BLOCK_BYTES / bytes) * MOMENT_BLOCK, length / COLD_BLOCKS_MIN, sizes.bindingFloats);
+  return updatedRanges(vectors, { ...sizes, bindingFloats: floats });
+}
+
+/** What cold moments take where they are. */
+export const coldBytesOf = (vectors: Vectors, sizes: Sizes): number =>
+  coldBlocksOf(vectors, sizes).reduce((sum, { length }) => sum + 8 * momentWords(length, sizes.moments), 0);
+
 /** Rows that start where a binding may start, whatever their width; at least one such block. */
 export const alignedRows = (rows: number): number => Math.max(1, Math.floor(rows / ALIGN_FLOATS)) * ALIGN_FLOATS;
 
@@ -208,8 +236,8 @@ export function planMemory(model: RankShape, vectors: Vectors, sizes: Sizes): Me
     for (const name of ["lowX", "lowDy"]) plan.want(name, N * adapters.rankMax, "scratch");
   }
   plan.want("gradient", sizes.keepsMark ? wholeBlocks(layout.length) : trained.length, "gradient");
-  const updated = updatedOf(trained.length, sizes).length;
-  for (const name of ["momentum", "variance"]) plan.want(name, momentWords(updated, sizes.moments), "moments");
+  const held = (coldBlocksOf(vectors, sizes)[0] ?? updatedOf(trained.length, sizes)).length;
+  for (const name of ["momentum", "variance"]) plan.want(name, momentWords(held, sizes.moments), "moments");
 
   plan.want("logits", isLast(sizes) ? chunkRows * V : 0, "logits", half);
   const want = (name: string, floats: number): void => plan.want(name, floats, "scratch");

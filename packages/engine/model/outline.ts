@@ -5,14 +5,27 @@ import { type BytesByPart, type MemoryPlan, MIB, PARTS, type Part } from "../dev
 import { Rehearsal } from "../device/rehearsal.ts";
 import { REPORT_FLOATS } from "../kernels/optimizer.ts";
 import { type AdapterLayout, adapterLayoutOf } from "./adapters.ts";
-import { type Cut, inFlightOf, islandStagingBytes, planMemory, type Sizes, sizesOf, trainedOf } from "./buffers.ts";
+import {
+  type Cut,
+  coldBlocksOf,
+  coldBytesOf,
+  inFlightOf,
+  islandStagingBytes,
+  momentWords,
+  planMemory,
+  type Sizes,
+  sizesOf,
+  trainedOf,
+} from "./buffers.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { markPassesOf, markStagingBytes, wantMark } from "./mark-passes.ts";
-import { microbatchPassesOf, squaresPassOf, stagePassesOf, stepPassesOf } from "./passes.ts";
+import { coldPassesOf, microbatchPassesOf, squaresPassOf, stagePassesOf, stepPassesOf } from "./passes.ts";
 import { messageElements } from "./sequence-passes.ts";
 
 /** Steps queued before the first is read: run-ahead hides the readback, and more than two steps only grow memory. */
 export const STEPS_IN_FLIGHT = 2;
+/** Blocks of cold moments that leave at once: one waits for the device, one for the disk. */
+export const COLD_BLOCKS_LEAVING = 2;
 /** Messages of a rank to others that wait for the device at once: one leaves while the next is made. */
 export const MESSAGES_IN_FLIGHT = 2;
 export const REPORT_BYTES = 4 * REPORT_FLOATS;
@@ -37,6 +50,8 @@ export interface Outline {
   /** Everything that the engine creates, at the moment when it holds most: while parameters or an update are read. */
   readonly bytesByPart: BytesByPart;
   readonly totalBytes: number;
+  /** What lies outside of the device, and comes and leaves with each step: cold moments. */
+  readonly coldBytes: number;
 }
 
 export function outlineOf(model: RankShape, cut: Cut): Outline {
@@ -52,17 +67,26 @@ export function outlineOf(model: RankShape, cut: Cut): Outline {
   const squares = sizes.island || sizes.stage ? squaresPassOf(context) : {};
   const ofMicrobatch = sizes.stage ? stagePassesOf(context) : microbatchPassesOf(context);
   const uniformBytes =
-    rehearsal.uniformBytesOf({ ...stepPassesOf(context), ...squares, ...markPassesOf(context) }) +
+    rehearsal.uniformBytesOf({
+      ...stepPassesOf(context),
+      ...coldPassesOf(context),
+      ...squares,
+      ...markPassesOf(context),
+    }) +
     inFlightOf(sizes) * rehearsal.uniformBytesOf(ofMicrobatch);
   const { widestByName } = rehearsal;
   const reports = sizes.sequence ? 1 : STEPS_IN_FLIGHT; // of ranks that share sequences one step at a time
   const messagesBytes = sizes.sequence ? MESSAGES_IN_FLIGHT * 4 * messageElements(sizes) : 0;
+  const [block] = coldBlocksOf(context, sizes);
+  const coldStaging = block ? COLD_BLOCKS_LEAVING * 8 * momentWords(block.length, sizes.moments) : 0;
   const bytesOf = (part: Part): number => {
     const planned = memory.bytesOf(part);
     if (part === "scratch") return planned + uniformBytes;
     const crossing = Math.max(readFloats * 4, sizes.keepsMark ? markStagingBytes(layout, sizes) : 0);
     if (part === "staging")
-      return reports * REPORT_BYTES + crossing + islandStagingBytes(sizes, layout, memory) + messagesBytes;
+      return (
+        reports * REPORT_BYTES + crossing + coldStaging + islandStagingBytes(sizes, layout, memory) + messagesBytes
+      );
     return planned;
   };
   const bytesByPart = Object.fromEntries(PARTS.map((part) => [part, bytesOf(part)])) as BytesByPart;
@@ -77,6 +101,7 @@ export function outlineOf(model: RankShape, cut: Cut): Outline {
     widestByName,
     bytesByPart,
     totalBytes,
+    coldBytes: coldBytesOf(context, sizes),
   };
 }
 

@@ -33,6 +33,7 @@ import { adapterBackward, recordBlocks, recordMerge } from "./adapter-passes.ts"
 import type { AdapterLayout, Matrix } from "./adapters.ts";
 import {
   alignedRows,
+  coldBlocksOf,
   flatRanges,
   isFirst,
   isLast,
@@ -40,7 +41,7 @@ import {
   type Sizes,
   setOf,
   trainedOf,
-  updatedOf,
+  updatedRanges,
 } from "./buffers.ts";
 import type { Layout, Range } from "./layout.ts";
 import { recordAttention, recordAttentionBackward } from "./sequence-passes.ts";
@@ -77,12 +78,21 @@ export const stepPassesOf = (context: Context) => ({
   update: (plan: Recorder): void => {
     recordBlocks(plan, context);
     recordUpdate(plan, context);
-    recordMerge(plan, context);
+    if (!context.sizes.cold) recordMerge(plan, context); // else when all blocks are updated
   },
   merge: (plan: Recorder): void => recordMerge(plan, context),
   report: (plan: Recorder): void => recordReport(plan, context, 0),
 });
 export type StepPass = keyof ReturnType<typeof stepPassesOf>;
+
+/** Of cold moments, the update of each block's parameters. */
+export const coldPassesOf = (context: Context): Record<string, (plan: Recorder) => void> =>
+  Object.fromEntries(
+    coldBlocksOf(context, context.sizes).map((block, i) => [
+      `block.${i}`,
+      (plan: Recorder) => recordAdamw(plan, context, block, 0),
+    ]),
+  );
 
 /** Of an island's rank or stage: its part of the gradient's norm. Afterwards the sum of everybody's is the first of `squares`. */
 export const squaresPassOf = (context: Context) => ({
@@ -378,40 +388,33 @@ function recordBackward(plan: Recorder, context: Context): void {
 
 /** Norm of the gradient, report, AdamW: over ranges of the flat vectors that fit a binding. */
 function recordUpdate(plan: Recorder, context: Context): void {
-  const { sizes, memory } = context;
-  const trained = trainedOf(context);
-  const updated = updatedOf(trained.length, sizes);
-  const ranges = flatRanges(updated.length, sizes).map(({ offset, length }) => ({
-    offset: updated.offset + offset,
-    length,
-  }));
-  const flat = (name: string, range: Range): View => slice(memory.view(name), range.offset, range.length);
-
+  const { sizes } = context;
+  const ranges = updatedRanges(context, sizes);
   const summed = sizes.island || sizes.sequence || sizes.stage; // over ranks: the sum is there already
   recordReport(plan, context, summed ? 1 : recordSquares(plan, context, ranges, 0));
-  for (const range of ranges) {
-    const decayed = Math.max(0, Math.min(range.length, trained.matrices - range.offset));
-    const moment = (name: string): View => {
-      const [from, words] = [range.offset - updated.offset, range.length].map((floats) =>
-        momentWords(floats, sizes.moments),
-      );
-      return slice(memory.view(name), from, words);
-    };
-    const unit = sizes.moments === "f32" ? 4 : MOMENT_BLOCK;
-    plan.add(
-      sizes.moments === "f32" ? adamw : adamw8bit,
-      { n: range.length / unit, decayed: decayed / unit },
-      {
-        step: memory.view("step"),
-        report: memory.view("report"),
-        parameters: flat(trained.buffer, range),
-        gradient: flat("gradient", range),
-        momentum: moment("momentum"),
-        variance: moment("variance"),
-      },
-      range.length * (sizes.moments === "f32" ? 20 : 60),
-    );
-  }
+  if (sizes.cold) return;
+  for (const range of ranges) recordAdamw(plan, context, range, range.offset - ranges[0].offset);
+}
+
+/** @param from where the range's moments begin in their buffers, in floats of parameters */
+function recordAdamw(plan: Recorder, context: Context, range: Range, from: number): void {
+  const { sizes, memory } = context;
+  const trained = trainedOf(context);
+  const decayed = Math.max(0, Math.min(range.length, trained.matrices - range.offset));
+  const flat = (name: string): View => slice(memory.view(name), range.offset, range.length);
+  const moment = (name: string): View => {
+    const [at, words] = [from, range.length].map((floats) => momentWords(floats, sizes.moments));
+    return slice(memory.view(name), at, words);
+  };
+  const views = {
+    ...{ step: memory.view("step"), report: memory.view("report") },
+    ...{ parameters: flat(trained.buffer), gradient: flat("gradient") },
+    ...{ momentum: moment("momentum"), variance: moment("variance") },
+  };
+  if (sizes.moments === "f32")
+    return plan.add(adamw, { n: range.length / 4, decayed: decayed / 4 }, views, range.length * 20);
+  const [n, decayedBlocks, first] = [range.length, decayed, range.offset].map((floats) => floats / MOMENT_BLOCK);
+  plan.add(adamw8bit, { n, decayed: decayedBlocks, first }, views, range.length * 60);
 }
 
 /** Partial sums of squares, from place `first` on. @returns the place behind them: earlier ranges are full, GROUPS_MAX groups each */

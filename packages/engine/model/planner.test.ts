@@ -48,6 +48,26 @@ describe("what a model takes", () => {
     }
   });
 
+  test.each(["f32", "8bit"] as const)("moments elsewhere (%s) leave room for three blocks of 4 MiB", (moments) => {
+    const given = { model: GPT2_SMALL, microbatch: 1, recomputedLayers: 11, moments };
+    const [inside, outside] = [planModel(given), planModel({ ...given, cold: true })];
+    expect(outside.coldBytes / inside.bytesByPart.moments).toBeCloseTo(1, 4);
+    const ratio = (inside.totalBytes - outside.totalBytes + 12 * MIB) / outside.coldBytes;
+    expect(ratio).toBeCloseTo(1, 3); // but for the passes' uniforms
+    expect(inside.coldBytes).toBe(0);
+    expect(planModel({ ...given, cold: true, memoryBytes: 1e9 }).problem).toMatch(
+      /11 layers recomputed, its moments elsewhere, and may use/,
+    );
+  });
+
+  test("of a small model, too, what stays of the moments is a fifth", () => {
+    const given = { model: narrow, microbatch: 1 };
+    const [inside, outside] = [planModel(given), planModel({ ...given, cold: true })];
+    const saved = (inside.totalBytes - outside.totalBytes) / outside.coldBytes;
+    expect(saved).toBeGreaterThan(0.8);
+    expect(saved).toBeLessThan(1 - 3 / 16);
+  });
+
   test("a number of layers that there is not is refused", () => {
     expect(() => planModel({ model: GPT2_SMALL, microbatch: 1, recomputedLayers: 12 })).toThrow(/0 to 11/);
     expect(() => planModel({ model: GPT2_SMALL, microbatch: 1, recomputedLayers: -1 })).toThrow(RangeError);

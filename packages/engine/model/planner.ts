@@ -18,6 +18,8 @@ export interface PlanOptions {
   /** What may be used in all; absent: whatever there is. */
   readonly memoryBytes?: number | undefined;
   readonly moments?: Moments | undefined;
+  /** They lie outside of the device's memory. */
+  readonly cold?: boolean | undefined;
   readonly keepsMark?: boolean | undefined;
   readonly codec?: Codec | undefined;
   readonly precision?: Precision | undefined;
@@ -38,6 +40,8 @@ export interface ModelPlan {
   readonly recomputedLayers: number;
   readonly bytesByPart: BytesByPart;
   readonly totalBytes: number;
+  /** Cold moments, wherever they lie: a step reads and writes so much. */
+  readonly coldBytes: number;
   /** Why it does not fit, with numbers; undefined: it fits. */
   readonly problem: string | undefined;
 }
@@ -50,15 +54,15 @@ export function planModel(options: PlanOptions): ModelPlan {
       `of ${model.layers} layers 0 to ${model.layers - 1} can be recomputed, not ${recomputedLayers}`,
     );
   const outline = outlineAt(options, recomputedLayers);
-  const { bytesByPart, totalBytes } = outline;
+  const { bytesByPart, totalBytes, coldBytes } = outline;
   const problem = (options.limits && limitProblem(outline, options.limits)) ?? budgetProblem(outline, memoryBytes);
-  return { microbatch, recomputedLayers, bytesByPart, totalBytes, problem };
+  return { microbatch, recomputedLayers, bytesByPart, totalBytes, coldBytes, problem };
 }
 
 function outlineAt({ model, microbatch, limits, ...given }: PlanOptions, recomputedLayers: number): Outline {
   const bindingFloats = Math.floor((limits?.maxStorageBufferBindingSize ?? Number.POSITIVE_INFINITY) / 4);
-  const { moments, keepsMark, codec, precision, lora, island, stage, sequence } = given;
-  const cut = { microbatch, recomputedLayers, bindingFloats, moments, keepsMark, codec, precision, lora };
+  const { moments, cold, keepsMark, codec, precision, lora, island, stage, sequence } = given;
+  const cut = { microbatch, recomputedLayers, bindingFloats, moments, cold, keepsMark, codec, precision, lora };
   return outlineOf(model, { ...cut, island, stage, sequence });
 }
 
@@ -74,7 +78,7 @@ function fewestRecomputed(options: PlanOptions, memoryBytes: number): number {
 function budgetProblem({ totalBytes, sizes }: Outline, memoryBytes: number): string | undefined {
   if (totalBytes <= memoryBytes) return undefined;
   const mib = (bytes: number): string => Math.ceil(bytes / MIB).toLocaleString("en");
-  return `It needs ${mib(totalBytes)} MiB with ${sizes.B} sequences per microbatch and ${sizes.recomputedLayers} layers recomputed, and may use ${mib(memoryBytes)} MiB.`;
+  return `It needs ${mib(totalBytes)} MiB with ${sizes.B} sequences per microbatch and ${sizes.recomputedLayers} layers recomputed${sizes.cold ? ", its moments elsewhere" : ""}, and may use ${mib(memoryBytes)} MiB.`;
 }
 
 export interface LargestFit {

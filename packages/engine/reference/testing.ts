@@ -1,6 +1,7 @@
 // What tests and the conformance check share: seeded numbers, tiny models, central differences.
 import { parameterTable } from "#outer";
 import type { ModelShape } from "#wire";
+import type { ColdStore } from "../cold-moments.ts";
 import type { Vector } from "./vector.ts";
 
 /** Uniform in [0, 1), 32 bits of state (mulberry32). */
@@ -66,4 +67,14 @@ export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
   return sum;
+}
+
+/** For moments that lie outside of the device. What was never written is no number: it must not be read. */
+export async function storeInMemory(bytes: number): Promise<ColdStore> {
+  const all = new Uint8Array(bytes).fill(0xff);
+  return {
+    read: (at, into) => into.set(all.subarray(at, at + into.length)),
+    write: (at, given) => all.set(given, at),
+    close: () => {},
+  };
 }
