@@ -5,16 +5,14 @@ import type { IslandPlan, PipelinePlan, TensorPlan } from "#wire/islands";
 import { createWebGpuEngine } from "../create-webgpu.ts";
 import type { EngineOptions } from "../engine.ts";
 import { GpuError } from "../errors.ts";
-import type { StageCut } from "../model/buffers.ts";
 import { type ModelPlan, planModel } from "../model/planner.ts";
 import type { WebGpuEngine } from "../webgpu-engine.ts";
 import { shardsOf } from "./all-reduce.ts";
 import { type ExchangeTotals, Lanes, NO_EXCHANGES } from "./lanes.ts";
 import { idsOf, type Order, orderFrom, pack, unpack } from "./orders.ts";
 import { rankShape, sharesOf } from "./parts.ts";
-import { CHAINS, planSequence } from "./planner.ts";
+import { CHAINS, planSequence, planStage, stageCut } from "./planner.ts";
 import type { IslandPort, Lane } from "./port.ts";
-import { slotsOf } from "./schedule.ts";
 import { createSequenceEngine, type SequenceEngine } from "./sequence-engine.ts";
 import { stageShape } from "./stages.ts";
 
@@ -69,11 +67,6 @@ export async function serveIsland(options: IslandOptions, port: IslandPort): Pro
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-const stageOf = ({ layers, exchange }: PipelinePlan, rank: number): StageCut => ({
-  ...{ rank, ranks: layers.length, exchange },
-  slots: slotsOf(rank, layers.length),
-});
-
 const shapeOf = (
   model: ModelShape,
   plan: TensorPlan | PipelinePlan,
@@ -86,10 +79,10 @@ export function planPart(options: IslandOptions, { rank, ranks }: Lane, microbat
   const { model, plan, memoryBytes, moments } = options;
   const given = { microbatch, memoryBytes, moments, limits: options.adapter?.limits };
   if (plan.kind === "sequence") return planSequence({ ...given, model }, { ranks, rank });
-  const shape = shapeOf(model, plan, { rank, ranks });
-  if (plan.kind === "pipeline") return planModel({ ...given, model: shape, stage: stageOf(plan, rank) });
+  if (plan.kind === "pipeline")
+    return planStage({ ...given, model }, plan.exchange, { layers: plan.layers[rank], rank, ranks });
   const island = { exchange: plan.exchange, shards: shardsOf(plan, ranks), chains: CHAINS } as const;
-  return planModel({ ...given, model: shape, island });
+  return planModel({ ...given, model: shapeOf(model, plan, { rank, ranks }), island });
 }
 
 async function openPart(options: IslandOptions, lanes: Lanes, lane: Lane): Promise<RankEngine> {
@@ -111,10 +104,13 @@ async function openPart(options: IslandOptions, lanes: Lanes, lane: Lane): Promi
 export async function openRank(
   options: IslandOptions,
   lanes: Lanes,
-  { rank, ranks }: Lane,
-  { microbatch, recomputedLayers }: Extract<Order, { op: "open" }>,
+  lane: Lane,
+  { microbatch, recomputedLayers: everybodys }: Extract<Order, { op: "open" }>,
 ): Promise<RankEngine> {
   const { plan, model, ...given } = options;
+  const { rank, ranks } = lane;
+  // Whose sums are exchanged recompute the same layers; stages have layers of their own.
+  const recomputedLayers = plan.kind === "pipeline" ? planPart(options, lane, microbatch).recomputedLayers : everybodys;
   const own = { ...given, microbatch, recomputedLayers };
   const engine =
     plan.kind === "sequence"
@@ -123,7 +119,7 @@ export async function openRank(
           { ...own, model: shapeOf(model, plan, { rank, ranks }) },
           {},
           plan.kind === "pipeline"
-            ? { lanes, stage: stageOf(plan, rank) }
+            ? { lanes, stage: stageCut(plan.exchange, { rank, ranks }) }
             : { lanes, reduce: plan, ranks, chains: CHAINS },
         );
   const { failed } = await engine.conformance();

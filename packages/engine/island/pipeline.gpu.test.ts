@@ -8,6 +8,7 @@ import { ReferenceTrainer, relativeError } from "../reference/index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "../reference/testing.ts";
 import { leadIsland } from "./leader.ts";
 import { serveIsland } from "./member.ts";
+import { planStage } from "./planner.ts";
 import { islandPorts } from "./port.ts";
 
 const model = tinyModel({ dModel: 32, heads: 2, kvHeads: 1, layers: 4, dFfn: 44, vocabSize: 37, contextLength: 12 });
@@ -17,20 +18,31 @@ const batches = Array.from({ length: 5 }, () => randomIds(random, 2 * 13, model.
 const adapter = await sharedAdapter();
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 0.5 };
 
+const between = { model, microbatch: 2, limits: adapter.limits };
+
 const STEPS = 8;
 
-async function openPipeline(layers: readonly number[], exchange: Exchange, shape?: LineShape) {
+interface Given {
+  readonly shape?: LineShape;
+  readonly memoryBytes?: number;
+}
+
+async function openPipeline(layers: readonly number[], exchange: Exchange, { shape, memoryBytes }: Given = {}) {
   const plan = { kind: "pipeline", layers, exchange } as const;
+  const given = { model, plan, adapter, ...(memoryBytes !== undefined && { memoryBytes }) };
   const [first, ...rest] = islandPorts(layers.length, shape);
-  const members = rest.map((port) => serveIsland({ model, plan, adapter }, port));
-  const leader = await leadIsland({ model, microbatch: 2, plan, adapter }, first);
+  const members = rest.map((port) => serveIsland(given, port));
+  const leader = await leadIsland({ ...given, microbatch: 2 }, first);
   leader.load(flat);
   return { leader, members: await Promise.all(members) };
 }
 
 describe("exact activations", () => {
-  test("three stages of unlike size: gradients of every tensor, evaluations and steps are the whole model's", async () => {
-    const { leader } = await openPipeline([1, 2, 1], "f32");
+  test("three stages of unlike size, one of which computes a layer again: gradients of every tensor, evaluations and steps are the whole model's", async () => {
+    const bytesOf = (recomputedLayers: number): number =>
+      planStage({ ...between, recomputedLayers }, "f32", { layers: 2, rank: 1, ranks: 3 }).totalBytes;
+    expect(bytesOf(0)).toBeGreaterThan(bytesOf(1)); // of one layer none is computed again
+    const { leader } = await openPipeline([1, 2, 1], "f32", { memoryBytes: bytesOf(1) });
     const { loss, gradient } = await leader.gradient(batches);
     const truth = new ReferenceTrainer(model, Float64Array.from(flat));
     const expected = truth.gradient(batches);
@@ -54,7 +66,7 @@ describe("exact activations", () => {
 describe("coded activations", () => {
   test("three stages over lines of 20 Mbit/s learn as far as the whole model does, within 2 %", async () => {
     const line = { latencyMs: 5, bytesPerSecond: 20e6 / 8 };
-    const { leader, members } = await openPipeline([2, 1, 1], "int8", line);
+    const { leader, members } = await openPipeline([2, 1, 1], "int8", { shape: line });
     const truth = new ReferenceTrainer(model, Float64Array.from(flat));
     const losses: { own: number; whole: number }[] = [];
     for (let step = 0; step < STEPS; step++) {

@@ -10,8 +10,21 @@ export function stageShape(model: ModelShape, { layers }: PipelinePlan, rank: nu
     throw new RangeError(
       `stages of ${layers.join(" + ")} layers are not the model's ${model.layers}: each has one at least`,
     );
-  return { ...model, layers: layers[rank], stage: { first: rank === 0, last: rank === layers.length - 1 } };
+  return stageOf(model, { layers: layers[rank], rank, ranks: layers.length });
 }
+
+/** A stage of so many layers, wherever they lie. */
+export interface StagePlace {
+  readonly layers: number;
+  readonly rank: number;
+  readonly ranks: number;
+}
+
+export const stageOf = (model: ModelShape, { layers, rank, ranks }: StagePlace): RankShape => ({
+  ...model,
+  layers,
+  stage: { first: rank === 0, last: rank === ranks - 1 },
+});
 
 /** Each tensor of a stage: where it lies in the model's vector, and in the stage's. */
 function* tensorsOf(model: ModelShape, plan: PipelinePlan, rank: number) {

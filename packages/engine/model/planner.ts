@@ -109,7 +109,7 @@ export function largestFit(options: PlanOptions): LargestFit {
 }
 
 /** The smallest n in [0, max] for which `holds` (which stays true from there on); max when there is none. */
-function smallest(max: number, holds: (n: number) => boolean): number {
+export function smallest(max: number, holds: (n: number) => boolean): number {
   let [low, high] = [0, max];
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
