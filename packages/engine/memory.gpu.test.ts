@@ -118,13 +118,14 @@ describe("predicted is allocated, to the byte, of one that trains with others", 
     expect(peak).toBe(planModel({ model, microbatch: 2, stage }).totalBytes);
   });
 
-  test("a rank that shares sequences", async () => {
+  const [keys, heads] = [whole, { ...whole, heads: 2, kvHeads: 2 }];
+  test.each([keys, heads])("a rank that shares sequences, $kvHeads heads", async (model) => {
     const peak = await peakOf(async (adapter) => {
-      const rank = await SequenceRank.open({ model: whole, microbatch: 2, adapter }, new Lanes(port));
+      const rank = await SequenceRank.open({ model, microbatch: 2, adapter }, new Lanes(port));
       await rank.read();
       rank.destroy();
     });
-    expect(peak).toBe(planSequence({ model: whole, microbatch: 2 }, { ranks: 2, rank: 0 }).totalBytes);
+    expect(peak).toBe(planSequence({ model, microbatch: 2 }, { ranks: 2, rank: 0 }).totalBytes);
   });
 });
 

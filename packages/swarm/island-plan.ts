@@ -1,6 +1,6 @@
 // How members would share the model of a run, and how long they would wait for each other in it.
 //
-// Cut matrices wait for an all-reduce (allReduceMs), shared sequences for keys, which go straight to who sees them, stages of layers for one microbatch's activations: lat + S/up.
+// Cut matrices wait for an all-reduce (allReduceMs), shared sequences for keys or heads of others (sequenceExchange), stages of layers for one microbatch's activations: lat + S/up.
 // Where everybody's speed is known the whole step is predicted, for both ways to cut a model, and the shorter one is taken.
 import {
   type AllReduceLines,
@@ -12,6 +12,7 @@ import {
   islandKindOf,
   type ModelShape,
   type PeerId,
+  sequenceExchange,
   sequencesAtOnce,
   stepShapeOf,
   tensorStepMs,
@@ -71,7 +72,9 @@ export function planOf(set: readonly Seeker[], lineOf: LineOf, work: Work): Plan
   const rttMs = Math.max(...rtts);
   const lines = { ranks: set.length, latencyMs: rttMs / 2, bytesPerSecond: Math.min(...set.map(upOf)) };
   if (islandKindOf(work.model) === "sequence") {
-    const ms = lines.latencyMs + (1_000 * keysBytes(work.model, set.length)) / lines.bytesPerSecond;
+    const { numbers } = sequenceExchange(work.model, set.length);
+    const bytes = 4 * (work.model.contextLength / set.length) * numbers; // f32
+    const ms = lines.latencyMs + (1_000 * bytes) / lines.bytesPerSecond;
     return rttMs <= RTT_MAX_MS ? { set, members, plan: { kind: "sequence" }, ms, isFar: false } : "slow";
   }
   const tensor = tensorOf(set, work, lines);
@@ -162,12 +165,6 @@ const upOf = ({ bytesPerSecond }: Seeker): number => bytesPerSecond ?? UNMEASURE
 
 /** Activations of a sequence, as they cross. */
 const sequenceBytes = ({ contextLength, dModel }: ModelShape): number => contextLength * dModel * BYTES_PER_NUMBER.int8;
-
-/** What a member that shares sequences sends in a layer: its keys and values, f32, to who sees them, and backward those and as many gradients. */
-function keysBytes({ contextLength, dModel, heads, kvHeads }: ModelShape, ranks: number): number {
-  const block = 2 * 4 * (contextLength / ranks) * (dModel / heads) * kvHeads;
-  return (1 + 3 / 2) * (ranks - 1) * block;
-}
 
 function shortestForm(given: AllReduceLines): { form: Form; ms: number } {
   const msByForm = allReduceMs(given);

@@ -1,6 +1,6 @@
 // How members of an island share a model.
 import { expect, test } from "vitest";
-import { islandKindOf, sharesAmong } from "./islands.ts";
+import { islandKindOf, sequenceExchange, sharesAmong } from "./islands.ts";
 import { presets } from "./presets.ts";
 
 const gpt2Small = {
@@ -24,4 +24,12 @@ test("positions are shared among as many as can have two equal chunks each", () 
     [2, 4],
     [2, 3, 4],
   ]);
+});
+
+test("heads cross where members have as many and that is clearly less than keys and values are", () => {
+  const byHeads = (kvHeads: number) =>
+    [2, 3, 4].filter((ranks) => sequenceExchange({ ...gpt2Small, kvHeads }, ranks).by === "heads");
+  expect([12, 6, 4, 3].map(byHeads)).toEqual([[3, 4], [], [], []]);
+  const numbers = (kvHeads: number, ranks: number) => sequenceExchange({ ...gpt2Small, kvHeads }, ranks).numbers / 768;
+  expect([numbers(12, 2), numbers(12, 4), numbers(3, 4)]).toEqual([4.5, 6, 3.375]);
 });

@@ -75,5 +75,26 @@ export function islandKindOf(model: ModelShape): "tensor" | "sequence" {
 export const sharesAmong = (model: ModelShape, ranks: number): boolean =>
   islandKindOf(model) === "tensor" || model.contextLength % (2 * ranks) === 0;
 
+/**
+ * How attention crosses between members that share sequences, and the numbers that a member sends in a layer for each position that it has, forward and
+ * backward. Of each position queries are as wide as the model (C), keys and values K.
+ *
+ *   keys     its keys and values to who sees them, three quarters on average; backward once more, and their gradients back: 3 · 3/4 · (P − 1) · 2K
+ *   heads    all but its own heads' queries, keys and values, and what was attended comes back; gradients likewise: 2 · (P − 1) / P · (2C + 2K)
+ *
+ * Heads cross before anything is attended, keys beside a member's own: so heads have to be two thirds at most. It takes as many heads of keys for each member.
+ */
+export function sequenceExchange(
+  { dModel, heads, kvHeads }: Pick<ModelShape, "dModel" | "heads" | "kvHeads">,
+  ranks: number,
+): { readonly by: "keys" | "heads"; readonly numbers: number } {
+  const keys = (dModel / heads) * kvHeads;
+  const byKeys = 3 * (3 / 4) * (ranks - 1) * 2 * keys;
+  const byHeads = 2 * ((ranks - 1) / ranks) * 2 * (dModel + keys);
+  return kvHeads % ranks === 0 && byHeads <= (2 / 3) * byKeys
+    ? { by: "heads", numbers: byHeads }
+    : { by: "keys", numbers: byKeys };
+}
+
 /** As they cross: int8 codes with an f32 scale for each 64, or f32. */
 export const BYTES_PER_NUMBER = { int8: 1 + 4 / 64, f32: 4 } as const satisfies Record<Exchange, number>;

@@ -26,6 +26,7 @@ import { checkHalve, checkOptimizer, checkOptimizer8bit } from "./optimizer.ts";
 import { checkRmsnorm } from "./rmsnorm.ts";
 import { checkRope } from "./rope.ts";
 import { KernelRunner } from "./runner.ts";
+import { checkSharedParts } from "./shared-part.ts";
 import { checkSwiglu } from "./swiglu.ts";
 
 export interface ConformanceReport {
@@ -68,7 +69,7 @@ export async function checkConformance(
         ? await checkAllReduceNorm(runner, { N: 67, C: 132, K: 0, shards: 3 })
         : []),
       ...(compiled.has(attentionBlockForward as Kernel)
-        ? await checkAttentionBlocks(runner, { ...SHARED_SHAPE, D }, 2)
+        ? [...(await checkAttentionBlocks(runner, { ...SHARED_SHAPE, D }, 2)), ...(await checkSharedParts(runner, D))]
         : []),
       ...(compiled.has(loraMerge as Kernel) ? await checkLora(runner, { rows: 37, I: 68, columns: 8 }) : []),
       ...(compiled.has(markAdvance as Kernel) ? await checkMark(runner, { floats: 20_224 }) : []), // when updates are made here

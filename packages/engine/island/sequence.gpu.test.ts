@@ -110,6 +110,20 @@ test("three ranks, a layer computed again: the whole's gradients; with moments i
   for (const engine of engines) engine.destroy();
 });
 
+test("three ranks with heads enough each attend for some of them: gradients and steps are the whole's, in fewer bytes", async () => {
+  const mha = { ...model, dModel: 24, heads: 3, kvHeads: 3 };
+  const flat = Float32Array.from(randomParameters(random, mha, 0.1));
+  const { engines } = await openRanks(3, { model: mha, microbatch: 2, recomputedLayers: 1 });
+  for (const engine of engines) engine.load(flat);
+  await expectGradients(engines, mha, flat, microbatches);
+  // Two thirds of queries, keys, values and y of its 8 rows, f32; forward, once more where a layer is computed again, and backward their gradients.
+  const each = 4 * 2 * 8 * 4 * 24 * (2 / 3);
+  const microbatchBytes = (2 * 2 + 1) * each;
+  expect(engines.map(({ rank }) => rank.totals.bytes)).toEqual(Array(3).fill(2 * microbatchBytes));
+  await expectSteps(engines, mha, flat, microbatches);
+  for (const engine of engines) engine.destroy();
+});
+
 test("four members hold a context four times as long as one may hold alone, and are one engine", async () => {
   const model = tinyModel({ dModel: 32, dFfn: 64, contextLength: 256 });
   const flat = Float32Array.from(randomParameters(random, model, 0.1));

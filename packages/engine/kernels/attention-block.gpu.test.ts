@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { checkAttentionBlocks } from "../conformance/attention-block.ts";
 import { fails } from "../conformance/check.ts";
 import { KernelRunner } from "../conformance/runner.ts";
+import { checkSharedParts } from "../conformance/shared-part.ts";
 import { DEVICES, describeOn } from "./testing.ts";
 
 const SHAPES = [
@@ -15,5 +16,13 @@ describeOn(DEVICES, "attention between ranks", (given) => {
     const checks = await checkAttentionBlocks(runner, shape, ranks);
     runner.destroy();
     expect(checks.filter(fails)).toEqual([]);
+  });
+
+  test.each([4, 12])("parts of rows and of heads, %i channels each, are where they belong", async (headSize) => {
+    const runner = await KernelRunner.open({ ...given, headSize });
+    const checks = await checkSharedParts(runner, headSize);
+    runner.destroy();
+    expect(checks.filter(fails)).toEqual([]);
+    expect(checks).toHaveLength(4);
   });
 });

@@ -13,7 +13,7 @@
 //   h.s       dh, its own gradient              gateUp.s its own gradient in place, then dqkv
 import { ChunkTopK, type Codec, type RankShape } from "#outer";
 import type { LoraShape } from "#wire";
-import type { Exchange } from "#wire/islands";
+import { type Exchange, sequenceExchange } from "#wire/islands";
 import { MemoryPlan, MIB } from "../device/memory.ts";
 import { ALIGN_FLOATS, alignFloats, elementBytes } from "../device/plan.ts";
 import type { Moments, Precision } from "../engine.ts";
@@ -30,6 +30,7 @@ import {
 import { gammaBlocks } from "../kernels/rmsnorm.ts";
 import { shardWords } from "../kernels/shard.ts";
 import type { AdapterLayout } from "./adapters.ts";
+import { wantHeads } from "./heads-passes.ts";
 import { type Extents, extentsOf, type FlatLayout, type Layout, type Range } from "./layout.ts";
 import { wantMessages } from "./sequence-passes.ts";
 
@@ -111,7 +112,7 @@ export interface Sizes extends Extents {
   /** The loss is scaled: what is too large for f16 must not reach the weights. */
   readonly scaled: boolean;
   readonly island: IslandCut | undefined;
-  readonly sequence: SequenceCut | undefined;
+  readonly sequence: (SequenceCut & { readonly by: "keys" | "heads" }) | undefined;
   readonly stage: StageCut | undefined;
 }
 
@@ -149,7 +150,7 @@ export function sizesOf(model: RankShape, layout: Layout, cut: Cut): Sizes {
     half,
     scaled,
     island: cut.island,
-    sequence: cut.sequence,
+    sequence: cut.sequence && { ...cut.sequence, by: sequenceExchange(model, cut.sequence.ranks).by },
     stage: cut.stage,
   };
 }
@@ -172,7 +173,10 @@ export function flatRanges(length: number, { bindingFloats, moments }: Sizes): R
 }
 
 /** What is updated here of a flat vector: all of it, or of ranks that share sequences each its own part (ZeRO-1), whose moments alone it keeps. */
-export function updatedOf(length: number, { sequence, moments }: Pick<Sizes, "sequence" | "moments">): Range {
+export function updatedOf(
+  length: number,
+  { sequence, moments }: { readonly sequence: SequenceCut | undefined; readonly moments: Moments },
+): Range {
   const { ranks, rank } = sequence ?? { ranks: 1, rank: 0 };
   const step = RANGE_FLOATS[moments];
   const steps = Math.ceil(length / step);
@@ -290,6 +294,7 @@ function wantMicrobatch(plan: MemoryPlan, model: RankShape, sizes: Sizes, suffix
     active(`h.${set}`, N * F, half);
     for (const name of ["rstd1", "rstd2"]) active(`${name}.${set}`, N, false);
     active(`lse.${set}`, N * model.heads, false);
+    if (sizes.sequence?.by === "heads") wantHeads(plan, sizes, set);
   }
   for (const name of ["xLast", "yLast"]) active(name, N * C, half);
   active("rstdLast", N, false);

@@ -269,7 +269,7 @@ function recordLayer(plan: Recorder, context: Context, l: number): void {
   if (A > 0) {
     linear(plan, context, own("y1"), weight(context, w.qkv), own("qkv"), QKV, C);
     plan.add(rope, ropeShape(context, 1), { cosines: at("cosines"), sines: at("sines"), qkv: own("qkv") });
-    recordAttention(plan, context, { qkv: own("qkv"), y: own("attended"), lse: own("lse") });
+    recordAttention(plan, context, setOf(sizes, l), { qkv: own("qkv"), y: own("attended"), lse: own("lse") });
     linear(plan, context, own("attended"), weight(context, w.o), at("dy"), C, A);
   }
   norm(plan, context, 2 * l + 1, 1, at(`x1.${l}`), [own("x2"), own("y2"), own("rstd2")], A > 0);
@@ -368,7 +368,7 @@ function recordBackward(plan: Recorder, context: Context): void {
       back("o", at("dx"), own("attended"), at("dy"), C, A);
       const dqkv = slice(own("gateUp"), 0, N * QKV); // whose own gradient was used for the last time
       const forward = { qkv: own("qkv"), y: own("attended"), lse: own("lse") };
-      recordAttentionBackward(plan, context, { ...forward, dy: at("dy"), dqkv, delta: at("delta") });
+      recordAttentionBackward(plan, context, setOf(sizes, l), { ...forward, dy: at("dy"), dqkv, delta: at("delta") });
       plan.add(rope, ropeShape(context, -1), { cosines: at("cosines"), sines: at("sines"), qkv: dqkv });
       back("qkv", dqkv, own("y1"), at("dy"), QKV, C);
     }

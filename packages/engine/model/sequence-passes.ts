@@ -7,6 +7,7 @@
 // Straight and not hop by hop round a ring, because members have links to each other anyway and causality leaves less to say: a rank that sees another's early
 // chunk alone is not sent the late one, and dK, dV travel once and not along with what makes them. Of K and V that a rank holds, (P − 1) leave it each layer on
 // a ring forward and 2P − 1 backward, gradients being as large; straight at most P − 1 and 3 (P − 1) / 2. Both directions of all links are in use.
+// Where members have heads enough, and keys as many as queries, each attends for some of the heads instead (heads-passes.ts): fewer bytes.
 // To send queries and return (y, lse) instead (TokenRing) is as much where every head has its own keys, and more where heads share them.
 import type { MemoryPlan } from "../device/memory.ts";
 import { type Recorder, slice, type View } from "../device/plan.ts";
@@ -21,31 +22,38 @@ import {
   keysTake,
 } from "../kernels/attention-block.ts";
 import type { Sizes } from "./buffers.ts";
+import { HEADS_KERNELS, headsMessageElements, recordHeads, recordHeadsBackward } from "./heads-passes.ts";
 import type { Context } from "./passes.ts";
 
 /** What a rank that shares sequences runs besides. */
 export const SEQUENCE_KERNELS = [
   ...[attentionBlockForward, attentionBlockBackwardQ, attentionBlockBackwardKv],
   ...[keysTake, keysAdd],
+  ...HEADS_KERNELS,
 ] as const;
 
 /** Columns of keys and values together. */
 const keyWidth = ({ QKV, A }: Sizes): number => QKV - A;
 
-/** Elements of the largest message between ranks: keys and values of all rows, or their gradients. */
-export const messageElements = (sizes: Sizes): number => sizes.N * keyWidth(sizes);
+/** Elements of the largest message between ranks. */
+export const messageElements = (sizes: Sizes): number =>
+  sizes.sequence?.by === "heads" ? headsMessageElements(sizes, sizes.sequence.ranks) : keysElements(sizes);
+
+/** Keys and values of all rows, or their gradients. */
+const keysElements = (sizes: Sizes): number => sizes.N * keyWidth(sizes);
 
 /** What leaves, and what has arrived: one message each. */
 export function wantMessages(plan: MemoryPlan, sizes: Sizes): void {
   for (const name of ["leaving", "arrived"]) plan.want(name, messageElements(sizes), "scratch", sizes.half);
 }
 
-type Forward = Readonly<Record<"qkv" | "y" | "lse", View>>;
-type Backward = Forward & Readonly<Record<"dy" | "dqkv" | "delta", View>>;
+export type Forward = Readonly<Record<"qkv" | "y" | "lse", View>>;
+export type Backward = Forward & Readonly<Record<"dy" | "dqkv" | "delta", View>>;
 
-/** y and lse of qkv. */
-export function recordAttention(plan: Recorder, context: Context, views: Forward): void {
+/** y and lse of qkv. @param set of activations */
+export function recordAttention(plan: Recorder, context: Context, set: number, views: Forward): void {
   const { B, T, A } = context.sizes;
+  if (context.sizes.sequence?.by === "heads") return recordHeads(plan, context, set, views);
   if (context.sizes.sequence) shareKeys(plan, context, views.qkv);
   plan.add(attentionForward, attentionShape(context), views, attentionFlops(B, T, A));
   for (const { rank, kv, block, flops } of othersOf(context)) {
@@ -55,8 +63,9 @@ export function recordAttention(plan: Recorder, context: Context, views: Forward
 }
 
 /** dqkv from dy. */
-export function recordAttentionBackward(plan: Recorder, context: Context, views: Backward): void {
+export function recordAttentionBackward(plan: Recorder, context: Context, set: number, views: Backward): void {
   const { B, T, A, QKV } = context.sizes;
+  if (context.sizes.sequence?.by === "heads") return recordHeadsBackward(plan, context, set, views);
   const shape = attentionShape(context);
   const ordinary = attentionFlops(B, T, A);
   if (context.sizes.sequence) shareKeys(plan, context, views.qkv);
@@ -85,7 +94,7 @@ function attentionShape({ model, sizes }: Context) {
 function shareKeys(plan: Recorder, context: Context, qkv: View): void {
   const { sizes, memory } = context;
   const { N, B, QKV } = sizes;
-  const leaving = slice(memory.view("leaving"), 0, messageElements(sizes));
+  const leaving = slice(memory.view("leaving"), 0, keysElements(sizes));
   plan.add(keysTake, { rows: N, stride4: QKV / 4, width4: keyWidth(sizes) / 4 }, { qkv, kv: leaving });
   const seen = othersOf(context).map(({ rank, dSeen }) => ({ rank, elements: dSeen.length / B }));
   plan.exchange({ send: leaving, sequences: B, ranks: seen.toReversed() });
