@@ -27,6 +27,11 @@ test.each<[string, unknown, RegExp]>([
   ["a rank of nothing", { ...draft, lora: { ...lora, rank: 0 } }, /^lora\.rank/],
   ["a base of no licence", { ...draft, base: { ...base, licence: "" } }, /^base\.licence/],
   [
+    "another residual stream than the base's",
+    { ...draft, version: 6, model: { ...draft.model, residual: "ladder" } },
+    /^model\.residual: does not go with adapters/,
+  ],
+  [
     "fragments of nothing",
     { ...draft, outer: { ...draft.outer, fragments: 3 } },
     /^outer\.fragments: must be at most the model's layers/,

@@ -99,7 +99,7 @@ export function loraLayerShape({ dModel: C, heads, kvHeads, dFfn: F }: Sizes, ta
 }
 
 interface Adapting {
-  readonly model: Sizes & { readonly layers: number };
+  readonly model: Sizes & { readonly layers: number; readonly residual?: "ladder" | undefined };
   readonly outer: { readonly fragments?: number | undefined };
   readonly base?: unknown;
   readonly lora?: LoraShape | undefined;
@@ -111,6 +111,11 @@ export function refuseAdapters({ model, outer, base, lora }: Adapting, { addIssu
   const refuse = (path: string[], message: string) => addIssue({ code: "custom", path, message });
   if (base === undefined)
     refuse(["lora"], "needs base: adapters stand beside existing weights; name them, or leave lora out");
+  if (model.residual)
+    refuse(
+      ["model", "residual"],
+      "does not go with adapters: the base was trained with another residual stream, which takes all of its weights to make up for; leave lora out, or this",
+    );
   for (const target of lora.targets) {
     const most = Math.min(...loraLayerShape(model, target));
     if (lora.rank > most) {

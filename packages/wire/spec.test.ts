@@ -180,7 +180,7 @@ test.each([
   ["a wrong type", { ...nano, seed: "one" }, /^seed: .*number.*; for example 1$/],
   ["a missing field", { ...nano, operator: undefined }, /^operator: .*; for example "the local host"$/],
   ["an empty text", { ...nano, modelLicence: " " }, /^modelLicence: .*; for example "CC0-1\.0"$/],
-  ["an unknown version", { ...nano, version: 6 }, /^version: 6 is unknown: .* 1, 2, 3, 4 and 5; for example 1$/],
+  ["an unknown version", { ...nano, version: 7 }, /^version: 7 is unknown: .* 1, 2, 3, 4, 5 and 6; for example 1$/],
   [
     "a field that is newer than the version",
     { ...nano, rounds: { ...nano.rounds, overlap: true } },
@@ -223,6 +223,13 @@ test("several mistakes take a line each; very many are cut short", () => {
   const lines = explained({}).split("\n");
   expect(lines).toHaveLength(9);
   expect(lines[8]).toMatch(/^\.\.\. and \d+ more$/);
+});
+
+test("version 6: another residual stream", () => {
+  const model = { ...nano.model, residual: "ladder" };
+  expect(explained({ ...nano, version: 6, model })).toBe("accepted");
+  expect(explained({ ...nano, version: 5, model })).toMatch(/^model\.residual: came with version 6: say "version": 6/);
+  expect(explained({ ...nano, version: 6, model: { ...model, residual: "parallel" } })).toMatch(/^model\.residual: /);
 });
 
 describe("version 5: data", () => {

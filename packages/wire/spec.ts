@@ -19,7 +19,7 @@ export { hashSchema };
 z.config(z.locales.en());
 
 /** The newest that this build writes; it reads all of them. An older one may not use what `newerFields` says came later. */
-export const SPEC_VERSION = 5;
+export const SPEC_VERSION = 6;
 /** Version of decode, combine and outer step. A log replays with the version it was made with, or is refused by name. */
 export const MATH_VERSION = 1;
 
@@ -50,6 +50,13 @@ export const modelSchema = z
     ropeTheta: positive.check(z.describe("base of the rotary embedding")),
     normEps: positive.check(z.describe("of RMSNorm")),
     tiedEmbedding: z.boolean().check(z.describe("whether the head is the embedding")),
+    residual: z
+      .optional(z.literal("ladder"))
+      .check(
+        z.describe(
+          "each block reads the stream without what the block before it added, so that members of an island compute while that crosses; other software does not run such a model; absent: with it",
+        ),
+      ),
   })
   .check(
     z.refine((m) => m.dModel % m.heads === 0, {
@@ -242,6 +249,7 @@ const newerFields: readonly { path: readonly string[]; since: number; old?: unkn
   { path: ["data", "parts"], since: 5 },
   { path: ["data", "manifest"], since: 5 },
   { path: ["data", "evaluationBytes"], since: 5 },
+  { path: ["model", "residual"], since: 6 },
 ];
 
 function refuseNewerFields({ version, ...spec }: { version: number }, { addIssue }: z.core.$RefinementCtx): void {
@@ -259,7 +267,7 @@ const PROMPT_LENGTH_MAX = 400;
 
 /** What draft and spec begin with. */
 const about = {
-  version: versionSchema(1, 2, 3, 4, SPEC_VERSION).check(z.describe("of the spec's own format")),
+  version: versionSchema(1, 2, 3, 4, 5, SPEC_VERSION).check(z.describe("of the spec's own format")),
   mathVersion: versionSchema(MATH_VERSION).check(
     z.describe("of decode, combine and outer step: a log replays with its own"),
   ),

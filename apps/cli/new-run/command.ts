@@ -20,6 +20,7 @@ interface NewRunFlags extends BaseFlags {
   readonly device?: Device;
   readonly memory?: number;
   readonly size?: string;
+  readonly residual?: "ladder";
   readonly text?: string;
   readonly source?: string;
   readonly licence?: string;
@@ -47,6 +48,12 @@ export function addNewRunCommand(runCommand: Command, from: string): void {
     .option("--memory <GB>", "the same, by the memory that training may take", positiveNumber)
     .addOption(
       new Option("--size <name>", "the model's size itself (default: nano)").choices(sizes.map(({ name }) => name)),
+    )
+    .addOption(
+      new Option(
+        "--residual <kind>",
+        "ladder: each block reads the stream without the block before it, which hides the exchange of tabs that hold a model together; only Gossamer runs such models",
+      ).choices(["ladder"]),
     )
     .option(
       "--text <place>",
@@ -111,14 +118,26 @@ export async function newRun(file: string, from: string, at: Terminal | undefine
 }
 
 async function wishesOf(flags: NewRunFlags, from: string): Promise<RunWishes> {
-  const { device, memory, text, source = "", licence = "", method = "diloco", prompt, tokenizer, ...said } = flags;
+  const {
+    device,
+    memory,
+    text,
+    source = "",
+    licence = "",
+    method = "diloco",
+    prompt,
+    tokenizer,
+    residual,
+    ...said
+  } = flags;
   const weights = await baseWishes(said, from);
   const pieces = await tokenizerOf(tokenizer ?? weights?.tokenizer, from);
   const memoryGb = memory ?? (device === undefined ? undefined : devices[device].memoryGb);
   const named = sizes.find(({ name }) => name === said.size);
   const { vocabSize } = pieces ?? {};
   const chosen = withVocabulary(named ?? (memoryGb === undefined ? sizes[0] : sizeFor(memoryGb, vocabSize)), vocabSize);
-  const { size, base, lora } = weights ?? { size: chosen };
+  const { size: plain, base, lora } = weights ?? { size: chosen };
+  const size = residual === undefined ? plain : { ...plain, model: { ...plain.model, residual } };
   const { name, purpose, operator, modelLicence, tokens } = said;
   return {
     ...{ name, purpose, operator, modelLicence, tokens },

@@ -1,6 +1,6 @@
 // From what a person wants of a run to its spec.
 import { methods, parameterTable, withMethod } from "#outer";
-import { type CorpusPart, presets, type RunDraft, SPEC_VERSION } from "#wire";
+import { type CorpusPart, presets, type RunDraft } from "#wire";
 import { checkDraft, checkForBrowsers, methodOf, SpecError } from "../../host/load-run.ts";
 import { english } from "../../web/words/format.ts";
 import { bytesOf, type Size } from "./sizes.ts";
@@ -79,10 +79,12 @@ export function draftOf(wishes: RunWishes): RunDraft {
     throw new SpecError(
       "A text of your own needs --source (where it comes from) and --licence: volunteers read both before they give anything.",
     );
-  // What needs no newer field keeps the version, and with it the id, that it had.
+  // What needs no newer field keeps the version, and with it the id, that it had; older builds read it too.
   const isOld = [prompts, tokenizer, base].every((field) => field === undefined) && text?.place.kind !== "parts";
+  const version = size.model.residual ? 6 : isOld ? preset.version : 5;
   const draft: RunDraft = {
     ...preset,
+    version,
     name:
       wishes.name ??
       `${size.name}: ${text === undefined ? "presidents" : "a text of our own"}, ${tokenizer ? "piece by piece" : "byte by byte"}`,
@@ -104,7 +106,6 @@ export function draftOf(wishes: RunWishes): RunDraft {
     },
     rounds: { ...preset.rounds, deadlineMaxMs: size.deadlineMaxMs },
     ...(prompts === undefined ? {} : { evaluation: { ...preset.evaluation, prompts: [...prompts] } }),
-    ...(isOld ? {} : { version: SPEC_VERSION }),
     checkpoint: { ...preset.checkpoint, retain: size.name === "nano" ? "all" : "window" },
     end: { tokensMax },
   };

@@ -68,6 +68,11 @@ describe("by flags", () => {
     }
   });
 
+  test("a residual stream that hides the exchange of an island", async () => {
+    await byFlags({ residual: "ladder" });
+    expect(await written()).toMatchObject({ version: 6, model: { ...presets.nano.model, residual: "ladder" } });
+  });
+
   test("weights from elsewhere: their model, and adapters beside them", async () => {
     const base = join(process.cwd(), "packages/formats/golden/single-f32");
     const given = { base, baseSource: "a friend", baseLicence: "MIT", context: 16, tokenizer: "bytes" };

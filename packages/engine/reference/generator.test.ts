@@ -7,6 +7,7 @@ import { relativeError } from "./vector.ts";
 
 describe.each([
   ["grouped heads, tied", tinyModel({ contextLength: 9 })],
+  ["a ladder residual", tinyModel({ residual: "ladder", contextLength: 9 })],
   ["full heads, untied", tinyModel({ heads: 2, kvHeads: 2, tiedEmbedding: false, contextLength: 9 })],
 ])("%s", (_name, model) => {
   const random = prng(21);

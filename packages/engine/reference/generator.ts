@@ -8,6 +8,7 @@ import { embeddingForward } from "./embedding.ts";
 import { linearForward } from "./matmul.ts";
 import { headName, layerForward, shapesOf, type Tensors, tensorViews } from "./model.ts";
 import { rmsnormForward } from "./rmsnorm.ts";
+import type { Stream } from "./stream.ts";
 import { type Vector, zeros } from "./vector.ts";
 
 /** Of one layer: (T, KVH, D) each, rotated; the first `length` rows are filled. */
@@ -47,8 +48,8 @@ export class ReferenceGenerator<A extends Vector> {
     const [from, n, C] = [this.#length, ids.length, model.dModel];
     const s = shapesOf(model, { B: 1, T: n });
     const placed = { ...s, qRope: { ...s.qRope, from }, kRope: { ...s.kRope, from } };
-    let residual = embeddingForward({ ids, weight: this.#weights("model.embed_tokens.weight") }, s.embedding);
-    let partials: A[] = [];
+    const embedded = embeddingForward({ ids, weight: this.#weights("model.embed_tokens.weight") }, s.embedding);
+    let stream: Stream<A> = { residual: embedded, given: [] };
     for (let l = 0; l < model.layers; l++) {
       const attend = ({ q, k, v }: { readonly q: A; readonly k: A; readonly v: A }) => {
         const { keys, values } = this.#kept[l];
@@ -58,19 +59,12 @@ export class ReferenceGenerator<A extends Vector> {
         const out = attentionCached({ q, k: keys, v: values }, { ...s.attention, M: n, U: from + n });
         return { out, lse: zeros(q, 0) }; // the log-sum-exp is for backward passes
       };
-      const layer = layerForward(
-        (name) => this.#weights(`model.layers.${l}.${name}`),
-        { residual, partials },
-        placed,
-        attend,
-      );
-      residual = layer.norm2.residual;
-      partials = [layer.out];
+      ({ stream } = layerForward((name) => this.#weights(`model.layers.${l}.${name}`), stream, placed, attend));
     }
     this.#length = from + n;
     const last = (rows: A): A => rows.subarray((n - 1) * C) as A;
     const { normed } = rmsnormForward(
-      { partials: partials.map(last), residual: last(residual), weight: this.#weights("model.norm.weight") },
+      { partials: stream.given.map(last), residual: last(stream.residual), weight: this.#weights("model.norm.weight") },
       { ...s.norm, N: 1 },
     );
     return linearForward({ x: normed, weight: this.#weights(headName(model)) }, { ...s.head, N: 1 });

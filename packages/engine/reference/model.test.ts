@@ -3,7 +3,10 @@ import { describe, expect, test } from "vitest";
 import { parameterTable } from "#outer";
 import type { ModelShape } from "#wire";
 import type { StepOptions } from "../engine.ts";
-import { lossAndGradient, lossOnly } from "./model.ts";
+import { embeddingForward } from "./embedding.ts";
+import { linearForward } from "./matmul.ts";
+import { attentionBlock, logitsOf, lossAndGradient, lossOnly, mlpBlock, shapesOf, tensorViews } from "./model.ts";
+import { rmsnormForward } from "./rmsnorm.ts";
 import { numericGradient, prng, randomIds, randomParameters, tinyModel } from "./testing.ts";
 import { ReferenceTrainer } from "./trainer.ts";
 import { relativeError } from "./vector.ts";
@@ -13,6 +16,8 @@ const options: StepOptions = { learningRate: 3e-3, beta1: 0.9, beta2: 0.95, eps:
 const models: [string, ModelShape][] = [
   ["grouped heads, tied", tinyModel()],
   ["grouped heads, untied", tinyModel({ tiedEmbedding: false })],
+  ["a ladder residual", tinyModel({ layers: 3, residual: "ladder" })],
+  ["a ladder residual, one layer", tinyModel({ layers: 1, residual: "ladder", tiedEmbedding: false })],
   ["full heads, one layer", tinyModel({ layers: 1, heads: 2, kvHeads: 2, dModel: 8, dFfn: 12, vocabSize: 7 })],
 ];
 
@@ -41,6 +46,30 @@ describe.each(models)("%s", (_name, model) => {
     expect(single.gradient).toBeInstanceOf(Float32Array);
     expect(relativeError(single.gradient, gradient)).toBeLessThan(1e-5);
   });
+});
+
+test("with a ladder residual a block reads the stream as it was before the last block, and the head reads all of it", () => {
+  const model = tinyModel({ residual: "ladder" });
+  const random = prng(12);
+  const flat = randomParameters(random, model, 0.3);
+  const ids = randomIds(random, model.contextLength, model.vocabSize);
+  const s = shapesOf(model, { B: 1, T: ids.length });
+  const weights = tensorViews(parameterTable(model), flat);
+  const normed = (x: Float64Array, name: string): Float64Array =>
+    rmsnormForward({ partials: [], residual: x, weight: weights(name) }, s.norm).normed;
+  const x = [embeddingForward({ ids, weight: weights("model.embed_tokens.weight") }, s.embedding)]; // x[i]: behind i blocks
+  const add = (block: (before: Float64Array) => Float64Array): void => {
+    const given = block(x[Math.max(0, x.length - 2)]);
+    x.push(x[x.length - 1].map((value, i) => value + given[i]));
+  };
+  for (let l = 0; l < model.layers; l++) {
+    const layer = `model.layers.${l}`;
+    const weight = (name: string): Float64Array => weights(`${layer}.${name}`);
+    add((before) => attentionBlock(weight, normed(before, `${layer}.input_layernorm.weight`), s).projected);
+    add((before) => mlpBlock(weight, normed(before, `${layer}.post_attention_layernorm.weight`), s).out);
+  }
+  const given = { x: normed(x[x.length - 1], "model.norm.weight"), weight: weights("model.embed_tokens.weight") };
+  expect(relativeError(logitsOf(model, flat, ids), linearForward(given, s.head))).toBeLessThan(1e-14);
 });
 
 test("a fresh model guesses evenly: the loss is near ln V", () => {

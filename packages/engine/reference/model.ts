@@ -2,7 +2,8 @@
 //
 //   ids (B, T+1) -> embedding -> L x [ +norm -> attention -> +norm -> SwiGLU ] -> +norm -> logits -> mean loss in nats
 //
-// "+norm" adds what the block before it produced to the residual stream and normalises the sum (rmsnorm.ts, K = 1; K = 0 at the first).
+// "+norm" adds what the block before it produced to the residual stream and normalises the sum (rmsnorm.ts, K = 1; K = 0 at the first); with a ladder
+// residual what the block before that one produced (stream.ts).
 import { headSizeOf, type ParameterTable, parameterTable, type RankShape } from "#outer";
 import type { ModelShape } from "#wire";
 import { attentionBackward, attentionForward } from "./attention.ts";
@@ -11,6 +12,7 @@ import { embeddingBackward, embeddingForward } from "./embedding.ts";
 import { linearBackward, linearForward } from "./matmul.ts";
 import { rmsnormBackward, rmsnormForward } from "./rmsnorm.ts";
 import { ropeBackward, ropeForward } from "./rope.ts";
+import { latenessOf, normBefore, type Stream, StreamGradient } from "./stream.ts";
 import { swigluBackward, swigluForward } from "./swiglu.ts";
 import { addInPlace, type Vector, zeros } from "./vector.ts";
 
@@ -92,6 +94,7 @@ export function shapesOf(m: RankShape, { B, T }: { readonly B: number; readonly 
   return {
     embedding: { N, V: m.vocabSize, C },
     norm: { N, C, eps: m.normEps },
+    late: latenessOf(m),
     qProj: { N, I: C, O: A },
     kvProj: { N, I: C, O: KV },
     oProj: { N, I: A, O: C },
@@ -111,27 +114,19 @@ export const headName = (model: ModelShape) => (model.tiedEmbedding ? "model.emb
 type LayerTape<A extends Vector> = ReturnType<typeof layerForward<A>>;
 type HeadTape<A extends Vector> = ReturnType<typeof forward<A>>;
 
-/**
- * `partials` is the previous block's output, not yet added to `residual`; empty at the first layer.
- * @param attend of these rows alone, unless older keys and values were kept
- */
+/** @param attend of these rows alone, unless older keys and values were kept */
 export function layerForward<A extends Vector>(
   weight: Tensors<A>,
-  { residual, partials }: { readonly residual: A; readonly partials: readonly A[] },
+  stream: Stream<A>,
   s: ReturnType<typeof shapesOf>,
   attend = (qkv: { readonly q: A; readonly k: A; readonly v: A }) => attentionForward(qkv, s.attention),
 ) {
-  const norm1 = rmsnormForward({ partials, residual, weight: weight("input_layernorm.weight") }, s.norm);
+  const { norm: norm1, left } = normBefore(weight("input_layernorm.weight"), stream, s);
   const attention = attentionBlock(weight, norm1.normed, s, attend);
-  const norm2 = rmsnormForward(
-    {
-      partials: [attention.projected],
-      residual: norm1.residual,
-      weight: weight("post_attention_layernorm.weight"),
-    },
-    s.norm,
-  );
-  return { norm1, ...attention, norm2, ...mlpBlock(weight, norm2.normed, s) };
+  const between = { residual: norm1.residual, given: [...left, attention.projected] };
+  const { norm: norm2, left: late } = normBefore(weight("post_attention_layernorm.weight"), between, s);
+  const mlp = mlpBlock(weight, norm2.normed, s);
+  return { norm1, ...attention, norm2, ...mlp, stream: { residual: norm2.residual, given: [...late, mlp.out] } };
 }
 
 /** From the normed stream to what is added to it: of all heads, or of those that a rank of an island has. */
@@ -170,49 +165,34 @@ function logitsForward<A extends Vector>(
   s: ReturnType<typeof shapesOf>,
   tape?: LayerTape<A>[],
 ) {
-  let residual = embeddingForward({ ids, weight: weights("model.embed_tokens.weight") }, s.embedding);
-  let partials: A[] = [];
+  const embedded = embeddingForward({ ids, weight: weights("model.embed_tokens.weight") }, s.embedding);
+  let stream: Stream<A> = { residual: embedded, given: [] };
   for (let l = 0; l < model.layers; l++) {
-    const layer = layerForward((name) => weights(`model.layers.${l}.${name}`), { residual, partials }, s);
+    const layer = layerForward((name) => weights(`model.layers.${l}.${name}`), stream, s);
     tape?.push(layer);
-    residual = layer.norm2.residual;
-    partials = [layer.out];
+    stream = layer.stream;
   }
-  const norm = rmsnormForward({ partials, residual, weight: weights("model.norm.weight") }, s.norm);
+  const { residual, given } = stream;
+  const norm = rmsnormForward({ partials: given, residual, weight: weights("model.norm.weight") }, s.norm);
   const logits = linearForward({ x: norm.normed, weight: weights(headName(model)) }, s.head);
   return { norm, logits };
 }
 
-/** dOut is the gradient of the layer's output and of the residual stream behind it: the next norm adds the two, so they are one. */
+/** dStream goes from behind the layer to before it. */
 function layerBackward<A extends Vector>(
   weight: Tensors<A>,
   dWeight: Tensors<A>,
   tape: LayerTape<A>,
-  dOut: A,
+  dStream: StreamGradient<A>,
   s: ReturnType<typeof shapesOf>,
-): A {
+): void {
   const { norm1, norm2 } = tape;
-  const d2 = rmsnormBackward(
-    {
-      ...norm2,
-      dNormed: mlpBlockBackward(weight, dWeight, { ...tape, x: norm2.normed }, dOut, s),
-      dResidualAfter: dOut,
-      weight: weight("post_attention_layernorm.weight"),
-    },
-    s.norm,
-  );
-  addInPlace(dWeight("post_attention_layernorm.weight"), d2.dWeight);
-  const d1 = rmsnormBackward(
-    {
-      ...norm1,
-      dNormed: attentionBlockBackward(weight, dWeight, { ...tape, x: norm1.normed }, d2.dResidual, s),
-      dResidualAfter: d2.dResidual,
-      weight: weight("input_layernorm.weight"),
-    },
-    s.norm,
-  );
-  addInPlace(dWeight("input_layernorm.weight"), d1.dWeight);
-  return d1.dResidual;
+  const done = (name: string, norm: typeof norm1, dNormed: A): void =>
+    dStream.blockDone({ ...norm, dNormed, weight: weight(name), dWeight: dWeight(name) });
+  const dNormed2 = mlpBlockBackward(weight, dWeight, { ...tape, x: norm2.normed }, dStream.value, s);
+  done("post_attention_layernorm.weight", norm2, dNormed2);
+  const dNormed1 = attentionBlockBackward(weight, dWeight, { ...tape, x: norm1.normed }, dStream.value, s);
+  done("input_layernorm.weight", norm1, dNormed1);
 }
 
 type BlockTape<A extends Vector, Block extends (...given: never[]) => object> = ReturnType<Block> & { readonly x: A };
@@ -272,11 +252,11 @@ function backward<A extends Vector>(
   addInPlace(gradients(headName(model)), head.dWeight);
   const last = rmsnormBackward({ ...norm, dNormed: head.dx, weight: weights("model.norm.weight") }, s.norm);
   addInPlace(gradients("model.norm.weight"), last.dWeight);
-  let dResidual = last.dResidual;
+  const dStream = new StreamGradient(last.dResidual, s);
   for (let l = model.layers - 1; l >= 0; l--) {
     const named = (tensors: Tensors<A>) => (name: string) => tensors(`model.layers.${l}.${name}`);
-    dResidual = layerBackward(named(weights), named(gradients), tape[l], dResidual, s);
+    layerBackward(named(weights), named(gradients), tape[l], dStream, s);
   }
-  const dEmbedding = embeddingBackward({ ids: batch.inputs, dx: dResidual }, s.embedding);
+  const dEmbedding = embeddingBackward({ ids: batch.inputs, dx: dStream.end() }, s.embedding);
   addInPlace(gradients("model.embed_tokens.weight"), dEmbedding); // tied: the head's gradient is already there
 }

@@ -49,6 +49,15 @@ describe("tensor parallelism", () => {
     expect(relativeError(gradient, whole.gradient)).toBeLessThan(1e-13);
   });
 
+  test("a ladder residual over two ranks: the whole model's, too", () => {
+    const ladder = { ...model, residual: "ladder" as const };
+    const { loss, gradient } = tensorParallelGradient({ model: ladder, ranks: 2, exchange: "f32" }, flat, ids, 2);
+    expect(Math.abs(loss / whole.loss - 1)).toBeGreaterThan(1e-3); // another model
+    const truth = lossAndGradient(ladder, flat, ids, 2);
+    expect(loss).toBeCloseTo(truth.loss, 12);
+    expect(relativeError(gradient, truth.gradient)).toBeLessThan(1e-13);
+  });
+
   test.each([2, 4])("%i ranks, int8: loss and gradients are off by what 8 bits are", (ranks) => {
     const { loss, gradient } = tensorParallelGradient({ model, ranks, exchange: "int8" }, flat, ids, 2);
     expect(loss).not.toBe(whole.loss);

@@ -20,6 +20,7 @@ import {
 } from "./model.ts";
 import { rmsnormBackward, rmsnormForward } from "./rmsnorm.ts";
 import { decodeShard, encodeShard } from "./shard.ts";
+import { normBefore, type Stream, StreamGradient } from "./stream.ts";
 import { addInPlace, type Vector, zeros } from "./vector.ts";
 
 /** As lossAndGradient(), over so many ranks. @param exchange what a partial sum is when it has crossed */
@@ -50,21 +51,21 @@ export function tensorParallelGradient<A extends Float32Array | Float64Array>(
     return sum;
   };
 
-  let residual = embeddingForward({ ids: batch.inputs, weight: weights("model.embed_tokens.weight") }, s.embedding);
-  let partials: A[] = [];
+  const embedded = embeddingForward({ ids: batch.inputs, weight: weights("model.embed_tokens.weight") }, s.embedding);
+  let stream: Stream<A> = { residual: embedded, given: [] };
   const tape = Array.from({ length: model.layers }, (_, l) => {
     const weight = named(weights, l);
-    const norm1 = rmsnormForward({ partials, residual, weight: weight("input_layernorm.weight") }, s.norm);
+    const { norm: norm1, left } = normBefore(weight("input_layernorm.weight"), stream, s);
     const attention = members.map((m) => attentionBlock(named(m.weights, l), norm1.normed, m.s));
-    const attended = [allReduce(attention.map(({ projected }) => projected))];
-    const given = { partials: attended, residual: norm1.residual, weight: weight("post_attention_layernorm.weight") };
-    const norm2 = rmsnormForward(given, s.norm);
+    const attended = allReduce(attention.map(({ projected }) => projected));
+    const between = { residual: norm1.residual, given: [...left, attended] };
+    const { norm: norm2, left: late } = normBefore(weight("post_attention_layernorm.weight"), between, s);
     const mlp = members.map((m) => mlpBlock(named(m.weights, l), norm2.normed, m.s));
-    partials = [allReduce(mlp.map(({ out }) => out))];
-    residual = norm2.residual;
+    stream = { residual: norm2.residual, given: [...late, allReduce(mlp.map(({ out }) => out))] };
     return { norm1, attention, norm2, mlp };
   });
-  const norm = rmsnormForward({ partials, residual, weight: weights("model.norm.weight") }, s.norm);
+  const { residual, given } = stream;
+  const norm = rmsnormForward({ partials: given, residual, weight: weights("model.norm.weight") }, s.norm);
   const logits = linearForward({ x: norm.normed, weight: weights(headName(model)) }, s.head);
   const { loss, lse } = crossEntropyForward({ logits, targets: batch.targets }, s.crossEntropy);
 
@@ -73,29 +74,28 @@ export function tensorParallelGradient<A extends Float32Array | Float64Array>(
   addInPlace(gradients(headName(model)), head.dWeight);
   const last = rmsnormBackward({ ...norm, dNormed: head.dx, weight: weights("model.norm.weight") }, s.norm);
   addInPlace(gradients("model.norm.weight"), last.dWeight);
-  let dResidual = last.dResidual;
+  const dStream = new StreamGradient(last.dResidual, s);
   for (let l = model.layers - 1; l >= 0; l--) {
     const { norm1, attention, norm2, mlp } = tape[l];
-    const weight = named(weights, l);
     const back = (
       name: string,
       forward: typeof norm1,
       block: (member: (typeof members)[number], rank: number) => A,
     ): void => {
       const dNormed = allReduce(members.map(block));
-      const d = rmsnormBackward({ ...forward, dNormed, dResidualAfter: dResidual, weight: weight(name) }, s.norm);
-      addInPlace(named(gradients, l)(name), d.dWeight);
-      dResidual = d.dResidual;
+      const [weight, dWeight] = [named(weights, l)(name), named(gradients, l)(name)];
+      dStream.blockDone({ ...forward, dNormed, weight, dWeight });
     };
-    back("post_attention_layernorm.weight", norm2, (m, rank) =>
-      mlpBlockBackward(named(m.weights, l), named(m.gradients, l), { ...mlp[rank], x: norm2.normed }, dResidual, m.s),
-    );
+    back("post_attention_layernorm.weight", norm2, (m, rank) => {
+      const given = { ...mlp[rank], x: norm2.normed };
+      return mlpBlockBackward(named(m.weights, l), named(m.gradients, l), given, dStream.value, m.s);
+    });
     back("input_layernorm.weight", norm1, (m, rank) => {
       const given = { ...attention[rank], x: norm1.normed };
-      return attentionBlockBackward(named(m.weights, l), named(m.gradients, l), given, dResidual, m.s);
+      return attentionBlockBackward(named(m.weights, l), named(m.gradients, l), given, dStream.value, m.s);
     });
   }
-  const dEmbedding = embeddingBackward({ ids: batch.inputs, dx: dResidual }, s.embedding);
+  const dEmbedding = embeddingBackward({ ids: batch.inputs, dx: dStream.end() }, s.embedding);
   addInPlace(gradients("model.embed_tokens.weight"), dEmbedding);
   return {
     loss,
