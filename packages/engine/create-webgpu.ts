@@ -14,7 +14,7 @@ import type { Lanes } from "./island/lanes.ts";
 import { Rank } from "./island/rank.ts";
 import { Stage } from "./island/stage.ts";
 import { LORA_KERNELS } from "./model/adapter-passes.ts";
-import { exchangedBytes, type IslandCut, inFlightOf, type StageCut, suffixOf } from "./model/buffers.ts";
+import { exchangedBytes, type IslandCut, inFlightOf, type StageCut, suffixOf, sumsOf } from "./model/buffers.ts";
 import { markKernelsOf, markPassesOf } from "./model/mark-passes.ts";
 import { outlineOf } from "./model/outline.ts";
 import {
@@ -134,7 +134,7 @@ export async function createWebGpuEngine(
       if ("reduce" in membership) {
         const { reduce } = membership;
         const chains = inFlight.map(({ suffix, context }) => ({ suffix, ...segmentsOf(microbatchPassesOf(context)) }));
-        return (crossing) => new Rank({ ...given, crossing, reduce, chains });
+        return (crossing) => new Rank({ ...given, crossing, reduce, chains, sums: sumsOf(sizes) });
       }
       const slots = inFlight.map(({ suffix, context }) => ({
         ...{ suffix, memory: context.memory },

@@ -25,6 +25,7 @@ const models: Record<string, { model: ModelShape; microbatch: number }> = {
     }),
     microbatch: 3,
   },
+  "a ladder residual": { model: tinyModel({ residual: "ladder", layers: 3 }), microbatch: 2 },
   "larger than a tile": {
     model: tinyModel({ dModel: 72, heads: 6, kvHeads: 2, dFfn: 100, vocabSize: 258, contextLength: 33 }),
     microbatch: 3,

@@ -1,6 +1,7 @@
 // What the planner says is what the engine allocates; activations that are recomputed change nothing but that.
 import { describe, expect, test } from "vitest";
 import { ChunkTopK, parameterTable } from "#outer";
+import type { ModelShape } from "#wire";
 import type { Exchange } from "#wire/islands";
 import { createWebGpuEngine } from "./create-webgpu.ts";
 import { hollowAdapter, sharedAdapter } from "./device/testing.ts";
@@ -93,10 +94,14 @@ describe("predicted is allocated, to the byte, of one that trains with others", 
   const whole = tinyModel({ contextLength: 20 });
   const [port] = islandPorts(2);
 
-  test.each(["f32", "int8"] as const)("a rank of a model that is cut, %s", async (exchange: Exchange) => {
+  test.each<[Exchange, Pick<ModelShape, "residual">]>([
+    ["f32", {}],
+    ["int8", {}],
+    ["int8", { residual: "ladder" }],
+  ])("a rank of a model that is cut, %s %o", async (exchange, residual) => {
     const membership = { lanes: new Lanes(port), reduce: { exchange, form: "direct" }, ranks: 2, chains: 2 } as const;
     const island = { exchange, shards: 2, chains: 2 } as const;
-    const given = { model: { ...whole, dFfn: whole.dFfn / 2 }, microbatch: 2 };
+    const given = { model: { ...whole, ...residual, dFfn: whole.dFfn / 2 }, microbatch: 2, recomputedLayers: 1 };
     let allocated = 0;
     const peak = await peakOf(async (adapter) => {
       const engine = await createWebGpuEngine({ ...given, adapter }, {}, membership);

@@ -40,6 +40,8 @@ export interface SumPoint {
   readonly from: View | undefined;
   /** Where the answer lies when the dispatches behind it begin. */
   readonly to: View;
+  /** When those behind the next point of this kind begin. */
+  readonly late: boolean;
 }
 
 /** What the dispatches before it have left goes to other ranks; nothing waits for it. */

@@ -26,7 +26,7 @@ test("uniforms of each plan are counted, and the widest range of each buffer is 
       const halves = { c: slice(c, 0, 64), d: slice(c, 64, 64) };
       plan.add(add, { n: 1 }, { a: slice(a, 64, 64), b: slice(a, 64, 64), ...halves });
       plan.add(add, { n: 1 }, { a, b, ...halves });
-      plan.exchange({ from: a, to: b });
+      plan.exchange({ from: a, to: b, late: false });
     },
   });
   expect(bytes).toBe(256 * (1 + 1 + 2 + 1)); // a plan without dispatches has a place, too

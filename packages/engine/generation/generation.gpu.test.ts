@@ -16,6 +16,7 @@ const SHAPES = [
     }),
     prompts: [64, 67],
   },
+  { name: "a ladder residual", model: tinyModel({ residual: "ladder", contextLength: 9 }), prompts: [5] },
   {
     name: "wide",
     model: tinyModel({ dModel: 96, heads: 3, dFfn: 260, kvHeads: 1, contextLength: 5, vocabSize: 258 }),

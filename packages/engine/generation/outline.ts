@@ -18,6 +18,8 @@ export interface GenerationSizes extends Extents {
   /** Of a prompt at a time. */
   readonly rows: number;
   readonly KV: number;
+  /** Norms add what a block gave a block later. */
+  readonly ladder: boolean;
 }
 
 export interface GenerationOutline {
@@ -38,6 +40,7 @@ export function generationOutline(model: ModelShape): GenerationOutline {
     ...extents,
     rows: Math.min(PREFILL_ROWS, extents.T),
     KV: (extents.QKV - extents.C) / 2,
+    ladder: model.residual === "ladder",
   };
   const memory = planMemory(model, layout, sizes);
   const rehearsal = new Rehearsal();
@@ -59,7 +62,7 @@ function planMemory(model: ModelShape, layout: Layout, sizes: GenerationSizes): 
   plan.want("parameters", layout.length, "parameters");
   for (let l = 0; l < model.layers; l++) plan.want(`cache.${l}`, T * 2 * KV, "cache");
   const want = (name: string, floats: number): void => plan.want(name, floats, "scratch");
-  for (const name of ["x1", "x2", "y", "dy", "attended"]) want(name, rows * C);
+  for (const name of ["x1", "x2", "y", "dy", "attended", ...(sizes.ladder ? ["dy2"] : [])]) want(name, rows * C);
   want("qkv", rows * QKV);
   want("gateUp", rows * 2 * F);
   want("h", rows * F);

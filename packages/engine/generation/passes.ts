@@ -3,6 +3,8 @@
 //   prefill, decode   x = embed[ids]; per layer: y = norm(x); keep k, v; x += attention(y, cache) Woᵀ; y = norm(x); x += swiglu(y) Wdᵀ
 //   head              logits = norm(xLast + dyLast) headᵀ          the last row, copied there in between
 //
+// With a ladder residual each += is by the norm one block later (reference/stream.ts).
+//
 // What changes from call to call is data: `place`, and the angles of these positions in `cosines` and `sines`.
 import type { ModelShape } from "#wire";
 import type { Memory } from "../device/memory.ts";
@@ -14,6 +16,7 @@ import { matvec } from "../kernels/matvec.ts";
 import { rmsnormForward } from "../kernels/rmsnorm.ts";
 import { rope } from "../kernels/rope.ts";
 import { swigluForward } from "../kernels/swiglu.ts";
+import { ofBlock } from "../model/buffers.ts";
 import type { Layout, Range } from "../model/layout.ts";
 import type { GenerationSizes } from "./outline.ts";
 
@@ -36,6 +39,12 @@ export const generationPasses = (context: Context) => ({
 });
 export type Pass = keyof ReturnType<typeof generationPasses>;
 
+/** Behind the layers: the stream, and what the last block gave and the head's norm adds to it. */
+export const lastOf = (sizes: GenerationSizes): { readonly x: string; readonly dy: string } => ({
+  x: sizes.ladder ? "x1" : "x2",
+  dy: ofBlock(sizes, "dy", "feed-forward"),
+});
+
 const parameter = ({ memory }: Context, { offset, length }: Range): View =>
   slice(memory.view("parameters"), offset, length);
 
@@ -55,12 +64,13 @@ function recordLayers(plan: Recorder, context: Context, rows: number): void {
   const { model, layout, sizes, memory } = context;
   const { C, F, T, QKV, KV, headSize } = sizes;
   const at = (name: string): View => memory.view(name);
-  const norm = (index: number, added: 0 | 1, residual: View, residualOut: View): void =>
+  const [attended, fed] = [at(ofBlock(sizes, "dy", "attention")), at(ofBlock(sizes, "dy", "feed-forward"))];
+  const norm = (index: number, added: View | undefined, residual: View, residualOut: View): void =>
     plan.add(
       rmsnormForward,
-      { rows, C, K: added, eps: model.normEps },
+      { rows, C, K: added ? 1 : 0, eps: model.normEps },
       {
-        partials: added === 1 ? at("dy") : residual,
+        partials: added ?? residual,
         residual,
         gamma: gammaOf(context, index),
         residualOut,
@@ -70,7 +80,8 @@ function recordLayers(plan: Recorder, context: Context, rows: number): void {
     );
   plan.add(embeddingForward, { rows, C }, { ids: at("ids"), weight: parameter(context, layout.embed), y: at("x2") });
   layout.layers.forEach((w, l) => {
-    norm(2 * l, l === 0 ? 0 : 1, at("x2"), at("x1"));
+    const [before, between] = sizes.ladder ? [attended, l === 0 ? undefined : fed] : [fed, attended];
+    norm(2 * l, l === 0 ? undefined : before, at("x2"), at("x1"));
     linear(plan, rows, at("y"), parameter(context, w.qkv), at("qkv"), QKV, C);
     plan.add(
       rope,
@@ -88,12 +99,13 @@ function recordLayers(plan: Recorder, context: Context, rows: number): void {
       { place: at("place"), qkv: at("qkv"), cache: at(`cache.${l}`), y: at("attended") },
       4 * rows * T * C,
     );
-    linear(plan, rows, at("attended"), parameter(context, w.o), at("dy"), C, C);
-    norm(2 * l + 1, 1, at("x1"), at("x2"));
+    linear(plan, rows, at("attended"), parameter(context, w.o), attended, C, C);
+    norm(2 * l + 1, between, at("x1"), at("x2"));
     linear(plan, rows, at("y"), parameter(context, w.gateUp), at("gateUp"), 2 * F, C);
     plan.add(swigluForward, { rows, F }, { gateUp: at("gateUp"), h: at("h") }, 8 * rows * F);
-    linear(plan, rows, at("h"), parameter(context, w.down), at("dy"), C, F);
+    linear(plan, rows, at("h"), parameter(context, w.down), fed, C, F);
   });
+  if (sizes.ladder) norm(2 * model.layers, attended, at("x2"), at("x1")); // for its sum alone
 }
 
 function recordHead(plan: Recorder, context: Context): void {

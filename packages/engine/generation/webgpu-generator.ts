@@ -13,7 +13,7 @@ import { toEngine } from "../model/layout.ts";
 import { Turns } from "../turns.ts";
 import { checkIds, type Generator } from "./generator.ts";
 import { type GenerationOutline, generationOutline, planGeneration } from "./outline.ts";
-import { GENERATION_KERNELS, generationPasses, type Pass } from "./passes.ts";
+import { GENERATION_KERNELS, generationPasses, lastOf, type Pass } from "./passes.ts";
 
 export interface WebGpuGeneratorOptions {
   readonly model: ModelShape;
@@ -148,14 +148,15 @@ class WebGpuGenerator implements Generator {
     const { C, headSize } = this.#outline.sizes;
     const half = headSize / 2;
     const crossing = this.#crossing;
+    const last = lastOf(this.#outline.sizes);
     crossing.write("ids", Uint32Array.from(ids));
     crossing.write("place", Uint32Array.of(start, count));
     for (const name of ["cosines", "sines"] as const)
       crossing.write(name, this.#angles[name].subarray(start * half, (start + count) * half));
     plan.replay((encoder) => {
       const from = (count - 1) * C * 4;
-      encoder.copyBufferToBuffer(crossing.buffer("x2"), from, crossing.buffer("xLast"), 0, C * 4);
-      encoder.copyBufferToBuffer(crossing.buffer("dy"), from, crossing.buffer("dyLast"), 0, C * 4);
+      encoder.copyBufferToBuffer(crossing.buffer(last.x), from, crossing.buffer("xLast"), 0, C * 4);
+      encoder.copyBufferToBuffer(crossing.buffer(last.dy), from, crossing.buffer("dyLast"), 0, C * 4);
     });
     this.#length = start + count;
   }

@@ -1,6 +1,7 @@
 // A model cut among ranks that share one adapter, against the reference: gradients, norms and steps; exact and in int8; one and two microbatches in flight.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parameterTable } from "#outer";
+import type { ModelShape } from "#wire";
 import type { Exchange, Form } from "#wire/islands";
 import { createWebGpuEngine } from "../create-webgpu.ts";
 import { sharedAdapter } from "../device/testing.ts";
@@ -11,7 +12,7 @@ import { Lanes } from "./lanes.ts";
 import { joinParts, partOf, rankShape, sharesOf } from "./parts.ts";
 import { islandPorts } from "./port.ts";
 
-const model = tinyModel({
+const standard = tinyModel({
   dModel: 32,
   heads: 4,
   kvHeads: 2,
@@ -20,18 +21,21 @@ const model = tinyModel({
   contextLength: 12,
   tiedEmbedding: false,
 });
+/** Its first layer is computed again, while sums of the second one cross. */
+const ladder = { ...standard, residual: "ladder" } as const;
 const random = prng(11);
-const flat = Float32Array.from(randomParameters(random, model, 0.1));
-const microbatches = [1, 2, 3].map(() => randomIds(random, 2 * 13, model.vocabSize));
+const flat = Float32Array.from(randomParameters(random, standard, 0.1));
+const microbatches = [1, 2, 3].map(() => randomIds(random, 2 * 13, standard.vocabSize));
 const adapter = await sharedAdapter();
 const options = { learningRate: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, clipNorm: 0.5 };
 
-async function openIsland(ranks: number, exchange: Exchange, form: Form, chains: 1 | 2) {
+async function openIsland(model: ModelShape, ranks: number, exchange: Exchange, form: Form, chains: 1 | 2) {
+  const recomputedLayers = model.residual ? 1 : 0;
   const shares = sharesOf(model, ranks);
   return Promise.all(
     islandPorts(ranks).map(async (port, rank) => {
       const membership = { lanes: new Lanes(port), reduce: { exchange, form }, ranks, chains };
-      const given = { model: rankShape(model, shares[rank]), microbatch: 2, adapter };
+      const given = { model: rankShape(model, shares[rank]), microbatch: 2, recomputedLayers, adapter };
       const engine = await createWebGpuEngine(given, {}, membership);
       engine.load(partOf(model, shares[rank], flat));
       return engine;
@@ -39,7 +43,7 @@ async function openIsland(ranks: number, exchange: Exchange, form: Form, chains:
   );
 }
 
-const truthOf = (ranks: number, exchange: Exchange) => {
+const truthOf = (model: ModelShape, ranks: number, exchange: Exchange) => {
   const parts = microbatches.map((ids) =>
     tensorParallelGradient({ model, ranks, exchange }, Float64Array.from(flat), ids, 2),
   );
@@ -50,13 +54,15 @@ const truthOf = (ranks: number, exchange: Exchange) => {
 };
 
 describe.each([
-  [2, "f32", "reduce-scatter", 2],
-  [4, "int8", "direct", 2],
-  [2, "int8", "star", 1],
-] as const)("%i ranks, %s, %s, microbatches in flight: %i", (ranks, exchange, form, chains) => {
+  [2, "f32", "reduce-scatter", 2, standard],
+  [4, "int8", "direct", 2, standard],
+  [2, "int8", "star", 1, standard],
+  [2, "f32", "reduce-scatter", 1, ladder],
+  [3, "int8", "direct", 2, ladder],
+] as const)("%i ranks, %s, %s, microbatches in flight: %i, $4.residual", (ranks, exchange, form, chains, model) => {
   let engines: Awaited<ReturnType<typeof openIsland>>;
   beforeAll(async () => {
-    engines = await openIsland(ranks, exchange, form, chains);
+    engines = await openIsland(model, ranks, exchange, form, chains);
   });
   afterAll(() => {
     for (const engine of engines) engine.destroy();
@@ -72,7 +78,7 @@ describe.each([
       model,
       given.map(({ gradient }) => gradient),
     );
-    const [exact, same] = [truthOf(ranks, "f32"), truthOf(ranks, exchange)];
+    const [exact, same] = [truthOf(model, ranks, "f32"), truthOf(model, ranks, exchange)];
     for (const { name, offset, length } of parameterTable(model).tensors) {
       const place = [offset, offset + length] as const;
       const error = relativeError(gradient.subarray(...place), exact.gradient.subarray(...place));
@@ -115,7 +121,7 @@ describe.each([
 });
 
 test("who loses the others in the middle of a step is told, and nothing waits for ever", async () => {
-  const shares = sharesOf(model, 2);
+  const shares = sharesOf(standard, 2);
   const [port, other] = islandPorts(2);
   const membership = {
     lanes: new Lanes(port),
@@ -123,12 +129,9 @@ test("who loses the others in the middle of a step is told, and nothing waits fo
     ranks: 2,
     chains: 2,
   } as const;
-  const engine = await createWebGpuEngine(
-    { model: rankShape(model, shares[0]), microbatch: 2, adapter },
-    {},
-    membership,
-  );
-  engine.load(partOf(model, shares[0], flat));
+  const given = { model: rankShape(standard, shares[0]), microbatch: 2, adapter };
+  const engine = await createWebGpuEngine(given, {}, membership);
+  engine.load(partOf(standard, shares[0], flat));
   const step = engine.step(microbatches, options);
   await other.receive(0); // its first sum has left
   other.end("a tab was closed");

@@ -4,9 +4,15 @@
 //   chain 0   segment 0 ── exchange ──── segment 1 ── exchange ── …
 //   chain 1              segment 0 ── exchange ──── segment 1 ── …
 //
+// With a ladder residual a segment is queued before the sum of the one before it is there: one segment more hides it, with one microbatch in flight too.
+//
+//   chain 0   segment 0 ── exchange ──┐                   of segment 2: what reads that sum
+//                      segment 1 ── exchange ──┐
+//                                   segment 2 ── …
+//
 // Segments are queued in this order whenever sums arrive, so gradients add up in the same order at every rank and in every run.
 import type { Crossing } from "../device/crossing.ts";
-import type { Plan, SumPoint } from "../device/plan.ts";
+import type { ExchangePoint, Plan, SumPoint } from "../device/plan.ts";
 import type { Segments } from "../device/segments.ts";
 import { type AllReduce, allReduce } from "./all-reduce.ts";
 import { counted, type ExchangeTotals, type Lanes, NO_EXCHANGES } from "./lanes.ts";
@@ -17,6 +23,13 @@ import { overlapOf, type Span } from "./timeline.ts";
 /** Lane 0 is the leader's word. */
 const NORM_LANE = 1;
 const FIRST_CHAIN_LANE = 2;
+const CHAINS_MAX = 2;
+
+/** By which a sum of a microbatch crosses. */
+interface Way {
+  readonly staging: GPUBuffer;
+  readonly lane: Lane;
+}
 
 export interface RankOptions {
   readonly crossing: Crossing;
@@ -25,6 +38,8 @@ export interface RankOptions {
   /** Of each microbatch in flight. */
   readonly chains: readonly { readonly train: Segments; readonly evaluate: Segments; readonly suffix: string }[];
   readonly squares: Squares;
+  /** Of one microbatch, that cross at once. */
+  readonly sums: 1 | 2;
   /** Numbers of a sum, and the bytes that a rank's part of it takes. */
   readonly numbers: number;
   readonly exchangedBytes: number;
@@ -32,8 +47,8 @@ export interface RankOptions {
 
 export class Rank {
   readonly #options: RankOptions;
-  readonly #staging: readonly GPUBuffer[];
-  readonly #lanes: readonly Lane[];
+  /** By chain: its sums take them in turn. */
+  readonly #ways: readonly (readonly Way[])[];
   readonly #norm: GradientNorm;
   /** Microbatches in turns: as many as there is memory for, unless a bench wants fewer. At all ranks the same. */
   inFlight: number;
@@ -42,10 +57,14 @@ export class Rank {
 
   constructor(options: RankOptions) {
     this.#options = options;
-    const { crossing, lanes, chains, squares } = options;
+    const { crossing, lanes, chains, squares, sums, exchangedBytes } = options;
     this.inFlight = chains.length;
-    this.#staging = chains.map(() => crossing.staging("outgoing", options.exchangedBytes));
-    this.#lanes = chains.map((_, i) => counted(lanes.lane(FIRST_CHAIN_LANE + i), this.#totals));
+    this.#ways = chains.map((_, chain) =>
+      Array.from({ length: sums }, (_, i) => ({
+        staging: crossing.staging("outgoing", exchangedBytes),
+        lane: counted(lanes.lane(FIRST_CHAIN_LANE + i * CHAINS_MAX + chain), this.#totals),
+      })),
+    );
     this.#norm = new GradientNorm(crossing, squares, lanes.lane(NORM_LANE));
   }
 
@@ -82,24 +101,23 @@ export class Rank {
   }
 
   async #together(chains: readonly Segments[]): Promise<void> {
-    const arriving: (Promise<void> | undefined)[] = [];
+    const crossing = chains.map((): Promise<void>[] => []); // oldest first
     for (const s of chains[0].all.keys())
       for (const [i, chain] of chains.entries()) {
-        await arriving[i];
         const { plan, point } = chain.all[s];
+        while (crossing[i].length > lateBefore(chain, s)) await crossing[i].shift();
         if (!point) {
           plan.replay();
           continue;
         }
-        if (!("to" in point)) throw new Error("ranks of a model that is cut exchange sums alone");
-        arriving[i] = this.#exchange(i, plan, point);
-        arriving[i].catch(() => {}); // told where it is waited for
+        const exchange = this.#exchange(this.#ways[i][s % this.#ways[i].length], plan, sumOf(point));
+        exchange.catch(() => {}); // told where it is waited for
+        crossing[i].push(exchange);
       }
   }
 
-  async #exchange(chain: number, plan: Plan, { from, to }: SumPoint): Promise<void> {
+  async #exchange({ staging, lane }: Way, plan: Plan, { from, to }: SumPoint): Promise<void> {
     const { crossing, reduce, numbers } = this.#options;
-    const [staging, lane] = [this.#staging[chain], this.#lanes[chain]];
     const own = new Uint8Array(staging.size);
     const queuedAt = performance.now();
     plan.replay((encoder) => {
@@ -121,4 +139,15 @@ export class Rank {
   async loss(own: number): Promise<number> {
     return own;
   }
+}
+
+/** Sums that may still be crossing when a segment begins. */
+const lateBefore = ({ all }: Segments, segment: number): 0 | 1 => {
+  const before = all[segment - 1]?.point;
+  return before && sumOf(before).late ? 1 : 0;
+};
+
+function sumOf(point: ExchangePoint): SumPoint {
+  if (!("to" in point)) throw new Error("ranks of a model that is cut exchange sums alone");
+  return point;
 }

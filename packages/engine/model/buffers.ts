@@ -8,6 +8,9 @@
 //   layer     0   1   …   R   R+1   …   L−1        R = recomputedLayers
 //   set       0   0   …   0    1    …  L−1−R       layer R was the last one to fill set 0: it is recomputed no more than those behind it
 //
+// With a ladder residual every layer also keeps x2.l, made of older blocks alone, so that it is not computed again, and rstd1.l, whose norm's backward pass comes
+// when the layer before it has taken the set; and what two blocks add is under way at once: dy the attention's, dy2 the feed-forward's; so with shards.
+//
 // Backward, a buffer whose content was used for the last time takes what comes next:
 //   dx        the embedded tokens before        dy       what a block adds to the stream before
 //   h.s       dh, its own gradient              gateUp.s its own gradient in place, then dqkv
@@ -114,6 +117,8 @@ export interface Sizes extends Extents {
   readonly island: IslandCut | undefined;
   readonly sequence: (SequenceCut & { readonly by: "keys" | "heads" }) | undefined;
   readonly stage: StageCut | undefined;
+  /** Norms add what a block gave a block later. */
+  readonly ladder: boolean;
 }
 
 export function sizesOf(model: RankShape, layout: Layout, cut: Cut): Sizes {
@@ -129,6 +134,11 @@ export function sizesOf(model: RankShape, layout: Layout, cut: Cut): Sizes {
   if ((cut.island || cut.sequence || cut.stage) && (cut.lora || keepsMark || half))
     throw new RangeError(
       "the members of an island train all parameters in f32, and leave the mark to the CPU: leave lora, keepsMark and precision out",
+    );
+  const ladder = model.residual === "ladder";
+  if (ladder && cut.stage)
+    throw new RangeError(
+      'a pipeline hands on a stream that is whole, and with model.residual "ladder" it is not: share the model\'s matrices among the members instead, or leave the residual out',
     );
   const extents = extentsOf(model, microbatch, layout);
   const { N, V } = extents;
@@ -152,6 +162,7 @@ export function sizesOf(model: RankShape, layout: Layout, cut: Cut): Sizes {
     island: cut.island,
     sequence: cut.sequence && { ...cut.sequence, by: sequenceExchange(model, cut.sequence.ranks).by },
     stage: cut.stage,
+    ladder,
   };
 }
 
@@ -211,8 +222,22 @@ export const coldBytesOf = (vectors: Vectors, sizes: Sizes): number =>
 /** Rows that start where a binding may start, whatever their width; at least one such block. */
 export const alignedRows = (rows: number): number => Math.max(1, Math.floor(rows / ALIGN_FLOATS)) * ALIGN_FLOATS;
 
+/** What every layer keeps of itself, computed again or not. */
+const keptOf = ({ ladder }: Pick<Sizes, "ladder">): readonly string[] => (ladder ? ["x1", "x2", "rstd1"] : ["x1"]);
+
 /** Which set of activations layer l uses. */
 export const setOf = ({ recomputedLayers }: Sizes, layer: number): number => Math.max(0, layer - recomputedLayers);
+
+/** The buffer of an activation of layer l: its own, or of the set of activations that the layer uses. */
+export const activationOf = (sizes: Sizes, name: string, layer: number): string =>
+  `${name}.${keptOf(sizes).includes(name) ? layer : setOf(sizes, layer)}`;
+
+/** A layer has two blocks, each of which adds to the stream. */
+export type Block = "attention" | "feed-forward";
+
+/** The buffer of what a block gives. */
+export const ofBlock = ({ ladder }: Pick<Sizes, "ladder">, name: "dy" | "shards" | "partial", block: Block): string =>
+  ladder && block === "feed-forward" ? `${name}2` : name;
 
 /** What a step changes: the weights, or adapters beside them. */
 export interface Vectors {
@@ -274,26 +299,34 @@ export function islandStagingBytes(sizes: Sizes, { embed }: Layout, plan: Memory
   if (!island && !stage) return 0;
   const squares = plan.blank().view("squares").length * 4;
   const tied = stage && (isFirst(sizes) || isLast(sizes)) ? embed.length * 4 : 0;
-  return inFlightOf(sizes) * exchangedBytes(sizes) + squares + tied;
+  return inFlightOf(sizes) * sumsOf(sizes) * exchangedBytes(sizes) + squares + tied;
 }
+
+/** Sums of one microbatch that cross at once. */
+export const sumsOf = ({ ladder }: Pick<Sizes, "ladder">): 1 | 2 => (ladder ? 2 : 1);
 
 /** What is everybody's, before and behind what is cut, begins a range of its own. */
 const ISLAND_RANGES = 2;
 
 /** What one microbatch in flight has for itself. */
 function wantMicrobatch(plan: MemoryPlan, model: RankShape, sizes: Sizes, suffix: string): void {
-  const { N, C, A, F, QKV, recomputedLayers, half, island, stage } = sizes;
+  const { N, C, A, F, QKV, recomputedLayers, half, island, stage, ladder } = sizes;
   const active = (name: string, elements: number, half: boolean): void =>
     plan.want(`${name}${suffix}`, elements, "activations", half);
-  for (let l = 0; l < model.layers; l++) active(`x1.${l}`, N * C, half);
+  const kept = keptOf(sizes);
+  for (let l = 0; l < model.layers; l++)
+    for (const name of kept) active(`${name}.${l}`, name === "rstd1" ? N : N * C, half && name !== "rstd1");
   for (let set = 0; set < model.layers - recomputedLayers; set++) {
-    for (const name of ["y1", "x2", "y2"]) active(`${name}.${set}`, N * C, half);
-    active(`attended.${set}`, N * A, half);
-    active(`qkv.${set}`, N * QKV, half);
-    active(`gateUp.${set}`, N * Math.max(2 * F, QKV), half);
-    active(`h.${set}`, N * F, half);
-    for (const name of ["rstd1", "rstd2"]) active(`${name}.${set}`, N, false);
-    active(`lse.${set}`, N * model.heads, false);
+    const ofSet = (name: string, elements: number, half: boolean): void => {
+      if (!kept.includes(name)) active(`${name}.${set}`, elements, half);
+    };
+    for (const name of ["y1", "x2", "y2"]) ofSet(name, N * C, half);
+    ofSet("attended", N * A, half);
+    ofSet("qkv", N * QKV, half);
+    ofSet("gateUp", N * Math.max(2 * F, QKV), half);
+    ofSet("h", N * F, half);
+    for (const name of ["rstd1", "rstd2"]) ofSet(name, N, false);
+    ofSet("lse", N * model.heads, false);
     if (sizes.sequence?.by === "heads") wantHeads(plan, sizes, set);
   }
   for (const name of ["xLast", "yLast"]) active(name, N * C, half);
@@ -301,12 +334,13 @@ function wantMicrobatch(plan: MemoryPlan, model: RankShape, sizes: Sizes, suffix
 
   const want = (name: string, floats: number, half = false): void =>
     plan.want(`${name}${suffix}`, floats, "scratch", half);
-  for (const name of ["dx", "dy"]) want(name, N * C, half);
+  for (const name of ["dx", "dy", ...(ladder ? ["dy2"] : [])]) want(name, N * C, half);
   want("delta", N * model.heads);
   want("gammaPartials", (2 * model.layers + 1) * alignFloats(gammaBlocks(N) * C));
   for (const name of ["ids", "targets"]) want(name, N);
   want("occurrences", occurrencesLength(N));
   if ((island ?? stage)?.exchange !== "int8") return;
   want("outgoing", shardWords((N * C) / 4));
-  if (island) want("shards", island.shards * shardWords((N * C) / 4));
+  if (island)
+    for (const name of ladder ? ["shards", "shards2"] : ["shards"]) want(name, island.shards * shardWords((N * C) / 4));
 }

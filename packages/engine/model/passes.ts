@@ -1,6 +1,8 @@
 // The model as recorded dispatches: forward, loss, backward, update. Names of tensors are those of model/buffers.ts, which says what shares a place.
 //
 //   x = embed[ids];   per layer: y1 = norm(x); x += attention(y1) Woᵀ; y2 = norm(x); x += swiglu(y2) Wdᵀ;   logits = norm(x) headᵀ
+//
+// With a ladder residual each += is by the norm one block later, forward and backward: what is added may still be crossing meanwhile (reference/stream.ts).
 import type { RankShape } from "#outer";
 import type { Memory } from "../device/memory.ts";
 import { ALIGN_FLOATS, alignFloats, elementBytes, type Recorder, slice, type View } from "../device/plan.ts";
@@ -32,12 +34,15 @@ import { swigluBackward, swigluForward } from "../kernels/swiglu.ts";
 import { adapterBackward, recordBlocks, recordMerge } from "./adapter-passes.ts";
 import type { AdapterLayout, Matrix } from "./adapters.ts";
 import {
+  activationOf,
   alignedRows,
+  type Block,
   coldBlocksOf,
   flatRanges,
   isFirst,
   isLast,
   momentWords,
+  ofBlock,
   type Sizes,
   setOf,
   trainedOf,
@@ -184,43 +189,49 @@ function ropeShape({ model, sizes }: Context, direction: 1 | -1) {
   return { rows: N, T, stride: QKV, turned: model.heads + model.kvHeads, half: headSize / 2, direction };
 }
 
-/** The fused norm: x = residual (+ what a block added to it, in dy), y and rstd of x. @param has whether this rank has a part of what was added */
+/** The fused norm: x = residual (+ what a block gave), y and rstd of x. @param added whose; undefined: nobody's */
 function norm(
   plan: Recorder,
   context: Context,
   index: number,
-  added: 0 | 1,
+  added: Block | undefined,
   residual: View,
   [x, y, rstd]: View[],
-  has = true,
 ): void {
   const { model, sizes, memory } = context;
   const gamma = parameter(context, normRange(context, index));
-  if (added === 1 && sizes.island) exchangeSums(plan, context, has);
-  if (added === 1 && sizes.island?.exchange === "int8") {
-    const { shards } = sizes.island;
-    const shape = { rows: sizes.N, C: sizes.C, K: 0, eps: model.normEps, shards };
-    const views = { partials: residual, residual, gamma, residualOut: x, y, rstd, shards: memory.view("shards") };
-    plan.add(allReduceNormForward, shape, views, (8 + 2 * shards) * sizes.N * sizes.C);
+  if (added && sizes.island?.exchange === "int8") {
+    const shards = memory.view(ofBlock(sizes, "shards", added));
+    const shape = { rows: sizes.N, C: sizes.C, K: 0, eps: model.normEps, shards: sizes.island.shards };
+    const views = { partials: residual, residual, gamma, residualOut: x, y, rstd, shards };
+    plan.add(allReduceNormForward, shape, views, (8 + 2 * shape.shards) * sizes.N * sizes.C);
     return;
   }
-  const partials = added === 1 ? memory.view("dy") : residual;
-  const shape = { rows: sizes.N, C: sizes.C, K: added, eps: model.normEps };
+  const partials = added ? memory.view(ofBlock(sizes, "dy", added)) : residual;
+  const shape = { rows: sizes.N, C: sizes.C, K: added ? 1 : 0, eps: model.normEps };
   plan.add(rmsnormForward, shape, { partials, residual, gamma, residualOut: x, y, rstd }, 8 * sizes.N * sizes.C);
 }
 
+interface Sum {
+  readonly block: Block;
+  /** Whether this rank has a part of it: without heads it has none of attention's. */
+  readonly has: boolean;
+  /** Whether the next block begins before it is there. */
+  readonly late: boolean;
+}
+
 /**
- * dy, a rank's part of a sum, goes to the others. Exact, the sum takes its place; in int8 `shards` holds what the kernel behind it adds up, the rank's own part
- * as the others have it too: so everybody has the same bits.
- * @param has false: this rank has no heads, and its part is zero
+ * A block is done, forward or backward, and dy, of a rank its part of a sum, goes to the others. Exact, the sum takes its place; in int8 `shards` holds what the
+ * norm that reads it adds up, the rank's own part as the others have it too: so everybody has the same bits.
  */
-function exchangeSums(plan: Recorder, { sizes, memory }: Context, has: boolean): void {
-  const dy = slice(memory.view("dy"), 0, sizes.N * sizes.C);
-  if (sizes.island?.exchange === "f32") return plan.exchange({ from: has ? dy : undefined, to: dy });
+function blockDone(plan: Recorder, { sizes, memory }: Context, { block, has, late }: Sum): void {
+  if (!sizes.island) return;
+  const dy = slice(memory.view(ofBlock(sizes, "dy", block)), 0, sizes.N * sizes.C);
+  if (sizes.island.exchange === "f32") return plan.exchange({ from: has ? dy : undefined, to: dy, late });
   const outgoing = memory.view("outgoing");
   const vectors = dy.length / 4;
   if (has) plan.add(encodeShard, { vectors }, { x: dy, shard: outgoing }, 4 * dy.length);
-  plan.exchange({ from: has ? outgoing : undefined, to: memory.view("shards") });
+  plan.exchange({ from: has ? outgoing : undefined, to: memory.view(ofBlock(sizes, "shards", block)), late });
 }
 
 /** The copy of the matrices in f16, before anything reads it. */
@@ -234,7 +245,7 @@ function recordWeights(plan: Recorder, { layout, sizes, memory }: Context): void
 
 function recordForward(plan: Recorder, context: Context): void {
   const { model, layout, sizes, memory } = context;
-  const { N, C, F } = sizes;
+  const { N, C, A, F } = sizes;
   const at = (name: string): View => memory.view(name);
   if (isFirst(sizes)) {
     const weight = parameter(context, layout.embed);
@@ -242,13 +253,25 @@ function recordForward(plan: Recorder, context: Context): void {
   }
   let stream = at("dx");
   layout.layers.forEach((w, l) => {
-    const own = (name: string): View => at(`${name}.${setOf(sizes, l)}`);
-    norm(plan, context, 2 * l, l === 0 ? 0 : 1, stream, [at(`x1.${l}`), own("y1"), own("rstd1")]);
-    recordLayer(plan, context, l);
-    linear(plan, context, own("h"), weight(context, w.down), at("dy"), C, F);
+    const own = (name: string): View => at(activationOf(sizes, name, l));
+    const before = sizes.ladder ? "attention" : "feed-forward";
+    norm(plan, context, 2 * l, l === 0 ? undefined : before, stream, [own("x1"), own("y1"), own("rstd1")]);
+    recordAttended(plan, context, l);
+    if (A > 0) linear(plan, context, own("attended"), weight(context, w.o), at("dy"), C, A);
+    blockDone(plan, context, { block: "attention", has: A > 0, late: sizes.ladder });
+    const between = !sizes.ladder ? "attention" : l === 0 ? undefined : "feed-forward";
+    norm(plan, context, 2 * l + 1, between, own("x1"), [own("x2"), own("y2"), own("rstd2")]);
+    recordHidden(plan, context, l);
+    linear(plan, context, own("h"), weight(context, w.down), at(ofBlock(sizes, "dy", "feed-forward")), C, F);
+    blockDone(plan, context, { block: "feed-forward", has: true, late: sizes.ladder && l < model.layers - 1 });
     stream = own("x2");
   });
-  norm(plan, context, 2 * model.layers, 1, stream, [at("xLast"), at("yLast"), at("rstdLast")]);
+  const last = [at("yLast"), at("rstdLast")];
+  if (sizes.ladder) {
+    norm(plan, context, 2 * model.layers, "attention", stream, [at("dx"), ...last]); // for its sum alone
+    stream = at("dx");
+  }
+  norm(plan, context, 2 * model.layers, "feed-forward", stream, [at("xLast"), ...last]);
   if (!isLast(sizes)) recordLeaving(plan, context, "xLast");
 }
 
@@ -259,35 +282,49 @@ function recordLeaving(plan: Recorder, { sizes, memory }: Context, name: "xLast"
   plan.add(encodeShard, { vectors: x.length / 4 }, { x, shard: memory.view("outgoing") }, 4 * x.length);
 }
 
-/** From y1 and x1 to h: what the backward pass of a layer reads. */
-function recordLayer(plan: Recorder, context: Context, l: number): void {
+/** From y1 to what the heads saw. */
+function recordAttended(plan: Recorder, context: Context, l: number): void {
   const { layout, sizes, memory } = context;
-  const { N, C, A, F, QKV } = sizes;
-  const w = layout.layers[l];
-  const at = (name: string): View => memory.view(name);
-  const own = (name: string): View => at(`${name}.${setOf(sizes, l)}`);
-  if (A > 0) {
-    linear(plan, context, own("y1"), weight(context, w.qkv), own("qkv"), QKV, C);
-    plan.add(rope, ropeShape(context, 1), { cosines: at("cosines"), sines: at("sines"), qkv: own("qkv") });
-    recordAttention(plan, context, setOf(sizes, l), { qkv: own("qkv"), y: own("attended"), lse: own("lse") });
-    linear(plan, context, own("attended"), weight(context, w.o), at("dy"), C, A);
-  }
-  norm(plan, context, 2 * l + 1, 1, at(`x1.${l}`), [own("x2"), own("y2"), own("rstd2")], A > 0);
+  const { C, A, QKV } = sizes;
+  if (A === 0) return;
+  const own = (name: string): View => memory.view(activationOf(sizes, name, l));
+  linear(plan, context, own("y1"), weight(context, layout.layers[l].qkv), own("qkv"), QKV, C);
+  const tables = { cosines: memory.view("cosines"), sines: memory.view("sines") };
+  plan.add(rope, ropeShape(context, 1), { ...tables, qkv: own("qkv") });
+  recordAttention(plan, context, setOf(sizes, l), { qkv: own("qkv"), y: own("attended"), lse: own("lse") });
+}
+
+/** From y2 to h. */
+function recordHidden(plan: Recorder, context: Context, l: number): void {
+  const { layout, sizes, memory } = context;
+  const { N, C, F } = sizes;
+  const own = (name: string): View => memory.view(activationOf(sizes, name, l));
   const gateUp = slice(own("gateUp"), 0, N * 2 * F);
-  linear(plan, context, own("y2"), weight(context, w.gateUp), gateUp, 2 * F, C);
+  linear(plan, context, own("y2"), weight(context, layout.layers[l].gateUp), gateUp, 2 * F, C);
   eachBlock(sizes, 2 * F, (first, rows) => {
     const views = { gateUp: slice(gateUp, first * 2 * F, rows * 2 * F), h: slice(own("h"), first * F, rows * F) };
     plan.add(swigluForward, { rows, F }, views, 8 * rows * F);
   });
 }
 
-/** The activations of a layer again, the same bits, from the x1 that was kept. dy is free: the layer behind has read it. */
+/**
+ * The activations of a layer again, the same bits, from the x1 that was kept; with a ladder x2 was kept too, which no block of the layer has a part in, and nothing
+ * is exchanged again. The feed-forward's dy is free: its norm has read it.
+ */
 function recomputeLayer(plan: Recorder, context: Context, l: number): void {
-  const { sizes, memory } = context;
-  const set = setOf(sizes, l);
-  const [x1, y1, rstd1] = [`x1.${l}`, `y1.${set}`, `rstd1.${set}`].map((name) => memory.view(name));
-  norm(plan, context, 2 * l, 0, x1, [memory.view("dy"), y1, rstd1]); // dy: x1 once more, of no use
-  recordLayer(plan, context, l);
+  const { layout, sizes, memory } = context;
+  const own = (name: string): View => memory.view(activationOf(sizes, name, l));
+  const free = memory.view(ofBlock(sizes, "dy", "feed-forward"));
+  norm(plan, context, 2 * l, undefined, own("x1"), [free, own("y1"), own("rstd1")]); // x1 once more, of no use
+  recordAttended(plan, context, l);
+  if (sizes.ladder) norm(plan, context, 2 * l + 1, undefined, own("x2"), [free, own("y2"), own("rstd2")]);
+  else {
+    const has = sizes.A > 0;
+    if (has) linear(plan, context, own("attended"), weight(context, layout.layers[l].o), free, sizes.C, sizes.A);
+    blockDone(plan, context, { block: "attention", has, late: false });
+    norm(plan, context, 2 * l + 1, "attention", own("x1"), [own("x2"), own("y2"), own("rstd2")]);
+  }
+  recordHidden(plan, context, l);
 }
 
 /** Logits and loss in chunks of rows; with `train`, the gradients of the head and of yLast (into dy) too. */
@@ -325,27 +362,35 @@ function recordBackward(plan: Recorder, context: Context): void {
   const L = model.layers;
   const at = (name: string): View => memory.view(name);
   const blocks = gammaBlocks(N);
-  /** @param part what dy holds: this rank's part of the gradient, nothing of it, or all */
-  const normBackward = (index: number, x: View, rstd: View, accumulate: 0 | 1, part: "part" | "none" | "all"): void => {
+  /** @param summed whose gradient, a sum over an island's ranks, dy is; undefined: the head's, which everybody has */
+  const normBackward = (index: number, [x, rstd]: readonly View[], summed: Block | undefined): void => {
     const partials = slice(at("gammaPartials"), index * alignFloats(blocks * C), blocks * C);
     const gamma = parameter(context, normRange(context, index));
-    const views = { dy: at("dy"), x, rstd, gamma, dx: at("dx"), partials };
-    const exchanged = part === "all" ? undefined : sizes.island;
-    if (exchanged) exchangeSums(plan, context, part === "part");
-    if (exchanged?.exchange === "int8") {
-      const { shards } = exchanged;
+    const dy = at(ofBlock(sizes, "dy", summed ?? "attention"));
+    const views = { dy, x, rstd, gamma, dx: at("dx"), partials };
+    const accumulate = summed ? 1 : 0;
+    if (summed && sizes.island?.exchange === "int8") {
+      const { shards } = sizes.island;
       const shape = { rows: N, C, accumulate, K: 0, shards };
-      plan.add(allReduceNormBackward, shape, { ...views, shards: at("shards") }, (11 + 2 * shards) * N * C);
+      const all = { ...views, shards: at(ofBlock(sizes, "shards", summed)) };
+      plan.add(allReduceNormBackward, shape, all, (11 + 2 * shards) * N * C);
       return;
     }
     plan.add(rmsnormBackward, { rows: N, C, accumulate }, views, 11 * N * C);
   };
+  /** Norms whose turn has not come: with a ladder it does when the block before theirs has read dx, which they change. */
+  const waiting: (() => void)[] = [];
+  const done = (sum: Sum, norm: number, x: readonly View[]): void => {
+    blockDone(plan, context, sum);
+    waiting.push(() => normBackward(norm, x, sum.block));
+    if (waiting.length > (sizes.ladder ? 1 : 0)) waiting.shift()?.();
+  };
 
-  if (isLast(sizes)) normBackward(2 * L, at("xLast"), at("rstdLast"), 0, "all");
+  if (isLast(sizes)) normBackward(2 * L, [at("xLast"), at("rstdLast")], undefined);
   for (let l = L - 1; l >= 0; l--) {
     if (l < sizes.recomputedLayers) recomputeLayer(plan, context, l);
     const w = layout.layers[l];
-    const own = (name: string): View => at(`${name}.${setOf(sizes, l)}`);
+    const own = (name: string): View => at(activationOf(sizes, name, l));
     const back = (matrix: Matrix, dy: View, x: View, dx: View, out: number, into: number): void =>
       eachBlock(sizes, Math.max(out, into), (first, rows) => {
         const block = (view: View, width: number): View => slice(view, first * width, rows * width);
@@ -361,8 +406,9 @@ function recordBackward(plan: Recorder, context: Context): void {
       const views = { gateUp: slice(gateUp, first * 2 * F, rows * 2 * F), dh: slice(own("h"), first * F, rows * F) };
       plan.add(swigluBackward, { rows, F }, views, 12 * rows * F);
     });
-    back("gateUp", gateUp, own("y2"), at("dy"), 2 * F, C);
-    normBackward(2 * l + 1, own("x2"), own("rstd2"), 1, "part");
+    back("gateUp", gateUp, own("y2"), at(ofBlock(sizes, "dy", "feed-forward")), 2 * F, C);
+    const { ladder } = sizes;
+    done({ block: "feed-forward", has: true, late: ladder }, 2 * l + 1, [own("x2"), own("rstd2")]);
 
     if (A > 0) {
       back("o", at("dx"), own("attended"), at("dy"), C, A);
@@ -372,8 +418,9 @@ function recordBackward(plan: Recorder, context: Context): void {
       plan.add(rope, ropeShape(context, -1), { cosines: at("cosines"), sines: at("sines"), qkv: dqkv });
       back("qkv", dqkv, own("y1"), at("dy"), QKV, C);
     }
-    normBackward(2 * l, at(`x1.${l}`), own("rstd1"), 1, A > 0 ? "part" : "none");
+    done({ block: "attention", has: A > 0, late: ladder && l > 0 }, 2 * l, [own("x1"), own("rstd1")]);
   }
+  for (const norm of waiting) norm();
   if (context.adapters) return; // embedding and norms stay
   if (isFirst(sizes)) {
     const dweight = gradient(context, layout.embed);

@@ -1,8 +1,11 @@
 // The model as programs: forward, loss and backward of a microbatch; the update; evaluation. Names of tensors are those of model/passes.ts.
 //
 //   x = embed[ids];   per layer: y1 = norm(x); x += attention(y1) Woᵀ; y2 = norm(x); x += swiglu(y2) Wdᵀ;   logits = norm(x) headᵀ
+//
+// With a ladder residual each += is by the norm one block later, forward and backward (reference/stream.ts).
 import type { ModelShape } from "#wire";
 import { MADE_OF, type Matrix as ModelMatrix } from "../model/adapters.ts";
+import { ofBlock } from "../model/buffers.ts";
 import type { Layout, Range } from "../model/layout.ts";
 import { adapterBackward, mergeProgram, type WasmAdapters } from "./adapters.ts";
 import type { Arena } from "./arena.ts";
@@ -82,22 +85,31 @@ function forward(context: Context): Program {
     [overRows("embedding-forward", N, C, [here("ids"), weight(context, layout.embed), here("embedded"), N, C])],
   ];
   let stream = here("embedded");
+  const [attended, fed] = [
+    here(ofBlock(sizes, "partial", "attention")),
+    here(ofBlock(sizes, "partial", "feed-forward")),
+  ];
   layout.layers.forEach((w, l) => {
     const own = (name: string) => here(`${name}.${l}`);
+    const [before, between] = sizes.ladder ? [attended, l === 0 ? 0 : fed] : [fed, attended];
     phases.push(
-      rmsnorm(2 * l, l === 0 ? 0 : here("partial"), stream, [own("x1"), own("y1"), own("rstd1")]),
+      rmsnorm(2 * l, l === 0 ? 0 : before, stream, [own("x1"), own("y1"), own("rstd1")]),
       [linear(own("qkv"), own("y1"), weight(context, w.qkv), N, QKV, C)],
       [attention(context, "attention-forward", [own("qkv"), own("attended"), own("lse")])],
-      [linear(here("partial"), own("attended"), weight(context, w.o), N, C, C)],
-      rmsnorm(2 * l + 1, here("partial"), own("x1"), [own("x2"), own("y2"), own("rstd2")]),
+      [linear(attended, own("attended"), weight(context, w.o), N, C, C)],
+      rmsnorm(2 * l + 1, between, own("x1"), [own("x2"), own("y2"), own("rstd2")]),
       [linear(own("gateUp"), own("y2"), weight(context, w.gateUp), N, 2 * F, C)],
       [overRows("swiglu-forward", N, F, [own("gateUp"), own("h"), N, F])],
-      [linear(here("partial"), own("h"), weight(context, w.down), N, C, F)],
+      [linear(fed, own("h"), weight(context, w.down), N, C, F)],
     );
     stream = own("x2");
   });
-  const last = [here("xLast"), here("yLast"), here("rstdLast")];
-  phases.push(rmsnorm(2 * model.layers, here("partial"), stream, last));
+  const last = [here("yLast"), here("rstdLast")];
+  if (sizes.ladder) {
+    phases.push(rmsnorm(2 * model.layers, attended, stream, [here("embedded"), ...last])); // for its sum alone
+    stream = here("embedded");
+  }
+  phases.push(rmsnorm(2 * model.layers, fed, stream, [here("xLast"), ...last]));
   return phases;
 }
 
@@ -130,15 +142,21 @@ function backward(context: Context): Program {
   const KV = (QKV - C) / 2;
   const firstRows: Record<ModelMatrix, number[]> = { qkv: [0, C, C + KV], o: [0], gateUp: [0, F], down: [0] };
   const here = (name: string) => at(context, name);
-  const [dx, dy] = [here("dx"), here("dy")];
-  const normBackward = (index: number, x: number, rstd: number, add: 0 | 1): Phase => {
+  const [dx, dy, dy2] = [here("dx"), here("dy"), here(ofBlock(sizes, "dy", "feed-forward"))];
+  const normBackward = (index: number, dy: number, x: number, rstd: number, add: 0 | 1): Phase => {
     const range = norm(context, index);
     return [
       overRows("rmsnorm-backward", N, C, [dy, x, rstd, weight(context, range), dx, N, C, add]),
       ...(adapters ? [] : [overColumns("rmsnorm-gamma", N, C, [dy, x, rstd, gradient(context, range), N, C])]),
     ];
   };
-  const phases: Phase[] = [normBackward(2 * model.layers, here("xLast"), here("rstdLast"), 0)];
+  const phases: Phase[] = [normBackward(2 * model.layers, dy, here("xLast"), here("rstdLast"), 0)];
+  /** Norms whose turn has not come: with a ladder it does when the block before theirs has read dx, which they change. */
+  const waiting: Phase[] = [];
+  const blockDone = (norm: Phase): void => {
+    waiting.push(norm);
+    if (waiting.length > (sizes.ladder ? 1 : 0)) phases.push(...waiting.splice(0, 1));
+  };
   for (let l = model.layers - 1; l >= 0; l--) {
     const w = layout.layers[l];
     const own = (name: string) => here(`${name}.${l}`);
@@ -153,14 +171,17 @@ function backward(context: Context): Program {
     phases.push(
       ...back("down", dx, own("h"), here("dh"), C, F),
       [overRows("swiglu-backward", N, F, [own("gateUp"), here("dh"), here("dgateUp"), N, F])],
-      ...back("gateUp", here("dgateUp"), own("y2"), dy, 2 * F, C),
-      normBackward(2 * l + 1, own("x2"), own("rstd2"), 1),
+      ...back("gateUp", here("dgateUp"), own("y2"), dy2, 2 * F, C),
+    );
+    blockDone(normBackward(2 * l + 1, dy2, own("x2"), own("rstd2"), 1));
+    phases.push(
       ...back("o", dx, own("attended"), dy, C, C),
       [attention(context, "attention-backward", [own("qkv"), own("attended"), dy, own("lse"), here("dqkv")])],
       ...back("qkv", here("dqkv"), own("y1"), dy, QKV, C),
-      normBackward(2 * l, own("x1"), own("rstd1"), 1),
     );
+    blockDone(normBackward(2 * l, dy, own("x1"), own("rstd1"), 1));
   }
+  phases.push(...waiting);
   if (adapters) return phases; // embedding and norms stay
   phases.push([overColumns("embedding-backward", N, C, [here("ids"), dx, gradient(context, layout.embed), N, C])]);
   return phases;

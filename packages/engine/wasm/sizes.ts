@@ -12,13 +12,15 @@ const LOGITS_CHUNK_BYTES = 2 ** 20;
 
 export interface Sizes extends Extents {
   readonly chunkRows: number; // rows of logits at a time
+  /** Norms add what a block gave a block later. */
+  readonly ladder: boolean;
 }
 
 export function sizesOf(model: ModelShape, microbatch: number, layout: Layout): Sizes {
   const extents = extentsOf(model, microbatch, layout);
   const { N, V } = extents;
   const chunkRows = Math.min(N, Math.max(64, Math.floor(LOGITS_CHUNK_BYTES / (4 * V))));
-  return { ...extents, chunkRows };
+  return { ...extents, chunkRows, ladder: model.residual === "ladder" };
 }
 
 /** What a step changes: the weights, or adapters beside them. */
@@ -45,7 +47,8 @@ export function planArena(model: ModelShape, { layout, adapters }: Vectors, size
   const want = (name: string, floats: number): void => arena.want(name, floats, "microbatch");
   for (const name of ["ids", "targets", "losses"]) want(name, N);
   want("logits", chunkRows * V);
-  for (const name of ["embedded", "partial", "dx", "dy"]) want(name, N * C);
+  for (const name of ["embedded", "partial", "dx", "dy", ...(sizes.ladder ? ["partial2", "dy2"] : [])])
+    want(name, N * C);
   want("dh", N * F);
   want("dgateUp", N * 2 * F);
   want("dqkv", N * QKV);
