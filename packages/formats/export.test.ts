@@ -114,6 +114,16 @@ test("config.json, tokenizer and card say what transformers and people ask", asy
     expect(card).toContain(said);
 });
 
+test.each(["safetensors", "gguf"] as const)(
+  "what other software would compute wrongly is not exported as %s",
+  (format) => {
+    const ladder: RunSpec = { ...spec, version: 6, model: { ...model, residual: "ladder" } };
+    expect(() => planExport({ ...exported, spec: ladder }, format, "f32")).toThrow(
+      /residual "ladder".*take it for a Llama/,
+    );
+  },
+);
+
 test("a run whose text is documents says what it was made of, part by part", async () => {
   const parts = [
     { source: "books | old", licence: "CC0-1.0", documents: 1200, bytes: 5_000_000, tokens: 1_400_000 },

@@ -54,9 +54,13 @@ export interface ExportFile {
   chunks(source: FloatSource): AsyncGenerator<Uint8Array>;
 }
 
-/** @throws FormatError for a format and a type that do not go together, and for a tokenizer that llama.cpp would not follow */
+/** @throws FormatError for a format and a type that do not go together, for a tokenizer that llama.cpp would not follow, and for what is no Llama */
 export function planExport(model: ExportedModel, format: ExportFormat, type: ExportType): ExportFile[] {
   const { spec, provenance } = model;
+  if (spec.model.residual)
+    throw new FormatError(
+      `This run's model has a residual stream of another kind (model.residual "${spec.model.residual}"): other software would take it for a Llama and compute it wrongly, so it is not exported. Its text is continued on the run's page and by gossamer generate, and GET /api/runs/:id/checkpoints has its parameters.`,
+    );
   const tokenizer = parsedTokenizer(model.tokenizer);
   const eos = model.endOfText ?? null;
   const special: SpecialIds = { bos: eos, eos, pad: null };

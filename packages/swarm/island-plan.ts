@@ -117,6 +117,7 @@ function pipelineOf(
   lines: Lines,
   isFar: boolean,
 ): Planned | Misfit {
+  if (model.residual) return "slow"; // a stage hands on one stream alone
   const ranks = set.length;
   const handOnMs = (latencyMs: number, bytesPerSecond: number): number =>
     latencyMs + (1_000 * sequenceBytes(model)) / bytesPerSecond;

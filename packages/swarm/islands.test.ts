@@ -150,14 +150,14 @@ test("long contexts are shared by positions, among as many as can have equal par
   expect(among("a3 b3 c3", model)).toEqual([[3, "tensor"]]);
 });
 
-test("a pipeline's stages have equal numbers of layers, the first ones one more; long contexts have none", () => {
-  const far = (seekers: string, contextLength: number) =>
-    islandsOf(
-      formed({ seekers, lines: "ab:80 ac:80 ad:80 bc:80 bd:80 cd:80", model: { ...model, layers: 6, contextLength } }),
-    );
+test("a pipeline's stages have equal numbers of layers, the first ones one more; long contexts and ladders have none", () => {
+  const lines = "ab:80 ac:80 ad:80 bc:80 bd:80 cd:80";
+  const far = (seekers: string, contextLength: number, residual?: "ladder") =>
+    islandsOf(formed({ seekers, lines, model: { ...model, layers: 6, contextLength, residual } }));
   expect(far("a2 b2", 64)).toEqual(["ab layers 3,3"]);
   expect(far("a4 b4 c4 d4", 64)).toEqual(["abcd layers 2,2,1,1"]);
   expect(far("a2 b2", 2048)).toEqual([]);
+  expect(far("a2 b2", 64, "ladder")).toEqual([]);
 });
 
 /** Says what it holds: so many layers at any place, a part of cut matrices among two unless it says otherwise. */

@@ -44,6 +44,7 @@ describe("what an exchange takes", () => {
 test("exchanges: two a layer each way, one more where a layer is computed again", () => {
   expect(exchangesOf({ layers: 6, recomputedLayers: 0 })).toBe(24);
   expect(exchangesOf({ layers: 6, recomputedLayers: 5 })).toBe(29);
+  expect(exchangesOf({ layers: 6, recomputedLayers: 5, residual: "ladder" })).toBe(24);
 });
 
 test("in turns an exchange costs nothing while the other segment takes longer, and what is over where it does not", () => {
@@ -51,6 +52,13 @@ test("in turns an exchange costs nothing while the other segment takes longer, a
   expect(pairMs({ ...given, eachMs: 4 }, false)).toBe(2 * (110 + 40));
   expect(pairMs({ ...given, eachMs: 4 }, true)).toBe(220);
   expect(pairMs({ ...given, eachMs: 25 }, true)).toBe(20 + 10 * 35);
+});
+
+test("with a ladder residual the next segment hides it too, one microbatch at a time as well, but for the last sum each way", () => {
+  const given = { computeMs: 110, exchanges: 10, residual: "ladder" } as const;
+  expect(pairMs({ ...given, eachMs: 4 }, false)).toBe(2 * (110 + 2 * 4));
+  expect(pairMs({ ...given, eachMs: 25 }, false)).toBe(2 * (10 + 8 * (35 / 2) + 2 * 35));
+  expect(pairMs({ ...given, eachMs: 25 }, true)).toBe(20 + 8 * 20 + 2 * 35);
 });
 
 test("the work of a step is the model's, however many sequences are taken at once", () => {

@@ -61,26 +61,34 @@ export function exchangeMs(
   return allReduceMs({ ranks, latencyMs, bytesPerSecond, hubBytesPerSecond: bytesPerSecond, bytes })[form];
 }
 
-/** Forward two a layer, and as many backward; a layer that is computed again exchanges its first sum once more. */
-export const exchangesOf = ({
-  layers,
-  recomputedLayers,
-}: {
-  readonly layers: number;
+interface Layers extends Pick<ModelShape, "layers" | "residual"> {
   readonly recomputedLayers: number;
-}): number => 4 * layers + recomputedLayers;
+}
+
+/** Forward two a layer, and as many backward; a layer that is computed again exchanges its first sum once more, unless its second block does not read it. */
+export const exchangesOf = ({ layers, recomputedLayers, residual }: Layers): number =>
+  4 * layers + (residual ? 0 : recomputedLayers);
+
+/** Of a microbatch's exchanges with a ladder residual: the last one forward and the last one backward, behind which no block is left to compute. */
+const NOT_LATE = 2;
+
+interface PairShape extends Pick<ModelShape, "residual"> {
+  readonly computeMs: number;
+  readonly exchanges: number;
+  readonly eachMs: number;
+}
 
 /**
  * Milliseconds for a pair of microbatches, of which each computes `computeMs` in all. One at a time every exchange is waited for. In turns a segment of one
- * hides the exchange of the other: a pair of segments takes two segments, or one and the exchange where that is longer.
+ * hides the exchange of the other: a pair of segments takes two segments, or one and the exchange where that is longer. With a ladder residual the next
+ * segment is computed too before a sum is waited for: two follow each other in the time of one and an exchange.
  */
-export function pairMs(
-  { computeMs, exchanges, eachMs }: { readonly computeMs: number; readonly exchanges: number; readonly eachMs: number },
-  inTurns: boolean,
-): number {
-  if (!inTurns) return 2 * (computeMs + exchanges * eachMs);
+export function pairMs({ computeMs, exchanges, eachMs, residual }: PairShape, inTurns: boolean): number {
   const segmentMs = computeMs / (exchanges + 1);
-  return 2 * segmentMs + exchanges * Math.max(2 * segmentMs, segmentMs + eachMs);
+  const [turns, inFlight] = inTurns ? [1, 2] : [2, 1];
+  const turnMs = (segments: 1 | 2): number => Math.max(inFlight * segmentMs, (segmentMs + eachMs) / segments);
+  const late = residual ? Math.max(0, exchanges - NOT_LATE) : 0;
+  return turns * (inFlight * segmentMs + late * turnMs(2) + (exchanges - late) * turnMs(1));
 }
 
 /** FLOP of one sequence, forward, in matrix products: the linear ones of a layer, its causal attention (half of the T·T pairs and the diagonal), the logits. */
@@ -90,7 +98,7 @@ export function forwardFlops({ dModel: C, dFfn: F, heads, kvHeads, vocabSize: V,
 }
 
 /** What members share of a step. What is computed again, norms and the update count nothing. */
-export interface StepShape {
+export interface StepShape extends Pick<ModelShape, "residual"> {
   readonly microbatches: number;
   readonly layers: number;
   /** FLOP of a microbatch, forward and backward. */
@@ -105,6 +113,7 @@ export function stepShapeOf(model: ModelShape, sequences: number, microbatch: nu
   return {
     microbatches: Math.ceil(sequences / microbatch),
     layers: model.layers,
+    residual: model.residual,
     layerFlops: 3 * microbatch * (layerLinear + layerAttention), // backward is twice forward
     headFlops: 3 * microbatch * head,
     numbers: microbatch * model.contextLength * model.dModel,
@@ -130,9 +139,9 @@ export const aloneStepMs = (
 
 /** Of a tensor plan: equal parts of the layers, at the pace of the slowest member; everybody computes the head. @param eachMs of one all-reduce */
 export function tensorStepMs(step: StepShape, ranks: number, flopsPerSecond: number, eachMs: number): number {
-  const { microbatches, layers, layerFlops, headFlops } = step;
+  const { microbatches, layers, layerFlops, headFlops, residual } = step;
   const computeMs = (1_000 * ((layers * layerFlops) / ranks + headFlops)) / flopsPerSecond;
-  const given = { computeMs, exchanges: exchangesOf({ layers, recomputedLayers: 0 }), eachMs };
+  const given = { computeMs, exchanges: exchangesOf({ layers, recomputedLayers: 0, residual }), eachMs, residual };
   return Math.floor(microbatches / 2) * pairMs(given, true) + ((microbatches % 2) * pairMs(given, false)) / 2;
 }
 

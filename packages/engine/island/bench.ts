@@ -73,12 +73,13 @@ export async function measureIsland(options: IslandBenchOptions): Promise<Island
 
   const msOf = (line: number, which: 1 | 2): number =>
     median((times.get(`${line} ${which}`) ?? []).map(({ ms }) => ms));
-  const exchanges = exchangesOf({ layers: model.layers, recomputedLayers });
+  const { layers, residual } = model;
+  const exchanges = exchangesOf({ layers, recomputedLayers, residual });
   const numbers = microbatch * model.contextLength * model.dModel;
   const stepOf = (line: number, which: 1 | 2): IslandStep => {
     const eachMs = exchangeMs({ ranks, numbers, exchange, form }, all[line]);
     const overlaps = (times.get(`${line} ${which}`) ?? []).map(({ overlap }) => overlap);
-    const predicted = pairMs({ computeMs: msOf(0, which) / 2, exchanges, eachMs }, which === 2);
+    const predicted = pairMs({ computeMs: msOf(0, which) / 2, exchanges, eachMs, residual }, which === 2);
     return {
       ms: msOf(line, which),
       predictedMs: predicted,

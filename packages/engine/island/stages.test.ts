@@ -19,5 +19,6 @@ test.each([true, false])(
     expect(() => stageShape(model, { ...plan, layers: [2, 2] }, 0)).toThrow(
       "stages of 2 + 2 layers are not the model's 5",
     );
+    expect(() => stageShape({ ...model, residual: "ladder" }, plan, 0)).toThrow("a stage hands on one residual stream");
   },
 );

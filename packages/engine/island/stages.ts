@@ -3,8 +3,12 @@ import { parameterTable, type RankShape } from "#outer";
 import type { ModelShape } from "#wire";
 import type { PipelinePlan } from "#wire/islands";
 
-/** @throws RangeError for layers that are not all of the model's, in stages of one at least */
+/** @throws RangeError for layers that are not all of the model's, in stages of one at least, and for a ladder residual */
 export function stageShape(model: ModelShape, { layers }: PipelinePlan, rank: number): RankShape {
+  if (model.residual)
+    throw new RangeError(
+      `a stage hands on one residual stream, and with residual "${model.residual}" what the last block gave is not in it yet: cut the matrices instead (a tensor plan)`,
+    );
   const all = layers.reduce((sum, count) => sum + count, 0);
   if (all !== model.layers || layers.some((count) => !Number.isInteger(count) || count < 1))
     throw new RangeError(

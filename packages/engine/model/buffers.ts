@@ -135,11 +135,6 @@ export function sizesOf(model: RankShape, layout: Layout, cut: Cut): Sizes {
     throw new RangeError(
       "the members of an island train all parameters in f32, and leave the mark to the CPU: leave lora, keepsMark and precision out",
     );
-  const ladder = model.residual === "ladder";
-  if (ladder && cut.stage)
-    throw new RangeError(
-      'a pipeline hands on a stream that is whole, and with model.residual "ladder" it is not: share the model\'s matrices among the members instead, or leave the residual out',
-    );
   const extents = extentsOf(model, microbatch, layout);
   const { N, V } = extents;
   const rowBytes = V * elementBytes({ half });
@@ -162,7 +157,7 @@ export function sizesOf(model: RankShape, layout: Layout, cut: Cut): Sizes {
     island: cut.island,
     sequence: cut.sequence && { ...cut.sequence, by: sequenceExchange(model, cut.sequence.ranks).by },
     stage: cut.stage,
-    ladder,
+    ladder: model.residual === "ladder",
   };
 }
 
