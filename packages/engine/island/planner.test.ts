@@ -54,6 +54,7 @@ test("stages hold as many layers as fit: fewer where more microbatches are under
       expect([fits(layers), fits(layers + 1) && layers < free[i][rank]]).toEqual([true, false]);
     }
   expect(stageLayersMax({ model: { ...model, layers: 3 }, microbatch: 1 })[2]).toEqual([0, 0, 0, 0]);
+  expect(stageLayersMax({ model: { ...model, residual: "ladder" }, microbatch: 1 })[0]).toEqual([0, 0]);
 });
 
 test("a stage that does not fit its member is told on paper, before anybody has a device", async () => {

@@ -51,11 +51,11 @@ export const planStage = (
   place: StagePlace,
 ): ModelPlan => planModel({ ...options, model: stageOf(options.model, place), stage: stageCut(exchange, place) });
 
-/** Most layers that fit as a stage, activations in int8; of two members, three and four, by rank; 0: not even one, or there are fewer layers than members. */
+/** Most layers that fit as a stage, activations in int8; of two members, three and four, by rank; 0: not even one, there are fewer layers than members, or such a model has no stages (stages.ts). */
 export function stageLayersMax(options: Omit<IslandPlanOptions, "ranks">): number[][] {
   return Array.from({ length: RANKS_MAX - 1 }, (_, i) => {
     const ranks = i + 2;
-    const most = Math.max(0, options.model.layers - (ranks - 1)); // each other one has a layer
+    const most = options.model.residual ? 0 : Math.max(0, options.model.layers - (ranks - 1)); // each other one has a layer
     const fits = (layers: number, rank: number): boolean =>
       planStage(options, "int8", { layers, rank, ranks }).problem === undefined;
     return Array.from({ length: ranks }, (_, rank) => smallest(most, (layers) => !fits(layers + 1, rank)));
