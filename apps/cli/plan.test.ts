@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { presets } from "#wire";
 import { SpecError } from "../host/load-run.ts";
 import { type PlanCommandOptions, planCommand } from "./plan.ts";
-import { islandsLine, islandsOf } from "./plan-islands.ts";
+import { islandsLine, islandsOf, stagesLine } from "./plan-islands.ts";
 
 async function printed(change: Partial<PlanCommandOptions>): Promise<{ fits: boolean; text: string }> {
   const lines: string[] = [];
@@ -67,7 +67,18 @@ test("which islands hold it: what a member takes, and among how many a limit wil
   ]);
   const { text } = await printed({});
   expect(text).toMatch(/islands +a member takes 2\.21 GB among 2, 1\.83 GB among 3, 1\.65 GB among 4, one sequence/);
+  expect(text).not.toMatch(/stages/);
   expect((await printed({ run: "nano", keepsMark: true })).text).not.toMatch(/islands/);
+});
+
+test("stages: the most layers of each in a limit, and among how many equals they are enough", async () => {
+  const { text } = await printed({ memoryGb: 2 });
+  expect(text).toMatch(/stages +of 12 layers (\d+) \+ \d+, or \d+ \+ \d+ \+ \d+, or .* at most: enough among 2\n/);
+  const line = (...most: number[][]) => stagesLine({ ranksMin: 1, members: [], stageLayersMax: most }, 12);
+  expect(line([5, 6], [5, 6, 0], [4, 4, 3, 1])).toBe(
+    "stages        of 12 layers 5 + 6, or 5 + 6 + 0, or 4 + 4 + 3 + 1 at most: enough among 4",
+  );
+  expect(line([0, 2])).toMatch(/: too few among equals, but a larger one may take the rest$/);
 });
 
 test("JSON for scripts, presets and files by name, and a name that is none", async () => {

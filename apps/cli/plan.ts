@@ -5,7 +5,7 @@ import { parameterTable } from "#outer";
 import { SpecError } from "../host/load-run.ts";
 import { english } from "../web/words/format.ts";
 import { loadModel, modelLine } from "./models.ts";
-import { islandsLine, islandsOf } from "./plan-islands.ts";
+import { islandsLine, islandsOf, stagesLine } from "./plan-islands.ts";
 
 export interface PlanCommandOptions {
   readonly run: string;
@@ -53,6 +53,8 @@ export async function planCommand(options: PlanCommandOptions, out: (line: strin
       `any device    ${problem === undefined ? "yes: within what WebGPU promises everywhere" : `no, only adapters that allow more than WebGPU promises: ${problem}`}`,
     );
     if (islands) out(islandsLine(islands, memoryBytes));
+    const stages = islands && stagesLine(islands, model.layers);
+    if (stages) out(stages);
     if (largest && memoryBytes) {
       const { microbatch, model: widest } = largest;
       const own =

@@ -183,11 +183,15 @@ export class MatmulBench {
     this.#half = half;
   }
 
-  static async open(precision: Precision = "f32"): Promise<MatmulBench> {
+  /** @param forms those that will be asked for: each takes a while to compile */
+  static async open(
+    precision: Precision = "f32",
+    forms: readonly MatmulForm[] = ["nt", "nn", "tn"],
+  ): Promise<MatmulBench> {
     const half = precision === "f16";
     const { device, quads, tiled } = await openDevice({ half });
     const variant = { quads, tiled, half, headSize: 4 };
-    const kernels = Object.values(MATMULS);
+    const kernels = forms.map((form) => MATMULS[form]);
     const compiled = await compileKernels(device, kernels as readonly unknown[] as readonly Kernel[], variant);
     return new MatmulBench(device, compiled, half);
   }
@@ -231,6 +235,20 @@ export class MatmulBench {
   destroy(): void {
     this.#device.destroy();
   }
+}
+
+/** So much work in one submission that its round trip is no part of the result. */
+const SUBMISSION_MS = 50;
+const REPEATS_MAX = 64;
+
+/** Milliseconds of one of `run`'s repeats: the best of several rounds, each long enough to drown a round trip. */
+export async function bestMs(run: (times: number) => Promise<number>, rounds: number): Promise<number> {
+  await run(1); // may still compile
+  const once = await run(1);
+  const times = Math.max(1, Math.min(REPEATS_MAX, Math.round(SUBMISSION_MS / once)));
+  let best = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < rounds; round++) best = Math.min(best, (await run(times)) / times);
+  return best;
 }
 
 export const median = (values: readonly number[]): number =>

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import { presets } from "#wire";
 import { measureDevice } from "./device-bench.ts";
+import { productSpeed } from "./island/speed.ts";
 
 test("the device's bench gives a speed for each form of matmul, for the copy and for each kernel beside it", async () => {
   const { adapter, matmulSize, flopsPerSecondByForm, copyBytesPerSecond, bytesPerSecondByKernel } = await measureDevice(
@@ -18,5 +20,14 @@ test("the device's bench gives a speed for each form of matmul, for the copy and
   for (const speed of speeds) {
     expect(speed).toBeGreaterThan(0);
     expect(speed).toBeLessThan(1e15); // a kernel that does not run at all would seem to be faster
+  }
+});
+
+test("products as a model's have a speed, of one that is too wide for a software adapter's patience too", async () => {
+  const { model } = presets.nano;
+  for (const shape of [model, { ...model, dModel: 8192, dFfn: 32_768, contextLength: 8192 }]) {
+    const speed = await productSpeed(shape);
+    expect(speed).toBeGreaterThan(1e7);
+    expect(speed).toBeLessThan(1e15);
   }
 });

@@ -1,6 +1,6 @@
 // What the device can do, and how near our kernels come to it: a large matrix product in each form, a plain copy, and the kernels that do
 // little else than move memory. Made for GPUs; a software adapter's numbers are its processor's.
-import { MatmulBench } from "./bench.ts";
+import { bestMs, MatmulBench } from "./bench.ts";
 import { openDevice } from "./device/adapter.ts";
 import { compileKernels, type Kernel, kernel } from "./device/kernel.ts";
 import { Plan, type View } from "./device/plan.ts";
@@ -31,9 +31,6 @@ export interface DeviceOptions {
 const MATMUL_SIZE = { hardware: 4096, software: 512 };
 /** Well beyond a GPU's caches, and within what most allow to bind. */
 const BUFFER_BYTES = { hardware: 256 * 2 ** 20, software: 16 * 2 ** 20 };
-/** So much work in one submission that its round trip is no part of the result. */
-const SUBMISSION_MS = 50;
-const REPEATS_MAX = 64;
 /** The best counts: others use the machine too, and a GPU takes a moment to clock up. */
 const ROUNDS = 7;
 /** Channels of a row: a wide model's. */
@@ -69,7 +66,7 @@ export async function measureDevice(options: DeviceOptions): Promise<DeviceMeasu
       const took = performance.now() - before;
       plan.destroy();
       return took;
-    });
+    }, ROUNDS);
     for (const [, { buffer }] of views) buffer.destroy();
     bytesPerSecond.set(moved.label, bytes / (ms / 1000));
   }
@@ -95,22 +92,12 @@ async function matmulSpeeds(size: number): Promise<Record<string, number>> {
       const before = performance.now();
       await product.run(times);
       return performance.now() - before;
-    });
+    }, ROUNDS);
     product.free();
     flopsPerSecond[`matmul-${form}`] = matmulFlops(shape) / (ms / 1000);
   }
   bench.destroy();
   return flopsPerSecond;
-}
-
-/** Milliseconds of one of `run`'s repeats: the best of several rounds, each long enough to drown a round trip. */
-async function bestMs(run: (times: number) => Promise<number>): Promise<number> {
-  await run(1); // may still compile
-  const once = await run(1);
-  const times = Math.max(1, Math.min(REPEATS_MAX, Math.round(SUBMISSION_MS / once)));
-  let best = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < ROUNDS; round++) best = Math.min(best, (await run(times)) / times);
-  return best;
 }
 
 const viewOf = (device: GPUDevice, length: number): View => ({

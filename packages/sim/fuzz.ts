@@ -1,6 +1,6 @@
 // One seed: a swarm, a spec, a network and a set of faults are drawn; for a while everything that can go wrong does; then nothing
 // does, and the swarm must go on.
-import type { LogEntry } from "#wire";
+import type { Capacity, LogEntry } from "#wire";
 import type { Plant } from "./bugs.ts";
 import { type FaultName, faultNames, faults } from "./faults.ts";
 import type { SpecChange } from "./given.ts";
@@ -74,6 +74,8 @@ const GRADIENTS = 0.1;
 const GRADIENT_STEPS = 8;
 /** Of the peers, where some seek islands; the first trains alone. */
 const SEEKERS = 0.7;
+/** Of all: so there are islands of whose members all say what they hold, some, or none. */
+const SAY_CAPACITY = 0.6;
 /** A link is tried again after a minute at the latest, and each end may be the one that waits. */
 const LINKS_MS = 130_000;
 
@@ -193,8 +195,19 @@ function islandCommits({ host }: Simulation): number {
 /** Drawn apart: the swarm around them stays what it was. */
 function seekIslands({ seed, peers }: Simulation): void {
   const random = new Random(seed ^ 0x151a);
-  for (const peer of peers.slice(1)) if (random.chance(SEEKERS)) peer.ranksMin = 2 + random.int(2);
+  const said = new Random(seed ^ 0xf1095);
+  for (const peer of peers.slice(1)) {
+    if (random.chance(SEEKERS)) peer.ranksMin = 2 + random.int(2);
+    if (said.chance(SAY_CAPACITY)) peer.capacity = anyCapacity(said);
+  }
 }
+
+/** Of a model of two layers, some of which not even one fits; speeds from a phone's to a workstation's. */
+const anyCapacity = (random: Random): Capacity => ({
+  tensorRanksMin: random.chance(0.3) ? null : 2 + random.int(3),
+  stageLayersMax: [2, 3, 4].map((ranks) => Array.from({ length: ranks }, () => random.int(3))),
+  ...(random.chance(0.8) && { flopsPerSecond: 10 ** random.between(10, 13) }),
+});
 
 function storm(sim: Simulation, { faults: names, everyMs, stormMs }: Drawn): void {
   const { random, clock, peers } = sim;
@@ -295,4 +308,4 @@ const isLed = (sim: Simulation, { part }: IslandEnd): boolean => sim.peer(part!.
 
 /** It is in none, for a reason that does not pass by itself. */
 const mustWait = ({ part, waits = "" }: IslandEnd): boolean =>
-  part === undefined && /^(too-few|unlinked|slow)/.test(waits);
+  part === undefined && /^(too-few|unlinked|slow|too-small)/.test(waits);

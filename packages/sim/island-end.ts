@@ -3,7 +3,7 @@
 //
 //   seek -> island -> everybody's part, "here" to the leader -> the leader donates -> a step, for which all are needed -> port ended -> free -> seek
 import { IslandSeat, type IslandSeatInput, type IslandSeatOutput } from "#swarm";
-import type { LinkReport, PeerId, PeerMessage } from "#wire";
+import type { Capacity, LinkReport, PeerId, PeerMessage } from "#wire";
 import type { Simulation } from "./simulation.ts";
 
 /** Links are measured this often. */
@@ -39,14 +39,20 @@ export class IslandEnd {
   private readonly seat: IslandSeat;
   private readonly sim: Simulation;
   private readonly tab: IslandTab;
+  private readonly wish: { readonly ranksMin: number; readonly capacity?: Capacity };
   private readonly here = new Map<string, Set<PeerId>>(); // who has its part, by island
 
-  constructor(sim: Simulation, tab: IslandTab, ranksMin: number) {
+  constructor(sim: Simulation, tab: IslandTab, wish: { readonly ranksMin: number; readonly capacity?: Capacity }) {
     this.sim = sim;
     this.tab = tab;
     this.seat = new IslandSeat(tab.id);
-    this.input({ type: "seek", ranksMin });
+    this.wish = wish;
+    this.seekAgain();
     this.report();
+  }
+
+  seekAgain(): void {
+    this.input({ type: "seek", ...this.wish });
   }
 
   input(input: IslandSeatInput): void {

@@ -8,10 +8,13 @@ import { Simulation } from "./simulation.ts";
 const near = { delayMs: [3, 8] } as const;
 
 /** peer-0 and peer-1 train alone; of the other three each needs a second one. */
-function swarmOf(seed: number): { sim: Simulation; seekers: PeerNode[] } {
+function swarmOf(seed: number, say: (seeker: PeerNode, place: number) => void = () => {}) {
   const sim = new Simulation({ seed, peers: 5, network: near });
   const seekers = sim.peers.slice(2);
-  for (const seeker of seekers) seeker.ranksMin = 2;
+  for (const [place, seeker] of seekers.entries()) {
+    seeker.ranksMin = 2;
+    say(seeker, place);
+  }
   return { sim: sim.startAll(), seekers };
 }
 
@@ -63,6 +66,26 @@ test("[R25] [R54] in a swarm whose mesh would not link them, who seeks an island
   const planned = seekers.flatMap(({ id }) => mesh.planned(id)).filter((id) => seekers.some((each) => each.id === id));
   expect(planned.length).toBeLessThan(12); // the plan alone would not do
   sim.runRounds(2);
+  sim.checkAll();
+});
+
+test("[R54] what members say they hold decides who is which stage, and which two of three make an island", () => {
+  const { sim, seekers } = swarmOf(4, (seeker, place) => {
+    const stageLayersMax = [place === 0 ? [1, 1] : [0, 1], [0, 0, 0], [0, 0, 0, 0]]; // one alone holds the first layer, with the embedding
+    seeker.capacity = { tensorRanksMin: null, stageLayersMax, flopsPerSecond: 1e12 };
+  });
+  sim.runUntil(() => settled(sim, seekers), 20_000, "an island in a commit");
+  const leader = leading(seekers)!;
+  expect(leader).toBe(seekers[0]);
+  expect(sim.host.sequencer!.view().islands).toMatchObject([
+    { plan: { kind: "pipeline", layers: [1, 1] }, stepMs: expect.any(Number) },
+  ]);
+  expect(waiting(seekers)[0].island!.waits).toBe("too-few 1");
+  const other = leader.island!.part!.members[1];
+  leader.crash();
+  sim.runUntil(() => waiting(seekers).length === 2, 20_000, "those who are left have nobody for the first layer");
+  expect(waiting(seekers).map(({ id }) => id)).toContain(other);
+  sim.runUntil(() => waiting(seekers).every(({ island }) => island!.waits === "too-small 0"), 60_000, "they know why");
   sim.checkAll();
 });
 

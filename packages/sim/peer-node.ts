@@ -3,6 +3,7 @@
 //   control socket, frames, requests, timers -> peer.step -> effects -> network, replica, store -> inputs again
 import { Peer, type PeerInput, type PeerOutput } from "#swarm";
 import {
+  type Capacity,
   type EntryOf,
   type HostMessage,
   holdersOf,
@@ -54,6 +55,8 @@ export class PeerNode implements PeerSocketEnd {
   lied = false;
   /** The model does not fit it alone: it seeks an island of so many. */
   ranksMin: number | undefined;
+  /** What it says that it holds, and how fast it is. */
+  capacity: Capacity | undefined;
   island: IslandEnd | undefined;
   /** The person reads why the page was sent away, and reloads it. */
   reloads = false;
@@ -126,11 +129,11 @@ export class PeerNode implements PeerSocketEnd {
     this.peer = new Peer({ run, spec, self: this.id, check: entryCheck });
     this.sim.plant.peer?.(this.peer);
     if (this.ranksMin === undefined) this.input({ type: "donate" });
-    else this.island = this.newIsland(this.ranksMin);
+    else this.island = this.newIsland(this.ranksMin, this.capacity);
     this.connectHost();
   }
 
-  private newIsland(ranksMin: number): IslandEnd {
+  private newIsland(ranksMin: number, capacity: Capacity | undefined): IslandEnd {
     const { sim, id, name, time } = this;
     const node = this;
     return new IslandEnd(
@@ -146,7 +149,7 @@ export class PeerNode implements PeerSocketEnd {
         donate: () => this.input({ type: "donate" }),
         loseDevice: () => this.loseDevice(),
       },
-      ranksMin,
+      { ranksMin, ...(capacity && { capacity }) },
     );
   }
 
@@ -365,7 +368,7 @@ export class PeerNode implements PeerSocketEnd {
 
   resume(): void {
     if (this.ranksMin === undefined) this.input({ type: "donate" });
-    else this.island?.input({ type: "seek", ranksMin: this.ranksMin });
+    else this.island?.seekAgain();
   }
 
   private fetchLog(from: number): void {

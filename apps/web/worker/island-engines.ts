@@ -1,6 +1,6 @@
 // Islands on this machine's GPU: among how many a model fits, and the engines of who leads and of who serves.
-import { fewestRanks, leadIsland, serveIsland, sharesOf } from "#engine";
-import type { IslandPlan, RunSpec } from "#wire";
+import { fewestRanks, leadIsland, productSpeed, serveIsland, sharesOf, stageLayersMax } from "#engine";
+import { type Capacity, type IslandPlan, islandKindOf, RANKS_MAX, type RunSpec, sequencesAtOnce } from "#wire";
 import type { TestPlan } from "../views/places.ts";
 import type { IslandPart } from "../window/types.ts";
 import type { EngineWish } from "./gpu.ts";
@@ -14,14 +14,29 @@ async function optionsOf({ spec: { model }, memoryBytes }: EngineWish) {
   return { model, ...(adapter ? { adapter } : {}), ...(memoryBytes === undefined ? {} : { memoryBytes }) };
 }
 
+/** Of parts or stages whichever fits among fewer. */
+async function needsOf(
+  { spec: { model, lora }, memoryBytes }: EngineWish,
+  speedOf: typeof productSpeed | undefined,
+): ReturnType<IslandEngines["needs"]> {
+  if (lora) return undefined; // a rank trains all of its part
+  const given = { model, microbatch: 1, limits: (await anAdapter())?.limits, memoryBytes };
+  const fewest = fewestRanks(given);
+  const parts = fewest && Math.max(2, fewest);
+  if (islandKindOf(model) === "sequence") return parts === undefined ? undefined : { ranksMin: parts };
+  const layersMax = stageLayersMax(given);
+  const stages = layersMax.find((most) => most.some((layers) => layers > 0))?.length;
+  if (parts === undefined && stages === undefined) return undefined;
+  const flopsPerSecond = await speedOf?.(model).catch(() => undefined); // then links alone decide
+  const capacity: Capacity = {
+    ...{ tensorRanksMin: parts ?? null, stageLayersMax: layersMax },
+    ...(flopsPerSecond !== undefined && { flopsPerSecond }),
+  };
+  return { ranksMin: Math.min(parts ?? RANKS_MAX, stages ?? RANKS_MAX), capacity };
+}
+
 export const islandEngines: IslandEngines = {
-  async ranksNeeded(wish) {
-    const { spec, memoryBytes } = wish;
-    if (spec.lora) return undefined; // a rank trains all of its part
-    const limits = (await anAdapter())?.limits;
-    const ranks = fewestRanks({ model: spec.model, microbatch: 1, limits, memoryBytes });
-    return ranks && Math.max(2, ranks);
-  },
+  needs: (wish) => needsOf(wish, productSpeed),
   partOf({ spec: { model } }, plan, rank, ranks): IslandPart {
     if (plan.kind === "pipeline") {
       const first = plan.layers.slice(0, rank).reduce((sum, layers) => sum + layers, 1);
@@ -34,12 +49,15 @@ export const islandEngines: IslandEngines = {
     return { kind: "heads", ...heads, columns: columns.count, ofColumns: model.dFfn };
   },
   async lead(wish, plan, port) {
-    const options = { ...(await optionsOf(wish)), plan, microbatch: wish.spec.inner.windowsPerStep };
-    const engine = await leadIsland(options, port);
+    const microbatch = sequencesAtOnce(wish.spec.inner.windowsPerStep, plan.kind, port.ranks);
+    const engine = await leadIsland({ ...(await optionsOf(wish)), plan, microbatch }, port);
     return { engine, totals: () => engine.exchangeTotals };
   },
   serve: async (wish, plan, port) => serveIsland({ ...(await optionsOf(wish)), plan }, port),
 };
+
+/** How fast it is is left out, where a test says how the model is shared: the host has no reason to say otherwise. */
+export const untimedEngines: IslandEngines = { ...islandEngines, needs: (wish) => needsOf(wish, undefined) };
 
 /** As the host says, unless a test build's address says otherwise. */
 export function planFor(

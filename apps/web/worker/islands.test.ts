@@ -31,7 +31,17 @@ function portOf(rank: number): MembersPort & { over: string } {
   return port;
 }
 
-function given(change: Partial<IslandsOptions> & { ranksNeeded?: number | undefined } = {}) {
+const capacity = {
+  tensorRanksMin: 3,
+  stageLayersMax: [
+    [1, 1],
+    [0, 0, 0],
+    [0, 0, 0, 0],
+  ],
+  flopsPerSecond: 1e12,
+};
+
+function given(change: Partial<IslandsOptions> & { needs?: { ranksMin: number } | undefined } = {}) {
   const sent: PeerMessage[] = [];
   const [measured, pinged]: string[][] = [[], []];
   const ports: ReturnType<typeof portOf>[] = [];
@@ -64,7 +74,7 @@ function given(change: Partial<IslandsOptions> & { ranksNeeded?: number | undefi
     },
     engines: {
       ...notAsked,
-      ranksNeeded: async () => ("ranksNeeded" in change ? change.ranksNeeded : 3),
+      needs: async () => ("needs" in change ? change.needs : { ranksMin: 3, capacity }),
       lead: async () => {
         led.push(new FakeEngine());
         return { engine: led[led.length - 1] as Engine, totals: () => ({ ...totals }) };
@@ -104,13 +114,13 @@ function given(change: Partial<IslandsOptions> & { ranksNeeded?: number | undefi
 
 const part = { kind: "layers", first: 1, count: 1, of: 2 } as const;
 const notAsked: IslandsOptions["engines"] = {
-  ranksNeeded: async () => 2,
+  needs: async () => ({ ranksMin: 2, capacity }),
   partOf: () => part,
   lead: () => Promise.reject(new Error("not asked")),
   serve: () => Promise.reject(new Error("not asked")),
 };
 
-const seeks = (ranksMin: number) => ({ type: "seek-island", ranksMin });
+const seeks = (ranksMin: number) => ({ type: "seek-island", ranksMin, capacity });
 
 test("what fits is trained alone; what does not is sought company for, with the planner's words", async () => {
   const engine = new FakeEngine();
@@ -147,7 +157,7 @@ test("links to others who seek are measured once each, and reported while it see
 });
 
 test("what fits not even in parts, and what fails otherwise, is told as before", async () => {
-  await expect(given({ wishes: null, ranksNeeded: undefined }).islands.open(wish)).rejects.toBe(tooLarge);
+  await expect(given({ wishes: null, needs: undefined }).islands.open(wish)).rejects.toBe(tooLarge);
   const lost = new BlockedError(problems.deviceLost("gone"));
   const alone = () => Promise.reject(lost);
   await expect(given({ wishes: null, alone }).islands.open(wish)).rejects.toBe(lost);

@@ -13,17 +13,30 @@ import {
 } from "#engine";
 import type { Heartbeat, IslandLines, MembersPort } from "#mesh";
 import { IslandSeat, type IslandSeatInput, type IslandSeatOutput } from "#swarm";
-import { type HostMessage, type IslandPlan, type LinkReport, type PeerId, type PeerMessage, RANKS_MAX } from "#wire";
+import {
+  type Capacity,
+  type HostMessage,
+  type IslandPlan,
+  type LinkReport,
+  type PeerId,
+  type PeerMessage,
+  RANKS_MAX,
+} from "#wire";
 import type { IslandPart, IslandView } from "../window/types.ts";
 import type { Board } from "./board.ts";
 import { BlockedError, type EngineWish } from "./gpu.ts";
 import { LOST_AGAIN_MS } from "./gpu-keeper.ts";
 import { problems } from "./problems.ts";
 
+interface Needs {
+  readonly ranksMin: number;
+  readonly capacity?: Capacity;
+}
+
 /** What a part of a model needs of this machine, and who leads or serves with it. */
 export interface IslandEngines {
-  /** The fewest among whom the model fits, by this machine's part; undefined: not among the most either. */
-  ranksNeeded(wish: EngineWish): Promise<number | undefined>;
+  /** The fewest among whom this machine has a part that fits it, and what the host should know of it; undefined: not among the most either. */
+  needs(wish: EngineWish): Promise<Needs | undefined>;
   partOf(wish: EngineWish, plan: IslandPlan, rank: number, ranks: number): IslandPart;
   lead(
     wish: EngineWish,
@@ -65,6 +78,7 @@ export class Islands {
   readonly #seat: IslandSeat;
   /** Undefined: nothing was tried yet, or it trains alone. */
   #ranksMin: number | undefined;
+  #capacity: Capacity | undefined;
   /** Somebody waits for an engine: as long as this seeks or serves. */
   #opening: Opening | undefined;
   #port: MembersPort | undefined;
@@ -142,7 +156,9 @@ export class Islands {
   async #alone(wish: EngineWish): Promise<Engine | undefined> {
     const { wishes, alone, engines } = this.#options;
     if (wishes !== null && wish.adapter.backend === "webgpu") {
-      this.#ranksMin = Math.max(wishes, (await engines.ranksNeeded(wish)) ?? 0);
+      const needs = await engines.needs(wish);
+      this.#ranksMin = Math.max(wishes, needs?.ranksMin ?? 0);
+      this.#capacity = needs?.capacity;
       this.#show({ why: null });
       return undefined;
     }
@@ -151,8 +167,10 @@ export class Islands {
     } catch (error) {
       const isTooLarge = error instanceof BlockedError && error.problem.code === "model-too-large";
       if (!isTooLarge || wish.adapter.backend !== "webgpu") throw error;
-      this.#ranksMin = await engines.ranksNeeded(wish);
-      if (this.#ranksMin === undefined) throw error;
+      const needs = await engines.needs(wish);
+      if (needs === undefined) throw error;
+      this.#ranksMin = needs.ranksMin;
+      this.#capacity = needs.capacity;
       this.#show({ why: error.problem.message });
       return undefined;
     }
@@ -160,7 +178,8 @@ export class Islands {
 
   #seek(): void {
     if (this.#paused || this.#ranksMin === undefined) return;
-    this.#step({ type: "seek", ranksMin: this.#ranksMin });
+    const capacity = this.#capacity;
+    this.#step({ type: "seek", ranksMin: this.#ranksMin, ...(capacity && { capacity }) });
   }
 
   #step(input: IslandSeatInput): void {

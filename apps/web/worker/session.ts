@@ -34,7 +34,7 @@ import { BlockedError, isOutOfMemory, openEngine } from "./gpu.ts";
 import { GpuKeeper } from "./gpu-keeper.ts";
 import type { Holds } from "./holds.ts";
 import { HostLine } from "./host-line.ts";
-import { islandEngines, planFor } from "./island-engines.ts";
+import { islandEngines, planFor, untimedEngines } from "./island-engines.ts";
 import { Islands } from "./islands.ts";
 import { Journal } from "./journal.ts";
 import { LinkViews } from "./link-views.ts";
@@ -310,7 +310,7 @@ export class Session {
       ...{ self: peer, lines: this.#islandLines, board, now, wishes: config.island },
       ...{
         alone: openEngine,
-        engines: islandEngines,
+        engines: config.testPlan === null ? islandEngines : untimedEngines,
         planFor: (plan, ranks) => planFor(config.testPlan, spec, plan, ranks),
       },
       send: (message) => this.#lines.send(message),
