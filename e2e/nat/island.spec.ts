@@ -5,7 +5,7 @@ import { openDonor, specLike, startHost, type TestDonor } from "../support.ts";
 import { Lab, PUBLIC_ADDRESS, shapedLine } from "./lab.ts";
 import { logOf, runOf, volunteerIn } from "./volunteer.ts";
 
-/** Nano with two layers for each stage; a round of ten steps, each of eight sequences that follow each other through the stages. */
+/** Nano with layers for three stages; a round of ten steps, each of eight sequences that follow each other through the stages. */
 const sixLayers = () =>
   specLike(({ inner, evaluation }) => ({
     model: { ...presets.nano.model, layers: 6 },
@@ -49,9 +49,10 @@ test("three tabs in two homes are a pipeline's stages, and learn within 2 % of o
     console.log(
       `losses of three rounds: alone ${expected.join(", ")}; ${JSON.stringify(islands?.[0].plan)} ${losses.join(", ")}`,
     );
-    expect(islands?.map(({ plan, members }) => [plan, members.length])).toEqual([
-      [{ kind: "pipeline", layers: [2, 2, 2], exchange: "int8" }, 3],
-    ]);
+    const [{ plan, members, stepMs }] = islands ?? [];
+    expect([plan, members.length]).toMatchObject([{ kind: "pipeline", exchange: "int8" }, 3]);
+    expect(plan.kind === "pipeline" && plan.layers.reduce((sum, layers) => sum + layers, 0)).toBe(6);
+    expect(stepMs).toBeGreaterThan(0); // as predicted from what the three said of their speed, alike or not
     for (const [round, loss] of losses.entries())
       expect(Math.abs(loss / expected[round] - 1), `round ${round}`).toBeLessThan(0.02);
     const { betweenHomes, toTurn } = lab.wayBytes();

@@ -40,7 +40,7 @@ test("equal stages without lines: each microbatch, and a bubble of the other sta
   }
 });
 
-test("any stages and lines: predicted is at most two fifths from what is played", () => {
+test("any stages and lines: nine of ten predictions are within 15 % of what is played, none is half or twice of it", () => {
   const ms = (max: number) => fc.double({ min: 1, max, noNaN: true });
   const hop = fc.record({ forwardMs: ms(60), backwardMs: ms(60), latencyMs: ms(40) });
   const given = fc.integer({ min: 2, max: 4 }).chain((stages) =>
@@ -50,12 +50,16 @@ test("any stages and lines: predicted is at most two fifths from what is played"
       microbatches: fc.integer({ min: 1, max: 32 }),
     }),
   );
-  fc.assert(
-    fc.property(given, ({ compute, hops, microbatches }) => {
-      const ratio = pipelineStepMs(compute, hops, microbatches) / playedMs(compute, hops, microbatches);
-      expect(ratio).toBeGreaterThan(0.6); // 0.68 to 1.31 of two thousand draws
-      expect(ratio).toBeLessThan(1.4);
-    }),
-    { numRuns: 200 },
-  );
+  const ratios = fc
+    .sample(given, { seed: 1, numRuns: 1000 })
+    .map(
+      (each) =>
+        pipelineStepMs(each.compute, each.hops, each.microbatches) /
+        playedMs(each.compute, each.hops, each.microbatches),
+    )
+    .sort((a, b) => a - b);
+  expect(ratios[0]).toBeGreaterThan(0.6);
+  expect(ratios[50]).toBeGreaterThan(0.85);
+  expect(ratios[950]).toBeLessThan(1.15);
+  expect(ratios[999]).toBeLessThan(1.5);
 });
