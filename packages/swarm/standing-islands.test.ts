@@ -95,6 +95,28 @@ test("who waits hears why and who else seeks, once, and again when it is somethi
   expect(host.waits(alice)).toEqual({ type: "island-waits", missing: 1, because: "slow", seekers: [bob] });
 });
 
+test("who says that it holds more than before gets company, and the host what their steps will take", () => {
+  const holds = (first: number, flopsPerSecond: number) => ({
+    ...{ tensorRanksMin: null, flopsPerSecond },
+    stageLayersMax: [
+      [first, 1],
+      [0, 0, 0],
+      [0, 0, 0, 0],
+    ],
+  });
+  const host = given(alice, bob);
+  host.say(alice, { type: "seek-island", ranksMin: 2, capacity: holds(0, 1e12) });
+  host.say(bob, { type: "seek-island", ranksMin: 2, capacity: holds(0, 1e12) });
+  host.measure([alice, bob]);
+  expect(host.waits(alice)).toEqual({ type: "island-waits", missing: 0, because: "too-small", seekers: [bob] });
+  expect(host.sequencer.view().islands).toEqual([]);
+  host.say(bob, { type: "seek-island", ranksMin: 2, capacity: holds(1, 1e12) });
+  host.later(400);
+  const plan = { kind: "pipeline", layers: [1, 1], exchange: "int8" };
+  const [island] = host.sequencer.view().islands;
+  expect(island).toMatchObject({ members: [bob, alice], plan, stepMs: expect.any(Number) });
+});
+
 test("over a slow line layers go to stages, once nobody nearer has come", () => {
   const host = given(alice, bob).seek(alice, bob);
   host.measure([alice, bob], { rttMs: 80 });

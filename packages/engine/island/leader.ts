@@ -33,7 +33,7 @@ export async function leadIsland(options: LeadOptions, port: IslandPort): Promis
 
 async function agree(options: LeadOptions, lane: Lane): Promise<Extract<Order, { op: "open" }>> {
   let problem = "";
-  for (let { microbatch } = options; microbatch >= 1; microbatch = Math.floor(microbatch / 2)) {
+  for (let { microbatch } = options; microbatch >= 1; microbatch = halfOf(microbatch)) {
     tellAll(lane, { op: "plan", microbatch });
     const own = planPart(options, lane, microbatch);
     const all = [own, ...(await answersOf(lane)).map(({ header }) => header)];
@@ -43,6 +43,13 @@ async function agree(options: LeadOptions, lane: Lane): Promise<Extract<Order, {
     problem = `member ${short}: ${(all[short] as { problem: string }).problem}`;
   }
   throw new ModelTooLargeError(`This island cannot hold the model. ${problem} More members have smaller parts.`);
+}
+
+/** Or less: it divides it, and so whatever that divides; 0 below 1. */
+function halfOf(microbatch: number): number {
+  let half = Math.floor(microbatch / 2);
+  while (half > 1 && microbatch % half > 0) half--;
+  return half;
 }
 
 const others = ({ rank, ranks }: Lane): number[] =>
