@@ -1,33 +1,10 @@
 // Several tabs as one peer: the model is cut among them, and the swarm trains with them as with anybody.
-import { type Browser, chromium, expect, type Page, test } from "@playwright/test";
-import { chromiumFlags, findInstalledBrowser } from "../apps/cli/browser.ts";
+import { expect, type Page, test } from "@playwright/test";
 import { countOfAttesters, type LogEntry, offersIn, presets, type RunDetail } from "../packages/wire/index.ts";
-import { STEADY_DUTY, specLike, startHost, type TestHost, untilRun } from "./support.ts";
+import { close, islandText, nano, tabsOfOneBrowser } from "./islands.ts";
+import { STEADY_DUTY, specLike, startHost, untilRun } from "./support.ts";
 
-/** Nano with rounds of three steps: with software adapters an island of four takes a second for each. */
-const nano = () =>
-  specLike(({ inner, evaluation }) => ({
-    model: presets.nano.model,
-    inner: { ...inner, steps: 3, windowsPerStep: 2 },
-    evaluation: { ...evaluation, everyRounds: 100 },
-  }));
-
-/** Each page in a context of its own is another volunteer's tab. */
-let browser: Browser;
-test.beforeAll(async () => {
-  browser = await chromium.launch({ executablePath: findInstalledBrowser()?.path ?? "", args: chromiumFlags() });
-});
-test.afterAll(() => browser.close());
-
-async function openTab(host: TestHost, address: string): Promise<Page> {
-  const page = await (await browser.newContext()).newPage();
-  await page.goto(host.url + address);
-  await page.getByRole("button", { name: "Donate this GPU" }).click();
-  return page;
-}
-
-const close = (page: Page): Promise<void> => page.context().close();
-const islandText = (page: Page) => page.locator(".panel .island");
+const openTab = tabsOfOneBrowser();
 
 const commits = (log: readonly LogEntry[]) => log.filter((entry) => entry.type === "commit");
 
