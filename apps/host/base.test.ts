@@ -68,9 +68,9 @@ test("a draft may leave the model out: it is the base's own, its context too", a
   expect(spec.model).toEqual(model);
 });
 
-test("a run may see less context than its base", async () => {
-  const { spec } = await made({ ...draft, model: { ...model, contextLength: 4 } });
-  expect(spec.model.contextLength).toBe(4);
+test("a run may see less context than its base, and retrain it with another residual stream", async () => {
+  const { spec } = await made({ ...draft, version: 6, model: { ...model, contextLength: 4, residual: "ladder" } });
+  expect(spec.model).toEqual({ ...model, contextLength: 4, residual: "ladder" });
 });
 
 describe("what will not do is told with its remedy, and nothing of it is stored", () => {

@@ -248,7 +248,7 @@ Nano's million tokens take eight browsers on two cores about five minutes. Bytes
   bench
     .command("island")
     .description(
-      "a step of one model over several members, on lines of several kinds, measured and predicted (a minute)",
+      "a step of one model over several members, on lines of several kinds, with and without a ladder residual, measured and predicted (two minutes)",
     )
     .addOption(new Option("--model <name>", "what is cut").choices(["nano", "micro"]).default("micro"))
     .option("--ranks <count>", "members, 2 to 4", numberFrom(2, 4), 2)

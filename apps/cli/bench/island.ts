@@ -6,6 +6,7 @@ import {
   BYTES_PER_NUMBER,
   exchangeMs,
   type LineShape,
+  type ModelShape,
   pipelineStepMs,
   presets,
   stepShapeOf,
@@ -38,13 +39,20 @@ export async function benchIsland(
   out: (line: string) => void,
   say: (line: string) => void,
 ): Promise<void> {
-  const wish = { ...given, model: presets[model].model, lines: LINES };
-  const measured = await onAdapter(adapter, say, {
-    entry: "apps/cli/bench/island-page.ts",
-    inPage: (page) => page.evaluate((given) => globalThis.island(given), wish),
-    inNode: () => measureIsland(wish),
-  });
-  for (const line of json ? [JSON.stringify(measured)] : [...linesOf(model, measured), ...predictedLines()]) out(line);
+  const measuredWith = (residual: ModelShape["residual"]): Promise<IslandMeasurement> => {
+    const wish = { ...given, model: { ...presets[model].model, residual }, lines: LINES };
+    return onAdapter(adapter, say, {
+      entry: "apps/cli/bench/island-page.ts",
+      inPage: (page) => page.evaluate((given) => globalThis.island(given), wish),
+      inNode: () => measureIsland(wish),
+    });
+  };
+  const standard = await measuredWith(undefined);
+  const ladder = await measuredWith("ladder");
+  if (json) return out(JSON.stringify({ standard, ladder }));
+  for (const line of [...linesOf(model, standard), "", ...linesOf(`${model} with a ladder residual`, ladder)])
+    out(line);
+  for (const line of predictedLines()) out(line);
 }
 
 /** What no machine here can measure: each member a GPU of this speed. */
@@ -64,8 +72,9 @@ function predictedLines(): string[] {
         const sendMs = (1000 * numbers * BYTES_PER_NUMBER.int8) / line.bytesPerSecond;
         const hop = { forwardMs: sendMs, backwardMs: sendMs, latencyMs: line.latencyMs };
         const tensor = secondsOf(tensorStepMs(step, 2, MEMBER_FLOPS, eachMs));
+        const ladder = secondsOf(tensorStepMs({ ...step, residual: "ladder" }, 2, MEMBER_FLOPS, eachMs));
         const stages = secondsOf(pipelineStepMs([stageMs, stageMs], [hop], microbatches));
-        return `    ${nameOf(line).padEnd(18)} tensor ${tensor}   pipeline ${stages}`;
+        return `    ${nameOf(line).padEnd(18)} tensor ${tensor}   with a ladder ${ladder}   pipeline ${stages}`;
       }),
     ];
   });

@@ -24,6 +24,7 @@ export interface IslandBenchOptions {
   readonly form: Form;
   readonly lines: readonly LineShape[];
   readonly rounds: number;
+  readonly adapter?: GPUAdapter;
 }
 
 export interface IslandStep {
@@ -34,7 +35,7 @@ export interface IslandStep {
   readonly hiddenPart: number; //  0 to 1: while something was computed
 }
 
-export interface IslandMeasurement extends Omit<IslandBenchOptions, "lines" | "rounds"> {
+export interface IslandMeasurement extends Omit<IslandBenchOptions, "lines" | "rounds" | "adapter"> {
   readonly adapter: string;
   readonly exchanges: number; //   of one microbatch
   readonly bytesEach: number; //   a rank's part of a sum
@@ -47,10 +48,10 @@ const OPTIONS: StepOptions = { learningRate: 1e-3, beta1: 0.9, beta2: 0.95, eps:
 const NO_LINE: LineShape = { latencyMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY };
 
 export async function measureIsland(options: IslandBenchOptions): Promise<IslandMeasurement> {
-  const { lines, rounds, ...given } = options;
+  const { lines, rounds, adapter: _, ...given } = options;
   const { model, microbatch, ranks, exchange, form } = given;
   const shape = { ...NO_LINE };
-  const engines = await openIsland(given, shape);
+  const engines = await openIsland(options, shape);
   const random = prng(1);
   const batches = [1, 2].map(() => randomIds(random, microbatch * (model.contextLength + 1), model.vocabSize));
   const times = new Map<string, { ms: number; overlap: Overlap }[]>();
@@ -101,7 +102,7 @@ const ranksOf = (engines: readonly WebGpuEngine[]): Rank[] =>
   engines.map(({ rank }) => rank).filter((rank): rank is Rank => rank instanceof Rank);
 
 async function openIsland(
-  { model, microbatch, ranks, exchange, form }: Omit<IslandBenchOptions, "lines" | "rounds">,
+  { model, microbatch, ranks, exchange, form, ...given }: IslandBenchOptions,
   shape: LineShape,
 ): Promise<WebGpuEngine[]> {
   const flat = Float32Array.from(randomParameters(prng(2), model, 0.02));
@@ -109,7 +110,12 @@ async function openIsland(
   return Promise.all(
     islandPorts(ranks, shape).map(async (port, rank) => {
       const membership = { lanes: new Lanes(port), reduce: { exchange, form }, ranks, chains: 2 } as const;
-      const engine = await createWebGpuEngine({ model: rankShape(model, shares[rank]), microbatch }, {}, membership);
+      const own = {
+        ...(given.adapter && { adapter: given.adapter }),
+        model: rankShape(model, shares[rank]),
+        microbatch,
+      };
+      const engine = await createWebGpuEngine(own, {}, membership);
       engine.load(partOf(model, shares[rank], flat));
       return engine;
     }),
