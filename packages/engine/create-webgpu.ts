@@ -17,20 +17,16 @@ import { LORA_KERNELS } from "./model/adapter-passes.ts";
 import { exchangedBytes, type IslandCut, inFlightOf, type StageCut, suffixOf, sumsOf } from "./model/buffers.ts";
 import { markKernelsOf, markPassesOf } from "./model/mark-passes.ts";
 import { outlineOf } from "./model/outline.ts";
+import { ALL_KERNELS, ISLAND_KERNELS, microbatchPassesOf, STAGE_KERNELS, stagePassesOf } from "./model/passes.ts";
+import { planModel } from "./model/planner.ts";
 import {
-  ALL_KERNELS,
   coldPassesOf,
   HALF_KERNELS,
-  ISLAND_KERNELS,
   islandSquaresOf,
   MOMENT_KERNELS,
-  microbatchPassesOf,
-  STAGE_KERNELS,
   squaresPassOf,
-  stagePassesOf,
   stepPassesOf,
-} from "./model/passes.ts";
-import { planModel } from "./model/planner.ts";
+} from "./model/step-passes.ts";
 import { WebGpuEngine } from "./webgpu-engine.ts";
 
 /** What the device decides; tests make it small, so that small models are cut as large ones are, or ask for what another device would take. */

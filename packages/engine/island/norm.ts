@@ -1,7 +1,7 @@
 // The norm of a gradient whose parts several members have: clipping is by all of it.
 import type { Crossing } from "../device/crossing.ts";
 import type { Plan, View } from "../device/plan.ts";
-import type { IslandSquares } from "../model/passes.ts";
+import type { IslandSquares } from "../model/step-passes.ts";
 import { exchangeNumbers } from "./all-reduce.ts";
 import type { Lane } from "./port.ts";
 

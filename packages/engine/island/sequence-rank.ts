@@ -21,16 +21,9 @@ import { type Batch, NO_UPDATE } from "../model/batch.ts";
 import { updatedOf } from "../model/buffers.ts";
 import { type Range, takeFromEngine, toEngine } from "../model/layout.ts";
 import { MESSAGES_IN_FLIGHT, type Outline, outlineOf, REPORT_BYTES } from "../model/outline.ts";
-import {
-  ALL_KERNELS,
-  coldPassesOf,
-  type MicrobatchPass,
-  MOMENT_KERNELS,
-  microbatchPassesOf,
-  type StepPass,
-  stepPassesOf,
-} from "../model/passes.ts";
+import { ALL_KERNELS, type MicrobatchPass, microbatchPassesOf } from "../model/passes.ts";
 import { messageElements, SEQUENCE_KERNELS } from "../model/sequence-passes.ts";
+import { coldPassesOf, MOMENT_KERNELS, type StepPass, stepPassesOf } from "../model/step-passes.ts";
 import { exchangeNumbers } from "./all-reduce.ts";
 import type { ExchangeTotals, Lanes } from "./lanes.ts";
 import { MessagesBetween } from "./messages-between.ts";

@@ -19,8 +19,9 @@ import {
 } from "./buffers.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { markPassesOf, markStagingBytes, wantMark } from "./mark-passes.ts";
-import { coldPassesOf, microbatchPassesOf, squaresPassOf, stagePassesOf, stepPassesOf } from "./passes.ts";
+import { microbatchPassesOf, stagePassesOf } from "./passes.ts";
 import { messageElements } from "./sequence-passes.ts";
+import { coldPassesOf, squaresPassOf, stepPassesOf } from "./step-passes.ts";
 
 /** Steps queued before the first is read: run-ahead hides the readback, and more than two steps only grow memory. */
 export const STEPS_IN_FLIGHT = 2;
