@@ -25,7 +25,7 @@ export { type FastestBackend, fastestBackend } from "./fastest.ts";
 export { type IslandBenchOptions, type IslandMeasurement, type IslandStep, measureIsland } from "./island/bench.ts";
 export type { ExchangeTotals } from "./island/lanes.ts";
 export { type IslandEngine, type LeadOptions, leadIsland } from "./island/leader.ts";
-export { type IslandOptions, type Served, serveIsland } from "./island/member.ts";
+export { type IslandOptions, type Pace, type Served, serveIsland } from "./island/member.ts";
 export { sharesOf } from "./island/parts.ts";
 export { fewestRanks, type IslandPlanOptions, planIsland, stageLayersMax } from "./island/planner.ts";
 export { IslandLostError, type IslandPort } from "./island/port.ts";

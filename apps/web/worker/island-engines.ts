@@ -53,7 +53,7 @@ export const islandEngines: IslandEngines = {
     const engine = await leadIsland({ ...(await optionsOf(wish)), plan, microbatch }, port);
     return { engine, totals: () => engine.exchangeTotals };
   },
-  serve: async (wish, plan, port) => serveIsland({ ...(await optionsOf(wish)), plan }, port),
+  serve: async (wish, plan, port, pace) => serveIsland({ ...(await optionsOf(wish)), plan }, port, pace),
 };
 
 /** How fast it is is left out, where a test says how the model is shared: the host has no reason to say otherwise. */

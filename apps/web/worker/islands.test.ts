@@ -31,6 +31,7 @@ function portOf(rank: number): MembersPort & { over: string } {
   return port;
 }
 
+const pace = { rest: async () => {}, worked: () => {} };
 const capacity = {
   tensorRanksMin: 3,
   stageLayersMax: [
@@ -58,6 +59,7 @@ function given(change: Partial<IslandsOptions> & { needs?: { ranksMin: number } 
         snapshot = { ...snapshot, ...to };
       },
     },
+    pace,
     heartbeat: { ping: (peer) => void pinged.push(peer[0]), rttLeastMs: () => 4 },
     lines: {
       async measure(peer, rttMs) {
@@ -79,7 +81,8 @@ function given(change: Partial<IslandsOptions> & { needs?: { ranksMin: number } 
         led.push(new FakeEngine());
         return { engine: led[led.length - 1] as Engine, totals: () => ({ ...totals }) };
       },
-      async serve(_wish, _plan, port) {
+      async serve(_wish, _plan, port, its) {
+        expect(its).toBe(pace);
         const one = { destroyed: false };
         served.push(one);
         return {

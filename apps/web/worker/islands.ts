@@ -9,6 +9,7 @@ import {
   type ExchangeTotals,
   IslandLostError,
   ModelTooLargeError,
+  type Pace,
   type Served,
 } from "#engine";
 import type { Heartbeat, IslandLines, MembersPort } from "#mesh";
@@ -47,6 +48,7 @@ export interface IslandEngines {
     wish: EngineWish,
     plan: IslandPlan,
     port: MembersPort,
+    pace: Pace,
   ): Promise<Pick<Served, "finished" | "destroy" | "totals">>;
 }
 
@@ -62,6 +64,8 @@ export interface IslandsOptions {
   readonly planFor: (given: IslandPlan, ranks: number) => IslandPlan;
   readonly alone: (wish: EngineWish) => Promise<Engine>;
   readonly engines: IslandEngines;
+  /** The person's own, which holds here too while another leads. */
+  readonly pace: Pace;
   readonly now: () => number;
 }
 
@@ -219,7 +223,7 @@ export class Islands {
         this.#show({ state: "training" });
         return opening.resolve(engine);
       }
-      const served = await engines.serve(opening.wish, plan, port);
+      const served = await engines.serve(opening.wish, plan, port, this.#options.pace);
       this.#show({ state: "training" });
       if (!this.#paused) this.#options.board.set({ status: "donating" });
       this.#meter = meterOf(() => served.totals, now);

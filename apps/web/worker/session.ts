@@ -277,7 +277,7 @@ export class Session {
   }
 
   #begin({ run, spec, peer }: Welcome): void {
-    const { foldThread, holds, shelf, board } = this.#options;
+    const { foldThread, holds, shelf, board, duty } = this.#options;
     const [exchange, host] = [this.#exchange, this.#host];
     const fold = foldThread.begin(spec);
     const sources = {
@@ -292,7 +292,7 @@ export class Session {
     const shownBase = () =>
       base((done) => board.set({ task: { what: "weights", done, total } })).finally(() => board.set({ task: null }));
     const trainer = new Trainer({
-      ...{ spec, fold, holds, now, duty: this.#options.duty },
+      ...{ spec, fold, holds, now, duty },
       reopen: async (microbatch) => this.#gpu?.reopen(microbatch),
       onStep: (step) => this.#stepped(step),
     });
@@ -315,6 +315,7 @@ export class Session {
       },
       send: (message) => this.#lines.send(message),
       heartbeat: this.#heartbeat,
+      pace: { rest: () => duty.rest(() => false), worked: (ms) => duty.worked(ms) },
     });
     this.#islands = islands;
     this.#gpu = new GpuKeeper({

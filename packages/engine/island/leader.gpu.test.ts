@@ -6,7 +6,7 @@ import { DeviceLostError, ModelTooLargeError } from "../errors.ts";
 import { lossAndGradient, relativeError } from "../reference/index.ts";
 import { prng, randomIds, randomParameters, tinyModel } from "../reference/testing.ts";
 import { leadIsland } from "./leader.ts";
-import { serveIsland } from "./member.ts";
+import { type Pace, serveIsland } from "./member.ts";
 import { fewestRanks, planIsland } from "./planner.ts";
 import { islandPorts } from "./port.ts";
 
@@ -18,9 +18,9 @@ const random = prng(5);
 const flat = Float32Array.from(randomParameters(random, model, 0.1));
 const batch = randomIds(random, 2 * 7, model.vocabSize);
 
-async function openIsland(given: { readonly model: ModelShape; readonly microbatch: number }, ranks = 2) {
-  const [first, ...rest] = islandPorts(ranks);
-  const members = rest.map((port) => serveIsland({ model: given.model, plan, adapter }, port));
+async function openIsland(given: { readonly model: ModelShape; readonly microbatch: number }, pace?: Pace) {
+  const [first, ...rest] = islandPorts(2);
+  const members = rest.map((port) => serveIsland({ model: given.model, plan, adapter }, port, pace));
   const leader = await leadIsland({ ...given, plan, adapter }, first);
   return { leader, members: await Promise.all(members), ports: [first, ...rest] };
 }
@@ -83,6 +83,31 @@ test("a member that goes in the middle of a step costs the island: its engine is
   }
   expect(await leader.lost).toEqual({ reason: "island", message: "The island fell apart: its tab was closed" });
   await expect(leader.step([batch], options)).rejects.toThrow("its tab was closed");
+});
+
+test("a member that rests is waited for, and whose island ends meanwhile rests no longer", async () => {
+  const worked: number[] = [];
+  let [rested, rise]: [number, () => void] = [0, () => {}];
+  const rest = () =>
+    new Promise<void>((resolve) => {
+      rested++;
+      rise = resolve;
+    });
+  const { leader, members } = await openIsland({ model, microbatch: 2 }, { rest, worked: (ms) => worked.push(ms) });
+  leader.load(flat);
+  await leader.read(); // whoever is asked for a vector does not rest
+  const first = leader.step([batch], options);
+  await expect.poll(() => rested).toBe(1);
+  expect(worked).toEqual([]);
+  rise();
+  await first;
+  await expect.poll(() => worked.length).toBe(1);
+  const second = leader.step([batch], options).catch((error: unknown) => error);
+  await expect.poll(() => rested).toBe(2);
+  leader.destroy();
+  expect(await members[0].finished).toContain("the leader left it");
+  expect(await second).toBeInstanceOf(DeviceLostError);
+  expect(worked).toHaveLength(1);
 });
 
 test("members agree on what fits all of them; where nothing does, everybody is told", async () => {

@@ -12,7 +12,7 @@ import { type ExchangeTotals, Lanes, NO_EXCHANGES } from "./lanes.ts";
 import { idsOf, type Order, orderFrom, pack, unpack } from "./orders.ts";
 import { rankShape, sharesOf } from "./parts.ts";
 import { CHAINS, planSequence, planStage, stageCut } from "./planner.ts";
-import type { IslandPort, Lane } from "./port.ts";
+import type { IslandLostError, IslandPort, Lane } from "./port.ts";
 import { createSequenceEngine, type SequenceEngine } from "./sequence-engine.ts";
 import { stageShape } from "./stages.ts";
 
@@ -28,6 +28,14 @@ export interface IslandOptions extends Pick<EngineOptions, "adapter" | "defaultL
   readonly plan: IslandPlan;
 }
 
+/** How much of the time a member trains. */
+export interface Pace {
+  /** Before each step; resolves when it may begin. */
+  rest(): Promise<void>;
+  /** A step ended just now, and took so long. */
+  worked(ms: number): void;
+}
+
 export interface Served {
   /** Resolves when the island is over, with the reason. Never rejects. */
   readonly finished: Promise<string>;
@@ -37,8 +45,11 @@ export interface Served {
   destroy(reason: string): void;
 }
 
-/** Resolves when this member's part stands. Rejects as createEngine does, or with IslandLostError; the island is over then. */
-export async function serveIsland(options: IslandOptions, port: IslandPort): Promise<Served> {
+/**
+ * Resolves when this member's part stands. Rejects as createEngine does, or with IslandLostError; the island is over then.
+ * @param pace all members wait for who rests
+ */
+export async function serveIsland(options: IslandOptions, port: IslandPort, pace?: Pace): Promise<Served> {
   const lanes = new Lanes(port);
   const lane = lanes.lane(ORDERS_LANE);
   const serving = await openPart(options, lanes, lane).catch((error: unknown) => {
@@ -46,7 +57,7 @@ export async function serveIsland(options: IslandOptions, port: IslandPort): Pro
     throw error;
   });
   void serving.lost.then(({ message, reason }) => port.end(`member ${port.rank} lost its GPU: ${message || reason}`));
-  const finished = serve(serving, lane)
+  const finished = serve(serving, lane, pace && untilLost(pace, lanes.lost))
     .catch((error: unknown) => {
       port.end(`member ${port.rank}: ${messageOf(error)}`);
       return messageOf(error);
@@ -128,8 +139,17 @@ export async function openRank(
   throw new GpuError(`${failed.length} kernels compute wrongly on its GPU`);
 }
 
+/** Nobody rests longer than the island stands. */
+function untilLost(pace: Pace, lost: Promise<IslandLostError>): Pace {
+  const ended = lost.then((error): never => {
+    throw error;
+  });
+  ended.catch(() => {}); // told where it is waited for
+  return { rest: () => Promise.race([pace.rest(), ended]), worked: (ms) => pace.worked(ms) };
+}
+
 /** Until the port ends: then it rejects. */
-async function serve(engine: RankEngine, lane: Lane): Promise<never> {
+async function serve(engine: RankEngine, lane: Lane, pace?: Pace): Promise<never> {
   for (;;) {
     const { header, payload } = unpack(await lane.receive(0));
     const order = orderFrom(header);
@@ -140,9 +160,13 @@ async function serve(engine: RankEngine, lane: Lane): Promise<never> {
       case "reset-moments":
         engine.resetMoments();
         break;
-      case "step":
+      case "step": {
+        await pace?.rest();
+        const begunAt = performance.now();
         await engine.step(idsOf(payload, order.width), order.options);
+        pace?.worked(performance.now() - begunAt);
         break;
+      }
       case "evaluate":
         await engine.evaluate(idsOf(payload, order.width));
         break;
