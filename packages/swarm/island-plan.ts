@@ -140,8 +140,14 @@ function pipelineOf(
     capacity?.stageLayersMax[ranks - 2][rank] ?? model.layers;
   const best =
     speeds === undefined
-      ? bestOrder({ members: set, step: { ...step, headFlops: 0 }, speedOf: () => 1, mostOf, hopOf: () => NO_HOP })
-      : bestOrder({ members: set, step, speedOf: ({ capacity }) => capacity!.flopsPerSecond!, mostOf, hopOf });
+      ? bestOrder({
+          members: set,
+          step: { ...step, headFlops: 0 },
+          speeds: set.map(() => 1),
+          mostOf,
+          hopOf: () => NO_HOP,
+        })
+      : bestOrder({ members: set, step, speeds, mostOf, hopOf });
   if (best === undefined) {
     const isSlow = set.some((a) => set.some((b) => a !== b && hopOf(a, b) === undefined));
     return isSlow ? "slow" : "too-small";
@@ -156,10 +162,13 @@ function pipelineOf(
 /** All of equal speed and lines: as long as not everybody says how fast it is. */
 const NO_HOP: Hop = { forwardMs: 0, backwardMs: 0, latencyMs: 0 };
 
-/** Undefined: not everybody says it. */
+/** A step's products are so much slower than one alone, with what lies between them: 0.57 to 0.65 were measured (docs/MEASUREMENTS.md, Engine). */
+const STEP_EFFICIENCY = 0.6;
+
+/** FLOP/s of steps; undefined: not everybody says how fast it is. */
 function speedsOf(set: readonly Seeker[]): number[] | undefined {
   const speeds = set.flatMap(({ capacity }) => capacity?.flopsPerSecond ?? []);
-  return speeds.length === set.length ? speeds : undefined;
+  return speeds.length === set.length ? speeds.map((speed) => STEP_EFFICIENCY * speed) : undefined;
 }
 
 const upOf = ({ bytesPerSecond }: Seeker): number => bytesPerSecond ?? UNMEASURED_BYTES_PER_SECOND;

@@ -68,7 +68,7 @@ interface Member {
 }
 const order = (members: readonly Member[], hopMs: (pair: string) => number | undefined = () => 0) => {
   const found = bestOrder<Member>({
-    ...{ members, step, speedOf: ({ speed }) => speed, mostOf: ({ most }, rank) => most?.(rank) ?? 10 },
+    ...{ members, step, speeds: members.map(({ speed }) => speed), mostOf: ({ most }, rank) => most?.(rank) ?? 10 },
     hopOf: (from, to) => {
       const ms = hopMs([from.name, to.name].sort().join(""));
       return ms === undefined ? undefined : { forwardMs: ms, backwardMs: ms, latencyMs: 0 };
@@ -110,7 +110,7 @@ test("the best order is no slower than any other one with any sharing", () => {
     [c, b, a],
   ].flatMap((speeds) => [...sharings(10, 3)].map((layers) => stepMs(speeds, layers)));
   const found = bestOrder<number>({
-    ...{ members: [a, b, c], step, speedOf: (speed) => speed, mostOf: () => 10 },
+    ...{ members: [a, b, c], step, speeds: [a, b, c], mostOf: () => 10 },
     hopOf: () => ({ forwardMs: 0, backwardMs: 0, latencyMs: 0 }),
   });
   expect(found!.stepMs / Math.min(...all)).toBeLessThan(1.05); // the slowest stage alone is made as fast as can be

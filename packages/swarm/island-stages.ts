@@ -44,7 +44,8 @@ export function stagesOf({ layers, speeds, headLayers, most }: StageGiven): numb
 export interface OrderGiven<Member> {
   readonly members: readonly Member[];
   readonly step: StepShape;
-  readonly speedOf: (member: Member) => number; // FLOP/s
+  /** FLOP/s, by member. */
+  readonly speeds: readonly number[];
   readonly mostOf: (member: Member, rank: number) => number;
   /** From one to the next; undefined: no line for it. */
   readonly hopOf: (from: Member, to: Member) => Hop | undefined;
@@ -58,10 +59,14 @@ export interface Ordered<Member> {
 }
 
 /** The order whose step is predicted to be the shortest, of equal ones the first; undefined: in none they hold the model. */
-export function bestOrder<Member>({ members, step, ...given }: OrderGiven<Member>): Ordered<Member> | undefined {
+export function bestOrder<Member>({
+  members,
+  step,
+  speeds,
+  ...given
+}: OrderGiven<Member>): Ordered<Member> | undefined {
   const stages = members.length;
   const { layers, layerFlops, headFlops, microbatches } = step;
-  const speeds = members.map(given.speedOf);
   const hops = members.map((from) => members.map((to) => (from === to ? undefined : given.hopOf(from, to))));
   let best: { order: readonly number[]; layers: readonly number[]; stepMs: number } | undefined;
   for (const order of ORDERS[stages]) {
