@@ -10,16 +10,17 @@ const limits = {
   maxComputeWorkgroupsPerDimension: 65_535,
 };
 
-test("an engine is tried with all sequences at once, then with fewer, then with activations computed again and moments in 8 bits", () => {
+test("an engine is tried with all sequences at once, then with fewer, then with activations computed again, moments in 8 bits, and those on disk", () => {
   const given = { ...spec, inner: { ...spec.inner, windowsPerStep: 6 }, model: { ...spec.model, layers: 4 } };
   const least = { microbatch: 1, recomputedLayers: 3 };
-  const last = [least, { ...least, moments: "8bit" }];
+  const last = [least, { ...least, moments: "8bit" }, { ...least, moments: "8bit", cold: true }];
   const kept = [6, 3, 2, 1].map((microbatch) => ({ microbatch, recomputedLayers: 0 }));
   expect(attemptsOf(given, 6)).toEqual([...kept, ...last]);
   expect(attemptsOf(given, 2)).toEqual([...kept.slice(2), ...last]);
   expect(attemptsOf({ ...given, model: { ...given.model, layers: 1 } }, 1)).toEqual([
     kept[3],
     { ...kept[3], moments: "8bit" },
+    { ...kept[3], moments: "8bit", cold: true },
   ]);
 });
 
@@ -33,10 +34,11 @@ test("the device keeps the mark where it has room, before activations are comput
 });
 
 test("the need is told from the most to the least, within the adapter's limits", () => {
-  const need = memoryNeed(spec, limits);
+  const need = memoryNeed(spec, limits, true);
   expect(need.problem).toBeNull();
   expect(need.leastBytes).toBeLessThan(need.mostBytes);
-  const tight = memoryNeed(spec, { ...limits, maxStorageBufferBindingSize: 2 * MIB });
+  expect(memoryNeed(spec, limits, false).leastBytes).toBeGreaterThan(need.leastBytes); // no place for moments there
+  const tight = memoryNeed(spec, { ...limits, maxStorageBufferBindingSize: 2 * MIB }, true);
   expect(tight.problem).toBeNull();
   expect(tight.mostBytes).toBeLessThan(need.mostBytes); // fewer sequences at once
 });
@@ -44,13 +46,13 @@ test("the need is told from the most to the least, within the adapter's limits",
 test("a model that the adapter cannot hold alone is shared among the fewest that can, and a part of it is what is told", () => {
   const embedding = 4 * spec.model.vocabSize * spec.model.dModel;
   const gradient = 4 * runSizes(spec).parameters;
-  const need = memoryNeed(spec, { ...limits, maxBufferSize: Math.ceil((embedding + 2 * gradient) / 3) });
+  const need = memoryNeed(spec, { ...limits, maxBufferSize: Math.ceil((embedding + 2 * gradient) / 3) }, true);
   expect(need).toMatchObject({ ranks: 2, problem: null });
-  expect(need.mostBytes).toBeLessThan(memoryNeed(spec, limits).mostBytes);
+  expect(need.mostBytes).toBeLessThan(memoryNeed(spec, limits, true).mostBytes);
 });
 
 test("a model that the adapter cannot hold is a problem with its numbers", () => {
-  const { problem } = memoryNeed(spec, { ...limits, maxBufferSize: MIB });
+  const { problem } = memoryNeed(spec, { ...limits, maxBufferSize: MIB }, true);
   expect(problem?.code).toBe("model-too-large");
   expect(problem?.message).toMatch(/at most about [\d,]+ parameters here/);
 });

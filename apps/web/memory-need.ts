@@ -8,7 +8,7 @@ import { problems } from "./worker/problems.ts";
 export interface MemoryNeed {
   /** With as many sequences at once as this adapter's limits allow: the fastest. */
   readonly mostBytes: number;
-  /** With one, its activations computed again and moments in 8 bits: what it comes down to where memory is short. */
+  /** With one, its activations computed again, and moments in 8 bits or on disk: what it comes down to where memory is short. */
   readonly leastBytes: number;
   /** Among so many machines the model is shared, and the bytes are of a part of it; 1: it fits this adapter alone. */
   readonly ranks: number;
@@ -21,11 +21,14 @@ export interface Attempt {
   readonly recomputedLayers: number;
   readonly moments?: Moments;
   readonly keepsMark?: boolean;
+  /** Moments lie on the machine's disk. */
+  readonly cold?: boolean;
 }
 
 /**
  * Microbatches divide a step's windows evenly; the largest is tried first, and a smaller one taken where it is measured to be faster (calibrate.ts). Computing activations again costs 15 to 20 % more time, fewer
- * sequences at once cost little: so that comes after. Moments in 8 bits come last.
+ * sequences at once cost little: so that comes after. Then moments in 8 bits; last of all they lie on disk, which every step reads and writes: slower than in memory, and
+ * still sooner than among others, who must come first, and whose lines are slower than a disk.
  */
 export function attemptsOf({ inner, model }: Pick<RunSpec, "inner" | "model">, microbatchMax: number): Attempt[] {
   const { windowsPerStep } = inner;
@@ -34,7 +37,8 @@ export function attemptsOf({ inner, model }: Pick<RunSpec, "inner" | "model">, m
   );
   const kept = divisors.map((microbatch) => ({ microbatch, recomputedLayers: 0 }));
   const least = { microbatch: 1, recomputedLayers: model.layers - 1 };
-  return [...kept, ...(model.layers === 1 ? [] : [least]), { ...least, moments: "8bit" }];
+  const small = { ...least, moments: "8bit" } as const;
+  return [...kept, ...(model.layers === 1 ? [] : [least]), small, { ...small, cold: true }];
 }
 
 /**
@@ -58,17 +62,19 @@ export function markedAttemptsOf(
 export const keepsAll = ({ recomputedLayers, moments }: Attempt): boolean =>
   recomputedLayers === 0 && moments !== "8bit";
 
-export function memoryNeed(spec: RunSpec, limits: MemoryLimits): MemoryNeed {
-  const attempts = markedAttemptsOf(spec, spec.inner.windowsPerStep, undefined);
+/** @param hasFiles whether this browser has a place for moments */
+export function memoryNeed(spec: RunSpec, limits: MemoryLimits, hasFiles: boolean): MemoryNeed {
+  const attempts = markedAttemptsOf(spec, spec.inner.windowsPerStep, undefined).filter(({ cold }) => hasFiles || !cold);
   const codec = codecOf(spec).onDevice;
   const planned = attempts.map((attempt) =>
     planModel({ ...attempt, model: spec.model, lora: spec.lora, codec, limits }),
   );
   const least = planned[planned.length - 1];
   const most = planned.find(({ problem }) => problem === undefined);
-  const ranks = most || spec.lora ? 1 : fewestRanks({ model: spec.model, microbatch: 1, limits });
+  const part = { model: spec.model, microbatch: 1, limits, cold: hasFiles && ("if-needed" as const) };
+  const ranks = most || spec.lora ? 1 : fewestRanks(part);
   if (ranks !== undefined && ranks > 1) {
-    const { totalBytes } = planIsland({ model: spec.model, microbatch: 1, limits, ranks });
+    const { totalBytes } = planIsland({ ...part, ranks });
     return { mostBytes: totalBytes, leastBytes: totalBytes, ranks, problem: null };
   }
   return {

@@ -125,6 +125,8 @@ export interface Engine {
   readonly microbatch: number;
   /** Bytes of the device's memory that this engine holds at its most: while parameters or an update are read. */
   readonly allocatedBytes: number;
+  /** Of its moments, those that lie outside of the device; absent or 0: none. */
+  readonly coldBytes?: number;
   /** Undefined unless it was asked to keep it. */
   readonly mark?: Mark | undefined;
   /** Replaces the parameters (flat vector), or the adapters; moments and their step count stay. */

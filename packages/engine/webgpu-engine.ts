@@ -58,6 +58,7 @@ export class WebGpuEngine implements Engine {
   readonly microbatch: number;
   readonly allocatedBytes: number;
   readonly bytesByPart: BytesByPart;
+  readonly coldBytes: number;
   readonly recomputedLayers: number;
   readonly parameters: number;
   readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
@@ -86,7 +87,7 @@ export class WebGpuEngine implements Engine {
     device: GPUDevice,
     adapter: AdapterDescription,
     model: RankShape,
-    { layout, adapters, sizes, pieceFloats, readFloats, bytesByPart, totalBytes }: Outline,
+    { layout, adapters, sizes, pieceFloats, readFloats, bytesByPart, totalBytes, coldBytes }: Outline,
     memory: Memory,
     plans: Plans,
     runs: MicrobatchPlans | ((crossing: Crossing) => Rank | Stage),
@@ -98,6 +99,7 @@ export class WebGpuEngine implements Engine {
     this.microbatch = sizes.B;
     this.allocatedBytes = totalBytes;
     this.bytesByPart = bytesByPart;
+    this.coldBytes = coldBytes;
     this.recomputedLayers = sizes.recomputedLayers;
     this.parameters = layout.parameters;
     this.#device = device;

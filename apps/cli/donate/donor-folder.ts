@@ -1,12 +1,14 @@
 // What a headless donor keeps: one key for all its processes on this machine, and a slot of that key for each.
 //
-//   DONOR/version.json  identity.key  blobs/  slot-N.lock  slot-N.settings
+//   DONOR/version.json  identity.key  blobs/  slot-N.lock  slot-N.settings  slot-N.moments-M
 import { randomBytes } from "node:crypto";
 import { link, mkdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import type { OpenColdStore } from "#engine";
 import type { BlobStore, Settings } from "#store";
 import { DataError, DiskBlobStore, DiskSettings, readFileIfThere, takeLock, writeFileWhole } from "#store/disk";
 import { SLOTS_MAX } from "#wire";
+import { openColdFile, removeLeft } from "./cold-file.ts";
 
 const FOLDER_VERSION = 1;
 const FORMAT = "gossamer donor";
@@ -20,6 +22,8 @@ export interface DonorFolder {
   readonly shared: boolean;
   readonly blobs: BlobStore;
   readonly settings: Settings;
+  /** For the moments of an engine, in a file of its own. */
+  readonly openCold: OpenColdStore;
   /** The volunteer's secret: 32 bytes, made on first use, readable by the owner alone. */
   identitySeed(): Promise<Uint8Array>;
   close(): Promise<void>;
@@ -40,10 +44,14 @@ export async function openDonorFolder(path: string, wished?: number): Promise<Do
   const { slot, unlock } = await takeSlot(path, wished);
   const blobs = await DiskBlobStore.open(path);
   await blobs.prune(BLOB_BYTES_MAX);
+  const moments = join(path, `slot-${slot}.moments-`);
+  await removeLeft(moments);
+  let opened = 0;
   return {
     slot,
     shared: slot > 0,
     blobs,
+    openCold: async (bytes) => openColdFile(`${moments}${opened++}`, bytes),
     settings: new DiskSettings(join(path, `slot-${slot}.settings`)),
     identitySeed: () => identitySeed(join(path, "identity.key")),
     close: unlock,

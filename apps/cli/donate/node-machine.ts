@@ -16,7 +16,7 @@ export interface NodeMachineOptions {
 }
 
 export function nodeMachine({ folder, seed, toLinks }: NodeMachineOptions): Machine {
-  const { blobs, settings, slot, shared } = folder;
+  const { blobs, settings, slot, shared, openCold } = folder;
   return {
     async openStore() {
       await setIdentitySeed(settings, seed);
@@ -24,6 +24,7 @@ export function nodeMachine({ folder, seed, toLinks }: NodeMachineOptions): Mach
     },
     findDevice: ({ backend, build }, kept, onMeasure) => findDevice(backend, build, kept, onMeasure),
     takeSlot: async () => ({ slot, shared, release: async () => {} }), // the folder's, as long as the process lives
+    openCold,
     startFold: (onFailed) => new NodeFoldThread(onFailed),
     toLinks,
   };

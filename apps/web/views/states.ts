@@ -74,6 +74,7 @@ const noticed: Readonly<Record<Exclude<ProblemCode, keyof typeof blocking>, Prob
   "storage-full": problems.storageFull(),
   "software-adapter": problems.softwareAdapter("SwiftShader"),
   "no-gpu": problems.noGpu(),
+  "moments-on-disk": problems.momentsOnDisk(281_000_000),
   "second-tab": problems.secondTab(),
   frozen: problems.frozen(90_000),
   interrupted: problems.interrupted(),

@@ -151,7 +151,8 @@ export class Reader {
 
   async #planMemory(limits: MemoryLimits): Promise<void> {
     const planner = await import("../memory-need.ts").catch(() => undefined); // the page does not say then
-    if (planner && this.#run) this.#tell({ memory: planner.memoryNeed(this.#run.spec, limits) });
+    const hasFiles = navigator.storage?.getDirectory !== undefined;
+    if (planner && this.#run) this.#tell({ memory: planner.memoryNeed(this.#run.spec, limits, hasFiles) });
   }
 
   /** What else this host serves; once for each connection, since runs come and go in days. */

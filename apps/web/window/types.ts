@@ -52,6 +52,7 @@ export type ProblemCode =
   | "storage-refused" //  private window or blocked storage: memory instead, the identity lives as long as the tab
   | "storage-full"
   | "software-adapter" // a CPU poses as a GPU: slow
+  | "moments-on-disk" //  the GPU's memory is short: each step reads and writes a file
   | "no-gpu" //           the processor trains, through WebAssembly
   | "second-tab" //       another tab of this browser donates: one GPU serves both
   | "frozen" //           the browser stopped this tab to spare energy

@@ -60,6 +60,7 @@ export const titles: typeof problemTitles = {
   "line-blocked": "Etwas blockiert die Leitung zum Host",
   "storage-refused": "Der Browser erlaubt kein Speichern",
   "storage-full": "Der Speicher des Browsers ist voll",
+  "moments-on-disk": "Das Training nutzt die Festplatte dieses Geräts",
   "software-adapter": "Keine GPU: Ein Software-Adapter rechnet",
   "no-gpu": "Keine GPU: Der Prozessor trainiert",
   "second-tab": "Ein anderer Tab spendet schon",
@@ -167,6 +168,11 @@ export const texts: typeof problemTexts = {
     message: "Hier trainiert der Prozessor, ohne GPU.",
     remedy:
       "Es geht, langsamer als mit GPU. Hat dieser Rechner eine, schalte in den Einstellungen des Browsers die Hardwarebeschleunigung ein.",
+  }),
+  momentsOnDisk: (bytes) => ({
+    message: `Das Modell passt in den Speicher dieser GPU nur ohne seine Momente, also das, was jeder Schritt von den früheren behält: ${f.bytes(bytes)}. Sie liegen in einer Datei dieses Browsers, die jeder Schritt liest und schreibt.`,
+    remedy:
+      "Schritte dauern länger, und die Festplatte arbeitet. Hör auf, wann immer du sie schonen willst: Die Datei verschwindet damit.",
   }),
   secondTab: () => ({
     message: "Ein anderer Tab dieses Browsers spendet schon.",

@@ -63,6 +63,7 @@ export const problemTitles: Record<ProblemCode, string> = {
   "storage-full": "The browser’s storage is full",
   "software-adapter": "No GPU here: a software adapter computes",
   "no-gpu": "No GPU here: the processor trains",
+  "moments-on-disk": "Training uses this machine’s disk",
   "second-tab": "Another tab donates already",
   "no-links": "No direct link to another peer",
   frozen: "The browser froze this tab",
@@ -165,6 +166,10 @@ export const problemTexts = {
     message: "The processor trains here, without a GPU.",
     remedy:
       "It works, slower than a GPU would. If this machine has one, switch on hardware acceleration in the browser's settings.",
+  }),
+  momentsOnDisk: (bytes: number): ProblemText => ({
+    message: `The model fits this GPU’s memory only without its moments, what each step remembers of the ones before: ${f.bytes(bytes)}. They lie in a file of this browser, which every step reads and writes.`,
+    remedy: "Steps take longer, and the disk works. Stop whenever you want to spare it: the file goes with that.",
   }),
   secondTab: (): ProblemText => ({
     message: "Another tab of this browser donates already.",

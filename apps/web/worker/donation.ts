@@ -1,6 +1,6 @@
 // One machine's donating, from the first look at its store to the last goodbye: brings together store, identity, slot, adapter and a session,
 // and does what settings and conditions say. What a browser does otherwise than Node comes as `machine`.
-import type { AdapterDescription } from "#engine";
+import type { AdapterDescription, OpenColdStore } from "#engine";
 import type { ToWindow, ToWorker } from "#mesh";
 import { type BrowserStore, identitySeed, type Settings, StorageError } from "#store";
 import { identityFrom, type RunSpec, reasonByCode, type VolunteerId } from "#wire";
@@ -12,6 +12,7 @@ import { Allowance } from "./allowance.ts";
 import type { StartConfig } from "./api.ts";
 import { BlobShelf } from "./blob-shelf.ts";
 import { Board } from "./board.ts";
+import { untilItFails } from "./cold-place.ts";
 import { scheduler } from "./control-lines.ts";
 import { Duty } from "./duty.ts";
 import type { FoldThread } from "./fold-thread.ts";
@@ -34,6 +35,8 @@ export interface Machine {
   /** Undefined when all slots are taken. */
   takeSlot(volunteer: VolunteerId, preferred: number | null): Promise<HeldSlot | undefined>;
   startFold(onFailed: (reason: string) => void): FoldThread;
+  /** Where moments may lie when the device's memory is short. */
+  readonly openCold: OpenColdStore;
   /** To whatever owns the connections. False: it takes nothing any more. */
   toLinks(message: ToWindow): boolean;
 }
@@ -42,6 +45,7 @@ export class Donation {
   readonly holds = new Holds();
   readonly #machine: Machine;
   readonly #config: StartConfig;
+  readonly #cold: OpenColdStore;
   readonly #board: Board;
   readonly #daily: DailyUse;
   readonly #allowance: Allowance;
@@ -77,6 +81,7 @@ export class Donation {
     onSnapshot: (snapshot: DonorSnapshot) => void,
   ) {
     this.#machine = machine;
+    this.#cold = untilItFails(machine.openCold);
     this.#config = config;
     this.#store = store;
     this.#daily = daily;
@@ -108,7 +113,7 @@ export class Donation {
             this.#board.set({ adapter });
             return adapter;
           },
-          tryEngine: (adapter) => tryEngine({ spec, adapter, build, settings }),
+          tryEngine: (adapter) => tryEngine({ spec, adapter, build, settings, cold: this.#cold }),
           tell: (check) => this.#board.set({ check }),
         }),
       )
@@ -207,6 +212,7 @@ export class Donation {
         slot: held.slot,
         adapter,
         settings,
+        cold: this.#cold,
         shelf: new BlobShelf(blobs, (error) => this.#storageFault(error)),
         foldThread: this.#foldThread,
         board,

@@ -1,5 +1,5 @@
 // Keeps an engine running: makes kernels and text ready side by side, and makes another engine when the device is lost.
-import { DeviceLostError, type Engine } from "#engine";
+import { COLD_LOST, DeviceLostError, type Engine } from "#engine";
 import type { BlobShelf } from "./blob-shelf.ts";
 import type { Board } from "./board.ts";
 import { type Dataset, type DatasetSources, loadDataset } from "./dataset.ts";
@@ -30,7 +30,7 @@ export interface GpuKeeperOptions extends Omit<EngineWish, "before"> {
   /** The first engine, or another one, is at work. */
   readonly onReady: () => void;
   /** What was trained since the last anchor is gone; another engine is on the way. */
-  readonly onLost: (what: "its GPU" | "its island") => void;
+  readonly onLost: (what: "its GPU" | "its island" | "its place on disk") => void;
   readonly onFailed: (error: unknown) => void;
 }
 
@@ -111,6 +111,8 @@ export class GpuKeeper {
     this.#engine = engine;
     this.#before = { microbatchMax: engine.microbatch, keepsMark: engine.mark !== undefined };
     board.set({ adapter: engine.adapter, task: null });
+    if (engine.coldBytes) board.notice(problems.momentsOnDisk(engine.coldBytes));
+    else board.clear("moments-on-disk");
     void engine.lost.then((lost) => {
       if (this.#engine === engine) this.#replace(engine, lost).catch(onFailed);
     });
@@ -145,6 +147,8 @@ export class GpuKeeper {
     trainer.engineGone();
     lost.destroy();
     if (reason === ISLAND) onLost("its island");
+    else if (reason === COLD_LOST)
+      onLost("its place on disk"); // which is not tried again: wish.cold
     else {
       onLost("its GPU");
       const again = now() - this.#lostAt < LOST_AGAIN_MS;

@@ -11,6 +11,7 @@ import {
   findCpu,
   GpuError,
   ModelTooLargeError,
+  type OpenColdStore,
   OutOfMemoryError,
 } from "#engine";
 import { codecOf } from "#outer";
@@ -98,6 +99,8 @@ export interface EngineWish {
   readonly settings: Settings;
   /** So much of the device's memory and no more. */
   readonly memoryBytes?: number | undefined;
+  /** Where moments may lie outside of it; absent: nowhere. */
+  readonly cold?: OpenColdStore | undefined;
   /** None: of the microbatches that fit the one that trains fastest here. */
   readonly before?: Before | undefined;
 }
@@ -174,9 +177,10 @@ async function largestThatFits(wish: EngineWish, microbatchMax: number, keepsMar
     wish.adapter.backend === "wasm"
       ? attemptsOf(spec, microbatchMax).filter(keepsAll)
       : markedAttemptsOf(spec, microbatchMax, keepsMark);
-  for (const attempt of attempts) {
+  for (const { cold, ...attempt } of attempts) {
+    if (cold && !wish.cold) continue;
     try {
-      return await createEngine({ ...attempt, ...engineOf(wish) }); // asks for an adapter of its own: each gives one device only
+      return await createEngine({ ...attempt, cold: cold ? wish.cold : undefined, ...engineOf(wish) }); // asks for an adapter of its own: each gives one device only
     } catch (error) {
       last = error;
       if (!(error instanceof ModelTooLargeError) && !isOutOfMemory(error)) break;

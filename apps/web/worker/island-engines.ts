@@ -9,18 +9,19 @@ import type { IslandEngines } from "./islands.ts";
 /** Each adapter gives one device only. */
 const anAdapter = async (): Promise<GPUAdapter | undefined> => (await navigator.gpu.requestAdapter()) ?? undefined;
 
-async function optionsOf({ spec: { model }, memoryBytes }: EngineWish) {
+async function optionsOf({ spec: { model }, memoryBytes, cold }: EngineWish) {
   const adapter = await anAdapter();
-  return { model, ...(adapter ? { adapter } : {}), ...(memoryBytes === undefined ? {} : { memoryBytes }) };
+  return { model, cold, ...(adapter ? { adapter } : {}), ...(memoryBytes === undefined ? {} : { memoryBytes }) };
 }
 
 /** Of parts or stages whichever fits among fewer. */
 async function needsOf(
-  { spec: { model, lora }, memoryBytes }: EngineWish,
+  { spec: { model, lora }, memoryBytes, cold }: EngineWish,
   speedOf: typeof productSpeed | undefined,
 ): ReturnType<IslandEngines["needs"]> {
   if (lora) return undefined; // a rank trains all of its part
-  const given = { model, microbatch: 1, limits: (await anAdapter())?.limits, memoryBytes };
+  const limits = (await anAdapter())?.limits;
+  const given = { model, microbatch: 1, limits, memoryBytes, cold: cold && ("if-needed" as const) };
   const fewest = fewestRanks(given);
   const parts = fewest && Math.max(2, fewest);
   if (islandKindOf(model) === "sequence") return parts === undefined ? undefined : { ranksMin: parts };

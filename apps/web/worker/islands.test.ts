@@ -3,8 +3,7 @@ import { expect, test } from "vitest";
 import { DeviceLostError, type Engine, IslandLostError, ModelTooLargeError } from "#engine";
 import type { MembersPort } from "#mesh";
 import type { HostMessage, PeerMessage } from "#wire";
-import { idleDonor } from "../page-state.ts";
-import type { DonorSnapshot } from "../window/types.ts";
+import { Board } from "./board.ts";
 import { BlockedError, type EngineWish } from "./gpu.ts";
 import { Islands, type IslandsOptions } from "./islands.ts";
 import { problems } from "./problems.ts";
@@ -49,16 +48,12 @@ function given(change: Partial<IslandsOptions> & { needs?: { ranksMin: number } 
   const served: { destroyed: boolean }[] = [];
   const totals = { exchanges: 0, bytes: 0, ms: 0, hiddenMs: 0 };
   const led: FakeEngine[] = [];
-  let snapshot: DonorSnapshot = { ...idleDonor, status: "starting" };
+  const board = new Board(() => {});
+  board.set({ status: "starting" });
   const clock = { now: 0 };
   const islands = new Islands({
     ...{ self, wishes: 2, planFor: (plan) => plan, now: () => clock.now, send: (message) => void sent.push(message) },
-    board: {
-      get: () => snapshot,
-      set: (to) => {
-        snapshot = { ...snapshot, ...to };
-      },
-    },
+    board,
     pace,
     heartbeat: { ping: (peer) => void pinged.push(peer[0]), rttLeastMs: () => 4 },
     lines: {
@@ -88,6 +83,7 @@ function given(change: Partial<IslandsOptions> & { needs?: { ranksMin: number } 
         return {
           finished: port.ended,
           totals,
+          coldBytes: 12e6,
           destroy: () => {
             one.destroyed = true;
           },
@@ -110,8 +106,9 @@ function given(change: Partial<IslandsOptions> & { needs?: { ranksMin: number } 
     form,
     clock,
     totals,
-    view: () => snapshot.island,
-    status: () => snapshot.status,
+    view: () => board.get().island,
+    status: () => board.get().status,
+    notices: () => board.get().notices.map(({ code }) => code),
   };
 }
 
@@ -187,15 +184,17 @@ test("rank 0 gets an engine; when it is over it asks for another one, and nothin
 });
 
 test("another rank serves until it is over, then seeks again; its opening waits all the while", async () => {
-  const { islands, sent, ports, served, form, status, view } = given();
+  const { islands, sent, ports, served, form, status, view, notices } = given();
   let opened = false;
   void islands.open(wish).then(() => (opened = true));
   await settle();
   form("1", [other, self]);
   await settle();
   expect([status(), view()?.rank, view()?.state]).toEqual(["donating", 1, "training"]);
+  expect(notices()).toEqual(["moments-on-disk"]);
   ports[0].end("the link to cccccccc is down");
   await settle();
+  expect(notices()).toEqual([]);
   expect(sent.slice(1)).toEqual([
     { type: "leave-island", island: idOf("1"), reason: "the link to cccccccc is down" },
     seeks(3),

@@ -49,7 +49,7 @@ export interface IslandEngines {
     plan: IslandPlan,
     port: MembersPort,
     pace: Pace,
-  ): Promise<Pick<Served, "finished" | "destroy" | "totals">>;
+  ): Promise<Pick<Served, "finished" | "destroy" | "totals" | "coldBytes">>;
 }
 
 export interface IslandsOptions {
@@ -57,7 +57,7 @@ export interface IslandsOptions {
   readonly lines: Pick<IslandLines, "open" | "measure">;
   readonly heartbeat: Pick<Heartbeat, "ping" | "rttLeastMs">;
   readonly send: (message: PeerMessage) => void;
-  readonly board: Pick<Board, "get" | "set">;
+  readonly board: Pick<Board, "get" | "set" | "notice" | "clear">;
   /** The person asked for company: an island of so many at least. */
   readonly wishes: number | null;
   /** What is done with the host's plan for so many members: as it says, but for tests. */
@@ -224,6 +224,7 @@ export class Islands {
         return opening.resolve(engine);
       }
       const served = await engines.serve(opening.wish, plan, port, this.#options.pace);
+      if (served.coldBytes > 0) this.#options.board.notice(problems.momentsOnDisk(served.coldBytes));
       this.#show({ state: "training" });
       if (!this.#paused) this.#options.board.set({ status: "donating" });
       this.#meter = meterOf(() => served.totals, now);
@@ -292,6 +293,7 @@ export class Islands {
   #free(reason: string): void {
     this.#leads = false;
     this.#meter = undefined;
+    this.#options.board.clear("moments-on-disk");
     this.#port?.end(reason);
     this.#step({ type: "lost", reason });
     this.#port = undefined;

@@ -23,6 +23,7 @@ const api: PeerApi = {
       openStore: openBrowserStore,
       findDevice,
       takeSlot,
+      openCold: async (bytes: number) => (await import("./cold-file.ts")).openColdFile(bytes),
       startFold: (onFailed: (reason: string) => void) => new WebFoldThread(onFailed),
       toLinks: (message: ToWindow) => port.post(message),
     };

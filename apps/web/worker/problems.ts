@@ -44,6 +44,7 @@ export const problems = {
   storageFull: () => problem("storage-full", "storageFull"),
   softwareAdapter: (name: string) => problem("software-adapter", "softwareAdapter", name),
   noGpu: () => problem("no-gpu", "noGpu"),
+  momentsOnDisk: (bytes: number) => problem("moments-on-disk", "momentsOnDisk", bytes),
   secondTab: () => problem("second-tab", "secondTab"),
   frozen: (ms: number) => problem("frozen", "frozen", ms),
   interrupted: () => problem("interrupted", "interrupted"),

@@ -3,7 +3,7 @@
 //   control line, links, timers, results of effects -> peer.step(now, input) -> outputs -> effects
 //
 // What takes time is an effect (effects.ts); its answer is the next input.
-import { type AdapterDescription, DeviceLostError, IslandLostError } from "#engine";
+import { type AdapterDescription, DeviceLostError, IslandLostError, type OpenColdStore } from "#engine";
 import {
   BlobExchange,
   Heartbeat,
@@ -54,6 +54,7 @@ export interface SessionOptions {
   readonly slot: number;
   readonly adapter: AdapterDescription;
   readonly settings: Settings;
+  readonly cold: OpenColdStore;
   readonly shelf: BlobShelf;
   readonly foldThread: FoldThread;
   readonly board: Board;
@@ -305,7 +306,7 @@ export class Session {
       base: startsFromBase(spec) ? shownBase : undefined,
       isOver: () => this.#ended,
     });
-    const { adapter, config, settings } = this.#options;
+    const { adapter, config, settings, cold } = this.#options;
     const islands = new Islands({
       ...{ self: peer, lines: this.#islandLines, board, now, wishes: config.island },
       ...{
@@ -319,7 +320,7 @@ export class Session {
     });
     this.#islands = islands;
     this.#gpu = new GpuKeeper({
-      ...{ spec, trainer, shelf, board, now, adapter, build: config.build, settings },
+      ...{ spec, trainer, shelf, board, now, adapter, build: config.build, settings, cold },
       memoryBytes: config.memoryBytes ?? undefined,
       open: (wish) => islands.open(wish),
       isIsland: () => islands.leads,

@@ -66,6 +66,7 @@ export class IslandEngine implements Engine {
   readonly model: LeadOptions["model"];
   readonly microbatch: number;
   readonly allocatedBytes: number;
+  readonly coldBytes: number;
   readonly lost: Engine["lost"];
   readonly #own: RankEngine;
   readonly #sharing: Sharing;
@@ -78,6 +79,7 @@ export class IslandEngine implements Engine {
     this.adapter = own.adapter;
     this.microbatch = own.microbatch;
     this.allocatedBytes = own.allocatedBytes;
+    this.coldBytes = own.coldBytes;
     this.#own = own;
     this.#sharing = sharingOf(model, plan, lane.ranks);
     this.#lane = lane;

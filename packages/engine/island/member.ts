@@ -2,6 +2,7 @@
 import type { RankShape } from "#outer";
 import type { ModelShape } from "#wire";
 import type { IslandPlan, PipelinePlan, TensorPlan } from "#wire/islands";
+import type { OpenColdStore } from "../cold-moments.ts";
 import { createWebGpuEngine } from "../create-webgpu.ts";
 import type { EngineOptions } from "../engine.ts";
 import { GpuError } from "../errors.ts";
@@ -23,6 +24,8 @@ export type RankEngine = WebGpuEngine | SequenceEngine;
 export const ORDERS_LANE = 0;
 
 export interface IslandOptions extends Pick<EngineOptions, "adapter" | "defaultLimits" | "memoryBytes" | "moments"> {
+  /** Where this member's moments may lie outside of its device: there, if its part does not fit otherwise with one sequence at once. */
+  readonly cold?: OpenColdStore | undefined;
   /** The whole one. */
   readonly model: ModelShape;
   readonly plan: IslandPlan;
@@ -42,6 +45,8 @@ export interface Served {
   /** Of this member's exchanges so far. */
   readonly totals: ExchangeTotals;
   readonly allocatedBytes: number;
+  /** As Engine's. */
+  readonly coldBytes: number;
   destroy(reason: string): void;
 }
 
@@ -69,6 +74,7 @@ export async function serveIsland(options: IslandOptions, port: IslandPort, pace
       return serving.rank?.totals ?? NO_EXCHANGES;
     },
     allocatedBytes: serving.allocatedBytes,
+    coldBytes: serving.coldBytes,
     destroy: (reason) => {
       port.end(reason);
       serving.destroy();
@@ -88,7 +94,8 @@ const shapeOf = (
 /** This rank's part on paper, with so many sequences at once. */
 export function planPart(options: IslandOptions, { rank, ranks }: Lane, microbatch: number): ModelPlan {
   const { model, plan, memoryBytes, moments } = options;
-  const given = { microbatch, memoryBytes, moments, limits: options.adapter?.limits };
+  const cold = options.cold && microbatch === 1 ? ("if-needed" as const) : false;
+  const given = { microbatch, memoryBytes, moments, cold, limits: options.adapter?.limits };
   if (plan.kind === "sequence") return planSequence({ ...given, model }, { ranks, rank });
   if (plan.kind === "pipeline")
     return planStage({ ...given, model }, plan.exchange, { layers: plan.layers[rank], rank, ranks });
@@ -120,9 +127,11 @@ export async function openRank(
 ): Promise<RankEngine> {
   const { plan, model, ...given } = options;
   const { rank, ranks } = lane;
+  const planned = planPart(options, lane, microbatch);
   // Whose sums are exchanged recompute the same layers; stages have layers of their own.
-  const recomputedLayers = plan.kind === "pipeline" ? planPart(options, lane, microbatch).recomputedLayers : everybodys;
-  const own = { ...given, microbatch, recomputedLayers };
+  const recomputedLayers = plan.kind === "pipeline" ? planned.recomputedLayers : everybodys;
+  const cold = planned.coldBytes > 0 ? options.cold : undefined;
+  const own = { ...given, cold, microbatch, recomputedLayers };
   const engine =
     plan.kind === "sequence"
       ? await createSequenceEngine({ ...own, model }, lanes)

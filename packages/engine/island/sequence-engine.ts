@@ -24,6 +24,7 @@ export class SequenceEngine implements Engine {
   readonly model: EngineOptions["model"];
   readonly microbatch: number;
   readonly allocatedBytes: number;
+  readonly coldBytes: number;
   readonly recomputedLayers: number;
   readonly lost: SequenceRank["lost"];
   readonly rank: SequenceRank;
@@ -35,6 +36,7 @@ export class SequenceEngine implements Engine {
     this.microbatch = microbatch;
     this.adapter = rank.adapter;
     this.allocatedBytes = rank.outline.totalBytes;
+    this.coldBytes = rank.outline.coldBytes;
     this.recomputedLayers = rank.outline.sizes.recomputedLayers;
     this.lost = rank.lost;
     this.rank = rank;

@@ -60,6 +60,17 @@ describe("what a model takes", () => {
     );
   });
 
+  test("moments are elsewhere only where nothing else helps", () => {
+    const given = { model: narrow, microbatch: 1, cold: "if-needed" as const };
+    const bytesOf = (cold: boolean) => planModel({ ...given, cold, recomputedLayers: 3 }).totalBytes;
+    const [inside, outside] = [planModel({ ...given, memoryBytes: bytesOf(false) }), bytesOf(true)];
+    expect(inside).toMatchObject({ coldBytes: 0, recomputedLayers: 3, problem: undefined });
+    const [least, none] = [outside, outside - 1].map((memoryBytes) => planModel({ ...given, memoryBytes }));
+    expect(least).toMatchObject({ totalBytes: outside, problem: undefined });
+    expect(least.coldBytes).toBeGreaterThan(0);
+    expect(none.problem).toMatch(/its moments elsewhere/);
+  });
+
   test("of a small model, too, what stays of the moments is a fifth", () => {
     const given = { model: narrow, microbatch: 1 };
     const [inside, outside] = [planModel(given), planModel({ ...given, cold: true })];

@@ -18,8 +18,8 @@ export interface PlanOptions {
   /** What may be used in all; absent: whatever there is. */
   readonly memoryBytes?: number | undefined;
   readonly moments?: Moments | undefined;
-  /** They lie outside of the device's memory. */
-  readonly cold?: boolean | undefined;
+  /** They lie outside of the device's memory; if needed: where it does not fit with all layers recomputed. */
+  readonly cold?: boolean | "if-needed" | undefined;
   readonly keepsMark?: boolean | undefined;
   readonly codec?: Codec | undefined;
   readonly precision?: Precision | undefined;
@@ -47,6 +47,10 @@ export interface ModelPlan {
 }
 
 export function planModel(options: PlanOptions): ModelPlan {
+  if (options.cold === "if-needed") {
+    const inMemory = planModel({ ...options, cold: false });
+    return inMemory.problem === undefined ? inMemory : planModel({ ...options, cold: true });
+  }
   const { model, microbatch, memoryBytes = Number.POSITIVE_INFINITY } = options;
   const recomputedLayers = options.recomputedLayers ?? fewestRecomputed(options, memoryBytes);
   if (!(recomputedLayers >= 0 && recomputedLayers < model.layers))
@@ -61,7 +65,8 @@ export function planModel(options: PlanOptions): ModelPlan {
 
 function outlineAt({ model, microbatch, limits, ...given }: PlanOptions, recomputedLayers: number): Outline {
   const bindingFloats = Math.floor((limits?.maxStorageBufferBindingSize ?? Number.POSITIVE_INFINITY) / 4);
-  const { moments, cold, keepsMark, codec, precision, lora, island, stage, sequence } = given;
+  const { moments, keepsMark, codec, precision, lora, island, stage, sequence } = given;
+  const cold = given.cold === true;
   const cut = { microbatch, recomputedLayers, bindingFloats, moments, cold, keepsMark, codec, precision, lora };
   return outlineOf(model, { ...cut, island, stage, sequence });
 }
@@ -77,7 +82,10 @@ function fewestRecomputed(options: PlanOptions, memoryBytes: number): number {
 
 function budgetProblem({ totalBytes, sizes }: Outline, memoryBytes: number): string | undefined {
   if (totalBytes <= memoryBytes) return undefined;
-  const mib = (bytes: number): string => Math.ceil(bytes / MIB).toLocaleString("en");
+  const mib = (bytes: number): string => {
+    const digits = bytes < 10 * MIB ? 100 : 1;
+    return (Math.ceil((digits * bytes) / MIB) / digits).toLocaleString("en");
+  };
   return `It needs ${mib(totalBytes)} MiB with ${sizes.B} sequences per microbatch and ${sizes.recomputedLayers} layers recomputed${sizes.cold ? ", its moments elsewhere" : ""}, and may use ${mib(memoryBytes)} MiB.`;
 }
 
