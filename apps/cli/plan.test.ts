@@ -25,6 +25,8 @@ test("a model by name: its size, its parts, and what it takes otherwise", async 
   expect(text).toMatch(/any device +no, .*: parameters needs 472 MiB in one piece and this device allows 256 MiB/);
   expect(text).toMatch(/its texts +573 MB to continue texts with it, 75\.5 MB of it keys and values/);
   expect(text).toMatch(/1 at once +2\.72 GB; 2\.2 GB with its layers recomputed/);
+  expect(text).toMatch(/on disk +1\.22 GB, 1 at once with its layers recomputed, and 988 MB of moments on disk/);
+  expect((await printed({ moments: "8bit" })).text).toMatch(/on disk +1\.22 GB, .* and 278 MB of moments on disk/);
 });
 
 test("mixed precision: half of the activations and logits, and a copy of the weights", async () => {
@@ -42,6 +44,8 @@ test("a budget: as many layers recomputed as it takes, the largest that fits, an
   expect(text).toMatch(/in 6 GB +\d+ sequences of this model at once; one sequence of d=\d+/);
   const refused = await printed({ memoryGb: 0.5 });
   expect(refused.fits).toBe(false);
+  expect(refused.text).toMatch(/on disk +does not fit either: 1\.22 GB/);
+  expect((await printed({ memoryGb: 1.3 })).text).toMatch(/on disk +fits: 1\.22 GB/);
   expect(refused.text).toMatch(
     /not one sequence of this model; one sequence of d=\d+ .*\nDoes not fit\. It needs [\d,]+ MiB/,
   );

@@ -39,11 +39,14 @@ export async function planCommand(options: PlanCommandOptions, out: (line: strin
   const largest = memoryBytes === undefined ? undefined : largestFit(given);
   // Islands train whole models, in f32, with the mark on the CPU.
   const islands = lora || keepsMark || precision === "f16" ? undefined : islandsOf({ model, memoryBytes, moments });
-  if (options.json) out(JSON.stringify({ model, ...plan, ...(largest && { largest }), ...(islands && { islands }) }));
+  const onDisk = planModel({ ...given, microbatch: 1, recomputedLayers: model.layers - 1, cold: true });
+  if (options.json)
+    out(JSON.stringify({ model, ...plan, onDisk, ...(largest && { largest }), ...(islands && { islands }) }));
   else {
     out(`model         ${modelLine(named, parameterTable(model).length)}`);
     for (const line of planLines(model.layers, plan)) out(line);
     if (memoryBytes === undefined) for (const line of otherwise(given)) out(line);
+    out(onDiskLine(onDisk, memoryBytes));
     const texts = planGeneration(model);
     out(
       `its texts     ${english.bytes(texts.totalBytes)} to continue texts with it, ${english.bytes(texts.bytesByPart.cache)} of it keys and values`,
@@ -77,6 +80,12 @@ export const planLines = (layers: number, plan: Omit<ModelPlan, "problem">): str
     .filter(([, size]) => size > 0)
     .map(([part, size]) => `  ${part.padEnd(12)}${english.bytes(size).padStart(8)}`),
 ];
+
+/** With the moments elsewhere: what a page does where nothing else fits. */
+function onDiskLine({ totalBytes, coldBytes, problem }: ModelPlan, memoryBytes: number | undefined): string {
+  const verdict = memoryBytes === undefined ? "" : problem === undefined ? "fits: " : "does not fit either: ";
+  return `on disk       ${verdict}${english.bytes(totalBytes)}, 1 at once with its layers recomputed, and ${english.bytes(coldBytes)} of moments on disk, which each step reads and writes`;
+}
 
 /** The same model in other ways: fewer sequences, and activations computed again. */
 function otherwise(given: Parameters<typeof planModel>[0]): string[] {

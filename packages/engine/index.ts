@@ -14,6 +14,7 @@ export {
   modelFlops,
 } from "./bench.ts";
 export { type Calibrated, calibrate } from "./calibrate.ts";
+export { type ColdMeasurement, type MeasureColdOptions, measureCold } from "./cold-bench.ts";
 export { COLD_LOST, type ColdStore, type OpenColdStore } from "./cold-moments.ts";
 export type { ConformanceReport } from "./conformance/index.ts";
 export { createWebGpuEngine } from "./create-webgpu.ts";

@@ -18,6 +18,7 @@ import { benchHost } from "./host.ts";
 import { type BenchIslandOptions, benchIsland } from "./island.ts";
 import { benchLine } from "./line.ts";
 import { benchMemory } from "./memory.ts";
+import { type BenchMomentsOptions, benchMoments } from "./moments.ts";
 import { benchRivals, type RivalsOptions } from "./rivals.ts";
 import { benchRun } from "./run.ts";
 import { type BenchTokenizerOptions, benchTokenizer } from "./tokenizer.ts";
@@ -263,6 +264,22 @@ Nano's million tokens take eight browsers on two cores about five minutes. Bytes
     .action(async (options: BenchIslandOptions) => {
       await benchIsland(
         options,
+        (line) => console.log(line),
+        (line) => console.error(line),
+      );
+    });
+  bench
+    .command("moments")
+    .description("a step with moments on disk, beside one with moments in memory (a minute)")
+    .option("--model <name>", MODEL_NAMES, "micro")
+    .option("--microbatch <count>", "sequences of a step", numberFrom(1, 64), 1)
+    .addOption(momentsOption())
+    .option("--steps <count>", "of each, in turn; medians count", numberFrom(1, 1000), 20)
+    .option("--adapter <where>", "chromium, or dawn[:name] for Node", adapterFrom, "chromium")
+    .option("--json", "print one JSON object", false)
+    .action(async (options: Omit<BenchMomentsOptions, "from">) => {
+      await benchMoments(
+        { ...options, from },
         (line) => console.log(line),
         (line) => console.error(line),
       );

@@ -4,6 +4,7 @@
 import { type BrowserStore, forgetBrowserStore, openBrowserStore } from "#store";
 import { type Controls, changedControls, readControls, storedControls } from "../controls/settings.ts";
 import { KeyFileError, keyOfFragment } from "../identity/key-link.ts";
+import { forgetColdFiles } from "../worker/cold-folder.ts";
 import { ConditionsWatch } from "./conditions.ts";
 import { KeepAwake } from "./keep-awake.ts";
 import type { KeyState, Volunteer, VolunteerSnapshot } from "./types.ts";
@@ -96,6 +97,7 @@ export async function openVolunteer(): Promise<Volunteer> {
       ),
     async forget() {
       await forgetBrowserStore();
+      await forgetColdFiles();
       for (const kept of [() => localStorage, () => sessionStorage]) clear(kept);
       for (const name of (await globalThis.caches?.keys()) ?? []) await caches.delete(name);
       for (const registration of (await navigator.serviceWorker?.getRegistrations()) ?? [])

@@ -4,9 +4,9 @@
 //
 // A tab that is killed leaves its file behind, which nobody holds then: whoever opens one removes it first.
 import type { ColdStore } from "#engine";
+import { COLD_FOLDER } from "./cold-folder.ts";
 import { ColdStoreError } from "./cold-place.ts";
 
-const FOLDER = "gossamer-moments";
 /** Between a file's making and its holding nobody sweeps. */
 const LOCK = "gossamer-moments";
 
@@ -15,7 +15,7 @@ export async function openColdFile(bytes: number): Promise<ColdStore> {
   const root = await navigator.storage?.getDirectory?.().catch(() => undefined);
   if (!root) throw new ColdStoreError("this browser keeps no files here (a private window, or storage is blocked)");
   return navigator.locks.request(LOCK, async () => {
-    const folder = await root.getDirectoryHandle(FOLDER, { create: true });
+    const folder = await root.getDirectoryHandle(COLD_FOLDER, { create: true });
     for await (const left of folder.keys()) await folder.removeEntry(left).catch(() => {}); // held by another tab
     const name = crypto.randomUUID();
     const file = await (await folder.getFileHandle(name, { create: true })).createSyncAccessHandle();
