@@ -30,13 +30,16 @@ export async function openColdFile(bytes: number): Promise<ColdStore> {
       throw error;
     }
     return {
-      read: (at, into) => whole(file.read(into, { at }), into),
-      write: (at, given) => whole(file.write(given, { at }), given),
+      read(at, into) {
+        const done = file.read(into, { at });
+        if (done !== into.length) throw new ColdStoreError(`of ${into.length} bytes only ${done} are in the file`);
+      },
+      write(at, given) {
+        // Where there is no room, Chromium answers a number that is none (its error, unsigned) instead of throwing.
+        if (file.write(given, { at }) !== given.length)
+          throw new ColdStoreError("the browser gives this site no more room on the disk");
+      },
       close,
     };
   });
-}
-
-function whole(done: number, { length }: Uint8Array): void {
-  if (done !== length) throw new ColdStoreError(`the file took or gave ${done} bytes of ${length}`);
 }
