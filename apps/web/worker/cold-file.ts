@@ -5,7 +5,7 @@
 // A tab that is killed leaves its file behind, which nobody holds then: whoever opens one removes it first.
 import type { ColdStore } from "#engine";
 import { COLD_FOLDER } from "./cold-folder.ts";
-import { ColdStoreError } from "./cold-place.ts";
+import { ColdStoreError, NO_ROOM } from "./cold-place.ts";
 
 /** Between a file's making and its holding nobody sweeps. */
 const LOCK = "gossamer-moments";
@@ -36,8 +36,7 @@ export async function openColdFile(bytes: number): Promise<ColdStore> {
       },
       write(at, given) {
         // Where there is no room, Chromium answers a number that is none (its error, unsigned) instead of throwing.
-        if (file.write(given, { at }) !== given.length)
-          throw new ColdStoreError("the browser gives this site no more room on the disk");
+        if (file.write(given, { at }) !== given.length) throw new ColdStoreError(NO_ROOM);
       },
       close,
     };

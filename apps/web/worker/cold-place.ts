@@ -6,6 +6,8 @@ export class ColdStoreError extends Error {
   override readonly name = "ColdStoreError";
 }
 
+export const NO_ROOM = "the browser gives this site no more room on the disk";
+
 /** Opens as `open` does; once one of its stores has failed it rejects, with the reason. */
 export function untilItFails(open: OpenColdStore): OpenColdStore {
   let failed: string | undefined;
@@ -33,5 +35,6 @@ export function untilItFails(open: OpenColdStore): OpenColdStore {
 /** A browser's own message may be empty, or the same for many reasons: its name is what one looks for. */
 function wordsOf(error: unknown): string {
   if (error instanceof ColdStoreError) return error.message;
+  if (error instanceof DOMException && error.name === "QuotaExceededError") return NO_ROOM;
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
