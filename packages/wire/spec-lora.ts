@@ -114,7 +114,7 @@ export function refuseAdapters({ model, outer, base, lora }: Adapting, { addIssu
   if (model.residual)
     refuse(
       ["model", "residual"],
-      "does not go with adapters: the base was trained with another residual stream, which takes all of its weights to make up for; leave lora out, or this",
+      "does not go with adapters: a base that was trained without it needs all of its weights retrained; leave lora out, or this",
     );
   for (const target of lora.targets) {
     const most = Math.min(...loraLayerShape(model, target));

@@ -52,11 +52,7 @@ export const modelSchema = z
     tiedEmbedding: z.boolean().check(z.describe("whether the head is the embedding")),
     residual: z
       .optional(z.literal("ladder"))
-      .check(
-        z.describe(
-          "each block reads the stream without what the block before it added, so that members of an island compute while that crosses; other software does not run such a model; absent: with it",
-        ),
-      ),
+      .check(z.describe("each block reads the stream without what the block just before it adds; absent: with it")),
   })
   .check(
     z.refine((m) => m.dModel % m.heads === 0, {

@@ -52,7 +52,7 @@ export function addNewRunCommand(runCommand: Command, from: string): void {
     .addOption(
       new Option(
         "--residual <kind>",
-        "ladder: each block reads the stream without the block before it, which hides the exchange of tabs that hold a model together; only Gossamer runs such models",
+        "ladder: blocks that do not wait for each other, for a deep model that several tabs hold together; only Gossamer runs it",
       ).choices(["ladder"]),
     )
     .option(
