@@ -12,13 +12,21 @@ const WEBRTC = {
   what: "WebRTC for Node (npm @roamhq/wrtc, 26 MB)",
 };
 
+/** As in a browser: an error that nobody hears ends nothing, the close that follows says it. */
+export class QuietSocket extends WebSocket {
+  constructor(...given: ConstructorParameters<typeof WebSocket>) {
+    super(...given);
+    this.on("error", () => {});
+  }
+}
+
 /** @throws InstallError */
 export async function openPlatform(say: (line: string) => void): Promise<void> {
   const folder = await installPackages(WEBRTC, say);
   const require = createRequire(join(folder, "package.json"));
   const { RTCPeerConnection, RTCSessionDescription, RTCIceCandidate } = require("@roamhq/wrtc") as typeof globalThis;
   // Node 22's own WebSocket cannot be given a certificate authority; one for all versions.
-  Object.assign(globalThis, { WebSocket, RTCPeerConnection, RTCSessionDescription, RTCIceCandidate });
+  Object.assign(globalThis, { WebSocket: QuietSocket, RTCPeerConnection, RTCSessionDescription, RTCIceCandidate });
   if (!globalThis.navigator) Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });
 }
 
