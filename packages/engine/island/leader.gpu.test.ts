@@ -4,7 +4,7 @@ import type { ModelShape } from "#wire";
 import { sharedAdapter } from "../device/testing.ts";
 import { DeviceLostError, ModelTooLargeError } from "../errors.ts";
 import { lossAndGradient, relativeError } from "../reference/index.ts";
-import { prng, randomIds, randomParameters, tinyModel } from "../reference/testing.ts";
+import { prng, randomIds, randomParameters, storeInMemory, tinyModel } from "../reference/testing.ts";
 import { leadIsland } from "./leader.ts";
 import { type Pace, serveIsland } from "./member.ts";
 import { fewestRanks, planIsland } from "./planner.ts";
@@ -110,8 +110,29 @@ test("a member that rests is waited for, and whose island ends meanwhile rests n
   expect(worked).toHaveLength(1);
 });
 
+const wide = tinyModel({ dModel: 64, heads: 4, kvHeads: 4, dFfn: 128, contextLength: 64 });
+
+test("a member whose part fits only with its moments elsewhere has them there, to the same bits", async () => {
+  const inMemory = planIsland({ model: wide, microbatch: 1, ranks: 2, recomputedLayers: 1 }).totalBytes;
+  const own = Float32Array.from(randomParameters(prng(7), wide, 0.1));
+  const text = randomIds(prng(8), 65, wide.vocabSize);
+  const results: unknown[] = [];
+  for (const little of [{}, { memoryBytes: inMemory - 100_000, cold: storeInMemory }]) {
+    const [first, second] = islandPorts(2);
+    const serving = serveIsland({ model: wide, plan, adapter, ...little }, second);
+    const leader = await leadIsland({ model: wide, plan, adapter, microbatch: 1 }, first);
+    leader.load(own);
+    for (let i = 0; i < 3; i++) await leader.step([text], options);
+    results.push(await leader.read());
+    const { coldBytes, destroy } = await serving;
+    expect([coldBytes > 0, leader.coldBytes]).toEqual(["cold" in little, 0]);
+    leader.destroy();
+    destroy("it was enough");
+  }
+  expect(results[1]).toEqual(results[0]);
+});
+
 test("members agree on what fits all of them; where nothing does, everybody is told", async () => {
-  const wide = tinyModel({ dModel: 64, heads: 4, kvHeads: 4, dFfn: 128, contextLength: 64 });
   const alone = planIsland({ model: wide, microbatch: 1, ranks: 2 }).totalBytes;
   const form = async (memoryBytes: number) => {
     const [first, second] = islandPorts(2);
