@@ -49,6 +49,6 @@ function linesOf(name: string, { adapter, coldBytes, memoryBytes, stepMs, loss }
     `${name} on ${adapter}; a step reads and writes ${english.bytes(coldBytes)} of moments`,
     `  in memory   ${stepMs.inside.toFixed(0).padStart(6)} ms a step, ${english.bytes(memoryBytes.inside)} of the device, loss ${loss.inside}`,
     `  on disk     ${stepMs.outside.toFixed(0).padStart(6)} ms a step, ${english.bytes(memoryBytes.outside)} of the device, loss ${loss.outside}`,
-    `  more        ${more.toFixed(0).padStart(6)} ms, ${((100 * more) / stepMs.inside).toFixed(1)} %; ${english.bytes((2 * coldBytes) / (more / 1000))}/s`,
+    `  more        ${more.toFixed(0).padStart(6)} ms, ${((100 * more) / stepMs.inside).toFixed(1)} %`,
   ];
 }
