@@ -2,9 +2,9 @@
 import { type MeasureColdOptions, measureCold } from "#engine";
 import { openColdFile } from "../../web/worker/cold-file.ts";
 
-onmessage = ({ data }: MessageEvent<MeasureColdOptions>) => {
+addEventListener("message", ({ data }: MessageEvent<MeasureColdOptions>) => {
   void measureCold(data, openColdFile).then(
     (measured) => postMessage({ measured }),
     (error) => postMessage({ error: String(error) }),
   );
-};
+});
