@@ -51,8 +51,10 @@ test("a context four times as long as one tab holds, shared by four: the first s
     evaluation: { ...evaluation, everyRounds: 100 },
   }));
   try {
-    const alone = await firstLoss(spec.file, 1, "/?backend=webgpu");
-    const four = await firstLoss(spec.file, 4, "/?memory=1.83", "sequence"); // 64 positions alone: packages/engine/island/planner.test.ts
+    const [alone, four] = await Promise.all([
+      firstLoss(spec.file, 1, "/?backend=webgpu"),
+      firstLoss(spec.file, 4, "/?memory=1.83", "sequence"), // 64 positions alone: packages/engine/island/planner.test.ts
+    ]);
     console.info(`loss of the first two steps over 256 positions: alone ${alone}, four tabs ${four}`);
     expect(Math.abs(four / alone - 1)).toBeLessThan(1e-5);
   } finally {
@@ -60,7 +62,7 @@ test("a context four times as long as one tab holds, shared by four: the first s
   }
 });
 
-test("a model that fits none of two tabs trains in both, beside an ordinary one; one is closed and another comes", async () => {
+test("a model that fits none of two tabs trains in both, beside an ordinary one; one is closed, and the other waits while rounds go on", async () => {
   const spec = nano();
   const host = await startHost({ run: spec.file });
   const small = "/?memory=1.6"; // nano takes 1.80 MiB alone, with everything recomputed and its moments on disk; 1.51 in two parts, whose moments are there, too; stages take more
@@ -105,17 +107,6 @@ test("a model that fits none of two tabs trains in both, beside an ordinary one;
     await expect(islandText(leading)).toContainText("The island before fell apart.");
     await expect(islandText(leading)).toContainText("Waiting for 1 more machine");
     await untilRun(host, "the ordinary one's rounds go on", ({ round }) => round >= before.round + 2);
-    await open(small);
-    const again = await untilRun(
-      host,
-      "rounds of another island",
-      (run) => joint(run, 3) && run.islands?.[0].leader !== undefined,
-    );
-    expect(again.islands?.[0].island).not.toBe(islands?.[0].island);
-    await untilRun(host, "its update counts", ({ peers }) =>
-      peers.some(({ id, rounds }) => id === again.islands?.[0].leader && rounds >= 1),
-    );
-
     const whole = await host.log();
     const seals = whole.filter((entry) => entry.type === "seal");
     expect(seals.flatMap(({ refused }) => refused)).toEqual([]);
