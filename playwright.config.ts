@@ -6,7 +6,7 @@ const browser = findInstalledBrowser();
 
 /** Nothing of them is timed, and few have a second browser that trains: two of these files fit two cores, and each waits for rounds most of its time. */
 const pages =
-  /(alerts|axe|backup|cluster|corpus|crash|disk|donate|fuzz-host|hosting|identity|join|kills|looks|lora|methods|models|offline|operator|overlap|pairs|proxy|try|watch)\.spec\.ts$/;
+  /[\\/](alerts|axe|backup|cluster|corpus|crash|disk|donate|fuzz-host|hosting|identity|island-kills|join|kills|looks|lora|methods|models|offline|operator|overlap|pairs|proxy|try|watch)\.spec\.ts$/;
 
 export default defineConfig({
   testDir: "e2e",
