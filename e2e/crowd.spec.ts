@@ -78,9 +78,10 @@ test("[R35] [R36] [R37] browsers keep the updates: none lies at the host, and a 
     const again = await startHost({ run, dataDir: host.dataDir, port: Number(new URL(host.url).port) });
     const { length } = ofType(before, "seal");
     await expect.poll(() => sealedSince(length, again), { message, timeout: 90_000 }).toBeGreaterThanOrEqual(1);
+    const checkpoints = async () => ofType(await again.log(), "checkpoint").length; // each comes behind its seal
+    await expect.poll(checkpoints, { message: "a checkpoint", timeout: 90_000 }).toBeGreaterThan(0);
     const log = await again.log();
     expect(log.slice(0, before.length)).toEqual(before);
-    expect(ofType(log, "checkpoint").length).toBeGreaterThan(0);
     expect(ofType(log, "void")).toEqual([]);
     const named = log.flatMap((entry) =>
       entry.type === "commit"
