@@ -4,7 +4,7 @@
 import { expect, type Page, test } from "@playwright/test";
 import type { HoldPhase } from "../apps/web/worker/api.ts";
 import type { LogEntry } from "../packages/wire/index.ts";
-import { close, islandText, nano, tabsOfOneBrowser } from "./islands.ts";
+import { close, endIslands, islandText, nano, tabsOfOneBrowser } from "./islands.ts";
 import { secondsSince, startHost, type TestHost, untilRun } from "./support.ts";
 
 const openTab = tabsOfOneBrowser();
@@ -101,10 +101,6 @@ test(`of an island of two one goes, ${cases.length === 1 ? "once" : `at ${cases.
     const seals = (await host.log()).filter((entry) => entry.type === "seal");
     expect(seals.flatMap(({ refused }) => refused)).toEqual([]);
   } finally {
-    await Promise.all(tabs.map((page) => close(page).catch(() => {})));
-    await host.stop();
-    expect(host.replays()).toBe(true);
-    host.remove();
-    spec.remove();
+    await endIslands(host, tabs, spec);
   }
 });

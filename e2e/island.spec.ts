@@ -1,7 +1,7 @@
 // Several tabs as one peer: the model is cut among them, and the swarm trains with them as with anybody.
 import { expect, type Page, test } from "@playwright/test";
 import { countOfAttesters, type LogEntry, offersIn, presets, type RunDetail } from "../packages/wire/index.ts";
-import { close, islandText, nano, tabsOfOneBrowser } from "./islands.ts";
+import { close, endIslands, islandText, nano, tabsOfOneBrowser } from "./islands.ts";
 import { STEADY_DUTY, specLike, startHost, untilRun } from "./support.ts";
 
 const openTab = tabsOfOneBrowser();
@@ -113,10 +113,6 @@ test("a model that fits none of two tabs trains in both, beside an ordinary one;
     expect(seals.filter(({ attesters }) => countOfAttesters(attesters) >= 2).length).toBeGreaterThanOrEqual(2);
     await expect(ordinary.getByText("Desyncs repaired")).toHaveCount(0);
   } finally {
-    await Promise.all(tabs.map((page) => close(page).catch(() => {})));
-    await host.stop();
-    expect(host.replays()).toBe(true);
-    host.remove();
-    spec.remove();
+    await endIslands(host, tabs, spec);
   }
 });

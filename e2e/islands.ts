@@ -1,5 +1,5 @@
 // Islands in real tabs: what their tests share.
-import { type Browser, chromium, type Page, test } from "@playwright/test";
+import { type Browser, chromium, expect, type Page, test } from "@playwright/test";
 import { chromiumFlags, findInstalledBrowser } from "../apps/cli/browser.ts";
 import { presets } from "../packages/wire/index.ts";
 import { specLike, type TestHost } from "./support.ts";
@@ -29,3 +29,12 @@ export function tabsOfOneBrowser(): (host: TestHost, address: string) => Promise
 
 export const close = (page: Page): Promise<void> => page.context().close();
 export const islandText = (page: Page) => page.locator(".panel .island");
+
+/** Closes the tabs, stops the host, expects that its log replays, and leaves nothing behind. */
+export async function endIslands(host: TestHost, tabs: readonly Page[], spec: ReturnType<typeof nano>): Promise<void> {
+  await Promise.all(tabs.map((page) => close(page).catch(() => {}))); // some are closed already
+  await host.stop();
+  expect(host.replays()).toBe(true);
+  host.remove();
+  spec.remove();
+}
