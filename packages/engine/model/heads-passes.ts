@@ -25,22 +25,20 @@ export const wantHeads = (plan: MemoryPlan, { N, A, half }: Sizes, set: number):
 /** y of qkv, and lse by heads; of qkv the heads are left, which the backward pass reads. */
 export function recordHeads(plan: Recorder, context: Context, set: number, { qkv, y, lse }: Forward): void {
   const headsY = context.memory.view(`headsY.${set}`);
-  toHeads(plan, context, qkv, qkv);
+  exchangeParts(plan, context, "qkv", [qkv, "rows"], [qkv, "heads"]);
   const shape = shapeOf(context);
   plan.add(attentionForward, shape, { qkv, y: headsY, lse }, flopsOf(context));
-  toRows(plan, context, headsY, y);
+  exchangeParts(plan, context, "y", [headsY, "heads"], [y, "rows"]);
 }
 
 /** dqkv from dy; of dy the heads are left. */
 export function recordHeadsBackward(plan: Recorder, context: Context, set: number, views: Backward): void {
-  const { N, A } = context.sizes;
-  const dy = slice(views.dy, 0, N * A);
-  const given = { ...views, y: context.memory.view(`headsY.${set}`), dy };
-  toHeads(plan, context, dy, dy);
+  const given = { ...views, y: context.memory.view(`headsY.${set}`) };
+  exchangeParts(plan, context, "y", [given.dy, "rows"], [given.dy, "heads"]);
   const [shape, flops] = [shapeOf(context), flopsOf(context)];
   plan.add(attentionBackwardQ, shape, given, 1.5 * flops);
   plan.add(attentionBackwardKv, shape, given, 2 * flops);
-  toRows(plan, context, given.dqkv, given.dqkv);
+  exchangeParts(plan, context, "qkv", [given.dqkv, "heads"], [given.dqkv, "rows"]);
 }
 
 const rankOf = ({ sizes: { sequence } }: Context) => {
@@ -63,20 +61,22 @@ const flopsOf = (context: Context): number => {
 
 type Side = "rows" | "heads";
 
-const toHeads = (plan: Recorder, context: Context, rows: View, heads: View): void =>
-  exchangeParts(plan, context, [rows, "rows"], [heads, "heads"]);
-const toRows = (plan: Recorder, context: Context, heads: View, rows: View): void =>
-  exchangeParts(plan, context, [heads, "heads"], [rows, "rows"]);
-
-/** Everything is taken before anything is put: both may be one place. */
-function exchangeParts(plan: Recorder, context: Context, [from, side]: [View, Side], [to, other]: [View, Side]): void {
+/** Queries, keys and values, or y; and their gradients. Everything is taken before anything is put: both may be one place. */
+function exchangeParts(
+  plan: Recorder,
+  context: Context,
+  what: "qkv" | "y",
+  [from, side]: [View, Side],
+  [to, other]: [View, Side],
+): void {
   const { sizes, memory } = context;
   const { N, A, QKV, T } = sizes;
   const { ranks, rank: own } = rankOf(context);
-  const elements = from.length / ranks;
+  const width = (what === "qkv" ? QKV : A) / ranks;
+  const elements = N * width;
   const [leaving, arrived] = ["leaving", "arrived"].map((name) => slice(memory.view(name), 0, elements));
-  const width4 = elements / N / 4;
-  const k4 = from.length === N * QKV ? (QKV - A) / 2 / ranks / 4 : 0;
+  const width4 = width / 4;
+  const k4 = what === "qkv" ? (QKV - A) / 2 / ranks / 4 : 0;
   const shape = (side: Side, i: number) => ({
     ...{ rows: N, T, width4, k4 },
     // Of rows each rank gets its heads of all of them; of heads all of the rows that it has.
